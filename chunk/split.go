@@ -1,0 +1,77 @@
+package chunk
+
+import (
+	"fmt"
+	"iter"
+	"strconv"
+)
+
+// Split cuts every document of the sections into chunks, in the order of the sections. It holds one document at a time.
+//
+// Errors of the sections are passed on in their place and do not end the chunks: if such an error ends the sections, it is
+// also the last element here. Sections of one source that do not follow one another are an error, and the last element.
+// Documents without text give no chunk. The result can be ranged again if the sections can.
+func (s *Splitter) Split(sections iter.Seq2[Section, error]) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		var (
+			document []Section
+			held     []error // errors met since the last section: the document may still go on after them
+			done     = map[string]bool{}
+		)
+		report := func() bool {
+			for _, err := range held {
+				if !yield(Chunk{}, err) {
+					return false
+				}
+			}
+			held = nil
+			return true
+		}
+		flush := func() bool {
+			if len(document) == 0 {
+				return true
+			}
+			for _, c := range s.chunks(s.Document(document)) {
+				if !yield(c, nil) {
+					return false
+				}
+			}
+			done[document[0].Source] = true
+			document = document[:0]
+			return true
+		}
+		for section, err := range sections {
+			if err != nil {
+				held = append(held, err)
+				continue
+			}
+			if len(document) > 0 && section.Source != document[0].Source && !flush() {
+				return
+			}
+			if !report() {
+				return
+			}
+			if done[section.Source] {
+				yield(Chunk{}, fmt.Errorf("chunk: split: page %d of %q comes after other documents: give the sections of a source together",
+					section.Page, section.Source))
+				return
+			}
+			document = append(document, section)
+		}
+		_ = flush() && report()
+	}
+}
+
+func (s *Splitter) chunks(d Document) []Chunk {
+	spans := s.Spans(d.Text)
+	chunks := make([]Chunk, len(spans))
+	for i, span := range spans {
+		text := d.Text[span.Start:span.End]
+		chunks[i] = Chunk{
+			ID: d.Source + "#" + strconv.Itoa(i), Source: d.Source, Text: text, Index: i,
+			FirstPage: d.PageAt(span.Start), LastPage: d.PageAt(span.End - 1),
+			Start: span.Start, End: span.End, Size: s.o.Measure(text),
+		}
+	}
+	return chunks
+}

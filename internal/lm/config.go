@@ -1,0 +1,137 @@
+// Package lm describes causal language models: one Config for every supported family, read from a Hugging Face
+// config.json or from GGUF metadata, and the references by which users name a model.
+//
+// The sub-packages use it: decoder builds the graphs, weights reads and writes checkpoints, text turns messages
+// into token ids. Config holds only what changes the computation; each difference between families is one field
+// with one reader in decoder, so a new family is a new row in families.go and, at most, a new field here.
+package lm
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrUnsupported is wrapped by every refusal to load a model whose architecture or feature docent does not compute.
+var ErrUnsupported = errors.New("unsupported model")
+
+// Activation names the non-linearity of the gated MLP.
+type Activation string
+
+// The activations the families use, under the names of config.json.
+const (
+	SiLU     Activation = "silu"
+	GELU     Activation = "gelu"              // exact, by the error function
+	GELUTanh Activation = "gelu_pytorch_tanh" // tanh approximation
+	ReLU     Activation = "relu"
+)
+
+// RopeType names how rotary frequencies are scaled beyond the trained context.
+type RopeType string
+
+// The supported rotary scalings.
+const (
+	RopeDefault RopeType = "default"
+	RopeLinear  RopeType = "linear"
+	RopeLlama3  RopeType = "llama3"
+)
+
+// Rope holds the parameters of one rotary position embedding.
+type Rope struct {
+	Type   RopeType
+	Theta  float64 // base of the geometric series of wavelengths
+	Factor float64 // linear, llama3: how many times the trained context is stretched
+
+	// Llama3 only: wavelengths shorter than OriginalContext/HighFreq stay, longer than OriginalContext/LowFreq are
+	// stretched by Factor, and those between are blended.
+	LowFreq, HighFreq float64
+	OriginalContext   int
+}
+
+// Config describes one decoder-only transformer.
+type Config struct {
+	Family string // llama, mistral, qwen2, qwen3, gemma3_text or phi3: the model_type of config.json
+
+	VocabSize, HiddenSize, IntermediateSize int
+	Layers, Heads, KVHeads, HeadDim         int
+	MaxPositions                            int // longest context the model was made for, in tokens
+
+	NormEps       float64
+	Activation    Activation
+	TieEmbeddings bool // the output projection is the embedding matrix
+
+	QKVBias, OutBias, MLPBias bool
+	QKNorm                    bool // RMS norm over each head of q and k, before rotation (qwen3, gemma3)
+	Fused                     bool // one matrix for q, k, v and one for gate, up (phi3)
+	UnitOffsetNorm            bool // norms scale by 1 + weight (gemma3)
+	SandwichNorms             bool // further norms after attention and after the MLP (gemma3)
+
+	EmbedScale     float64 // factor on embeddings; 1 for all but gemma3
+	AttentionScale float64 // factor on q·k
+	FinalSoftcap   float64 // logits become cap·tanh(logits/cap); 0 = off
+	RotaryDim      int     // leading dimensions of a head that are rotated; HeadDim unless partial (phi3)
+
+	Rope      Rope  // of layers with full attention
+	LocalRope Rope  // of layers with a sliding window; equal to Rope but for gemma3
+	Windows   []int // per layer: positions a query sees, itself included; 0 = all before it
+
+	BOS, Pad int   // -1 when the model has none
+	EOS      []int // any of them ends a generation
+
+	// Source is the config.json this was read from, so that exporting a model keeps the fields docent has no use
+	// for; nil for GGUF.
+	Source []byte
+}
+
+// QDim is the width of all query heads together.
+func (c Config) QDim() int { return c.Heads * c.HeadDim }
+
+// KVDim is the width of all key (or value) heads together.
+func (c Config) KVDim() int { return c.KVHeads * c.HeadDim }
+
+// Validate reports every size that cannot describe a model, so that shape errors surface at load and not in a graph.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, f := range []struct {
+		name string
+		n    int
+	}{
+		{"vocab_size", c.VocabSize}, {"hidden_size", c.HiddenSize}, {"intermediate_size", c.IntermediateSize},
+		{"num_hidden_layers", c.Layers}, {"num_attention_heads", c.Heads}, {"num_key_value_heads", c.KVHeads},
+		{"head_dim", c.HeadDim}, {"max_position_embeddings", c.MaxPositions},
+	} {
+		if f.n <= 0 || f.n > 1<<27 {
+			bad("%s: %d is not a usable size", f.name, f.n)
+		}
+	}
+	if c.KVHeads > 0 && c.Heads%c.KVHeads != 0 {
+		bad("num_attention_heads: %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
+	}
+	if c.RotaryDim <= 0 || c.RotaryDim > c.HeadDim || c.RotaryDim%2 != 0 {
+		bad("rotary dimension: %d must be even and within head_dim %d", c.RotaryDim, c.HeadDim)
+	}
+	if c.NormEps <= 0 || c.NormEps > 1 {
+		bad("rms_norm_eps: %g must be in (0, 1]", c.NormEps)
+	}
+	if c.AttentionScale <= 0 {
+		bad("attention scale: %g must be positive", c.AttentionScale)
+	}
+	if len(c.Windows) != c.Layers {
+		bad("layer_types: %d entries for %d layers", len(c.Windows), c.Layers)
+	}
+	for _, r := range []Rope{c.Rope, c.LocalRope} {
+		if r.Theta <= 0 {
+			bad("rope_theta: %g must be positive", r.Theta)
+		}
+		if r.Type != RopeDefault && r.Factor <= 0 {
+			bad("rope factor: %g must be positive", r.Factor)
+		}
+		if r.Type == RopeLlama3 && (r.OriginalContext <= 0 || r.LowFreq <= 0 || r.HighFreq <= r.LowFreq) {
+			bad("llama3 rope: needs original_max_position_embeddings > 0 and high_freq_factor > low_freq_factor > 0")
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("model config: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,360 @@
+package lm
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// GGUFMetadata gives the key-value pairs of a GGUF file. The getters report false when a key is absent or its value is
+// of another type.
+type GGUFMetadata interface {
+	Has(key string) bool
+	String(key string) (string, bool)
+	Bool(key string) (bool, bool)
+	Int(key string) (int, bool)
+	Float(key string) (float64, bool)
+	Ints(key string) ([]int, bool) // bools as 0 and 1
+	Strings(key string) ([]string, bool)
+}
+
+// ggufFamilies maps general.architecture to model_type. llama.cpp runs mistral's models as llama; a sliding window
+// tells them apart.
+var ggufFamilies = map[string]string{
+	"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3": "gemma3_text", "phi3": "phi3",
+}
+
+// ConfigFromGGUF reads the configuration from GGUF metadata and, where that says nothing (vocabulary, biases, tied
+// embeddings), from the shapes of the tensors under their Hugging Face names. ropeFactors is the content of the tensor
+// rope_freqs, nil if there is none. What docent would compute wrongly is refused as in ParseConfig.
+func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors []float32) (Config, error) {
+	arch, _ := metadata.String("general.architecture")
+	name, ok := ggufFamilies[arch]
+	if !ok {
+		return Config{}, fmt.Errorf("general.architecture %q: %w: docent computes %s", arch, ErrUnsupported,
+			strings.Join(slices.Sorted(maps.Keys(ggufFamilies)), ", "))
+	}
+	g := ggufFields{metadata: metadata, prefix: arch + "."}
+	if window := g.int("attention.sliding_window", 0); window > 0 && name == "llama" {
+		name = "mistral"
+	}
+	f := families[name]
+	c := Config{
+		Family:           name,
+		HiddenSize:       g.need("embedding_length"),
+		IntermediateSize: g.need("feed_forward_length"),
+		Layers:           g.need("block_count"),
+		Heads:            g.need("attention.head_count"),
+		MaxPositions:     g.need("context_length"),
+		NormEps:          g.float("attention.layer_norm_rms_epsilon", 0),
+		Activation:       f.activation,
+		FinalSoftcap:     g.float("final_logit_softcapping", 0),
+	}
+	g.refuse()
+	if err := errors.Join(g.errs...); err != nil {
+		return Config{}, err
+	}
+	f.shape(&c)
+	c.KVHeads = g.int("attention.head_count_kv", c.Heads)
+	c.HeadDim = g.int("attention.key_length", c.HiddenSize/max(c.Heads, 1))
+	if v := g.int("attention.value_length", c.HeadDim); v != c.HeadDim {
+		g.unsupported("attention.value_length", fmt.Sprintf("%d differs from key_length %d", v, c.HeadDim))
+	}
+	c.AttentionScale = 1 / math.Sqrt(float64(c.HeadDim))
+	if name == "gemma3_text" && c.Layers == 62 {
+		// The 27B model alone scales by hidden/heads; the file does not say so and llama.cpp, too, goes by the layers.
+		c.AttentionScale = 1 / math.Sqrt(float64(c.HiddenSize)/float64(c.Heads))
+	}
+	c.fromShapes(f, shapes)
+	g.tokens(&c)
+	g.rope(&c, f, shapes, ropeFactors)
+	c.Windows = g.windows(c, f)
+	if err := errors.Join(g.errs...); err != nil {
+		return Config{}, err
+	}
+	return c, c.Validate()
+}
+
+// fromShapes derives what only the tensors tell.
+func (c *Config) fromShapes(f family, shapes map[string][]int) {
+	if embeddings := shapes[EmbedTokens]; len(embeddings) > 0 {
+		c.VocabSize = embeddings[0]
+	}
+	has := func(name string) bool { _, ok := shapes[name]; return ok }
+	c.TieEmbeddings = !has(LMHead)
+	c.QKVBias = f.qkvBias || f.optionalBias && has(LayerPath(0)+".self_attn.q_proj.bias")
+	c.OutBias = f.optionalBias && has(LayerPath(0)+".self_attn.o_proj.bias")
+	c.MLPBias = f.optionalMLPBias && has(LayerPath(0)+".mlp.up_proj.bias")
+}
+
+// ggufFields reads the keys of one architecture and collects the faults.
+type ggufFields struct {
+	metadata GGUFMetadata
+	prefix   string
+	errs     []error
+}
+
+func (g *ggufFields) fail(key, reason string) {
+	g.errs = append(g.errs, fmt.Errorf("%s%s: %s", g.prefix, key, reason))
+}
+
+func (g *ggufFields) unsupported(key, reason string) {
+	g.errs = append(g.errs, fmt.Errorf("%s%s: %w feature: %s", g.prefix, key, ErrUnsupported, reason))
+}
+
+func (g *ggufFields) int(key string, def int) int {
+	if v, ok := g.metadata.Int(g.prefix + key); ok {
+		return v
+	}
+	if g.metadata.Has(g.prefix + key) {
+		g.fail(key, "is not a single integer")
+	}
+	return def
+}
+
+// need is int for a key that must be there. The size is checked here because later steps divide and allocate by it.
+func (g *ggufFields) need(key string) int {
+	v, ok := g.metadata.Int(g.prefix + key)
+	if !ok {
+		g.fail(key, "is missing or not a single integer")
+	} else if v <= 0 || v > 1<<27 {
+		g.fail(key, fmt.Sprintf("%d is not a usable size", v))
+	}
+	return v
+}
+
+func (g *ggufFields) float(key string, def float64) float64 {
+	if v, ok := g.metadata.Float(g.prefix + key); ok {
+		return v
+	}
+	if g.metadata.Has(g.prefix + key) {
+		g.fail(key, "is not a number")
+	}
+	return def
+}
+
+// refuse names the features that docent has no graph for.
+func (g *ggufFields) refuse() {
+	if g.int("expert_count", 0) > 0 {
+		g.unsupported("expert_count", "mixture of experts")
+	}
+	if causal, ok := g.metadata.Bool(g.prefix + "attention.causal"); ok && !causal {
+		g.unsupported("attention.causal", "attention in both directions")
+	}
+	for _, key := range []string{"attn_logit_softcapping", "attention.clamp_kqv", "attention.max_alibi_bias", "attention.scale"} {
+		if v := g.float(key, 0); v != 0 {
+			g.unsupported(key, fmt.Sprint(v))
+		}
+	}
+	for _, key := range []string{"embedding_scale", "residual_scale", "logit_scale", "rope.scaling.attn_factor"} {
+		if v := g.float(key, 1); v != 1 {
+			g.unsupported(key, fmt.Sprint(v))
+		}
+	}
+}
+
+// turnEnds are control tokens by which chat models end an answer. Files often name only the end of the text as EOS.
+var turnEnds = []string{"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>"}
+
+// tokens reads the special tokens and checks them against the vocabulary.
+func (g *ggufFields) tokens(c *Config) {
+	const control = 3 // token_type of special tokens
+	tokens, _ := g.metadata.Strings("tokenizer.ggml.tokens")
+	types, _ := g.metadata.Ints("tokenizer.ggml.token_type")
+	if len(tokens) > c.VocabSize {
+		g.errs = append(g.errs, fmt.Errorf("tokenizer.ggml.tokens: %d tokens for %d embeddings", len(tokens), c.VocabSize))
+	}
+	id := func(key string) int {
+		v, ok := g.metadata.Int("tokenizer.ggml." + key)
+		if !ok {
+			return -1
+		}
+		if v < 0 || v >= c.VocabSize {
+			g.errs = append(g.errs, fmt.Errorf("tokenizer.ggml.%s: %d is not in the vocabulary of %d", key, v, c.VocabSize))
+		}
+		return v
+	}
+	c.BOS = id("bos_token_id")
+	for _, key := range []string{"eos_token_id", "eot_token_id", "eom_token_id"} {
+		if v := id(key); v >= 0 && !slices.Contains(c.EOS, v) {
+			c.EOS = append(c.EOS, v)
+		}
+	}
+	for _, text := range turnEnds {
+		if v := slices.Index(tokens, text); v >= 0 && v < len(types) && types[v] == control && !slices.Contains(c.EOS, v) {
+			c.EOS = append(c.EOS, v)
+		}
+	}
+	// Converters have written padding ids just past the vocabulary; padding is masked, so such a file is still good.
+	c.Pad = -1
+	if v, ok := g.metadata.Int("tokenizer.ggml.padding_token_id"); ok && v >= 0 && v < c.VocabSize {
+		c.Pad = v
+	}
+}
+
+func (g *ggufFields) rope(c *Config, f family, shapes map[string][]int, factors []float32) {
+	c.RotaryDim = g.int("rope.dimension_count", c.HeadDim)
+	if c.RotaryDim != c.HeadDim && !f.partialRotary {
+		g.unsupported("rope.dimension_count", fmt.Sprintf("%d of %d dimensions of a head rotate", c.RotaryDim, c.HeadDim))
+	}
+	c.Rope = Rope{Type: RopeDefault, Theta: g.float("rope.freq_base", f.ropeTheta)}
+	c.LocalRope = Rope{Type: RopeDefault, Theta: g.float("rope.freq_base_swa", f.localTheta)}
+
+	kind, _ := g.metadata.String(g.prefix + "rope.scaling.type")
+	if _, ok := shapes["rope_factors_long.weight"]; ok {
+		kind = "longrope"
+	}
+	switch kind {
+	case "", "linear": // a factor without a type is linear
+		if factor := g.float("rope.scaling.factor", g.float("rope.scale_linear", 1)); factor != 1 && factor != 0 {
+			c.Rope.Type, c.Rope.Factor = RopeLinear, factor
+		}
+	case "none":
+	default:
+		g.unsupported("rope.scaling.type", kind+"; docent computes linear and llama3")
+	}
+	if factors != nil {
+		rope, err := c.Rope.scaledByFactors(factors, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
+		if err != nil {
+			g.errs = append(g.errs, fmt.Errorf("tensor rope_freqs: %w", err))
+		}
+		c.Rope = rope
+	}
+	if f.localTheta == 0 {
+		c.LocalRope = c.Rope
+	}
+}
+
+func (g *ggufFields) windows(c Config, f family) []int {
+	const key = "attention.sliding_window"
+	out := make([]int, c.Layers)
+	window := g.int(key, 0)
+	if window <= 0 {
+		return out
+	}
+	slides, perLayer := g.metadata.Ints(g.prefix + key + "_pattern")
+	period := f.pattern
+	switch {
+	case perLayer:
+		if len(slides) != c.Layers {
+			g.fail(key+"_pattern", fmt.Sprintf("%d entries for %d layers", len(slides), c.Layers))
+			return out
+		}
+	case g.metadata.Has(g.prefix + key + "_pattern"):
+		if period = g.int(key+"_pattern", 0); period < 0 {
+			g.fail(key+"_pattern", fmt.Sprintf("%d is negative", period))
+		}
+	case f.windowSwitch:
+		g.unsupported(key, "the file does not say which layers slide")
+	}
+	for i := range out {
+		if perLayer && slides[i] != 0 || !perLayer && (period <= 0 || (i+1)%period != 0) {
+			out[i] = window
+		}
+	}
+	return out
+}
+
+// scaledByFactors finds the rotary scaling behind the factors on the wavelengths that GGUF stores in place of llama3's
+// parameters. Factors that change nothing, or all wavelengths alike, are no scaling and linear scaling.
+func (r Rope) scaledByFactors(factors []float32, dim, original int) (Rope, error) {
+	if len(factors) != dim/2 {
+		return r, fmt.Errorf("%d factors for %d rotated dimensions", len(factors), dim)
+	}
+	for i, f := range factors {
+		if !(f > 0) || math.IsInf(float64(f), 0) {
+			return r, fmt.Errorf("factor %d is %g", i, f)
+		}
+	}
+	factor := slices.Max(factors)
+	switch same := slices.Min(factors) == factor; {
+	case same && factor == 1:
+		return r, nil
+	case r.Type != RopeDefault:
+		return r, fmt.Errorf("%w feature: two rotary scalings at once", ErrUnsupported)
+	case same:
+		return Rope{Type: RopeLinear, Theta: r.Theta, Factor: float64(factor)}, nil
+	}
+	for try := range llama3Candidates(factors, r.Theta, original) {
+		if try.OriginalContext > 0 && try.yields(factors) {
+			return try, nil
+		}
+	}
+	return r, fmt.Errorf("%w feature: the factors are not those of llama3 scaling", ErrUnsupported)
+}
+
+// llama3Candidates lists parameters that may yield the factors, the likeliest first. They are not unique: a common
+// multiple of low, high and original changes nothing, and few factors leave more room. Any that fit are right.
+func llama3Candidates(factors []float32, theta float64, original int) iter.Seq[Rope] {
+	factor := float64(slices.Max(factors))
+	return func(yield func(Rope) bool) {
+		try := func(low, high, original float64) bool {
+			return yield(Rope{Type: RopeLlama3, Theta: theta, Factor: factor, LowFreq: low, HighFreq: high,
+				OriginalContext: int(math.Round(original))})
+		}
+		// Meta's blend, with the original context of the file, of Meta's models, or a power of two.
+		if !try(1, 4, float64(original)) || !try(1, 4, 8192) {
+			return
+		}
+		for n := 16.0; n <= 1<<20; n *= 2 {
+			if !try(1, 4, n) {
+				return
+			}
+		}
+		// Between the plain and the fully stretched wavelengths the blend is a straight line over 1/wavelength. Two
+		// points give the line and, with low = 1, high and original; a multiple makes original whole.
+		var x, y []float64
+		var plain, stretched float64 // the longest and the shortest wavelength outside the blend
+		for i, f := range factors {
+			switch w, f := wavelength(theta, i, len(factors)), float64(f); {
+			case f < 1.0001:
+				plain = w
+			case f < factor*0.9999:
+				x, y = append(x, 1/w), append(y, (1/f-1/factor)/(1-1/factor))
+			case stretched == 0:
+				stretched = w
+			}
+		}
+		if n := len(x); n >= 2 {
+			slope := (y[0] - y[n-1]) / (x[0] - x[n-1])
+			high := 1 - 1/(y[0]-slope*x[0])
+			for low := 1.0; low <= 64; low++ {
+				if !try(low, math.Round(high*low*1e3)/1e3, slope*(high-1)*low) {
+					return
+				}
+			}
+			return
+		}
+		for _, high := range []float64{4, 2, 3, 8, 16, 1.5, 1.2, 1.05} {
+			original := math.Sqrt(plain * stretched * high) // the blend falls between two wavelengths
+			if len(x) == 1 {
+				original = ((high-1)*y[0] + 1) / x[0]
+			}
+			if !try(1000, high*1000, original*1000) {
+				return
+			}
+		}
+	}
+}
+
+// wavelength is the number of positions in which pair i of the rotated dimensions turns once, before scaling.
+func wavelength(theta float64, i, pairs int) float64 {
+	return 2 * math.Pi * math.Pow(theta, float64(i)/float64(pairs))
+}
+
+// yields reports whether llama3 scaling by r stretches the wavelengths by factors.
+func (r Rope) yields(factors []float32) bool {
+	for i, want := range factors {
+		turns := float64(r.OriginalContext) / wavelength(r.Theta, i, len(factors))
+		blend := min(1, max(0, (turns-r.LowFreq)/(r.HighFreq-r.LowFreq)))
+		got := 1 / ((1-blend)/r.Factor + blend)
+		if !(math.Abs(got-float64(want)) <= 1e-4*float64(want)) { // also when there is no blend and got is NaN
+			return false
+		}
+	}
+	return r.HighFreq > r.LowFreq
+}

@@ -1,0 +1,265 @@
+package weights
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// pieceElements is how many elements are read and converted at a time: enough to make a disk read worth its call,
+// few enough that the piece is still in the processor's cache when it is converted. A multiple of every block size.
+const pieceElements = 1 << 16
+
+// file is an opened checkpoint file.
+type file struct {
+	name string // as errors show it
+	io.ReaderAt
+	size int64
+}
+
+// stored is a tensor and where and how its values lie in a file.
+type stored struct {
+	Tensor
+	raw    string // name in the file
+	file   *file
+	offset int64
+	codec  codec
+
+	// What separates GGUF's values from those of the checkpoint it was made from.
+	headDim int     // > 0: the rows of each head are interleaved (see unpermute)
+	shift   float32 // added to every value
+}
+
+func (s *stored) bytes(elements int) int64 { return int64(elements / s.codec.block * s.codec.bytes) }
+
+// pieces tells into how many pieces of how many elements the tensor divides; the last may be shorter. A head whose rows
+// are to be reordered is one piece.
+func (s *stored) pieces() (count, elements int) {
+	elements = pieceElements
+	if s.headDim > 0 {
+		elements = s.headDim * s.rowLen()
+	}
+	return (s.Size() + elements - 1) / elements, elements
+}
+
+// rowLen is how many elements go with one index of the first dimension.
+func (s *stored) rowLen() int { return s.Size() / s.Shape[0] }
+
+// scratch is the memory a piece passes through; it grows to the largest piece it has seen.
+type scratch struct {
+	raw    []byte
+	rows   []float32
+	values []float32
+}
+
+// readPiece fills dst with the elements from start on. start and len(dst) follow the limits of pieces.
+func (s *stored) readPiece(dst []float32, start int, buf *scratch) error {
+	buf.raw = resize(buf.raw, int(s.bytes(len(dst))))
+	if _, err := s.file.ReadAt(buf.raw, s.offset+s.bytes(start)); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // the file was shortened since it was opened
+		}
+		return err
+	}
+	if s.headDim > 0 {
+		buf.rows = resize(buf.rows, len(dst))
+		s.codec.decode(buf.rows, buf.raw)
+		unpermute(dst, buf.rows, s.headDim)
+	} else {
+		s.codec.decode(dst, buf.raw)
+	}
+	if s.shift != 0 {
+		for i := range dst {
+			dst[i] += s.shift
+		}
+	}
+	return nil
+}
+
+// unpermute reorders the rows of one head. GGUF's llama architecture rotates neighbouring rows (2j, 2j+1) together;
+// transformers rotates rows j and j + headDim/2, so its converter interleaves the halves and this separates them.
+func unpermute(dst, src []float32, headDim int) {
+	n, half := len(src)/headDim, headDim/2
+	for j := range half {
+		copy(dst[j*n:][:n], src[2*j*n:][:n])
+		copy(dst[(half+j)*n:][:n], src[(2*j+1)*n:][:n])
+	}
+}
+
+func resize[T any](buf []T, n int) []T {
+	if cap(buf) < n {
+		return make([]T, n)
+	}
+	return buf[:n]
+}
+
+// catalog is the part of a Source that all formats share.
+type catalog struct {
+	label   string // file or folder, for errors
+	byName  map[string]*stored
+	tensors []Tensor
+	closers []io.Closer
+	closed  atomic.Bool
+	scratch sync.Pool // of *scratch
+}
+
+// add enters a tensor, refusing a name that is there already.
+func (c *catalog) add(s *stored) error {
+	if other, ok := c.byName[s.Name]; ok {
+		if other.file == s.file {
+			return malformed("it is there twice")
+		}
+		return malformed("it is also in %s", other.file.name)
+	}
+	if c.byName == nil {
+		c.byName = map[string]*stored{}
+	}
+	c.byName[s.Name] = s
+	c.tensors = append(c.tensors, s.Tensor)
+	return nil
+}
+
+func (c *catalog) Tensors() []Tensor { return slices.Clone(c.tensors) }
+
+func (c *catalog) Read(name string, dst []float32) error {
+	return c.read(name, len(dst), func(s *stored, start, n int, buf *scratch) error {
+		return s.readPiece(dst[start:start+n], start, buf)
+	})
+}
+
+func (c *catalog) ReadBF16(name string, dst []uint16) error {
+	return c.read(name, len(dst), func(s *stored, start, n int, buf *scratch) error {
+		buf.values = resize(buf.values, n)
+		if err := s.readPiece(buf.values, start, buf); err != nil {
+			return err
+		}
+		roundBF16(dst[start:start+n], buf.values)
+		return nil
+	})
+}
+
+// find looks a tensor up and checks that its values can be read as weights.
+func (c *catalog) find(name string) (*stored, error) {
+	s, ok := c.byName[name]
+	switch {
+	case c.closed.Load():
+		return nil, &Error{"read", c.label, name, fs.ErrClosed}
+	case !ok:
+		return nil, &Error{"read", c.label, name, ErrNotFound}
+	case s.codec.decode == nil:
+		return nil, &Error{"read", s.file.name, s.raw, unsupported("type %s does not hold weights", s.DType)}
+	}
+	return s, nil
+}
+
+// read runs piece over the tensor on all processors.
+func (c *catalog) read(name string, have int, piece func(s *stored, start, n int, buf *scratch) error) error {
+	s, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	if have != s.Size() {
+		return &Error{"read", s.file.name, s.raw, fmt.Errorf("destination has %d elements, shape %v needs %d", have, s.Shape, s.Size())}
+	}
+	count, elements := s.pieces()
+	var next atomic.Int64
+	var failed atomic.Pointer[Error]
+	work := func() {
+		buf, _ := c.scratch.Get().(*scratch)
+		if buf == nil {
+			buf = new(scratch)
+		}
+		defer c.scratch.Put(buf)
+		for failed.Load() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= count {
+				return
+			}
+			start := i * elements
+			if err := piece(s, start, min(elements, have-start), buf); err != nil {
+				failed.CompareAndSwap(nil, &Error{"read", s.file.name, s.raw, err})
+			}
+		}
+	}
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), count) - 1 {
+		group.Go(work)
+	}
+	work()
+	group.Wait()
+	if err := failed.Load(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// same reports whether two tensors of one shape hold the same values, without holding either in memory.
+func (c *catalog) same(a, b string) (bool, error) {
+	x, err := c.find(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := c.find(b)
+	if err != nil {
+		return false, err
+	}
+	if x.headDim > 0 || y.headDim > 0 || !slices.Equal(x.Shape, y.Shape) {
+		return false, nil
+	}
+	var buf scratch
+	count, elements := x.pieces()
+	u, v := make([]float32, elements), make([]float32, elements)
+	for i := range count {
+		start := i * elements
+		n := min(elements, x.Size()-start)
+		if err := x.readPiece(u[:n], start, &buf); err != nil {
+			return false, &Error{"read", x.file.name, x.raw, err}
+		}
+		if err := y.readPiece(v[:n], start, &buf); err != nil {
+			return false, &Error{"read", y.file.name, y.raw, err}
+		}
+		if !slices.Equal(u[:n], v[:n]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (c *catalog) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	var errs []error
+	for _, f := range c.closers {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// checkLayout refuses tensors of f that overlap. With gapless, they must also fill it from start to the end, as
+// safetensors demands so that nothing can hide between them.
+func checkLayout(f *file, tensors []*stored, start int64, gapless bool) error {
+	tensors = slices.SortedFunc(slices.Values(tensors), func(a, b *stored) int {
+		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.Size(), b.Size()))
+	})
+	end, before := start, "the header"
+	for _, s := range tensors {
+		switch {
+		case s.offset < end:
+			return &Error{"open", f.name, s.raw, malformed("its data overlaps that of %s", before)}
+		case s.offset > end && gapless:
+			return &Error{"open", f.name, s.raw, malformed("%d bytes before its data belong to no tensor", s.offset-end)}
+		}
+		end, before = s.offset+s.bytes(s.Size()), fmt.Sprintf("%q", s.raw)
+	}
+	if gapless && f.size > end {
+		return &Error{"open", f.name, "", malformed("%d bytes at the end belong to no tensor", f.size-end)}
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// ropeFreqs is the one tensor that is not a weight: factors on the rotary wavelengths, part of the configuration.
+const ropeFreqs = "rope_freqs.weight"
+
+// GGUF is an opened GGUF file. It implements Source; names, the order of rows and the offset of norms are those of the
+// checkpoint that the file was converted from.
+type GGUF struct {
+	catalog
+	metadata Metadata
+	rope     *stored // rope_freqs; nil when the file has none
+}
+
+// Metadata returns the key-value pairs of the header: sizes, tokenizer, chat template.
+func (g *GGUF) Metadata() Metadata { return g.metadata }
+
+// OpenGGUF opens a GGUF file of version 2 or 3. An architecture or a quantisation that docent cannot read is refused
+// with lm.ErrUnsupported, by name.
+func OpenGGUF(path string) (*GGUF, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &Error{"open", filepath.Base(path), "", err}
+	}
+	g, err := openGGUF(f, filepath.Base(path))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return g, nil
+}
+
+func openGGUF(f *os.File, name string) (*GGUF, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, &Error{"open", name, "", err}
+	}
+	if info.IsDir() {
+		return nil, &Error{"open", name, "", errors.New("is a folder")}
+	}
+	g, err := parseGGUF(&file{name, f, info.Size()})
+	if err != nil {
+		return nil, err
+	}
+	g.closers = []io.Closer{f}
+	return g, nil
+}
+
+// parseGGUF reads the header: magic, version, counts, key-value pairs, tensor descriptions.
+func parseGGUF(f *file) (*GGUF, error) {
+	r := newGGUFReader(f)
+	fault := func(tensor string, err error) error { return &Error{"open", f.name, tensor, err} }
+	if magic := string(r.next(4)); r.err == nil && magic != "GGUF" {
+		return nil, fault("", malformed("it begins with %q, not with GGUF", magic))
+	}
+	version := r.uint32()
+	if r.err == nil && version != 2 && version != 3 {
+		if version&0xFFFF == 0 {
+			return nil, fault("", unsupported("big-endian file"))
+		}
+		return nil, fault("", unsupported("GGUF version %d; docent reads 2 and 3", version))
+	}
+	tensors, pairs := r.uint64(), r.uint64()
+	g := &GGUF{catalog: catalog{label: f.name}}
+	if err := g.readMetadata(r, pairs); err != nil {
+		return nil, fault("", err)
+	}
+	arch, err := g.arch()
+	if err != nil {
+		return nil, fault("", err)
+	}
+	found, err := readTensors(r, f, tensors)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.place(f, found, f.size-r.left); err != nil {
+		return nil, err
+	}
+	for _, s := range found {
+		if err := g.enter(s, arch); err != nil {
+			return nil, fault(s.raw, err)
+		}
+	}
+	sortedByName(g.tensors)
+	return g, nil
+}
+
+func (g *GGUF) readMetadata(r *ggufReader, pairs uint64) error {
+	g.metadata.values = map[string]any{}
+	for i := uint64(0); i < pairs && r.err == nil; i++ {
+		key := r.string()
+		kind := r.uint32()
+		if r.err != nil {
+			break
+		}
+		if g.metadata.Has(key) {
+			return malformed("key %q is there twice", key)
+		}
+		value := r.value(kind)
+		if r.err != nil {
+			return fmt.Errorf("key %q: %w", key, r.err)
+		}
+		g.metadata.values[key] = value
+	}
+	return r.err
+}
+
+// arch picks the naming rules, and refuses files that are not one whole model.
+func (g *GGUF) arch() (ggufArch, error) {
+	name, ok := g.metadata.String("general.architecture")
+	if !ok {
+		return ggufArch{}, malformed("it has no general.architecture")
+	}
+	arch, ok := ggufArchs[name]
+	if !ok {
+		return ggufArch{}, unsupported("architecture %q; docent reads %s", name, supportedArchs())
+	}
+	if kind, _ := g.metadata.String("general.type"); kind != "" && kind != "model" {
+		return ggufArch{}, unsupported("the file holds a %s, not a model", kind)
+	}
+	if n, _ := g.metadata.Int("split.count"); n > 1 {
+		return ggufArch{}, unsupported("the model is split over %d files; join them with llama-gguf-split --merge", n)
+	}
+	return arch, nil
+}
+
+// readTensors reads the descriptions. Offsets are still relative to the data.
+func readTensors(r *ggufReader, f *file, count uint64) ([]*stored, error) {
+	var found []*stored
+	foreign := map[string]int{} // types that docent does not read
+	names := map[string]bool{}
+	for i := uint64(0); i < count; i++ {
+		s, kind, err := readTensor(r, f)
+		if err == nil && names[s.raw] {
+			err = malformed("it is there twice")
+		}
+		if err != nil {
+			return nil, &Error{"open", f.name, s.raw, err}
+		}
+		names[s.raw] = true
+		found = append(found, s)
+		if s.codec.block == 0 {
+			foreign[ggufTypeName(kind)]++
+		}
+	}
+	if r.err != nil {
+		return nil, &Error{"open", f.name, "", r.err}
+	}
+	if len(foreign) > 0 {
+		var list []string
+		for _, kind := range slices.Sorted(maps.Keys(foreign)) {
+			list = append(list, fmt.Sprintf("%d of type %s", foreign[kind], kind))
+		}
+		return nil, &Error{"open", f.name, "", unsupported("of %d tensors %s; docent reads %s", count,
+			strings.Join(list, ", "), "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K")}
+	}
+	return found, nil
+}
+
+// readTensor reads and checks one description. A type that docent does not read leaves codec at its zero.
+func readTensor(r *ggufReader, f *file) (s *stored, kind uint32, err error) {
+	s = &stored{raw: r.string(), file: f}
+	dims := r.uint32()
+	if r.err == nil && (dims == 0 || dims > 4) {
+		return s, 0, malformed("it has %d dimensions", dims)
+	}
+	for range dims {
+		d := r.uint64()
+		if r.err == nil && (d == 0 || d > uint64(f.size)*superBlock) {
+			return s, 0, malformed("a dimension of %d does not fit in the file", d)
+		}
+		s.Shape = append(s.Shape, int(d))
+	}
+	slices.Reverse(s.Shape) // the file has the innermost dimension first
+	kind, offset := r.uint32(), r.uint64()
+	if r.err != nil {
+		return s, 0, r.err
+	}
+	s.codec = ggufCodecs[kind]
+	s.DType = s.codec.dtype
+	if n := s.Shape[len(s.Shape)-1]; s.codec.block > 0 && n%s.codec.block != 0 {
+		return s, 0, malformed("rows of %d elements do not divide into blocks of %d (%s)", n, s.codec.block, s.DType)
+	}
+	if _, err := elements(s.Shape); err != nil {
+		return s, 0, err
+	}
+	if offset > uint64(f.size) {
+		return s, 0, malformed("its offset %d lies outside the file", offset)
+	}
+	s.offset = int64(offset)
+	return s, kind, nil
+}
+
+func ggufTypeName(kind uint32) string {
+	if name, ok := ggufTypeNames[kind]; ok {
+		return name
+	}
+	return fmt.Sprintf("number %d", kind)
+}
+
+// place turns relative offsets into those of the file, now that the header's end is known, and checks that the data is
+// where they say.
+func (g *GGUF) place(f *file, tensors []*stored, headerEnd int64) error {
+	align := 32
+	if g.metadata.Has("general.alignment") {
+		var ok bool
+		if align, ok = g.metadata.Int("general.alignment"); !ok || align <= 0 || align > 1<<20 || align&(align-1) != 0 {
+			return &Error{"open", f.name, "", malformed("general.alignment is not a power of two")}
+		}
+	}
+	a := int64(align)
+	start := (headerEnd + a - 1) / a * a
+	for _, s := range tensors {
+		if s.offset%a != 0 {
+			return &Error{"open", f.name, s.raw, malformed("its offset %d is not a multiple of %d", s.offset, align)}
+		}
+		if need := s.bytes(s.Size()); need > f.size-start-s.offset {
+			return &Error{"open", f.name, s.raw, malformed("its %d bytes at %d lie outside the file; is it cut short?", need, start+s.offset)}
+		}
+		s.offset += start
+	}
+	return checkLayout(f, tensors, start, false)
+}
+
+// enter names a tensor and notes how to undo what the converter did to its values.
+func (g *GGUF) enter(s *stored, arch ggufArch) error {
+	if s.raw == ropeFreqs {
+		g.rope = s
+		return nil
+	}
+	s.Name = arch.canonical(s.raw)
+	if arch.unitNorms && strings.HasSuffix(s.Name, "norm.weight") {
+		s.shift = -1
+	}
+	if heads, ok := g.headsOf(s.Name); ok && arch.permuted {
+		if heads <= 0 || s.Shape[0]%(2*heads) != 0 {
+			return malformed("its %d rows do not divide into %d heads of an even size", s.Shape[0], heads)
+		}
+		s.headDim = s.Shape[0] / heads
+	}
+	return g.add(s)
+}
+
+// headsOf tells how many heads the rows of a query or key projection make up.
+func (g *GGUF) headsOf(name string) (heads int, ok bool) {
+	arch, _ := g.metadata.String("general.architecture")
+	heads, _ = g.metadata.Int(arch + ".attention.head_count")
+	switch {
+	case strings.Contains(name, ".q_proj."):
+		return heads, true
+	case strings.Contains(name, ".k_proj."):
+		if kv, ok := g.metadata.Int(arch + ".attention.head_count_kv"); ok {
+			heads = kv
+		}
+		return heads, true
+	}
+	return 0, false
+}
+
+// Config derives the model's configuration from the metadata and, where that says nothing, from the tensors.
+func (g *GGUF) Config() (lm.Config, error) {
+	shapes := make(map[string][]int, len(g.tensors))
+	for _, t := range g.tensors {
+		shapes[t.Name] = t.Shape
+	}
+	factors, err := g.ropeFactors()
+	if err != nil {
+		return lm.Config{}, err
+	}
+	c, err := lm.ConfigFromGGUF(g.metadata, shapes, factors)
+	if err != nil {
+		return lm.Config{}, &Error{"open", g.label, "", err}
+	}
+	return c, nil
+}
+
+// ropeFactors reads the factors on the rotary wavelengths, nil if the file has none.
+func (g *GGUF) ropeFactors() ([]float32, error) {
+	if g.rope == nil {
+		return nil, nil
+	}
+	if g.rope.codec.decode == nil {
+		return nil, &Error{"read", g.label, ropeFreqs, unsupported("type %s does not hold factors", g.rope.DType)}
+	}
+	factors := make([]float32, g.rope.Size())
+	if err := g.rope.readPiece(factors, 0, new(scratch)); err != nil {
+		return nil, &Error{"read", g.label, ropeFreqs, err}
+	}
+	return factors, nil
+}

@@ -1,0 +1,244 @@
+package weights
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// ggufFile is a GGUF file in the making. Its parts are written as given, so that tests can also make wrong ones.
+type ggufFile struct {
+	version uint32
+	pairs   []ggufPair
+	tensors []ggufTensor
+	align   int
+}
+
+type ggufPair struct {
+	key   string
+	value any // bool, uint32, uint64, int32, float32, string, []string, []int32, []bool
+}
+
+type ggufTensor struct {
+	name  string
+	shape []int // outermost first
+	kind  uint32
+	data  []byte
+}
+
+func (g *ggufFile) set(key string, value any) { g.pairs = append(g.pairs, ggufPair{key, value}) }
+
+func (g *ggufFile) bytes() []byte {
+	b := new(bytes.Buffer)
+	put := func(v any) { _ = binary.Write(b, binary.LittleEndian, v) }
+	str := func(s string) { put(uint64(len(s))); b.WriteString(s) }
+	b.WriteString("GGUF")
+	put(g.version)
+	put(uint64(len(g.tensors)))
+	put(uint64(len(g.pairs)))
+	for _, p := range g.pairs {
+		str(p.key)
+		switch v := p.value.(type) {
+		case uint32:
+			put(uint32(ggufUint32))
+			put(v)
+		case int32:
+			put(uint32(ggufInt32))
+			put(v)
+		case uint64:
+			put(uint32(ggufUint64))
+			put(v)
+		case float32:
+			put(uint32(ggufFloat32))
+			put(v)
+		case bool:
+			put(uint32(ggufBool))
+			put(v)
+		case string:
+			put(uint32(ggufString))
+			str(v)
+		case []string:
+			put([]uint32{ggufArray, ggufString})
+			put(uint64(len(v)))
+			for _, s := range v {
+				str(s)
+			}
+		case []int32:
+			put([]uint32{ggufArray, ggufInt32})
+			put(uint64(len(v)))
+			put(v)
+		case []bool:
+			put([]uint32{ggufArray, ggufBool})
+			put(uint64(len(v)))
+			put(v)
+		default:
+			panic(fmt.Sprintf("%s: %T", p.key, v))
+		}
+	}
+	offset, offsets := 0, make([]int, len(g.tensors))
+	for i, t := range g.tensors {
+		offsets[i] = offset
+		offset += (len(t.data) + g.align - 1) / g.align * g.align
+	}
+	// The descriptions come in another order than the data: readers must not take one for the other.
+	order := rand.New(rand.NewPCG(1, uint64(len(g.tensors)))).Perm(len(g.tensors))
+	for _, i := range order {
+		t := g.tensors[i]
+		str(t.name)
+		put(uint32(len(t.shape)))
+		for _, d := range slices.Backward(t.shape) {
+			put(uint64(d))
+		}
+		put(t.kind)
+		put(uint64(offsets[i]))
+	}
+	pad := func() {
+		for b.Len()%g.align != 0 {
+			b.WriteByte(0)
+		}
+	}
+	pad()
+	for _, t := range g.tensors {
+		b.Write(t.data)
+		pad()
+	}
+	return b.Bytes()
+}
+
+func floatBytes(values []float32) []byte {
+	var b []byte
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+// toGGUF does what llama.cpp's converter does to a checkpoint of transformers: other names, another order of rows for
+// q and k of llama, norms of gemma with 1 added, rotary scaling of llama3 as a tensor of factors.
+func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
+	g := &ggufFile{version: 3, align: 32}
+	arch := map[string]string{"mistral": "llama", "gemma3_text": "gemma3"}[c.Family]
+	if arch == "" {
+		arch = c.Family
+	}
+	key := func(k string, v any) { g.set(arch+"."+k, v) }
+	g.set("general.architecture", arch)
+	g.set("general.type", "model")
+	key("block_count", uint32(c.Layers))
+	key("context_length", uint32(c.MaxPositions))
+	key("embedding_length", uint32(c.HiddenSize))
+	key("feed_forward_length", uint32(c.IntermediateSize))
+	key("attention.head_count", uint32(c.Heads))
+	key("attention.head_count_kv", uint32(c.KVHeads))
+	key("attention.layer_norm_rms_epsilon", float32(c.NormEps))
+	key("rope.freq_base", float32(c.Rope.Theta))
+	if arch != "phi3" && c.HeadDim*c.Heads != c.HiddenSize {
+		key("attention.key_length", uint32(c.HeadDim))
+		key("attention.value_length", uint32(c.HeadDim))
+	}
+	if arch == "llama" || arch == "phi3" {
+		key("rope.dimension_count", uint32(c.RotaryDim))
+	}
+	if c.Rope.Type == lm.RopeLinear {
+		key("rope.scaling.type", "linear")
+		key("rope.scaling.factor", float32(c.Rope.Factor))
+	}
+	if window := slices.Max(c.Windows); window > 0 {
+		key("attention.sliding_window", uint32(window))
+		if slices.Contains(c.Windows, 0) {
+			slides := make([]bool, c.Layers)
+			for i, w := range c.Windows {
+				slides[i] = w > 0
+			}
+			key("attention.sliding_window_pattern", slides)
+		}
+	}
+	tokens := make([]string, c.VocabSize)
+	for i := range tokens {
+		tokens[i] = fmt.Sprint("t", i)
+	}
+	g.set("tokenizer.ggml.tokens", tokens)
+	g.set("tokenizer.ggml.bos_token_id", uint32(c.BOS))
+	g.set("tokenizer.ggml.eos_token_id", uint32(c.EOS[0]))
+	g.set("tokenizer.ggml.padding_token_id", uint32(c.Pad))
+
+	for name, shape := range Expected(c) {
+		v := slices.Clone(values[name])
+		rows := shape[0]
+		if arch == "llama" && strings.Contains(name, ".q_proj.") {
+			v = interleave(v, c.Heads, rows)
+		}
+		if arch == "llama" && strings.Contains(name, ".k_proj.") {
+			v = interleave(v, c.KVHeads, rows)
+		}
+		if arch == "gemma3" && strings.HasSuffix(name, "norm.weight") {
+			for i := range v {
+				v[i]++
+			}
+		}
+		g.tensors = append(g.tensors, ggufTensor{ggufName(arch, name), shape, 0, floatBytes(v)})
+	}
+	if c.Rope.Type == lm.RopeLlama3 {
+		factors := llama3Factors(c.Rope, c.HeadDim)
+		g.tensors = append(g.tensors, ggufTensor{"rope_freqs.weight", []int{len(factors)}, 0, floatBytes(factors)})
+	}
+	slices.SortFunc(g.tensors, func(a, b ggufTensor) int { return strings.Compare(a.name, b.name) })
+	return g
+}
+
+// interleave is the converter's reshape(heads, 2, headDim/2, …).swapaxes(1, 2).
+func interleave(v []float32, heads, rows int) []float32 {
+	n, d := len(v)/rows, rows/heads
+	var out []float32
+	for h := range heads {
+		for j := range d / 2 {
+			for i := range 2 {
+				row := h*d + i*d/2 + j
+				out = append(out, v[row*n:][:n]...)
+			}
+		}
+	}
+	return out
+}
+
+func ggufName(arch, name string) string {
+	pairs := []string{
+		"model.embed_tokens", "token_embd", "lm_head", "output", "model.norm", "output_norm", "model.layers.", "blk.",
+		"input_layernorm", "attn_norm", "self_attn.q_proj", "attn_q", "self_attn.k_proj", "attn_k",
+		"self_attn.v_proj", "attn_v", "self_attn.o_proj", "attn_output", "self_attn.qkv_proj", "attn_qkv",
+		"self_attn.q_norm", "attn_q_norm", "self_attn.k_norm", "attn_k_norm",
+		"mlp.gate_proj", "ffn_gate", "mlp.gate_up_proj", "ffn_up", "mlp.up_proj", "ffn_up", "mlp.down_proj", "ffn_down",
+	}
+	if arch == "gemma3" {
+		pairs = append(pairs, "post_attention_layernorm", "post_attention_norm", "pre_feedforward_layernorm", "ffn_norm",
+			"post_feedforward_layernorm", "post_ffw_norm")
+	} else {
+		pairs = append(pairs, "post_attention_layernorm", "ffn_norm")
+	}
+	return strings.NewReplacer(pairs...).Replace(name)
+}
+
+// llama3Factors is the converter's own loop.
+func llama3Factors(r lm.Rope, headDim int) []float32 {
+	var out []float32
+	original := float64(r.OriginalContext)
+	for i := 0; i < headDim; i += 2 {
+		wavelength := 2 * math.Pi * math.Pow(r.Theta, float64(i)/float64(headDim))
+		switch {
+		case wavelength < original/r.HighFreq:
+			out = append(out, 1)
+		case wavelength > original/r.LowFreq:
+			out = append(out, float32(r.Factor))
+		default:
+			smooth := (original/wavelength - r.LowFreq) / (r.HighFreq - r.LowFreq)
+			out = append(out, float32(1/((1-smooth)/r.Factor+smooth)))
+		}
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package weights
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// Checkpoints as save_pretrained writes them match their configuration, and survive the way to GGUF and back.
+func TestGoldenTinyCheckpoints(t *testing.T) {
+	root := os.Getenv("DOCENT_GOLDEN_TINY")
+	if root == "" {
+		t.Skip("DOCENT_GOLDEN_TINY is not set: real checkpoints are not read")
+	}
+	folders, err := filepath.Glob(filepath.Join(root, "*", "model", "config.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, path := range folders {
+		dir := filepath.Dir(path)
+		t.Run(filepath.Base(filepath.Dir(dir)), func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			c, err := lm.ParseConfig(data)
+			require.NoError(t, err)
+			s, err := OpenFolder(os.DirFS(dir))
+			require.NoError(t, err)
+			defer s.Close()
+			require.NoError(t, Check(Expected(c), s))
+
+			values := readAll(t, s)
+			g, err := openGGUFBytes(t, toGGUF(c, values).bytes())
+			require.NoError(t, err)
+			got, err := g.Config()
+			require.NoError(t, err)
+			require.NoError(t, Check(Expected(got), g))
+			for name, back := range readAll(t, g) {
+				// The 1 added to gemma's norms costs the last bits of a small weight.
+				assert.InDeltaSlice(t, values[name], back, 1e-7, name)
+			}
+			if c.Rope.Type == lm.RopeLlama3 { // other parameters may yield the same factors
+				assert.InDeltaSlice(t, llama3Factors(c.Rope, c.HeadDim), llama3Factors(got.Rope, c.HeadDim), 1e-3)
+				got.Rope, got.LocalRope = c.Rope, c.LocalRope
+			}
+			c.Source = nil
+			assert.Equal(t, c, got)
+		})
+	}
+}
+
+// A real file gives, bit for bit, the tensors that transformers 5.23.0 loads from it.
+func TestGoldenSmolLM2(t *testing.T) {
+	path := os.Getenv("DOCENT_SMOLLM2")
+	if path == "" {
+		t.Skip("DOCENT_SMOLLM2 does not name SmolLM2-135M-Instruct.Q4_1.gguf: no real GGUF file is read")
+	}
+	data, err := os.ReadFile("testdata/smollm2-135m-q4_1.json")
+	require.NoError(t, err)
+	var want struct {
+		Tensors int
+		SHA256  map[string]string
+		All     string
+	}
+	require.NoError(t, json.Unmarshal(data, &want))
+
+	g, err := OpenGGUF(path)
+	require.NoError(t, err)
+	defer g.Close()
+	c, err := g.Config()
+	require.NoError(t, err)
+	require.NoError(t, Check(Expected(c), g))
+	all := sha256.New()
+	found := 0
+	for _, x := range g.Tensors() {
+		v := make([]float32, x.Size())
+		require.NoError(t, g.Read(x.Name, v))
+		raw := floatBytes(v)
+		all.Write(raw)
+		if sum, ok := want.SHA256[x.Name]; ok {
+			found++
+			got := sha256.Sum256(raw)
+			assert.Equal(t, sum, hex.EncodeToString(got[:]), x.Name)
+		}
+	}
+	assert.Len(t, g.Tensors(), want.Tensors)
+	assert.Len(t, want.SHA256, found)
+	assert.Equal(t, want.All, hex.EncodeToString(all.Sum(nil)))
+}
+
+func BenchmarkRead(b *testing.B) {
+	path := os.Getenv("DOCENT_SMOLLM2")
+	if path == "" {
+		b.Skip("DOCENT_SMOLLM2 does not name a .gguf file")
+	}
+	g, err := OpenGGUF(path)
+	require.NoError(b, err)
+	defer g.Close()
+	var elements, largest int
+	for _, x := range g.Tensors() {
+		elements += x.Size()
+		largest = max(largest, x.Size())
+	}
+	full, half := make([]float32, largest), make([]uint16, largest)
+	for name, read := range map[string]func(Tensor) error{
+		"f32":  func(x Tensor) error { return g.Read(x.Name, full[:x.Size()]) },
+		"bf16": func(x Tensor) error { return g.ReadBF16(x.Name, half[:x.Size()]) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				for _, x := range g.Tensors() {
+					require.NoError(b, read(x))
+				}
+			}
+			b.ReportMetric(float64(elements)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+	}
+}

@@ -1,0 +1,132 @@
+// Package device is docent's boundary to the compute backend: programs compiled for a few shapes, tensors filled in
+// place, and the one spot where panics of graph building become errors.
+//
+// A Program and the tensors it is given belong to one goroutine at a time. A compiled program cannot be interrupted:
+// contexts are checked by the callers, between runs.
+package device
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Program is one graph function and its compiled forms, one for each combination of input shapes.
+type Program struct {
+	name string
+	exec *graph.Exec
+	seen map[string]bool
+}
+
+// NewProgram prepares build, which maps the parameters of a graph to its results. Nothing is compiled yet.
+func NewProgram(backend compute.Backend, name string, build func(in []*graph.Node) []*graph.Node) (*Program, error) {
+	p := &Program{name: name, seen: map[string]bool{}}
+	err := guard(func() (err error) {
+		p.exec, err = graph.NewExec(backend, build)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p.exec.WithName(name)
+	return p, nil
+}
+
+// Run executes the program, compiling it first where the shapes of in are new. Inputs stay valid, but for those
+// wrapped by graph.DonateTensorBuffer; the caller owns the results.
+func (p *Program) Run(in []any) (out []*tensors.Tensor, err error) {
+	err = guard(func() (err error) {
+		out, err = p.exec.Call(in...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return out, nil
+}
+
+// Close frees the compiled forms.
+func (p *Program) Close() {
+	if p != nil && p.exec != nil {
+		p.exec.Finalize()
+		p.exec = nil
+	}
+}
+
+// guard turns a panic, gomlx's error channel while a graph is built, into an error.
+func guard(fn func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if e, ok := r.(error); ok {
+				err = e
+				return
+			}
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	return fn()
+}
+
+// Fill makes a float32 or bfloat16 tensor on the backend, the values of which fill writes in row-major order. A
+// backend that shares memory with the host holds them once, so loading needs little more than the model itself.
+func Fill(backend compute.Backend, dtype dtypes.DType, dims []int, fill func(dst []float32) error) (*tensors.Tensor, error) {
+	var t *tensors.Tensor
+	err := guard(func() (err error) {
+		t, err = tensors.FromShapeForBackend(backend, 0, shapes.Make(dtype, dims...))
+		if err != nil {
+			return err
+		}
+		var failed error
+		if dtype == dtypes.BFloat16 {
+			err = tensors.MutableFlatData(t, func(flat []bfloat16.BFloat16) {
+				wide := make([]float32, len(flat))
+				if failed = fill(wide); failed == nil {
+					for i, v := range wide {
+						flat[i] = bfloat16.FromFloat32(v)
+					}
+				}
+			})
+		} else {
+			err = tensors.MutableFlatData(t, func(flat []float32) { failed = fill(flat) })
+		}
+		if failed != nil {
+			return failed
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Floats copies a float32 or bfloat16 tensor to the host.
+func Floats(t *tensors.Tensor) (out []float32, err error) {
+	err = guard(func() (err error) {
+		if t.DType() == dtypes.BFloat16 {
+			return tensors.ConstFlatData(t, func(flat []bfloat16.BFloat16) {
+				out = make([]float32, len(flat))
+				for i, v := range flat {
+					out[i] = v.Float32()
+				}
+			})
+		}
+		out, err = tensors.CopyFlatData[float32](t)
+		return err
+	})
+	return out, err
+}
+
+// Free releases tensors early instead of waiting for the garbage collector, which does not see device memory.
+func Free(ts ...*tensors.Tensor) {
+	for _, t := range ts {
+		if t != nil {
+			_ = guard(t.FinalizeAll)
+		}
+	}
+}

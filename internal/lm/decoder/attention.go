@@ -1,0 +1,113 @@
+package decoder
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// attender is what attention over whole sequences and over a KV cache do differently: where keys and values come
+// from and which of them a query sees.
+type attender interface {
+	// rotation of the positions of this call for layer i.
+	rotation(i int) rotation
+	// attend returns the attention output [batch, seq, heads, headDim] of layer i for
+	// q [batch, seq, heads, headDim] (already scaled) and k, v [batch, seq, kvHeads, headDim].
+	attend(i int, q, k, v *Node) *Node
+	// size of this call.
+	size() (batch, seq int)
+}
+
+// attention is grouped-query self-attention with rotary positions on x [rows, hidden].
+func (d *Decoder) attention(i int, x *Node, at attender) *Node {
+	c := d.Config
+	path := lm.LayerPath(i) + ".self_attn"
+	var q, k, v *Node // [rows, heads·headDim], [rows, kvHeads·headDim]
+	if c.Fused {
+		qkv := d.linear(path+".qkv_proj", x)
+		n, m := c.QDim(), c.KVDim()
+		q, k, v = columns(qkv, 0, n), columns(qkv, n, n+m), columns(qkv, n+m, n+2*m)
+	} else {
+		q, k, v = d.linear(path+".q_proj", x), d.linear(path+".k_proj", x), d.linear(path+".v_proj", x)
+	}
+	batch, seq := at.size()
+	q = Reshape(q, batch, seq, c.Heads, c.HeadDim)
+	k = Reshape(k, batch, seq, c.KVHeads, c.HeadDim)
+	v = Reshape(v, batch, seq, c.KVHeads, c.HeadDim)
+	if c.QKNorm {
+		q, k = d.norm(path+".q_norm.weight", q), d.norm(path+".k_norm.weight", k)
+	}
+	r := at.rotation(i)
+	q, k = r.apply(q), r.apply(k)
+	y := at.attend(i, MulScalar(q, c.AttentionScale), k, v) // [batch, seq, heads, headDim]
+	return d.linear(path+".o_proj", Reshape(y, batch*seq, c.QDim()))
+}
+
+// sequences attends over whole sequences: every key and value is in the call itself.
+type sequences struct {
+	d           *Decoder
+	batch, seq  int
+	full, local rotation
+	masks       map[int]*Node // by window: [batch, 1, 1, seq, seq] bool, true where a query sees a key
+}
+
+func (d *Decoder) sequences(positions, segments *Node) *sequences {
+	batch, seq := segments.Shape().Dim(0), segments.Shape().Dim(1)
+	s := &sequences{d: d, batch: batch, seq: seq, full: d.rotate(d.Config.Rope, positions), masks: map[int]*Node{}}
+	s.local = s.full
+	if d.Config.LocalRope != d.Config.Rope {
+		s.local = d.rotate(d.Config.LocalRope, positions)
+	}
+	same := Equal(InsertAxes(segments, -1), InsertAxes(segments, 1)) // [batch, seq, seq]
+	for _, window := range d.Config.Windows {
+		if s.masks[window] == nil {
+			s.masks[window] = InsertAxes(LogicalAnd(same, BroadcastToShape(causal(segments.Graph(), seq, window), same.Shape())), 1, 1)
+		}
+	}
+	return s
+}
+
+// causal is [1, seq, seq]: the mask of whole sequences without regard to segments.
+func causal(g *Graph, seq, window int) *Node {
+	query := IotaFull(g, shape(dtypes.Int32, 1, seq, 1))
+	key := InsertAxes(Reshape(query, 1, seq), 1) // [1, 1, seq]
+	return within(Sub(query, key), window)
+}
+
+// within says for the distance from a query back to a key whether the query sees it: not in the future and, with a
+// window, fewer than window positions back.
+func within(distance *Node, window int) *Node {
+	seen := GreaterOrEqual(distance, ScalarZero(distance.Graph(), dtypes.Int32))
+	if window > 0 {
+		seen = LogicalAnd(seen, LessThan(distance, Scalar(distance.Graph(), dtypes.Int32, window)))
+	}
+	return seen
+}
+
+func (s *sequences) size() (int, int) { return s.batch, s.seq }
+
+func (s *sequences) rotation(i int) rotation {
+	if s.d.Config.Windows[i] > 0 {
+		return s.local
+	}
+	return s.full
+}
+
+func (s *sequences) attend(i int, q, k, v *Node) *Node {
+	c := s.d.Config
+	group := c.Heads / c.KVHeads
+	// Heads join the batch axis, so that every product contracts one axis and has one batch axis.
+	q = Reshape(TransposeAllAxes(Reshape(q, s.batch, s.seq, c.KVHeads, group, c.HeadDim), 0, 2, 3, 1, 4),
+		s.batch*c.KVHeads, group*s.seq, c.HeadDim)
+	k = Reshape(TransposeAllAxes(k, 0, 2, 1, 3), s.batch*c.KVHeads, s.seq, c.HeadDim)
+	v = Reshape(TransposeAllAxes(v, 0, 2, 1, 3), s.batch*c.KVHeads, s.seq, c.HeadDim)
+
+	scores := f32(DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0})) // [batch·kvHeads, group·seq, seq]
+	scores = Reshape(scores, s.batch, c.KVHeads, group, s.seq, s.seq)
+	p := softmax(scores, s.masks[c.Windows[i]])
+	p = Reshape(ConvertDType(p, v.DType()), s.batch*c.KVHeads, group*s.seq, s.seq)
+	y := DotGeneral(p, []int{2}, []int{0}, v, []int{1}, []int{0}) // [batch·kvHeads, group·seq, headDim]
+	y = Reshape(y, s.batch, c.KVHeads, group, s.seq, c.HeadDim)
+	return Reshape(TransposeAllAxes(y, 0, 3, 1, 2, 4), s.batch, s.seq, c.Heads, c.HeadDim)
+}

@@ -1,0 +1,74 @@
+// Package decoder builds the computation graph of every decoder-only family that lm.Config describes: one block,
+// with each difference between families behind a field of the config. The training graph (whole sequences, loss on
+// top) and the serving graph (KV cache, last position only) are made of the same functions.
+//
+// The words for dimensions, used in every shape comment:
+//
+//	batch seq      sequences and positions of one call; rows = batch·seq
+//	hidden inner   widths of the residual stream and of the MLP
+//	heads kvHeads  query heads and key/value heads; group = heads/kvHeads
+//	headDim        width of one head
+//	vocab rank     as in Config and in LoRA
+//	past           positions held by the KV cache
+//
+// Activations between layers are two-dimensional, [rows, hidden]: XLA's CPU code for a matrix product is half as
+// fast again on two axes as on three.
+package decoder
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// Decoder holds the nodes of one graph. The zero value of the optional fields is a plain forward pass.
+type Decoder struct {
+	Config  lm.Config
+	Weights map[string]*Node // by Hugging Face name
+	// Transposed says that linear weights are stored [in, out] instead of the checkpoint's [out, in].
+	Transposed bool
+
+	Adapter map[string]LoRA     // by module path, "model.layers.0.self_attn.q_proj"
+	Dropout func(x *Node) *Node // applied to the input of every adapter; nil = none
+}
+
+// Hidden returns the final, normed hidden states of whole sequences: [rows, hidden].
+//
+// tokens and segments are [batch, seq] int32. A position attends to earlier positions of its row with the same
+// segment, so several examples can be packed in one row; positions [batch, seq] counts within each of them.
+func (d *Decoder) Hidden(tokens, positions, segments *Node) *Node {
+	x := d.Embed(tokens) // [rows, hidden]
+	at := d.sequences(positions, segments)
+	for i := range d.Config.Layers {
+		x = d.block(i, x, at)
+	}
+	return d.norm(lm.FinalNorm, x)
+}
+
+// Embed looks the tokens (any shape, n of them) up: [n, hidden].
+func (d *Decoder) Embed(tokens *Node) *Node {
+	flat := Reshape(tokens, tokens.Shape().Size(), 1)
+	x := Gather(d.Weights[lm.EmbedTokens], flat) // [n, hidden]
+	if s := d.Config.EmbedScale; s != 1 {
+		x = MulScalar(x, s) // in the dtype of the weights, as transformers rounds it
+	}
+	return x
+}
+
+// Logits projects hidden states [n, hidden] onto the vocabulary: [n, vocab], in float32.
+func (d *Decoder) Logits(h *Node) *Node {
+	head, ok := d.Weights[lm.LMHead]
+	if !ok {
+		head = d.Weights[lm.EmbedTokens]
+	}
+	return d.softcap(f32(contract(h, head, 1, 1))) // [n, vocab]
+}
+
+// softcap is cap·tanh(x/cap), bounding logits smoothly.
+func (d *Decoder) softcap(x *Node) *Node {
+	limit := d.Config.FinalSoftcap
+	if limit == 0 {
+		return x
+	}
+	return MulScalar(Tanh(DivScalar(x, limit)), limit)
+}

@@ -1,0 +1,82 @@
+package decoder
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// lossChunk is how many positions have their logits in memory at once: 256 × vocab floats.
+const lossChunk = 256
+
+// Targets says which positions are trained and on what. All are [n]; n may exceed the real number of targets, with
+// weight 0 in the surplus.
+type Targets struct {
+	Rows    *Node // int32 index into the rows of the hidden states: the position that predicts
+	Labels  *Node // int32 id of the token that follows there
+	Weights *Node // float32, 1 or 0
+}
+
+// CrossEntropy returns the sum over targets of weight · −log softmax(logits)[label], a float32 scalar, and a
+// surrogate whose gradient with respect to h is the gradient of that sum.
+//
+// Only the positions of t pay for logits, a chunk of them at a time, and the gradient is formed in the same pass:
+//
+//	∂loss/∂h = weight · (softmax(h·Wᵀ)·W − W[label])
+//
+// so the backward pass needs no logits at all. The surrogate Σ ∂loss/∂h · h, with the first factor held constant,
+// carries it into automatic differentiation. W itself is frozen.
+func (d *Decoder) CrossEntropy(h *Node, t Targets) (loss, surrogate *Node) {
+	h = Gather(h, InsertAxes(t.Rows, -1)) // [n, hidden]
+	n := t.Rows.Shape().Size()
+	var grads []*Node
+	for from := 0; from < n; from += lossChunk {
+		to := min(from+lossChunk, n)
+		part := func(x *Node) *Node { return Slice(x, AxisRange(from, to)) }
+		l, g := d.chunkLoss(StopGradient(part(h)), part(t.Labels), part(t.Weights))
+		if loss == nil {
+			loss = l
+		} else {
+			loss = Add(loss, l)
+		}
+		grads = append(grads, g)
+	}
+	dh := grads[0]
+	if len(grads) > 1 {
+		dh = Concatenate(grads, 0) // [n, hidden]
+	}
+	return loss, ReduceAllSum(Mul(StopGradient(dh), f32(h)))
+}
+
+// chunkLoss returns the summed loss of h [n, hidden] and its gradient, float32 [n, hidden].
+func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
+	head, ok := d.Weights[lm.LMHead]
+	if !ok {
+		head = d.Weights[lm.EmbedTokens]
+	}
+	logits := d.Logits(h)                                        // [n, vocab]
+	top := ReduceAndKeep(logits, ReduceMax, -1)                  // [n, 1]
+	e := Exp(Sub(logits, top))                                   // [n, vocab]
+	sum := ReduceAndKeep(e, ReduceSum, -1)                       // [n, 1]
+	label := Gather(head, InsertAxes(labels, -1))                // [n, hidden]
+	raw := ReduceAndKeep(Mul(f32(h), f32(label)), ReduceSum, -1) // [n, 1]
+	chosen := d.softcap(raw)                                     // logit of the label
+	weights = InsertAxes(weights, -1)                            // [n, 1]
+	loss = ReduceAllSum(Mul(weights, Sub(Add(Log(sum), top), chosen)))
+
+	slopeAll, slopeChosen := d.softcapSlope(logits), d.softcapSlope(chosen)
+	if slopeAll != nil {
+		e, label = Mul(e, slopeAll), Mul(f32(label), slopeChosen)
+	}
+	// The division by sum is done after the product: on [n, hidden], not on [n, vocab].
+	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1, 0)), sum) // Σ p·W [n, hidden]
+	return loss, Mul(weights, Sub(mean, f32(label)))
+}
+
+// softcapSlope is the derivative of softcap at its output y, 1 − (y/cap)²; nil when there is no cap.
+func (d *Decoder) softcapSlope(y *Node) *Node {
+	if d.Config.FinalSoftcap == 0 {
+		return nil
+	}
+	return OneMinus(Square(DivScalar(y, d.Config.FinalSoftcap)))
+}

@@ -1,0 +1,205 @@
+package config
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Common are the settings of both programs.
+type Common struct {
+	Env       string // "development" or "production"
+	Backend   string // "auto", "go", "xla:cpu", "xla:cuda" or "xla:" and the path of a plugin
+	Precision string // "auto", "f32" or "bf16"
+	Registry  Registry
+	Name      string // of the registered model
+	MLflow    MLflow
+	Hub       Hub
+	LogFormat string // "text" or "json"
+	LogLevel  slog.Level
+}
+
+// MLflow is how to reach a tracking server at Registry.URL, under MLflow's own environment names.
+type MLflow struct {
+	Username    string
+	Password    Secret
+	Token       Secret // not used when Username and Password are set, as in MLflow's Python client
+	InsecureTLS bool
+	ServerCert  string // file of certificates to trust; "" = the system's
+	ClientCert  string // file with a certificate and its key; "" = none
+	Workspace   string // "" = none
+}
+
+// Hub is how to reach the Hugging Face Hub.
+type Hub struct {
+	Token   Secret
+	Home    string // as HF_HOME
+	Cache   string // downloaded models, shared with Python's huggingface_hub; "" only when no home folder is known
+	Offline bool
+}
+
+func (c *Common) groups() []group {
+	return []group{
+		{"Device and model", []*setting{
+			{
+				key: "backend", flag: "backend", env: "BACKEND", arg: "NAME",
+				help:  "what computes: auto (a GPU, else XLA on the CPU, else Go), go, xla:cpu, xla:cuda or xla:/path/plugin.so",
+				value: text(&c.Backend, "auto", parseBackend),
+			},
+			{
+				key: "precision", flag: "precision", env: "PRECISION", arg: "TYPE",
+				help:  "type of weights and activations; auto takes what the device does well",
+				value: choice(&c.Precision, "auto", "auto", "f32", "bf16"),
+			},
+			{
+				key: "registered_model", flag: "name", env: "MLFLOW_MODEL_NAME REGISTERED_MODEL_NAME", arg: "MODEL",
+				help:  "name of the model in the registry",
+				value: text(&c.Name, "course-guide", parseModelName),
+			},
+		}},
+		{"Registry", []*setting{
+			{
+				key: "registry", flag: "registry", env: "MLFLOW_TRACKING_URI", arg: "WHERE",
+				help:  "where runs and models are kept: file:DIR, or the URL of an MLflow server; its host mlflow becomes localhost when it does not resolve",
+				value: registry(&c.Registry, Registry{Dir: "./registry"}),
+			},
+			{
+				key: "mlflow_username", env: "MLFLOW_TRACKING_USERNAME", arg: "NAME", noJSON: true,
+				help:  "user of the MLflow server, with the password",
+				value: text(&c.MLflow.Username, "", nil),
+			},
+			{
+				key: "mlflow_password", env: "MLFLOW_TRACKING_PASSWORD", arg: "SECRET", secret: true,
+				help:  "password of the MLflow server",
+				value: hidden(&c.MLflow.Password),
+			},
+			{
+				key: "mlflow_token", env: "MLFLOW_TRACKING_TOKEN", arg: "SECRET", secret: true,
+				help:  "bearer token for the MLflow server; username and password win over it",
+				value: hidden(&c.MLflow.Token),
+			},
+			{
+				key: "mlflow_insecure_tls", env: "MLFLOW_TRACKING_INSECURE_TLS", arg: "BOOL",
+				help:  "do not check the MLflow server's certificate",
+				value: toggle(&c.MLflow.InsecureTLS, false),
+			},
+			{
+				key: "mlflow_server_cert", env: "MLFLOW_TRACKING_SERVER_CERT_PATH", arg: "FILE",
+				help:  "certificates to trust for the MLflow server",
+				value: filePath(&c.MLflow.ServerCert, ""),
+			},
+			{
+				key: "mlflow_client_cert", env: "MLFLOW_TRACKING_CLIENT_CERT_PATH", arg: "FILE",
+				help:  "certificate and key to show the MLflow server",
+				value: filePath(&c.MLflow.ClientCert, ""),
+			},
+			{
+				key: "mlflow_workspace", env: "MLFLOW_WORKSPACE", arg: "NAME",
+				help:  "workspace of the MLflow server",
+				value: text(&c.MLflow.Workspace, "", nil),
+			},
+		}},
+		{"Hugging Face Hub", []*setting{
+			{
+				key: "hf_token", env: "HF_TOKEN HUGGING_FACE_HUB_TOKEN", arg: "SECRET", secret: true,
+				help:  "token for gated and private models",
+				value: hidden(&c.Hub.Token),
+			},
+			{
+				key: "hf_home", env: "HF_HOME", arg: "DIR",
+				help:  "home of the Hub's files; huggingface in the user's cache folder when empty",
+				value: filePath(&c.Hub.Home, ""),
+			},
+			{
+				key: "hf_hub_cache", env: "HF_HUB_CACHE", arg: "DIR",
+				help:  "downloaded models, shared with Python's huggingface_hub; hub in HF_HOME when empty",
+				value: filePath(&c.Hub.Cache, ""),
+			},
+			{
+				key: "hf_offline", flag: "offline", env: "HF_HUB_OFFLINE TRANSFORMERS_OFFLINE",
+				help:  "use only what is in the cache",
+				value: toggle(&c.Hub.Offline, false),
+			},
+		}},
+		{"Log and environment", []*setting{
+			{
+				key: "env", flag: "env", env: "APP_ENV", arg: "NAME", noJSON: true,
+				help:  "environment, whose JSON file covers base.json",
+				value: choice(&c.Env, "development", "development", "production"),
+			},
+			{
+				key: "log_format", flag: "log", env: "LOG_FORMAT", arg: "FORMAT",
+				help:  "form of the log lines",
+				value: choice(&c.LogFormat, "text", "text", "json"),
+			},
+			{
+				key: "log_level", flag: "log-level", env: "LOG_LEVEL", arg: "LEVEL",
+				help:  "least severe level that is logged",
+				value: level(&c.LogLevel, slog.LevelInfo),
+			},
+		}},
+	}
+}
+
+// finish works out what depends on several settings.
+func (c *Common) finish(l *loader) {
+	l.mlflowOnLocalhost(&c.Registry)
+	m := c.MLflow
+	switch hasPassword := m.Password.Reveal() != ""; {
+	case m.Username != "" && !hasPassword:
+		l.wrong("mlflow_username", "needs MLFLOW_TRACKING_PASSWORD too")
+	case m.Username == "" && hasPassword:
+		l.wrong("mlflow_password", "needs MLFLOW_TRACKING_USERNAME too")
+	case hasPassword && m.Token.Reveal() != "":
+		l.note("MLFLOW_TRACKING_TOKEN is not used: username and password are set, and win as in MLflow's Python client")
+	}
+	if m.InsecureTLS && m.ServerCert != "" {
+		l.wrong("mlflow_insecure_tls", "excludes mlflow_server_cert (from %s): keep one", l.keys["mlflow_server_cert"].origin())
+	}
+
+	if c.Hub.Home == "" {
+		cache := l.environ["XDG_CACHE_HOME"]
+		if home := l.home(); cache == "" && home != "" {
+			cache = filepath.Join(home, ".cache")
+		}
+		if cache != "" {
+			c.Hub.Home = filepath.Join(cache, "huggingface")
+			l.keys["hf_home"].derived = "in the user's cache folder"
+		}
+	}
+	if c.Hub.Cache == "" && c.Hub.Home != "" {
+		c.Hub.Cache = filepath.Join(c.Hub.Home, "hub")
+		l.keys["hf_hub_cache"].derived = "in hf_home"
+	}
+}
+
+func parseBackend(s string) (string, error) {
+	known := []string{"auto", "go", "xla:cpu", "xla:cuda"}
+	for _, name := range known {
+		if s == name {
+			return s, nil
+		}
+	}
+	if plugin, ok := strings.CutPrefix(s, "xla:"); ok && strings.ContainsAny(plugin, `/\`) {
+		return s, nil
+	}
+	hint := didYouMean(s, known)
+	for _, name := range known {
+		if name == "xla:"+s {
+			hint = ": did you mean \"" + name + "\"?"
+		}
+	}
+	return "", errors.New("must be auto, go, xla:cpu, xla:cuda or xla:/path/plugin.so" + hint)
+}
+
+// modelName is what MLflow takes everywhere: no slash and no colon, which have a meaning in models:/name/stage.
+var modelName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,255}$`)
+
+func parseModelName(s string) (string, error) {
+	if !modelName.MatchString(s) {
+		return "", errors.New("must be made of letters, digits, dots, dashes and underscores")
+	}
+	return s, nil
+}

@@ -1,0 +1,256 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Server is the configuration of the serving program.
+type Server struct {
+	Common
+
+	Listen     string // host:port; port 0 = any free one
+	Prefix     string // "" or "/path", where the API is mounted
+	APIKeyFile string // "" = no key is asked for
+
+	Models        []ModelRef // never empty
+	ModelSource   string     // "registry" or "local": what is served when no model is named
+	LocalModelDir string
+	CacheDir      string        // models downloaded from the registry
+	ModelsTTL     time.Duration // how long the registry's list is believed
+	MaxModels     int           // loaded at the same time
+
+	MaxTokensCap     int // per answer, whatever the request says
+	DefaultMaxTokens int // when the request does not say
+	MaxContext       int // tokens of prompt and answer; 0 = the model's
+	Slots            int // answers computed at the same time, per model
+	QueueDepth       int // requests that wait, per model
+	QueueTimeout     time.Duration
+	MaxBodyBytes     int
+	ShutdownGrace    time.Duration // for running answers after a stop signal
+}
+
+func (s *Server) groups() []group {
+	return []group{
+		{"Listening", []*setting{
+			{
+				key: "listen", flag: "listen", env: "LISTEN", arg: "ADDR",
+				help:  "address to listen on, host:port; port 0 takes a free one",
+				value: text(&s.Listen, "127.0.0.1:8080", parseListen),
+				parts: []part{
+					{env: "HOST", arg: "HOST", help: "host of the address alone", set: func(host string, _ bool) error {
+						if strings.ContainsAny(host, "[]/ ") || strings.Count(host, ":") == 1 {
+							return errors.New("must be a host name or an IP address, without port and brackets")
+						}
+						_, port, err := net.SplitHostPort(s.Listen)
+						s.Listen = net.JoinHostPort(host, port)
+						return err
+					}},
+					{env: "PORT", arg: "N", help: "port of the address alone", set: func(port string, _ bool) error {
+						host, _, err := net.SplitHostPort(s.Listen)
+						if err == nil {
+							err = checkPort(port)
+						}
+						if err == nil {
+							s.Listen = net.JoinHostPort(host, port)
+						}
+						return err
+					}},
+				},
+			},
+			{
+				key: "prefix", flag: "prefix", env: "API_PREFIX", arg: "PATH",
+				help:  "path under which the API is mounted, such as /ai; clients then use /ai/v1",
+				value: text(&s.Prefix, "", parsePrefix),
+			},
+			{
+				key: "api_key_file", flag: "api-key-file", env: "API_KEY_FILE", arg: "FILE",
+				help:  "file of keys that clients must show; no key is asked for when empty",
+				value: filePath(&s.APIKeyFile, ""),
+			},
+		}},
+		{"Models", []*setting{
+			{
+				key: "models", flag: "model", env: "MODEL", arg: "REF",
+				help:  "model to serve, may be repeated: models:/name/Production, a folder (./model), a .gguf file or a Hub id; what model_source says when none is given",
+				value: models(&s.Models),
+				parts: []part{{
+					flag: "model-name", env: "MODEL_NAME", arg: "ID",
+					help: "id of the model before it in the API, or of the only one", set: nameModel(&s.Models),
+				}},
+			},
+			{
+				key: "model_source", env: "MODEL_SOURCE", arg: "WHERE",
+				help:  "what is served when no model is named: registry is models:/MODEL/Production, local is the local model's folder",
+				value: choice(&s.ModelSource, "registry", "registry", "local"),
+			},
+			{
+				key: "local_model_dir", env: "LOCAL_MODEL_DIR", arg: "DIR",
+				help:  "folder of the model (or .gguf file) to serve with MODEL_SOURCE=local",
+				value: filePath(&s.LocalModelDir, ""),
+			},
+			{
+				key: "cache", flag: "cache", env: "CACHE_DIR", arg: "DIR",
+				help:  "folder for models downloaded from the registry",
+				value: filePath(&s.CacheDir, "./cache"),
+			},
+			{
+				key: "models_ttl", flag: "models-ttl", env: "MODELS_TTL", arg: "TIME",
+				help:  "how long the registry's list is believed before it is asked again",
+				value: duration(&s.ModelsTTL, 10*time.Second, above(time.Duration(0))),
+			},
+			{
+				key: "max_models", flag: "max-models", env: "MAX_LOADED_MODELS", arg: "N",
+				help:  "models loaded at the same time",
+				value: whole(&s.MaxModels, 2, atLeast(1)),
+			},
+		}},
+		{"Limits", []*setting{
+			{
+				key: "max_tokens_cap", flag: "max-tokens", env: "MAX_TOKENS_CAP", arg: "N",
+				help:  "most tokens of an answer, whatever the request says",
+				value: whole(&s.MaxTokensCap, 1024, atLeast(1)),
+			},
+			{
+				key: "default_max_tokens", flag: "default-max-tokens", env: "DEFAULT_MAX_TOKENS", arg: "N",
+				help:  "most tokens of an answer when the request does not say",
+				value: whole(&s.DefaultMaxTokens, 256, atLeast(1)),
+			},
+			{
+				key: "max_context", flag: "max-context", env: "MAX_CONTEXT", arg: "N",
+				help:  "most tokens of prompt and answer together; 0 is the model's own limit",
+				value: whole(&s.MaxContext, 0, atLeast(0)),
+			},
+			{
+				key: "slots", flag: "slots", env: "SLOTS", arg: "N",
+				help:  "answers computed at the same time, for each model",
+				value: whole(&s.Slots, 4, atLeast(1), atMost(1024)),
+			},
+			{
+				key: "queue_depth", flag: "queue", env: "QUEUE_DEPTH", arg: "N",
+				help:  "requests that may wait for a slot, for each model; more are told to come back",
+				value: whole(&s.QueueDepth, 64, atLeast(0)),
+			},
+			{
+				key: "queue_timeout", flag: "queue-timeout", env: "QUEUE_TIMEOUT", arg: "TIME",
+				help:  "longest wait for a slot",
+				value: duration(&s.QueueTimeout, time.Minute, above(time.Duration(0))),
+			},
+			{
+				key: "max_body_bytes", flag: "max-body", env: "MAX_BODY_BYTES", arg: "N",
+				help:  "longest request body in bytes",
+				value: whole(&s.MaxBodyBytes, 1<<20, atLeast(1024)),
+			},
+			{
+				key: "shutdown_grace", flag: "grace", env: "SHUTDOWN_GRACE", arg: "TIME",
+				help:  "how long running answers may go on after a stop signal",
+				value: duration(&s.ShutdownGrace, 30*time.Second, atLeast(time.Duration(0))),
+			},
+		}},
+	}
+}
+
+// finish checks and works out what depends on several settings.
+func (s *Server) finish(l *loader) {
+	s.chooseModels(l)
+	if s.DefaultMaxTokens > s.MaxTokensCap {
+		l.wrong("default_max_tokens", "must be <= max_tokens_cap (%d from %s)", s.MaxTokensCap, l.keys["max_tokens_cap"].origin())
+	}
+	if s.MaxContext == 1 {
+		l.wrong("max_context", "must be 0 or >= 2: one token of prompt and one of answer")
+	}
+	if s.CacheDir == "" {
+		l.wrong("cache", "must name a folder")
+	}
+	ids := map[string]string{}
+	for _, m := range s.Models {
+		if other, twice := ids[m.ID()]; twice {
+			l.wrong("models", "%s and %s would both be called %q: give one a name (-model-name after its -model)", other, m.Ref, m.ID())
+		}
+		ids[m.ID()] = m.Ref
+	}
+	if s.APIKeyFile == "" && !loopback(s.Listen) {
+		l.note("%s is reachable from other machines and no API key is asked for: consider -api-key-file", s.Listen)
+	}
+}
+
+// chooseModels decides between named models and model_source: the higher layer wins, so that MODEL_SOURCE=local in the
+// environment covers models named in a file, and -model covers both.
+func (s *Server) chooseModels(l *loader) {
+	named, source := l.keys["models"], l.keys["model_source"]
+	id := ""
+	if len(s.Models) == 1 && s.Models[0].Ref == "" {
+		id, s.Models = s.Models[0].Name, nil
+	}
+	if len(s.Models) > 0 {
+		wins := named.from[0].layer // later origins only name the model
+		switch {
+		case source.layer() == wins && s.ModelSource == "local":
+			l.wrong("models", "excludes model_source local (from %s): keep one", source.origin())
+			return
+		case source.layer() <= wins:
+			return
+		}
+		l.note("models (%s from %s) are not served: model_source from %s covers them", named.shown(), named.origin(), source.origin())
+	}
+	m := ModelRef{Ref: "models:/" + s.Name + "/Production", Name: id}
+	named.derived = "by model_source (" + source.origin() + ")"
+	switch {
+	case s.ModelSource == "registry" && s.LocalModelDir != "":
+		l.note("local_model_dir (%s from %s) is not used: model_source is registry (%s)", s.LocalModelDir, l.keys["local_model_dir"].origin(), source.origin())
+	case s.ModelSource == "local" && s.LocalModelDir == "":
+		l.wrong("local_model_dir", "must be set with model_source local (from %s): give %s", source.origin(), l.keys["local_model_dir"].howTo())
+	case s.ModelSource == "local" && strings.HasSuffix(s.LocalModelDir, ".gguf"):
+		m.Ref = "gguf:" + s.LocalModelDir
+	case s.ModelSource == "local":
+		m.Ref = "dir:" + s.LocalModelDir
+	}
+	s.Models = []ModelRef{m}
+}
+
+func parseListen(address string) (string, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", errors.New("must be host:port, such as 127.0.0.1:8080 or :8080")
+	}
+	return address, checkPort(port)
+}
+
+func checkPort(port string) error {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("must have a port from 0 to 65535")
+	}
+	return nil
+}
+
+// parsePrefix takes "" and "/" as the root, and drops a final slash.
+func parsePrefix(prefix string) (string, error) {
+	trimmed := strings.TrimRight(prefix, "/")
+	if trimmed == "" {
+		return "", nil
+	}
+	if trimmed[0] != '/' {
+		return "", fmt.Errorf("must begin with a slash: /%s", trimmed)
+	}
+	for part := range strings.SplitSeq(trimmed[1:], "/") {
+		if part == "" || part == "." || part == ".." || strings.ContainsAny(part, "?#% {}\\") {
+			return "", errors.New("must be a plain path such as /ai, without empty, dotted or escaped parts")
+		}
+	}
+	return trimmed, nil
+}
+
+// loopback tells whether only this machine reaches the address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,254 @@
+package config
+
+import "path/filepath"
+
+// Trainer is the configuration of the training program.
+type Trainer struct {
+	Common
+
+	// Documents and rows.
+	Docs          string // folder of documents
+	Facts         string // JSON lines of doc_id, question, answer
+	FactsOptional bool   // Facts is the default place: its absence is no fault
+	ChunkSize     int    // in ChunkUnit
+	ChunkOverlap  int    // in ChunkUnit, < ChunkSize
+	ChunkUnit     string // "characters" or "tokens"
+	EvalFraction  float64
+
+	// Model and update.
+	Base    string // reference of the base model
+	Rank    int
+	Alpha   float64
+	Dropout float64
+	Targets []string // module suffixes, or "all-linear"
+
+	// Optimisation.
+	Epochs        int
+	MaxSteps      int // 0 = no limit
+	BatchSize     int // rows
+	GradAccum     int // batches per step
+	MaxSeqLen     int // tokens
+	LearningRate  float64
+	Schedule      string // "constant", "linear" or "cosine"
+	WarmupSteps   int
+	WeightDecay   float64
+	MaxGradNorm   float64 // 0 = no clipping
+	TrainOnPrompt bool
+	Seed          uint64
+
+	// The run.
+	Data            string // working folder: see the methods
+	Resume          bool
+	EvalEvery       int // steps; 0 = once an epoch
+	SaveEvery       int // steps; 0 = once an epoch
+	KeepCheckpoints int
+	Experiment      string
+	RunName         string // "" = chosen by the program
+	Promote         bool
+}
+
+// TrainFile, ChunksFile, CheckpointDir, AdapterDir, ModelDir and ReportFile are where the trainer's outputs lie.
+func (t Trainer) TrainFile() string { return filepath.Join(t.Data, "train.jsonl") }
+
+// ChunksFile holds the passages cut from the documents.
+func (t Trainer) ChunksFile() string { return filepath.Join(t.Data, "chunks.jsonl") }
+
+// CheckpointDir holds what -resume goes on from.
+func (t Trainer) CheckpointDir() string { return filepath.Join(t.Data, "artifacts_tmp") }
+
+// AdapterDir holds the trained update in PEFT's layout.
+func (t Trainer) AdapterDir() string { return filepath.Join(t.Data, "adapter") }
+
+// ModelDir holds the merged model in Hugging Face layout.
+func (t Trainer) ModelDir() string { return filepath.Join(t.Data, "model_out") }
+
+// ReportFile is the page that tells how the run went.
+func (t Trainer) ReportFile() string { return filepath.Join(t.Data, "report.html") }
+
+func (t *Trainer) groups() []group {
+	return []group{
+		{"Documents", []*setting{
+			{
+				key: "docs", flag: "docs", env: "PDF_DIR", arg: "DIR",
+				help:  "folder of PDFs (also .txt, .md), read with its subfolders; required",
+				value: filePath(&t.Docs, ""),
+			},
+			{
+				key: "facts", flag: "facts", env: "FACTS_FILE", arg: "FILE",
+				help:  "questions and answers to train on, JSON lines of doc_id, question, answer; facts.jsonl beside the documents, if there is one, when empty",
+				value: filePath(&t.Facts, ""),
+			},
+			{
+				key: "chunk_size", flag: "chunk-size", env: "CHUNK_SIZE", arg: "N",
+				help:  "longest passage",
+				value: whole(&t.ChunkSize, 1200, atLeast(1)),
+			},
+			{
+				key: "chunk_overlap", flag: "chunk-overlap", env: "CHUNK_OVERLAP", arg: "N",
+				help:  "how much neighbouring passages share; less than the chunk size",
+				value: whole(&t.ChunkOverlap, 200, atLeast(0)),
+			},
+			{
+				key: "chunk_unit", flag: "chunk-unit", env: "CHUNK_UNIT", arg: "UNIT",
+				help:  "what passages are measured in",
+				value: choice(&t.ChunkUnit, "characters", "characters", "tokens"),
+			},
+			{
+				key: "eval_fraction", flag: "eval-fraction", env: "EVAL_FRACTION", arg: "X",
+				help:  "share of the rows held back to measure the model; 0 holds back none",
+				value: number(&t.EvalFraction, 0.1, atLeast(0.0), below(1.0)),
+			},
+		}},
+		{"Base model and LoRA", []*setting{
+			{
+				key: "base", flag: "base", env: "BASE_MODEL", arg: "REF",
+				help:  "model to start from: a Hub id (owner/name[@revision]), a folder (./model) or a .gguf file",
+				value: text(&t.Base, "HuggingFaceTB/SmolLM2-135M-Instruct", required),
+			},
+			{
+				key: "rank", flag: "rank", env: "LORA_RANK LORA_R", arg: "N",
+				help:  "rank of the update",
+				value: whole(&t.Rank, 16, atLeast(1), atMost(4096)),
+			},
+			{
+				key: "alpha", flag: "alpha", env: "LORA_ALPHA", arg: "X",
+				help:  "strength of the update, which is scaled by alpha/rank",
+				value: number(&t.Alpha, 32, above(0.0)),
+			},
+			{
+				key: "dropout", flag: "dropout", env: "LORA_DROPOUT", arg: "X",
+				help:  "share of the update's inputs dropped while training",
+				value: number(&t.Dropout, 0, atLeast(0.0), below(1.0)),
+			},
+			{
+				key: "targets", flag: "targets", env: "LORA_TARGETS LORA_TARGET_MODULES", arg: "LIST",
+				help:  "layers that get an update: all-linear, or names such as q_proj,v_proj",
+				value: list(&t.Targets, "all-linear"),
+			},
+		}},
+		{"Training", []*setting{
+			{
+				key: "epochs", flag: "epochs", env: "EPOCHS NUM_EPOCHS", arg: "N",
+				help:  "passes over the rows",
+				value: whole(&t.Epochs, 8, atLeast(1)),
+			},
+			{
+				key: "max_steps", flag: "max-steps", env: "MAX_STEPS", arg: "N",
+				help:  "stop after that many steps; 0 sets no limit",
+				value: whole(&t.MaxSteps, 0, atLeast(0)),
+			},
+			{
+				key: "batch_size", flag: "batch", env: "BATCH_SIZE", arg: "N",
+				help:  "rows of a batch",
+				value: whole(&t.BatchSize, 8, atLeast(1)),
+			},
+			{
+				key: "grad_accum", flag: "grad-accum", env: "GRADIENT_ACCUMULATION_STEPS", arg: "N",
+				help:  "batches of a step",
+				value: whole(&t.GradAccum, 1, atLeast(1)),
+			},
+			{
+				key: "max_seq_len", flag: "seq", env: "MAX_SEQ_LENGTH", arg: "N",
+				help:  "longest row in tokens",
+				value: whole(&t.MaxSeqLen, 512, atLeast(2)),
+			},
+			{
+				key: "learning_rate", flag: "lr", env: "LEARNING_RATE", arg: "X",
+				help:  "learning rate at its peak",
+				value: number(&t.LearningRate, 1e-3, above(0.0), atMost(1.0)),
+			},
+			{
+				key: "schedule", flag: "schedule", env: "LR_SCHEDULE", arg: "NAME",
+				help:  "how the learning rate goes on after the warm-up",
+				value: choice(&t.Schedule, "cosine", "constant", "linear", "cosine"),
+			},
+			{
+				key: "warmup_steps", flag: "warmup", env: "WARMUP_STEPS", arg: "N",
+				help:  "steps over which the learning rate rises from 0",
+				value: whole(&t.WarmupSteps, 10, atLeast(0)),
+			},
+			{
+				key: "weight_decay", flag: "weight-decay", env: "WEIGHT_DECAY", arg: "X",
+				help:  "AdamW's decay of the update's weights",
+				value: number(&t.WeightDecay, 0, atLeast(0.0), atMost(1.0)),
+			},
+			{
+				key: "max_grad_norm", flag: "max-grad-norm", env: "MAX_GRAD_NORM", arg: "X",
+				help:  "longest gradient, longer ones are shortened; 0 shortens none",
+				value: number(&t.MaxGradNorm, 1, atLeast(0.0)),
+			},
+			{
+				key: "train_on_prompt", flag: "train-on-prompt", env: "TRAIN_ON_PROMPT",
+				help:  "learn the questions too, not only the answers",
+				value: toggle(&t.TrainOnPrompt, false),
+			},
+			{
+				key: "seed", flag: "seed", env: "SEED", arg: "N",
+				help:  "start of every random choice: the same seed gives the same run",
+				value: seed(&t.Seed, 42),
+			},
+		}},
+		{"The run", []*setting{
+			{
+				key: "data", flag: "data", env: "DATA_DIR", arg: "DIR",
+				help:  "working folder for rows, checkpoints, the model and the report",
+				value: filePath(&t.Data, "./data"),
+			},
+			{
+				key: "resume", flag: "resume", env: "RESUME",
+				help:  "go on from the last checkpoint in the working folder",
+				value: toggle(&t.Resume, false),
+			},
+			{
+				key: "eval_every", flag: "eval-every", env: "EVAL_EVERY", arg: "N",
+				help:  "steps between measurements; 0 measures once an epoch",
+				value: whole(&t.EvalEvery, 0, atLeast(0)),
+			},
+			{
+				key: "save_every", flag: "save-every", env: "SAVE_EVERY", arg: "N",
+				help:  "steps between checkpoints; 0 saves once an epoch",
+				value: whole(&t.SaveEvery, 0, atLeast(0)),
+			},
+			{
+				key: "keep_checkpoints", flag: "keep", env: "KEEP_CHECKPOINTS", arg: "N",
+				help:  "checkpoints that are kept, the newest ones",
+				value: whole(&t.KeepCheckpoints, 2, atLeast(1)),
+			},
+			{
+				key: "experiment", flag: "experiment", env: "MLFLOW_EXPERIMENT_NAME", arg: "NAME",
+				help:  "experiment that the run belongs to",
+				value: text(&t.Experiment, "docent", required),
+			},
+			{
+				key: "run_name", flag: "run-name", env: "MLFLOW_RUN_NAME", arg: "NAME",
+				help:  "name of the run; the model's name and the time when empty",
+				value: text(&t.RunName, "", nil),
+			},
+			{
+				key: "promote", flag: "promote", env: "PROMOTE",
+				help:  "make the new version the Production one; -promote=false only registers it",
+				value: toggle(&t.Promote, true),
+			},
+		}},
+	}
+}
+
+// finish checks and works out what depends on several settings.
+func (t *Trainer) finish(l *loader) {
+	if t.Docs == "" {
+		l.wrong("docs", "must be set: give %s", l.keys["docs"].howTo())
+	}
+	if t.ChunkOverlap >= t.ChunkSize {
+		l.wrong("chunk_overlap", "must be < chunk_size (%d from %s)", t.ChunkSize, l.keys["chunk_size"].origin())
+	}
+	if t.MaxSteps > 0 && t.WarmupSteps >= t.MaxSteps {
+		l.note("the learning rate does not reach its peak: warmup_steps is %d, max_steps %d", t.WarmupSteps, t.MaxSteps)
+	}
+	if t.Data == "" {
+		l.wrong("data", "must name a folder")
+	}
+	if t.Facts == "" && t.Docs != "" {
+		t.Facts, t.FactsOptional = filepath.Join(t.Docs, "facts.jsonl"), true
+		l.keys["facts"].derived = "beside the documents, if it is there"
+	}
+}

@@ -1,0 +1,121 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func cleaned(c Cleanup, texts ...string) []string {
+	pages := make([]Page, len(texts))
+	for i, s := range texts {
+		pages[i] = Page{i + 1, s}
+	}
+	c.Apply(pages)
+	for i := range pages {
+		texts[i] = pages[i].Text
+	}
+	return texts
+}
+
+func TestCleanup(t *testing.T) {
+	cases := map[string]struct{ in, want string }{
+		"ligatures":            {"ﬁne eﬀort, oﬃce", "fine effort, office"},
+		"but not superscripts": {"5 m² and ½ or ™", "5 m² and ½ or ™"},
+		"Arabic forms":         {"\ufef3\ufee0", "\u064a\u0644"},
+		"soft hyphen":          {"exam\u00adple", "example"},
+		"soft, line end":       {"an exam\u00ad\nple here", "an example\nhere"},
+		"hard, line end":       {"distri-\nbuted systems", "distributed\nsystems"},
+		"hard, whole line":     {"distri-\nbuted\nnext", "distributed\nnext"},
+		"a compound":           {"well-known and well-\nknown things", "well-known and well-known\nthings"},
+		"a list":               {"first -\nsecond", "first -\nsecond"},
+		"a name":               {"Anglo-\nSaxon", "Anglo-\nSaxon"},
+		"a number":             {"2020-\n2021", "2020-\n2021"},
+		"control characters":   {"a\x00b\x07c\td\ufffd", "abc\td"},
+		"symbol bullet":        {"\uf0b7 item", "• item"},
+		"nothing":              {"", ""},
+	}
+	for name, c := range cases {
+		assert.Equal(t, c.want, cleaned(Cleanup{}, c.in)[0], name)
+		all := Cleanup{KeepHeaders: true, KeepControls: true, KeepLigatures: true, KeepHyphens: true}
+		assert.Equal(t, c.in, cleaned(all, c.in)[0], name)
+	}
+}
+
+func TestHeadersAndFooters(t *testing.T) {
+	var in []string
+	for i := 1; i <= 5; i++ {
+		in = append(in, fmt.Sprintf("Some University\n\nBody of %c.\nMore %c.\nLast %c.\n\nGuide 2025\tpage %d", 'a'+i, 'a'+i, 'a'+i, i))
+	}
+	got := cleaned(Cleanup{}, append([]string(nil), in...)...)
+	assert.Equal(t, in[0], got[0], "the first copy stays")
+	for i, s := range got[1:] {
+		c := 'b' + 1 + i
+		assert.Equal(t, fmt.Sprintf("Body of %c.\nMore %c.\nLast %c.", c, c, c), s)
+	}
+	assert.Equal(t, in, cleaned(Cleanup{KeepHeaders: true}, append([]string(nil), in...)...))
+	two := in[:2]
+	assert.Equal(t, two, cleaned(Cleanup{}, append([]string(nil), two...)...), "two pages prove nothing")
+}
+
+func TestBodyLinesAreNoHeaders(t *testing.T) {
+	var in []string
+	for i := range 6 {
+		in = append(in, fmt.Sprintf("title %c\nsub %c\nexercise\nexercise\nend %c\nfoot %c", 'a'+i, 'a'+i, 'a'+i, 'a'+i))
+	}
+	assert.Equal(t, in, cleaned(Cleanup{}, append([]string(nil), in...)...))
+}
+
+func FuzzCleanup(f *testing.F) {
+	f.Add("ﬁ exam\u00ad\nple dis-\ntri\x00", "b\nb\nb")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if !utf8.ValidString(a) || !utf8.ValidString(b) {
+			t.Skip()
+		}
+		for _, s := range cleaned(Cleanup{}, a, b, a, b) {
+			if strings.ContainsAny(s, "\x00\u00ad") || !utf8.ValidString(s) {
+				t.Fatalf("%q", s)
+			}
+		}
+	})
+}
+
+func TestTextReader(t *testing.T) {
+	read := func(data string) *Document {
+		d, _ := one(t, fstest.MapFS{"a.txt": {Data: []byte(data)}}, Options{})
+		return d
+	}
+	assert.Equal(t, []Page{{1, "one\ntwo"}, {3, "three"}}, read("one\r\ntwo\r\f \f three\n").Pages)
+	assert.Equal(t, "naïve\n", read("na\xefve").text(), "Windows-1252")
+	assert.Equal(t, "naïve\n", read("\xef\xbb\xbfnaïve").text())
+	assert.Equal(t, "Aé\n", read("\xff\xfeA\x00\xe9\x00").text())
+	assert.Equal(t, "Aé\n", read("\xfe\xff\x00A\x00\xe9").text())
+	assert.Equal(t, "bell\n", read("be\x07ll").text())
+	assert.Equal(t, Malformed, read("PK\x03\x04\x00\x00").Outcome)
+	assert.Equal(t, Empty, read("").Outcome)
+	assert.Equal(t, "text/plain", read("x").MediaType)
+}
+
+func TestMarkdownReader(t *testing.T) {
+	d, err := one(t, fstest.MapFS{"a.MD": {Data: []byte("intro\n\n# The title \n\n- item\n")}}, Options{})
+	assert.NoError(t, err)
+	assert.Equal(t, "The title", d.Title)
+	assert.Equal(t, "text/markdown", d.MediaType)
+	assert.Equal(t, "intro\n\n# The title \n\n- item\n", d.text())
+}
+
+func FuzzText(f *testing.F) {
+	f.Add([]byte("\xff\xfeA\x00"))
+	f.Add([]byte("na\xefve\f"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := Text{}.Read(context.Background(), memory(data), int64(len(data)))
+		if err == nil && !utf8.ValidString(d.text()) {
+			t.Fatal("no UTF-8")
+		}
+	})
+}

@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+)
+
+// Isolated reads documents in child processes, one for each worker, which are
+// killed at the deadline or above the memory limit and then replaced. A
+// document can neither take the calling process down nor touch another
+// document. Starting a child costs some ten milliseconds, each document about
+// as much as a copy of it.
+//
+// Children get no environment variables and no files: they see the bytes of
+// one document at a time.
+type Isolated struct {
+	// Command starts the child program, which must call RunChild. Nil starts
+	// this program again.
+	Command []string
+
+	// MaxMemory is how many bytes one child may hold. Zero means 512 MiB. It is
+	// watched from inside; on Linux the kernel refuses what goes far beyond.
+	MaxMemory int64
+}
+
+const defaultMaxMemory = 512 << 20
+
+func (i *Isolated) validate() error {
+	var errs []error
+	if i.MaxMemory != 0 && i.MaxMemory < 64<<20 {
+		errs = append(errs, errors.New("ingest: Isolated.MaxMemory must be at least 64 MiB"))
+	}
+	if isChild(os.Args) {
+		errs = append(errs, errors.New("ingest: this process is itself a child: call ingest.RunChild as the first thing in main"))
+	}
+	return errors.Join(errs...)
+}
+
+// pool keeps the children of one walk.
+type pool struct {
+	Isolated
+	log *slog.Logger
+
+	mu   sync.Mutex
+	idle []*child
+}
+
+func newPool(i Isolated, log *slog.Logger) *pool {
+	if i.MaxMemory == 0 {
+		i.MaxMemory = defaultMaxMemory
+	}
+	return &pool{Isolated: i, log: log}
+}
+
+// read has a child read a document. fatal is an error that every document
+// would meet.
+func (p *pool) read(ctx context.Context, r Reader, sum *digest, open func() (fs.File, error)) (doc *Document, fatal, err error) {
+	req, fatal := newRequest(r)
+	if fatal != nil {
+		return nil, fatal, nil
+	}
+	for {
+		c, fatal := p.take(ctx, req.Reader)
+		if fatal != nil && ctx.Err() != nil { // no time to start one
+			return nil, nil, context.Cause(ctx)
+		}
+		if fatal != nil {
+			return nil, fatal, nil
+		}
+		doc, err = attempt(ctx, c, req, sum, open)
+		if !c.broken {
+			p.give(c) // from here on it is another's
+			return doc, nil, err
+		}
+		c.stop()
+		p.log.Info("child process ended", "pid", c.cmd.Process.Pid, "reason", err)
+		// What a child still holds from earlier documents must not decide over
+		// this one: only the verdict of a fresh child counts.
+		if c.served <= 1 || !errors.Is(err, ErrCrashed) {
+			return doc, nil, err
+		}
+	}
+}
+
+func attempt(ctx context.Context, c *child, req request, sum *digest, open func() (fs.File, error)) (*Document, error) {
+	f, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	req.Size = sum.size
+	return c.read(ctx, req, f, sum)
+}
+
+// take returns an idle child or starts one.
+func (p *pool) take(ctx context.Context, reader string) (*child, error) {
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		c := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return c, nil
+	}
+	p.mu.Unlock()
+	c, err := startChild(ctx, p.Isolated)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(c.readers, reader) {
+		c.stop()
+		return nil, fmt.Errorf("ingest: the child program knows the readers %v but not %s: pass it to RunChild", c.readers, reader)
+	}
+	p.log.Debug("child process started", "pid", c.cmd.Process.Pid)
+	return c, nil
+}
+
+func (p *pool) give(c *child) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, c)
+}
+
+// close stops all children; no read is running any more.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.idle {
+		c.stop()
+	}
+	p.idle = nil
+}

@@ -1,0 +1,96 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// Report counts the documents of a walk and remembers what was wrong with them.
+// It is made to be printed, and to be written as JSON beside the data.
+type Report struct {
+	Read   int `json:"read"`   // with text: OK and Partial
+	Empty  int `json:"empty"`  // without text
+	Failed int `json:"failed"` // all other outcomes
+	Pages  int `json:"pages"`  // pages with text
+
+	Outcomes  map[Outcome]int  `json:"outcomes"`
+	Documents []DocumentReport `json:"documents"`
+}
+
+// DocumentReport is a document without its text.
+type DocumentReport struct {
+	Path    string  `json:"path"`
+	ID      string  `json:"id,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	Pages   int     `json:"pages"`
+	Faults  []Fault `json:"faults,omitempty"`
+}
+
+// Add counts a document that Walk yielded; nil counts nothing.
+func (r *Report) Add(d *Document) {
+	if d == nil {
+		return
+	}
+	switch {
+	case d.Outcome.HasText():
+		r.Read++
+	case d.Outcome == Empty:
+		r.Empty++
+	default:
+		r.Failed++
+	}
+	r.Pages += len(d.Pages)
+	if r.Outcomes == nil {
+		r.Outcomes = map[Outcome]int{}
+	}
+	r.Outcomes[d.Outcome]++
+	r.Documents = append(r.Documents, DocumentReport{d.Path, d.ID, d.Outcome, len(d.Pages), d.Faults})
+}
+
+// String is a table with a line for each document that is not OK, and a summary.
+func (r *Report) String() string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	if r.Outcomes[OK] < len(r.Documents) {
+		fmt.Fprintln(t, "OUTCOME\tPAGES\tDOCUMENT\tREASON")
+	}
+	for _, d := range r.Documents {
+		if d.Outcome != OK {
+			fmt.Fprintf(t, "%s\t%d\t%s\t%s\n", d.Outcome, d.Pages, printable(d.Path), d.reason())
+		}
+	}
+	t.Flush()
+	fmt.Fprintf(&b, "%d documents: %d read (%d pages), %d empty, %d failed\n", len(r.Documents), r.Read, r.Pages, r.Empty, r.Failed)
+	return b.String()
+}
+
+// reason is the first fault, and how many more there are.
+func (d *DocumentReport) reason() string {
+	if len(d.Faults) == 0 {
+		return ""
+	}
+	f := d.Faults[0]
+	s := printable(f.Reason)
+	if f.Page > 0 {
+		s = fmt.Sprintf("page %d: %s", f.Page, s)
+	}
+	if n := len(d.Faults) - 1; n > 0 {
+		s += fmt.Sprintf(" (and %d more)", n)
+	}
+	return s
+}
+
+// printable keeps what comes from a file from breaking the table or a terminal.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7F {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if r := []rune(s); len(r) > 200 {
+		s = string(r[:200]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,102 @@
+package ingest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"time"
+)
+
+// Parent and child exchange frames: four bytes of length, big-endian, and JSON.
+// The child begins with a hello; then each request, followed by the bytes of
+// the document, gets one response.
+
+const maxFrame = 1 << 30
+
+type hello struct {
+	Protocol int      `json:"protocol"`
+	Readers  []string `json:"readers"`
+}
+
+const protocol = 1
+
+type request struct {
+	Reader   string          `json:"reader"`   // the Go type, such as "ingest.PDF"
+	Settings json.RawMessage `json:"settings"` // the value
+	Size     int64           `json:"size"`
+	Timeout  time.Duration   `json:"timeout"`
+	Memory   int64           `json:"memory"`
+}
+
+type response struct {
+	Document *Document `json:"document"`
+	Outcome  Outcome   `json:"outcome,omitempty"` // of the error
+	Error    string    `json:"error,omitempty"`
+}
+
+func newRequest(r Reader) (request, error) {
+	settings, err := json.Marshal(r)
+	if err != nil {
+		return request{}, fmt.Errorf("ingest: the settings of %T cannot be sent to a child process: %w", r, err)
+	}
+	return request{Reader: readerType(r).String(), Settings: settings}, nil
+}
+
+func readerType(r Reader) reflect.Type {
+	t := reflect.TypeOf(r)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}
+
+// revive makes a reader of a known type with the settings of the request.
+func (req request) revive(known []Reader) (Reader, error) {
+	for _, k := range known {
+		if readerType(k).String() != req.Reader {
+			continue
+		}
+		v := reflect.New(readerType(k))
+		if err := json.Unmarshal(req.Settings, v.Interface()); err != nil {
+			return nil, fmt.Errorf("settings of %s: %w", req.Reader, err)
+		}
+		return v.Interface().(Reader), nil // a pointer has the methods of the value too
+	}
+	return nil, fmt.Errorf("reader %s is unknown", req.Reader)
+}
+
+func writeFrame(w io.Writer, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(body) > maxFrame {
+		return fmt.Errorf("frame of %d bytes", len(body))
+	}
+	if _, err := w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(body)))); err != nil {
+		return err
+	}
+	_, err = w.Write(body)
+	return err
+}
+
+func readFrame(r *bufio.Reader, v any) error {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n > maxFrame {
+		return fmt.Errorf("frame of %d bytes", n)
+	}
+	// Decoding from the stream grows with what really comes.
+	limited := io.LimitReader(r, int64(n))
+	if err := json.NewDecoder(limited).Decode(v); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, limited)
+	return err
+}

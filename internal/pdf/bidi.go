@@ -1,0 +1,100 @@
+package pdf
+
+import (
+	"slices"
+
+	"golang.org/x/text/unicode/bidi"
+)
+
+// logical turns a line from the order in which it stands on the page, left to
+// right, into the order in which it is read. It is the inverse of the display
+// algorithm for the cases that occur in one line: words of a right-to-left
+// script, with numbers and foreign words inside them left as they are.
+func logical(visual string) string {
+	runes := []rune(visual)
+	classes := make([]bidi.Class, len(runes))
+	rtl, ltr := 0, 0
+	for i, r := range runes {
+		p, _ := bidi.LookupRune(r)
+		classes[i] = p.Class()
+		switch classes[i] {
+		case bidi.R, bidi.AL:
+			rtl++
+		case bidi.L:
+			ltr++
+		}
+	}
+	if rtl == 0 {
+		return visual
+	}
+	if rtl > ltr { // a right-to-left line: turn it all, then the foreign runs back
+		turnRunes(runes, classes)
+		eachRun(classes, isForeign, func(i, j int) { slices.Reverse(runes[i:j]) })
+		return mirrored(runes, classes)
+	}
+	eachRun(classes, isRTL, func(i, j int) { slices.Reverse(runes[i:j]) })
+	return string(runes)
+}
+
+func turnRunes(runes []rune, classes []bidi.Class) {
+	slices.Reverse(runes)
+	slices.Reverse(classes)
+}
+
+func isRTL(c bidi.Class) bool { return c == bidi.R || c == bidi.AL || c == bidi.NSM }
+
+func isForeign(c bidi.Class) bool {
+	return c == bidi.L || c == bidi.EN || c == bidi.AN
+}
+
+// eachRun calls do for each maximal run of characters of a kind, with the
+// neutral ones between two of them.
+func eachRun(classes []bidi.Class, kind func(bidi.Class) bool, do func(i, j int)) {
+	for i := 0; i < len(classes); i++ {
+		if !kind(classes[i]) {
+			continue
+		}
+		end := i + 1
+		for j := i + 1; j < len(classes); j++ {
+			if kind(classes[j]) {
+				end = j + 1
+			} else if strong(classes[j]) {
+				break
+			}
+		}
+		do(i, end)
+		i = end - 1
+	}
+}
+
+func strong(c bidi.Class) bool {
+	return c == bidi.L || c == bidi.R || c == bidi.AL || c == bidi.EN || c == bidi.AN
+}
+
+// mirrored swaps the brackets of a line that was turned round when they do not
+// pair up as they are: some writers note how a bracket looks, others what it
+// means.
+func mirrored(runes []rune, classes []bidi.Class) string {
+	brackets := []rune("()[]{}<>«»") // each beside its counterpart
+	foreign := make([]bool, len(runes))
+	eachRun(classes, isForeign, func(i, j int) {
+		for ; i < j; i++ {
+			foreign[i] = true
+		}
+	})
+	swapped := slices.Clone(runes)
+	depth, paired := 0, true
+	for i, r := range runes {
+		k := slices.Index(brackets, r)
+		if k < 0 || foreign[i] {
+			continue
+		}
+		swapped[i] = brackets[k^1]
+		depth += 1 - 2*(k&1)
+		paired = paired && depth >= 0
+	}
+	if paired {
+		return string(runes)
+	}
+	return string(swapped)
+}

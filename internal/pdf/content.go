@@ -1,0 +1,397 @@
+package pdf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	parser "github.com/ledongthuc/pdf"
+)
+
+// matrix is a PDF transformation [a b c d e f].
+type matrix [6]float64
+
+var unit = matrix{1, 0, 0, 1, 0, 0}
+
+// mul applies m first, then n.
+func (m matrix) mul(n matrix) matrix {
+	return matrix{
+		m[0]*n[0] + m[1]*n[2], m[0]*n[1] + m[1]*n[3],
+		m[2]*n[0] + m[3]*n[2], m[2]*n[1] + m[3]*n[3],
+		m[4]*n[0] + m[5]*n[2] + n[4], m[4]*n[1] + m[5]*n[3] + n[5],
+	}
+}
+
+func (m matrix) apply(x, y float64) (float64, float64) {
+	return m[0]*x + m[2]*y + m[4], m[1]*x + m[3]*y + m[5]
+}
+
+// shown is a glyph on the page: its baseline from (x0, y0) to (x1, y1) in
+// points, and the font size after all scaling.
+type shown struct {
+	x0, y0, x1, y1 float64
+	size           float64
+	text           string
+}
+
+// state is what q saves and Q restores.
+type state struct {
+	ctm       matrix
+	font      font
+	size      float64
+	charSpace float64
+	wordSpace float64
+	scale     float64 // horizontal, 1 = normal
+	leading   float64
+	rise      float64
+}
+
+const (
+	maxSaved     = 512 // nested q
+	maxFormDepth = 24
+	maxOperands  = 1 << 18 // of one operator, the elements of an array counted
+	checkEvery   = 1 << 12 // operators between looks at the context
+)
+
+// interpreter runs the content streams of one page and collects its glyphs.
+type interpreter struct {
+	ctx     context.Context
+	file    *File
+	glyphs  []shown
+	ops     int
+	runes   int              // bytes of text in glyphs
+	content int              // bytes decoded
+	running map[*stream]bool // forms being drawn, to meet a cycle
+	depth   int
+	spans   []span // open marked content
+}
+
+// span is a marked-content sequence. With replacement text, that text stands
+// for all glyphs inside; the first of them takes it.
+type span struct {
+	replaced bool
+	text     string
+}
+
+// frame is one content stream with the resources that its names refer to.
+type frame struct {
+	in        *interpreter
+	resources parser.Value
+	fonts     map[string]font
+	state
+	saved    []state
+	tm, line matrix
+}
+
+// stop ends a page from deep inside: it is a limit or the context's end.
+type stop struct{ err error }
+
+// run interprets content. Limits and the context end it by panic(stop).
+func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
+	fr := &frame{
+		in: in, resources: resources, fonts: map[string]font{}, tm: unit, line: unit,
+		state: state{ctm: ctm, font: fallbackFont(), scale: 1},
+	}
+	l := lexer{data: content}
+	var args []token
+	for {
+		t := l.next()
+		switch {
+		case t.kind == eof:
+			return
+		case t.kind != keyword:
+			if args = append(args, t); len(args) > maxOperands {
+				panic(stop{fmt.Errorf("an operator with more than %d operands", maxOperands)})
+			}
+			continue
+		case t.is("ID"):
+			l.skipInlineImage()
+		default:
+			fr.operator(t.text, args)
+		}
+		args = args[:0]
+		l.reset()
+		if in.ops++; in.ops > in.file.limits.Operators {
+			panic(stop{fmt.Errorf("more than %d operators", in.file.limits.Operators)})
+		}
+		if in.ops%checkEvery == 0 && in.ctx.Err() != nil {
+			panic(stop{context.Cause(in.ctx)})
+		}
+	}
+}
+
+// skipInlineImage moves behind the EI that ends an image whose ID is read. An
+// EI inside the image's bytes is told by what follows it.
+func (l *lexer) skipInlineImage() {
+	for from := l.pos; ; {
+		i := bytes.Index(l.data[from:], []byte("EI"))
+		if i < 0 {
+			l.pos = len(l.data)
+			return
+		}
+		at := from + i
+		from = at + 2
+		if at > 0 && isSpace(l.data[at-1]) && plainText(l.data[from:min(from+12, len(l.data))]) {
+			l.pos = from
+			return
+		}
+	}
+}
+
+func plainText(b []byte) bool {
+	if len(b) > 0 && !isSpace(b[0]) {
+		return false
+	}
+	for _, c := range b {
+		if c >= 0x7F || c < ' ' && (!isSpace(c) || c == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// num returns operand i, counted from the last one back, or 0.
+func num(args []token, i int) float64 {
+	if i = len(args) - 1 - i; i >= 0 && args[i].kind == number {
+		return args[i].num
+	}
+	return 0
+}
+
+func six(args []token) (m matrix, ok bool) {
+	for i := range m {
+		m[i] = num(args, 5-i)
+	}
+	return m, len(args) >= 6
+}
+
+func (fr *frame) operator(op []byte, args []token) {
+	switch string(op) {
+	case "q":
+		if len(fr.saved) < maxSaved {
+			fr.saved = append(fr.saved, fr.state)
+		}
+	case "Q":
+		if n := len(fr.saved); n > 0 {
+			fr.state, fr.saved = fr.saved[n-1], fr.saved[:n-1]
+		}
+	case "cm":
+		if m, ok := six(args); ok {
+			fr.ctm = m.mul(fr.ctm)
+		}
+	case "BT":
+		fr.tm, fr.line = unit, unit
+	case "Tf":
+		if len(args) >= 2 && args[len(args)-2].kind == name {
+			fr.font = fr.fontNamed(string(args[len(args)-2].text))
+		}
+		fr.size = num(args, 0)
+	case "Tc":
+		fr.charSpace = num(args, 0)
+	case "Tw":
+		fr.wordSpace = num(args, 0)
+	case "Tz":
+		fr.scale = num(args, 0) / 100
+	case "TL":
+		fr.leading = num(args, 0)
+	case "Ts":
+		fr.rise = num(args, 0)
+	case "Td":
+		fr.move(num(args, 1), num(args, 0))
+	case "TD":
+		fr.leading = -num(args, 0)
+		fr.move(num(args, 1), num(args, 0))
+	case "Tm":
+		if m, ok := six(args); ok {
+			fr.tm, fr.line = m, m
+		}
+	case "T*":
+		fr.move(0, -fr.leading)
+	case "Tj", "TJ":
+		fr.show(args)
+	case "'":
+		fr.move(0, -fr.leading)
+		fr.show(args)
+	case "\"":
+		fr.wordSpace, fr.charSpace = num(args, 2), num(args, 1)
+		fr.move(0, -fr.leading)
+		fr.show(args[max(len(args)-1, 0):])
+	case "Do":
+		if len(args) > 0 && args[len(args)-1].kind == name {
+			fr.draw(string(args[len(args)-1].text))
+		}
+	case "gs":
+		if len(args) > 0 {
+			fr.graphicsState(string(args[len(args)-1].text))
+		}
+	case "BMC":
+		fr.in.open(span{})
+	case "BDC":
+		fr.in.open(fr.markedSpan(args))
+	case "EMC":
+		if n := len(fr.in.spans); n > 0 {
+			fr.in.spans = fr.in.spans[:n-1]
+		}
+	}
+}
+
+func (fr *frame) move(x, y float64) {
+	fr.line = matrix{1, 0, 0, 1, x, y}.mul(fr.line)
+	fr.tm = fr.line
+}
+
+func (fr *frame) fontNamed(n string) font {
+	f, ok := fr.fonts[n]
+	if !ok {
+		f = fr.in.file.font(safely(func() parser.Value { return fr.resources.Key("Font").Key(n) }))
+		fr.fonts[n] = f
+	}
+	return f
+}
+
+// graphicsState takes the font that an ExtGState dictionary may set.
+func (fr *frame) graphicsState(n string) {
+	v := safely(func() parser.Value { return fr.resources.Key("ExtGState").Key(n).Key("Font") })
+	if v.Len() == 2 {
+		fr.font = fr.in.file.font(safely(func() parser.Value { return v.Index(0) }))
+		fr.size = v.Index(1).Float64()
+	}
+}
+
+// show draws the strings among the operands; the numbers of a TJ array move on.
+func (fr *frame) show(args []token) {
+	for _, a := range args {
+		switch a.kind {
+		case number:
+			fr.advance(-a.num / 1000 * fr.size)
+		case text:
+			fr.showString(a.text)
+		}
+	}
+}
+
+// advance moves by w along the writing direction. Only horizontal text is
+// scaled by Tz.
+func (fr *frame) advance(w float64) {
+	x, y := w*fr.scale, 0.0
+	if fr.font.vertical() {
+		x, y = 0, -w
+	}
+	fr.tm[4], fr.tm[5] = fr.tm.apply(x, y)
+}
+
+func (fr *frame) showString(s []byte) {
+	for len(s) > 0 {
+		g, n := fr.font.next(s)
+		s = s[n:]
+		// Letter spacing belongs to the glyph, or spaced letters fall apart.
+		w := g.width*fr.size + fr.charSpace
+		if g.space {
+			w += fr.wordSpace
+		}
+		from := fr.tm.mul(fr.ctm)
+		fr.advance(w)
+		to := fr.tm.mul(fr.ctm)
+		at := shown{text: g.text, size: math.Abs(fr.size) * math.Hypot(from[2], from[3])}
+		at.x0, at.y0 = from.apply(0, fr.rise)
+		at.x1, at.y1 = to.apply(0, fr.rise)
+		fr.in.emit(at)
+	}
+}
+
+func (in *interpreter) emit(g shown) {
+	for i := range in.spans {
+		if sp := &in.spans[i]; sp.replaced {
+			g.text, sp.text = sp.text, ""
+			break
+		}
+	}
+	if g.text == "" || !finite(g) {
+		return
+	}
+	// A glyph may stand for many characters, so these are counted.
+	if in.runes += len(g.text); len(in.glyphs) >= in.file.limits.Glyphs || in.runes > 16*in.file.limits.Glyphs {
+		panic(stop{fmt.Errorf("more than %d glyphs", in.file.limits.Glyphs)})
+	}
+	in.glyphs = append(in.glyphs, g)
+}
+
+// finite keeps numbers out that would make distances meaningless.
+func finite(g shown) bool {
+	const far = 1e7
+	return math.Abs(g.x0) < far && math.Abs(g.y0) < far && math.Abs(g.x1) < far && math.Abs(g.y1) < far && g.size < far
+}
+
+func (in *interpreter) open(sp span) {
+	if len(in.spans) < maxSaved {
+		in.spans = append(in.spans, sp)
+	}
+}
+
+// markedSpan finds the ActualText of "/Span <<…>> BDC" or "/Span /Name BDC".
+func (fr *frame) markedSpan(args []token) span {
+	for i := 1; i+1 < len(args); i++ {
+		if args[i].kind == name && string(args[i].text) == "ActualText" && args[i+1].kind == text {
+			return span{true, textString(string(args[i+1].text))}
+		}
+	}
+	if len(args) == 2 && args[1].kind == name {
+		v := safely(func() parser.Value {
+			return fr.resources.Key("Properties").Key(string(args[1].text)).Key("ActualText")
+		})
+		if v.Kind() == parser.String {
+			return span{true, textString(v.RawString())}
+		}
+	}
+	return span{}
+}
+
+// draw runs the form XObject of a name.
+func (fr *frame) draw(n string) {
+	form := safely(func() parser.Value { return fr.resources.Key("XObject").Key(n) })
+	fr.in.form(form, fr.resources, fr.ctm)
+}
+
+// form runs a form XObject with its own resources, or those around it. One
+// that draws itself is left out, and so is one that cannot be decoded: the
+// page's other text is worth more.
+func (in *interpreter) form(form, resources parser.Value, ctm matrix) {
+	s := in.file.streamOf(form)
+	if s == nil || s.dict.name("Subtype") == "Image" || in.running[s] || in.depth >= maxFormDepth {
+		return
+	}
+	content, err := in.decode(s)
+	if err != nil && len(content) == 0 {
+		return
+	}
+	if own := safely(func() parser.Value { return form.Key("Resources") }); !own.IsNull() {
+		resources = own
+	}
+	in.running[s] = true
+	in.depth++
+	in.run(content, resources, formMatrix(form).mul(ctm))
+	in.depth--
+	delete(in.running, s)
+}
+
+func formMatrix(form parser.Value) matrix {
+	m := unit
+	if list := form.Key("Matrix"); list.Len() == 6 {
+		for i := range m {
+			m[i] = list.Index(i).Float64()
+		}
+	}
+	return m
+}
+
+// decode counts what all streams of the page decode to: a form drawn a
+// thousand times costs a thousand times.
+func (in *interpreter) decode(s *stream) ([]byte, error) {
+	data, err := in.file.decode(s)
+	if in.content += len(data); in.content > in.file.limits.StreamBytes || errors.Is(err, errTooLong) {
+		panic(stop{fmt.Errorf("more than %d bytes of content", in.file.limits.StreamBytes)})
+	}
+	return data, err
+}

@@ -1,0 +1,320 @@
+package pdf
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/zlib"
+	"encoding/ascii85"
+	"errors"
+	"fmt"
+	"io"
+)
+
+var errTooLong = errors.New("decoded stream is over the size limit")
+
+// filter is one step of a stream's decoding.
+type filter struct {
+	name  string
+	parms dict
+}
+
+// filters reads the chain from a stream's dictionary.
+func (ix *index) filters(d dict) []filter {
+	names, parms := ix.get(first(d, "Filter", "F")), ix.get(first(d, "DecodeParms", "DP"))
+	if n, ok := names.(nameObj); ok {
+		if list, ok := parms.(array); ok && len(list) > 0 {
+			parms = list[0]
+		}
+		return []filter{{string(n), ix.dict(parms)}}
+	}
+	list, _ := names.(array)
+	parmList, _ := parms.(array)
+	var chain []filter
+	for i, v := range list {
+		n, _ := ix.get(v).(nameObj)
+		f := filter{name: string(n)}
+		if i < len(parmList) {
+			f.parms = ix.dict(parmList[i])
+		}
+		chain = append(chain, f)
+	}
+	return chain
+}
+
+func first(d dict, keys ...string) any {
+	for _, k := range keys {
+		if v, ok := d[k]; ok {
+			return v
+		}
+	}
+	return nil
+}
+
+// maxFilters is more than any writer chains; a longer list is an attack.
+const maxFilters = 8
+
+// decode undoes a chain of filters. It returns what it could decode together
+// with the first error, for a damaged end need not cost the beginning.
+func decode(data []byte, chain []filter, limit int) ([]byte, error) {
+	if len(chain) > maxFilters {
+		return nil, fmt.Errorf("%d filters on one stream", len(chain))
+	}
+	var errs []error
+	for _, f := range chain {
+		var err error
+		if data, err = f.apply(data, limit); err != nil {
+			errs = append(errs, err)
+		}
+		if data == nil {
+			break
+		}
+	}
+	return data, errors.Join(errs...)
+}
+
+func (f filter) apply(data []byte, limit int) ([]byte, error) {
+	var out []byte
+	var err error
+	switch f.name {
+	case "FlateDecode", "Fl":
+		out, err = inflate(data, limit)
+	case "LZWDecode", "LZW":
+		early := 1
+		if v, ok := f.parms.int("EarlyChange"); ok {
+			early = v
+		}
+		out, err = unLZW(data, early, limit)
+	case "ASCIIHexDecode", "AHx":
+		l := lexer{data: data}
+		return l.hex(), nil
+	case "ASCII85Decode", "A85":
+		return unASCII85(data, limit)
+	case "RunLengthDecode", "RL":
+		return unRunLength(data, limit)
+	case "Crypt":
+		return data, nil
+	default:
+		return nil, fmt.Errorf("filter %q holds no text", f.name)
+	}
+	if p, ok := f.parms.int("Predictor"); ok && p > 1 {
+		restored, perr := unpredict(out, p, f.parms)
+		return restored, errors.Join(err, perr)
+	}
+	return out, err
+}
+
+// readLimited keeps what was read before an error.
+func readLimited(r io.Reader, limit int) ([]byte, error) {
+	var b bytes.Buffer
+	n, err := io.Copy(&b, io.LimitReader(r, int64(limit)+1))
+	if n > int64(limit) {
+		b.Truncate(limit)
+		return b.Bytes(), errTooLong
+	}
+	return b.Bytes(), err
+}
+
+func inflate(data []byte, limit int) ([]byte, error) {
+	zr, err := zlib.NewReader(bytes.NewReader(data))
+	if err == nil {
+		out, err := readLimited(zr, limit)
+		if len(out) > 0 && (errors.Is(err, zlib.ErrChecksum) || errors.Is(err, io.ErrUnexpectedEOF)) {
+			err = nil // every viewer shows what is there
+		}
+		return out, err
+	}
+	if len(data) < 2 {
+		return nil, err
+	}
+	// A damaged zlib header often stands before sound deflate data.
+	out, rawErr := readLimited(flate.NewReader(bytes.NewReader(data[2:])), limit)
+	if len(out) > 0 {
+		return out, rawErr
+	}
+	return nil, err
+}
+
+func unASCII85(data []byte, limit int) ([]byte, error) {
+	clean := make([]byte, 0, len(data))
+	for _, c := range bytes.TrimPrefix(bytes.TrimSpace(data), []byte("<~")) {
+		if c == '~' {
+			break
+		}
+		if c >= '!' && c <= 'u' || c == 'z' {
+			clean = append(clean, c)
+		}
+	}
+	return readLimited(ascii85.NewDecoder(bytes.NewReader(clean)), limit)
+}
+
+func unRunLength(data []byte, limit int) ([]byte, error) {
+	var out []byte
+	for i := 0; i < len(data) && data[i] != 128; {
+		n := int(data[i])
+		i++
+		if n < 128 {
+			end := min(i+n+1, len(data))
+			out = append(out, data[i:end]...)
+			i = end
+		} else if i < len(data) {
+			out = append(out, bytes.Repeat(data[i:i+1], 257-n)...)
+			i++
+		}
+		if len(out) > limit {
+			return out[:limit], errTooLong
+		}
+	}
+	return out, nil
+}
+
+// unLZW decodes PDF's variant: most significant bit first, and codes that grow
+// early entries before the table is full.
+func unLZW(data []byte, early, limit int) ([]byte, error) {
+	const clear, end, tableSize = 256, 257, 4096
+	var (
+		prefix [tableSize]int
+		suffix [tableSize]byte
+		length [tableSize]int
+		out    []byte
+		bits   uint
+		acc    uint32
+	)
+	next, width, last := end+1, uint(9), -1
+	for _, b := range data {
+		acc, bits = acc<<8|uint32(b), bits+8
+		if bits < width {
+			continue
+		}
+		bits -= width
+		code := int(acc>>bits) & (1<<width - 1)
+		switch {
+		case code == end:
+			return out, nil
+		case code == clear:
+			next, width, last = end+1, 9, -1
+			continue
+		case code > next || code == next && last < 0 || last < 0 && code > 255:
+			return out, errors.New("LZW code out of range")
+		}
+		n := 1
+		if code > end {
+			n = length[code]
+		}
+		if code == next { // the string being defined: the last one and its own first byte
+			n = lzwLen(length[:], last) + 1
+		}
+		start := len(out)
+		if start+n > limit {
+			return out, errTooLong
+		}
+		out = append(out, make([]byte, n)...)
+		c, i := code, start+n-1
+		if code == next {
+			c, i = last, i-1
+		}
+		for ; c > end; i-- {
+			out[i], c = suffix[c], prefix[c]
+		}
+		out[i] = byte(c)
+		if code == next {
+			out[start+n-1] = out[start]
+		}
+		if last >= 0 && next < tableSize {
+			prefix[next], suffix[next], length[next] = last, out[start], lzwLen(length[:], last)+1
+			next++
+		}
+		if next+early >= 1<<width && width < 12 {
+			width++
+		}
+		last = code
+	}
+	return out, nil
+}
+
+func lzwLen(length []int, code int) int {
+	if code < 256 {
+		return 1
+	}
+	return length[code]
+}
+
+// unpredict undoes PNG (10 and up) and TIFF (2) prediction in place.
+func unpredict(data []byte, predictor int, parms dict) ([]byte, error) {
+	get := func(key string, def int) int {
+		if v, ok := parms.int(key); ok {
+			return v
+		}
+		return def
+	}
+	columns, colors, bits := get("Columns", 1), get("Colors", 1), get("BitsPerComponent", 8)
+	if columns < 1 || colors < 1 || colors > 32 || bits < 1 || bits > 16 || columns > len(data)*8 {
+		return nil, fmt.Errorf("predictor with %d columns of %d×%d bits on %d bytes", columns, colors, bits, len(data))
+	}
+	pixel := max(colors*bits/8, 1)
+	row := (columns*colors*bits + 7) / 8
+	if predictor == 2 {
+		if bits != 8 {
+			return nil, fmt.Errorf("TIFF predictor with %d bits", bits)
+		}
+		for start := 0; start+row <= len(data); start += row {
+			for i := start + pixel; i < start+row; i++ {
+				data[i] += data[i-pixel]
+			}
+		}
+		return data, nil
+	}
+	out := data[:0] // each row loses its tag, so writing stays behind reading
+	above := make([]byte, row)
+	for len(data) > 1 {
+		tag, line := data[0], data[1:min(row+1, len(data))]
+		data = data[1+len(line):]
+		if err := unfilterRow(tag, line, above, pixel); err != nil {
+			return out, err
+		}
+		copy(above, line)
+		out = append(out, line...)
+	}
+	return out, nil
+}
+
+func unfilterRow(tag byte, line, above []byte, pixel int) error {
+	if tag > 4 {
+		return fmt.Errorf("PNG row filter %d", tag)
+	}
+	for i := range line {
+		var left, diagonal byte
+		if i >= pixel {
+			left, diagonal = line[i-pixel], above[i-pixel]
+		}
+		switch tag {
+		case 1:
+			line[i] += left
+		case 2:
+			line[i] += above[i]
+		case 3:
+			line[i] += byte((int(left) + int(above[i])) / 2)
+		case 4:
+			line[i] += paeth(left, above[i], diagonal)
+		}
+	}
+	return nil
+}
+
+func paeth(left, up, diagonal byte) byte {
+	p := int(left) + int(up) - int(diagonal)
+	a, b, c := abs(p-int(left)), abs(p-int(up)), abs(p-int(diagonal))
+	switch {
+	case a <= b && a <= c:
+		return left
+	case b <= c:
+		return up
+	}
+	return diagonal
+}
+
+func abs(x int) int {
+	if x < 0 {
+		return -x
+	}
+	return x
+}

@@ -1,0 +1,262 @@
+package pdf
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	parser "github.com/ledongthuc/pdf"
+	"golang.org/x/text/unicode/norm"
+)
+
+// unknown stands for a glyph that no map turns into a character.
+const unknown = "\uFFFD"
+
+// glyph is what one character code shows.
+type glyph struct {
+	text  string
+	width float64 // advance, as a share of the font size
+	space bool    // the single-byte code 32, which word spacing widens
+}
+
+// font reads strings in content streams.
+type font interface {
+	// next returns the glyph of the first code in s, which is not empty, and
+	// how many bytes that code has.
+	next(s []byte) (g glyph, bytes int)
+	// vertical tells of a font that writes from top to bottom.
+	vertical() bool
+}
+
+// maxFonts bounds the cache of a document that names endless fonts.
+const maxFonts = 512
+
+// font returns the font of a dictionary, parsed once per document.
+func (f *File) font(v parser.Value) font {
+	if v.Kind() != parser.Dict {
+		return fallbackFont()
+	}
+	key := v.String()
+	if cached, ok := f.fonts[key]; ok {
+		return cached
+	}
+	if len(f.fonts) >= maxFonts {
+		clear(f.fonts)
+	}
+	loaded := safely(func() font { return f.loadFont(v) })
+	if loaded == nil {
+		loaded = fallbackFont()
+	}
+	f.fonts[key] = loaded
+	return loaded
+}
+
+func (f *File) loadFont(v parser.Value) font {
+	var toUnicode *cmap
+	if s := f.streamOf(v.Key("ToUnicode")); s != nil {
+		if data, _ := f.decode(s); len(data) > 0 {
+			toUnicode = parseCMap(data)
+		}
+	}
+	if v.Key("Subtype").Name() == "Type0" {
+		return f.loadComposite(v, toUnicode)
+	}
+	return f.loadSimple(v, toUnicode)
+}
+
+// simpleFont has one byte per code.
+type simpleFont [256]glyph
+
+func (s *simpleFont) next(b []byte) (glyph, int) { return s[b[0]], 1 }
+func (s *simpleFont) vertical() bool             { return false }
+
+// fallbackFont shows text whose font is missing or broken.
+func fallbackFont() font {
+	var s simpleFont
+	chars := winAnsi()
+	for code := range s {
+		s[code] = glyph{text: chars[code], width: 0.5, space: code == ' '}
+	}
+	return &s
+}
+
+func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
+	var s simpleFont
+	chars := f.charset(v)
+	width := f.simpleWidths(v)
+	for code := range s {
+		t, ok := toUnicode.lookup(uint32(code))
+		if !ok {
+			t = chars[code]
+		}
+		if t == "" {
+			t = unknown
+		}
+		s[code] = glyph{text: t, space: code == ' '}
+		s[code].width = width(code, t)
+	}
+	return &s
+}
+
+// charset applies /Encoding and its /Differences over what the font implies.
+func (f *File) charset(v parser.Value) charset {
+	enc := v.Key("Encoding")
+	if chars, ok := namedCharset(enc.Name()); ok {
+		return chars
+	}
+	chars, ok := namedCharset(enc.Key("BaseEncoding").Name())
+	if !ok {
+		chars = f.implied(v)
+	}
+	if enc.Kind() != parser.Dict {
+		return chars
+	}
+	diff := enc.Key("Differences")
+	var codes []int
+	var names []string
+	for i, code := 0, 0; i < diff.Len(); i++ {
+		switch x := diff.Index(i); x.Kind() {
+		case parser.Integer:
+			code = int(x.Int64())
+		case parser.Name:
+			if code >= 0 && code < 256 {
+				codes, names = append(codes, code), append(names, x.Name())
+			}
+			code++
+		}
+		if len(names) > 4096 {
+			break
+		}
+	}
+	texts := glyphTexts(names)
+	for i, n := range names {
+		if t := texts[n]; t != "" || !looksNumbered(n) {
+			chars[codes[i]] = t
+		}
+	}
+	return chars
+}
+
+// looksNumbered tells names like "g23", "C65" or "glyph12", which say nothing:
+// the code itself is then the better guess.
+func looksNumbered(n string) bool {
+	digits := 0
+	for digits < len(n) && isDigit(n[len(n)-1-digits]) {
+		digits++
+	}
+	return digits > 0
+}
+
+// implied is the charset of a font that names none.
+func (f *File) implied(v parser.Value) charset {
+	base := v.Key("BaseFont").Name()
+	switch {
+	case strings.HasSuffix(base, "ZapfDingbats"):
+		return dingbats()
+	case base == "Symbol" || strings.HasSuffix(base, "+Symbol"):
+		return fromTable(symbolChars)
+	}
+	desc := v.Key("FontDescriptor")
+	if s := f.streamOf(desc.Key("FontFile")); s != nil {
+		if data, _ := f.decode(s); len(data) > 0 {
+			if chars, ok := type1Charset(data); ok {
+				return chars
+			}
+		}
+	}
+	chars := fromTable(standardChars)
+	if v.Key("Subtype").Name() == "TrueType" {
+		chars = winAnsi()
+	}
+	for code, t := range winAnsi() {
+		if chars[code] == "" {
+			chars[code] = t
+		}
+	}
+	return chars
+}
+
+// type1Charset reads the encoding in the clear-text head of a Type 1 font:
+// "dup 65 /A put" for each code.
+func type1Charset(data []byte) (chars charset, ok bool) {
+	head, _, _ := bytes.Cut(data[:min(len(data), 64<<10)], []byte("eexec"))
+	_, table, ok := bytes.Cut(head, []byte("/Encoding"))
+	if !ok {
+		return chars, false
+	}
+	l := lexer{data: table}
+	if l.next().is("StandardEncoding") {
+		return fromTable(standardChars), true
+	}
+	var codes []int
+	var names []string
+	for {
+		l.reset()
+		t := l.next()
+		if t.kind == eof || t.is("def") || t.is("readonly") {
+			break
+		}
+		if !t.is("dup") {
+			continue
+		}
+		code := l.next()
+		n := l.next()
+		if code.kind == number && n.kind == name && code.num >= 0 && code.num < 256 {
+			codes, names = append(codes, int(code.num)), append(names, string(n.text))
+		}
+	}
+	texts := glyphTexts(names)
+	for i, n := range names {
+		chars[codes[i]] = texts[n]
+	}
+	return chars, len(names) > 0
+}
+
+// simpleWidths returns the advance of a code that shows t.
+func (f *File) simpleWidths(v parser.Value) func(code int, t string) float64 {
+	scale := 0.001
+	if v.Key("Subtype").Name() == "Type3" {
+		if m := v.Key("FontMatrix"); m.Len() == 6 && m.Index(0).Float64() != 0 {
+			scale = m.Index(0).Float64()
+		}
+	}
+	list := v.Key("Widths")
+	firstCode := int(v.Key("FirstChar").Int64())
+	missing := v.Key("FontDescriptor").Key("MissingWidth").Float64()
+	standard := standardWidths(v.Key("BaseFont").Name())
+	return func(code int, t string) float64 {
+		if i := code - firstCode; i >= 0 && i < list.Len() {
+			return list.Index(i).Float64() * scale
+		}
+		if list.Len() > 0 {
+			return missing * scale
+		}
+		return standard(t)
+	}
+}
+
+// standardWidths returns the advances of the standard font nearest to a name.
+func standardWidths(baseFont string) func(t string) float64 {
+	n := strings.ToLower(baseFont)
+	if strings.Contains(n, "courier") || strings.Contains(n, "mono") {
+		return func(string) float64 { return 0.6 }
+	}
+	serif, bold := strings.Contains(n, "times") || strings.Contains(n, "serif"), strings.Contains(n, "bold")
+	table := &helveticaWidths
+	switch {
+	case serif && bold:
+		table = &timesBoldWidths
+	case serif:
+		table = &timesWidths
+	case bold:
+		table = &helveticaBoldWidths
+	}
+	return func(t string) float64 {
+		// A letter with an accent is as wide as the letter.
+		r, _ := utf8.DecodeRuneInString(norm.NFD.String(t))
+		if r >= 32 && r < 127 {
+			return float64(table[r-32]) / 1000
+		}
+		return 0.556
+	}
+}

@@ -1,0 +1,321 @@
+package pdf
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Distances of the layout, as shares of the font size.
+const (
+	wordGap  = 0.15 // above: a space between two glyphs
+	cellGap  = 1.8  // above: a tab between two pieces of a line
+	pieceGap = 1.0  // above: a new piece
+	lineDrop = 0.45 // below: still the same line, for sub- and superscripts
+)
+
+// piece is a run of glyphs without a wide gap, in coordinates in which the
+// text runs to the right and lines follow downwards.
+type piece struct {
+	x0, x1, y float64
+	size      float64
+	text      []byte
+	lastX     float64 // start of the last glyph
+	last      string
+	blank     bool // a space glyph came last
+}
+
+// line is pieces side by side.
+type line struct {
+	pieces []piece
+	x0, x1 float64
+	y      float64
+	size   float64
+}
+
+// layout puts the glyphs of a page into lines and the lines into reading order.
+// Text of each direction is laid out by itself, the most frequent one first.
+func layout(glyphs []shown) string {
+	var parts []string
+	for _, group := range byDirection(glyphs) {
+		lines := joinStrays(toLines(toPieces(group)))
+		if disordered(lines) {
+			lines = geometric(lines)
+		}
+		if t := write(lines); t != "" {
+			parts = append(parts, t)
+		}
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// byDirection splits glyphs by the angle of their baseline, to two degrees, and
+// turns each group to the horizontal.
+func byDirection(glyphs []shown) [][]shown {
+	groups := map[int][]shown{}
+	angle := 0
+	for _, g := range glyphs {
+		if dx, dy := g.x1-g.x0, g.y1-g.y0; math.Hypot(dx, dy) > 1e-3 {
+			angle = int(math.Round(math.Atan2(dy, dx)*90/math.Pi)) * 2
+			if angle == -180 {
+				angle = 180
+			}
+		}
+		groups[angle] = append(groups[angle], g)
+	}
+	angles := make([]int, 0, len(groups))
+	for a := range groups {
+		angles = append(angles, a)
+	}
+	slices.SortFunc(angles, func(a, b int) int {
+		return cmp.Or(cmp.Compare(len(groups[b]), len(groups[a])), cmp.Compare(a, b))
+	})
+	ordered := make([][]shown, len(angles))
+	for i, a := range angles {
+		ordered[i] = turn(groups[a], -float64(a)*math.Pi/180)
+	}
+	return ordered
+}
+
+func turn(glyphs []shown, radians float64) []shown {
+	if radians == 0 {
+		return glyphs
+	}
+	sin, cos := math.Sincos(radians)
+	for i := range glyphs {
+		g := &glyphs[i]
+		g.x0, g.y0 = g.x0*cos-g.y0*sin, g.x0*sin+g.y0*cos
+		g.x1, g.y1 = g.x1*cos-g.y1*sin, g.x1*sin+g.y1*cos
+	}
+	return glyphs
+}
+
+// toPieces joins glyphs in the order in which they were drawn.
+func toPieces(glyphs []shown) (pieces []piece) {
+	var p *piece
+	for _, g := range glyphs {
+		isBlank := strings.TrimSpace(g.text) == ""
+		if p != nil && p.takes(g) {
+			gap := g.x0 - p.x1
+			switch {
+			case isBlank:
+				p.blank = true
+				continue
+			case g.text == p.last && math.Abs(g.x0-p.lastX) < 0.1*g.size:
+				continue // drawn twice, to look bold
+			case (p.blank && gap > -0.1*g.size || gap > wordGap*min(g.size, p.size)) && !joinsUp(p.last, g.text):
+				p.text = append(p.text, ' ')
+			}
+			p.add(g)
+			continue
+		}
+		if isBlank {
+			if p != nil {
+				p.blank = true
+			}
+			continue
+		}
+		pieces = append(pieces, piece{x0: g.x0, x1: g.x1, y: g.y0, size: g.size})
+		p = &pieces[len(pieces)-1]
+		p.add(g)
+	}
+	return pieces
+}
+
+// joinsUp tells of scripts that set characters apart without meaning a space.
+func joinsUp(a, b string) bool {
+	r, _ := utf8.DecodeLastRuneInString(a)
+	s, _ := utf8.DecodeRuneInString(b)
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) &&
+		unicode.In(s, unicode.Han, unicode.Hiragana, unicode.Katakana)
+}
+
+func (p *piece) takes(g shown) bool {
+	gap, size := g.x0-p.x1, max(g.size, p.size)
+	return math.Abs(g.y0-p.y) < lineDrop*size && gap < pieceGap*size && gap > -0.5*size
+}
+
+func (p *piece) add(g shown) {
+	p.text = append(p.text, g.text...)
+	p.last, p.lastX, p.blank = g.text, g.x0, false
+	p.x1 = max(p.x1, g.x1)
+	p.size = max(p.size, g.size)
+}
+
+// toLines joins pieces that follow each other on one baseline.
+func toLines(pieces []piece) (lines []line) {
+	for _, p := range pieces {
+		if n := len(lines); n > 0 && lines[n-1].continues(p) {
+			lines[n-1].add(p)
+			continue
+		}
+		l := line{x0: p.x0, x1: p.x1, y: p.y, size: p.size}
+		l.pieces = append(l.pieces, p)
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+func (l *line) add(p piece) {
+	l.pieces = append(l.pieces, p)
+	l.x0, l.x1 = min(l.x0, p.x0), max(l.x1, p.x1)
+	if p.size > l.size {
+		l.size, l.y = p.size, p.y
+	}
+}
+
+func (l *line) sameBaseline(y, size float64) bool {
+	return math.Abs(l.y-y) < lineDrop*max(l.size, size)
+}
+
+// continues accepts a piece to the right of the line, or one that ends where
+// the line begins: text that runs to the left.
+func (l *line) continues(p piece) bool {
+	if !l.sameBaseline(p.y, p.size) {
+		return false
+	}
+	size := max(l.size, p.size)
+	return p.x0 > l.x1-0.5*size || p.x1 < l.x0+0.5*size && p.x1 > l.x0-pieceGap*size
+}
+
+// joinStrays puts pieces that were drawn later, often bold or linked words,
+// into the hole that an earlier line left for them, and drops lines that were
+// drawn twice.
+func joinStrays(lines []line) []line {
+	byY := map[int][]int{}
+	kept := lines[:0]
+	for _, l := range lines {
+		bucket := int(math.Floor(l.y / 4))
+		if host := findHost(kept, byY, bucket, l); host >= 0 {
+			if !kept[host].repeats(l) {
+				for _, p := range l.pieces {
+					kept[host].add(p)
+				}
+			}
+			continue
+		}
+		byY[bucket] = append(byY[bucket], len(kept))
+		kept = append(kept, l)
+	}
+	return kept
+}
+
+// maxHosts bounds the search among lines that all stand at one height.
+const maxHosts = 64
+
+func findHost(lines []line, byY map[int][]int, bucket int, l line) int {
+	for b := bucket - 1; b <= bucket+1; b++ {
+		for _, i := range byY[b][:min(len(byY[b]), maxHosts)] {
+			if lines[i].sameBaseline(l.y, l.size) && (lines[i].repeats(l) || lines[i].hasRoomFor(l)) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// repeats tells whether m shows the same text in the same place, as is done to
+// make it look bold.
+func (l *line) repeats(m line) bool {
+	return len(l.pieces) == len(m.pieces) && !slices.ContainsFunc(m.pieces, func(p piece) bool {
+		return !slices.ContainsFunc(l.pieces, func(q piece) bool { return p.covers(q) })
+	})
+}
+
+func (p *piece) covers(q piece) bool {
+	return math.Abs(p.x0-q.x0) < 0.3*max(p.size, q.size) && string(p.text) == string(q.text)
+}
+
+// hasRoomFor tells whether m fits between two pieces of l, or right beside it,
+// without covering any.
+func (l *line) hasRoomFor(m line) bool {
+	if len(l.pieces) > maxHosts {
+		return false
+	}
+	size := max(l.size, m.size)
+	near := math.Inf(1)
+	for _, p := range l.pieces {
+		if min(p.x1, m.x1)-max(p.x0, m.x0) > 0.2*size {
+			return false
+		}
+		near = min(near, max(p.x0-m.x1, m.x0-p.x1))
+	}
+	return near < pieceGap*size
+}
+
+// disordered tells of a page that was not drawn from top to bottom: too many
+// lines stand higher than the one drawn before them in the same column.
+func disordered(lines []line) bool {
+	const fewest, lookBack = 6, 16
+	if len(lines) < fewest {
+		return false
+	}
+	ups := 0
+	for i, l := range lines {
+		for j := i - 1; j >= max(i-lookBack, 0); j-- {
+			if above := lines[j]; above.x0 < l.x1 && l.x0 < above.x1 {
+				if l.y > above.y+max(l.size, above.size)/2 {
+					ups++
+				}
+				break
+			}
+		}
+	}
+	return ups > len(lines)/4
+}
+
+// write prints lines, with a blank one where the distance is unusual.
+func write(lines []line) string {
+	var b strings.Builder
+	pitch := usualPitch(lines)
+	for i, l := range lines {
+		if i > 0 {
+			b.WriteByte('\n')
+			drop := lines[i-1].y - l.y
+			if drop < 0 || drop > 1.35*pitch && drop > 1.2*l.size {
+				b.WriteByte('\n')
+			}
+		}
+		b.WriteString(l.String())
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func usualPitch(lines []line) float64 {
+	var drops []float64
+	for i := 1; i < len(lines); i++ {
+		if d := lines[i-1].y - lines[i].y; d > 0 {
+			drops = append(drops, d)
+		}
+	}
+	if len(drops) == 0 {
+		return 0
+	}
+	slices.Sort(drops)
+	return drops[len(drops)/2]
+}
+
+func (l *line) String() string {
+	slices.SortStableFunc(l.pieces, func(a, b piece) int { return cmp.Compare(a.x0, b.x0) })
+	var b []byte
+	for i, p := range l.pieces {
+		if i > 0 {
+			prev := l.pieces[i-1]
+			gap, size := p.x0-prev.x1, max(p.size, prev.size)
+			if p.covers(prev) {
+				continue
+			}
+			switch {
+			case gap > cellGap*size:
+				b = append(b, '\t')
+			case gap > wordGap*size, prev.blank:
+				b = append(b, ' ')
+			}
+		}
+		b = append(b, p.text...)
+	}
+	return logical(string(b))
+}

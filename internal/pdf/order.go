@@ -1,0 +1,185 @@
+package pdf
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// maxOrdered bounds the page that is worth a search for columns; with more
+// lines it is no text for people.
+const maxOrdered = 4000
+
+// geometric orders the lines of a page by where they stand, for pages that
+// were drawn in no readable order: rows from top to bottom, but column by
+// column where a band of rows has a gutter from its top to its bottom.
+func geometric(lines []line) []line {
+	rows := toRows(lines)
+	if len(rows) > maxOrdered {
+		return rows
+	}
+	return byColumns(rows, 0)
+}
+
+// toRows joins all pieces of the page that share a baseline.
+func toRows(lines []line) (rows []line) {
+	var pieces []piece
+	for _, l := range lines {
+		pieces = append(pieces, l.pieces...)
+	}
+	slices.SortStableFunc(pieces, func(a, b piece) int {
+		return cmp.Or(cmp.Compare(b.y, a.y), cmp.Compare(a.x0, b.x0))
+	})
+	for _, p := range pieces {
+		if n := len(rows); n > 0 && math.Abs(rows[n-1].y-p.y) < lineDrop*min(rows[n-1].size, p.size) {
+			rows[n-1].add(p)
+			continue
+		}
+		l := line{x0: p.x0, x1: p.x1, y: p.y, size: p.size, pieces: []piece{p}}
+		rows = append(rows, l)
+	}
+	for i := range rows {
+		slices.SortStableFunc(rows[i].pieces, func(a, b piece) int { return cmp.Compare(a.x0, b.x0) })
+	}
+	return rows
+}
+
+// band is rows[from:to] with nothing between the gutter's left and right edge.
+type band struct {
+	from, to    int
+	left, right float64
+}
+
+const maxColumns = 8
+
+func byColumns(rows []line, depth int) []line {
+	best, ok := widestBand(rows)
+	if !ok || depth >= maxColumns {
+		return rows
+	}
+	var left, right []line
+	for _, r := range rows[best.from:best.to] {
+		var l, rt line
+		for _, p := range r.pieces {
+			side := &l
+			if p.x0 >= best.right-1e-6 {
+				side = &rt
+			}
+			if len(side.pieces) == 0 {
+				*side = line{x0: p.x0, x1: p.x1, y: p.y, size: p.size}
+			}
+			side.add(p)
+		}
+		if len(l.pieces) > 0 {
+			left = append(left, l)
+		}
+		if len(rt.pieces) > 0 {
+			right = append(right, rt)
+		}
+	}
+	ordered := byColumns(rows[:best.from:best.from], depth+1)
+	ordered = append(ordered, byColumns(left, depth+1)...)
+	ordered = append(ordered, byColumns(right, depth+1)...)
+	return append(ordered, byColumns(rows[best.to:], depth+1)...)
+}
+
+// widestBand finds the tallest band of columns of running text. Bands of short
+// cells are tables, which are read row by row.
+func widestBand(rows []line) (best band, ok bool) {
+	for i := range rows {
+		if ok && i >= best.from && i < best.to {
+			continue
+		}
+		for j := 1; j < len(rows[i].pieces); j++ {
+			b := band{i, i + 1, rows[i].pieces[j-1].x1, rows[i].pieces[j].x0}
+			b.grow(rows)
+			if b.to-b.from > best.to-best.from && b.isColumns(rows) {
+				best, ok = b, true
+			}
+		}
+	}
+	return best, ok
+}
+
+// grow extends the band over rows that leave a gutter of at least one piece
+// gap.
+func (b *band) grow(rows []line) {
+	for b.to < len(rows) && b.narrow(rows[b.to]) {
+		b.to++
+	}
+	for b.from > 0 && b.narrow(rows[b.from-1]) {
+		b.from--
+	}
+}
+
+func (b *band) narrow(r line) bool {
+	left, right := b.left, b.right
+	mid := (left + right) / 2
+	for _, p := range r.pieces {
+		switch {
+		case p.x1 <= mid:
+			left = max(left, p.x1)
+		case p.x0 >= mid:
+			right = min(right, p.x0)
+		default:
+			return false
+		}
+	}
+	if right-left < 0.8*pieceGap*r.size {
+		return false
+	}
+	b.left, b.right = left, right
+	return true
+}
+
+// isColumns tells running text, whose lines mostly fill their column, from the
+// cells of a table.
+func (b *band) isColumns(rows []line) bool {
+	var left, right column
+	for _, r := range rows[b.from:b.to] {
+		var l, rt []piece
+		for _, p := range r.pieces {
+			if p.x0 >= b.right-1e-6 {
+				rt = append(rt, p)
+			} else {
+				l = append(l, p)
+			}
+		}
+		left.add(l)
+		right.add(rt)
+	}
+	return left.isProse() && right.isProse()
+}
+
+type column struct {
+	widths []float64
+	chars  []int
+	x0, x1 float64
+}
+
+func (c *column) add(row []piece) {
+	if len(row) == 0 {
+		return
+	}
+	first, last := row[0], row[len(row)-1]
+	if len(c.widths) == 0 {
+		c.x0, c.x1 = first.x0, last.x1
+	}
+	c.x0, c.x1 = min(c.x0, first.x0), max(c.x1, last.x1)
+	chars := 0
+	for _, p := range row {
+		chars += len(p.text)
+	}
+	c.widths, c.chars = append(c.widths, last.x1-first.x0), append(c.chars, chars)
+}
+
+func (c *column) isProse() bool {
+	const fewest, shortest, filled = 4, 15, 0.6
+	if len(c.widths) < fewest {
+		return false
+	}
+	slices.Sort(c.widths)
+	slices.Sort(c.chars)
+	mid := len(c.widths) / 2
+	return c.chars[mid] >= shortest && c.widths[mid] >= filled*(c.x1-c.x0)
+}

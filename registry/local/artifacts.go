@@ -1,0 +1,270 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/filelock"
+)
+
+const manifestFile = "manifest.json"
+
+func (r *run) artifacts(name string) string { return path.Join(r.dir, "artifacts", name) }
+
+// LogArtifacts copies the files aside while it reads them, which may take minutes, and then moves them into place and
+// names them in the manifest under the store's lock. Files that a crash left out of the manifest do not exist for
+// readers.
+func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
+	return wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
+}
+
+// LogModel is LogArtifacts: a store has no models of a run that are more than their files.
+func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
+	err := registry.CheckName(name)
+	if err == nil {
+		err = r.logArtifacts(ctx, name, fsys)
+	}
+	if err != nil {
+		return registry.Source{}, wrap("log model of run", r.id, err)
+	}
+	return registry.Source{RunID: r.id, Path: name}, nil
+}
+
+func (r *run) logArtifacts(ctx context.Context, prefix string, fsys fs.FS) (err error) {
+	if prefix != "" {
+		if err := registry.CheckPath(prefix); err != nil {
+			return err
+		}
+	}
+	stage, err := r.newStage(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stage.remove()) }()
+	files, err := stage.copyFrom(ctx, fsys, prefix)
+	if err != nil {
+		return err
+	}
+	return r.s.locked(ctx, func() error {
+		if _, err := r.running(); err != nil {
+			return err
+		}
+		return r.commit(stage, files)
+	})
+}
+
+// commit moves staged files into place. A path that is there with the same sum is moved as well, which heals a file
+// that was damaged since.
+func (r *run) commit(stage *stage, files []registry.File) error {
+	have, err := r.s.readManifest(r.file(manifestFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	all, err := union(have, files)
+	if err != nil {
+		return err
+	}
+	dirs := make(map[string]bool)
+	for _, f := range files {
+		name := r.artifacts(f.Path)
+		if err := r.clear(f.Path); err != nil {
+			return err
+		}
+		if err := r.s.mkdir(path.Dir(name)); err != nil {
+			return err
+		}
+		if err := r.s.root.Rename(path.Join(stage.dir, f.Path), name); err != nil {
+			return err
+		}
+		dirs[path.Dir(name)] = true
+	}
+	for dir := range dirs {
+		if err := artifact.SyncDir(r.s.root, dir); err != nil {
+			return err
+		}
+	}
+	return r.s.writeManifest(r.file(manifestFile), all)
+}
+
+// clear makes room for an artifact where a crash left files that no manifest names: one where a directory is needed,
+// or a directory where the file goes.
+func (r *run) clear(name string) error {
+	for p := name; p != "."; p = path.Dir(p) {
+		info, err := r.s.root.Lstat(r.artifacts(p))
+		if err == nil && info.IsDir() == (p == name) {
+			return r.s.root.RemoveAll(r.artifacts(p))
+		}
+	}
+	return nil
+}
+
+// union adds files to a manifest; a path with another content is ErrExists.
+func union(have, add []registry.File) ([]registry.File, error) {
+	known := make(map[string]registry.File, len(have))
+	for _, f := range have {
+		known[f.Path] = f
+	}
+	all := slices.Clone(have)
+	var faults []error
+	for _, f := range add {
+		old, ok := known[f.Path]
+		switch {
+		case !ok:
+			all = append(all, f)
+		case old != f:
+			faults = append(faults, &registry.Error{Path: f.Path, Err: fmt.Errorf("%w with other contents", registry.ErrExists),
+				Hint: "artifacts do not change: log it under another path"})
+		}
+	}
+	if faults != nil {
+		return nil, errors.Join(faults...)
+	}
+	return all, artifact.Check(all)
+}
+
+func (s *Store) readManifest(name string) ([]registry.File, error) {
+	data, err := s.root.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	files, err := artifact.Decode(data)
+	if err != nil {
+		return nil, &registry.Error{Path: name, Err: err, Hint: "restore the file from a backup"}
+	}
+	return files, nil
+}
+
+func (s *Store) writeManifest(name string, files []registry.File) error {
+	data, err := artifact.Encode(files)
+	if err != nil {
+		return err
+	}
+	return s.replace(name, data)
+}
+
+// stage is a directory in tmp/ whose lock tells that its process is alive.
+type stage struct {
+	s    *Store
+	dir  string
+	lock *filelock.Lock
+}
+
+func (r *run) newStage(ctx context.Context) (*stage, error) {
+	st := &stage{s: r.s, dir: path.Join("tmp", randomHex(8))}
+	err := r.s.locked(ctx, func() error {
+		if _, err := r.running(); err != nil {
+			return err
+		}
+		if err := r.s.mkdir("tmp"); err != nil {
+			return err
+		}
+		if err := r.s.sweep(); err != nil {
+			return err
+		}
+		lock, err := filelock.Acquire(ctx, r.s.lockOf(st.dir))
+		if err != nil {
+			return err
+		}
+		if err := r.s.root.Mkdir(st.dir, 0o777); err != nil {
+			return errors.Join(err, lock.UnlockAndRemove())
+		}
+		st.lock = lock
+		return nil
+	})
+	return st, err
+}
+
+func (s *Store) lockOf(dir string) string {
+	return filepath.Join(s.dir, filepath.FromSlash(dir)+".lock")
+}
+
+func (st *stage) remove() error {
+	return errors.Join(st.s.root.RemoveAll(st.dir), st.lock.UnlockAndRemove())
+}
+
+// sweep removes what dead processes left in tmp/. Under the store's lock nobody is between making a stage and locking
+// it, so one whose lock is free has no owner.
+func (s *Store) sweep() error {
+	entries, err := fs.ReadDir(s.root.FS(), "tmp")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := path.Join("tmp", strings.TrimSuffix(e.Name(), ".lock"))
+		lock, err := filelock.Try(s.lockOf(dir))
+		if err != nil {
+			return err
+		}
+		if lock == nil {
+			continue
+		}
+		s.log.Info("removing artifacts that a process left unfinished", "dir", dir)
+		if err := errors.Join(s.root.RemoveAll(dir), lock.UnlockAndRemove()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyFrom copies a tree into the stage and lists it.
+func (st *stage) copyFrom(ctx context.Context, fsys fs.FS, prefix string) ([]registry.File, error) {
+	var files []registry.File
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return context.Cause(ctx)
+		}
+		target := path.Join(prefix, name)
+		if err := registry.CheckPath(target); err != nil {
+			return err
+		}
+		f, err := st.copyFile(ctx, fsys, name, target)
+		files = append(files, f)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return files, artifact.Check(files)
+}
+
+func (st *stage) copyFile(ctx context.Context, fsys fs.FS, name, target string) (_ registry.File, err error) {
+	r, err := fsys.Open(name)
+	if err != nil {
+		return registry.File{}, err
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return registry.File{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return registry.File{}, &registry.Error{Path: name, Err: fmt.Errorf("%w: not a regular file (%s)", registry.ErrInvalid, info.Mode().Type()),
+			Hint: "remove it, or replace the link to a directory by the directory"}
+	}
+	staged := path.Join(st.dir, target)
+	if err := st.s.root.MkdirAll(path.Dir(staged), 0o777); err != nil {
+		return registry.File{}, err
+	}
+	w, err := st.s.root.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return registry.File{}, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	size, sum, err := artifact.Copy(ctx, w, r)
+	if err != nil {
+		return registry.File{}, &registry.Error{Path: name, Err: err}
+	}
+	return registry.File{Path: target, Size: size, SHA256: sum}, w.Sync()
+}

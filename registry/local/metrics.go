@@ -1,0 +1,254 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/artifact"
+)
+
+const metricsFile = "metrics.jsonl"
+
+// metricLine is one line of metrics.jsonl: one LogMetrics call.
+type metricLine struct {
+	Step    int64            `json:"step"`
+	Time    time.Time        `json:"time"`
+	Metrics map[string]value `json:"metrics"`
+}
+
+// point is a metric's last value in run.json.
+type point struct {
+	Value value     `json:"value"`
+	Step  int64     `json:"step"`
+	Time  time.Time `json:"time"`
+}
+
+func (p point) metric() registry.Metric {
+	return registry.Metric{Value: float64(p.Value), Step: p.Step, Time: p.Time}
+}
+
+// value is a number that JSON may have no literal for: a diverged loss is worth recording too.
+type value float64
+
+func (v value) MarshalJSON() ([]byte, error) {
+	switch f := float64(v); {
+	case math.IsNaN(f):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(f, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(f, -1):
+		return []byte(`"-Infinity"`), nil
+	default:
+		return json.Marshal(f)
+	}
+}
+
+func (v *value) UnmarshalJSON(data []byte) error {
+	switch string(data) {
+	case `"NaN"`:
+		*v = value(math.NaN())
+	case `"Infinity"`:
+		*v = value(math.Inf(1))
+	case `"-Infinity"`:
+		*v = value(math.Inf(-1))
+	case "null":
+		return errors.New("null is not a metric's value")
+	default:
+		return json.Unmarshal(data, (*float64)(v))
+	}
+	return nil
+}
+
+func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
+	return wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
+}
+
+func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
+	line := metricLine{Step: step, Time: r.s.stamp(), Metrics: make(map[string]value, len(metrics))}
+	for _, key := range slices.Sorted(maps.Keys(metrics)) {
+		if err := registry.CheckKey(key); err != nil {
+			return err
+		}
+		line.Metrics[key] = value(metrics[key])
+	}
+	data, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	return r.s.locked(ctx, func() error {
+		if _, err := r.running(); err != nil || len(metrics) == 0 {
+			return err
+		}
+		return r.appendLine(append(data, '\n'))
+	})
+}
+
+// appendLine adds a line whole or not at all. One that a crash cut short was never acknowledged and makes room.
+func (r *run) appendLine(data []byte) (err error) {
+	f, err := r.s.root.OpenFile(r.file(metricsFile), os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	end, err := endOfLines(f)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(end); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(data, end); err != nil {
+		return errors.Join(err, f.Truncate(end))
+	}
+	return nil
+}
+
+// endOfLines is the offset behind the last newline.
+func endOfLines(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 4096)
+	for end := info.Size(); end > 0; {
+		n := min(end, int64(len(buf)))
+		if _, err := f.ReadAt(buf[:n], end-n); err != nil {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
+			return end - n + int64(i) + 1, nil
+		}
+		end -= n
+	}
+	return 0, nil
+}
+
+func (r *run) syncMetrics() error {
+	f, err := r.s.root.OpenFile(r.file(metricsFile), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), artifact.SyncDir(r.s.root, r.dir))
+}
+
+// metricLines yields the lines of metrics.jsonl; an error ends it.
+func (r *run) metricLines(ctx context.Context) iter.Seq2[metricLine, error] {
+	return func(yield func(metricLine, error) bool) {
+		f, err := r.s.root.Open(r.file(metricsFile))
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		} else if err != nil {
+			yield(metricLine{}, err)
+			return
+		}
+		defer f.Close()
+		for line, err := range readMetricLines(ctx, f) {
+			if err != nil {
+				var damaged *registry.Error
+				if errors.As(err, &damaged) {
+					damaged.Path = r.file(metricsFile)
+				}
+			}
+			if !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// readMetricLines parses lines; a last one without newline is being written, or was when its process died.
+func readMetricLines(ctx context.Context, r io.Reader) iter.Seq2[metricLine, error] {
+	return func(yield func(metricLine, error) bool) {
+		b := bufio.NewReaderSize(r, 64<<10)
+		for n := 1; ; n++ {
+			data, err := b.ReadBytes('\n')
+			if err == nil {
+				err = context.Cause(ctx)
+			}
+			if err == io.EOF {
+				return
+			} else if err != nil {
+				yield(metricLine{}, err)
+				return
+			}
+			var line metricLine
+			if err := artifact.DecodeJSON(data, &line); err != nil {
+				yield(metricLine{}, &registry.Error{Err: fmt.Errorf("line %d: %w", n, err), Hint: "restore the file from a backup, or remove the line"})
+				return
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (r *run) lastMetrics(ctx context.Context) (map[string]point, error) {
+	last := make(map[string]point)
+	for line, err := range r.metricLines(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		for key, v := range line.Metrics {
+			if old, ok := last[key]; !ok || line.Step >= old.Step {
+				last[key] = point{v, line.Step, line.Time}
+			}
+		}
+	}
+	return last, nil
+}
+
+// MetricHistory implements registry.Tracker.
+func (s *Store) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[registry.Metric, error] {
+	return func(yield func(registry.Metric, error) bool) {
+		points, err := s.metricHistory(ctx, runID, key)
+		if err != nil {
+			yield(registry.Metric{}, wrap("get metric of run", runID, err))
+			return
+		}
+		for _, p := range points {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) metricHistory(ctx context.Context, runID, key string) ([]registry.Metric, error) {
+	r, err := s.findRun(ctx, runID)
+	if err != nil {
+		return nil, err
+	}
+	var points []registry.Metric
+	for line, err := range r.metricLines(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if v, ok := line.Metrics[key]; ok {
+			points = append(points, registry.Metric{Value: float64(v), Step: line.Step, Time: line.Time})
+		}
+	}
+	if points == nil {
+		return nil, fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
+	}
+	slices.SortStableFunc(points, func(a, b registry.Metric) int {
+		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
+	})
+	return points, nil
+}

@@ -1,0 +1,145 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// modelFile is model.json: all that changes together when versions are registered, promoted or given an alias lies in
+// one file, so that each change is one rename.
+type modelFile struct {
+	Name     string                 `json:"name"`
+	Created  time.Time              `json:"created"`
+	Aliases  map[string]int         `json:"aliases,omitempty"`
+	Promoted map[registry.Stage]int `json:"promoted,omitempty"` // the version promoted to each stage last
+	Versions []versionFile          `json:"versions"`           // Versions[i].Number is i+1
+}
+
+type versionFile struct {
+	Number  int                `json:"number"`
+	Run     string             `json:"run"`
+	Path    string             `json:"path,omitempty"`
+	Stage   registry.Stage     `json:"stage"`
+	Status  registry.Readiness `json:"status"`
+	Message string             `json:"message,omitempty"`
+	Created time.Time          `json:"created"`
+	Tags    map[string]string  `json:"tags,omitempty"`
+}
+
+// check finds what a slip of a hand in an editor would do.
+func (m *modelFile) check(name string) error {
+	fault := ""
+	if m.Name != name {
+		fault = fmt.Sprintf("name is %q", m.Name)
+	}
+	for i, v := range m.Versions {
+		stage, err := registry.ParseStage(string(v.Stage))
+		switch {
+		case v.Number != i+1:
+			fault = fmt.Sprintf("version %d stands at place %d", v.Number, i+1)
+		case err != nil || stage != v.Stage:
+			fault = fmt.Sprintf("version %d: stage is %q", v.Number, v.Stage)
+		case !slices.Contains([]registry.Readiness{registry.Pending, registry.Ready, registry.FailedRegistration}, v.Status):
+			fault = fmt.Sprintf("version %d: status is %q", v.Number, v.Status)
+		case registry.URI{RunID: v.Run, Path: v.Path}.Validate() != nil:
+			fault = fmt.Sprintf("version %d: run is %q, path %q", v.Number, v.Run, v.Path)
+		}
+	}
+	for alias, n := range m.Aliases {
+		if err := registry.CheckAlias(alias); err != nil || n < 1 || n > len(m.Versions) {
+			fault = fmt.Sprintf("alias %q of version %d", alias, n)
+		}
+	}
+	for stage, n := range m.Promoted {
+		if n < 1 || n > len(m.Versions) || m.Versions[n-1].Stage != stage {
+			fault = fmt.Sprintf("promoted to %s is version %d, which is not there", stage, n)
+		}
+	}
+	if fault == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", registry.ErrCorrupt, fault)
+}
+
+func (m *modelFile) version(n int) (*versionFile, error) {
+	switch {
+	case n >= 1 && n <= len(m.Versions):
+		return &m.Versions[n-1], nil
+	case len(m.Versions) == 1:
+		return nil, fmt.Errorf("%w: the only version is 1", registry.ErrNotFound)
+	}
+	return nil, fmt.Errorf("%w: the versions are 1 to %d", registry.ErrNotFound, len(m.Versions))
+}
+
+// holder is the version that a stage means: the one promoted last, or the highest if that has moved on. 0 is none.
+func (m *modelFile) holder(stage registry.Stage) int {
+	if n := m.Promoted[stage]; n != 0 {
+		return n
+	}
+	for _, v := range slices.Backward(m.Versions) {
+		if v.Stage == stage {
+			return v.Number
+		}
+	}
+	return 0
+}
+
+// move puts a version on a stage.
+func (m *modelFile) move(n int, to registry.Stage) {
+	v := &m.Versions[n-1]
+	if m.Promoted[v.Stage] == n {
+		delete(m.Promoted, v.Stage)
+	}
+	v.Stage = to
+}
+
+func (m *modelFile) export(n int) registry.Version {
+	v := m.Versions[n-1]
+	out := registry.Version{Name: m.Name, Number: v.Number, RunID: v.Run, Path: v.Path, Stage: v.Stage, Status: v.Status,
+		Message: v.Message, Tags: v.Tags, Created: v.Created}
+	for _, alias := range slices.Sorted(maps.Keys(m.Aliases)) {
+		if m.Aliases[alias] == n {
+			out.Aliases = append(out.Aliases, alias)
+		}
+	}
+	return out
+}
+
+func (s *Store) modelPath(name string) string { return path.Join("models", name, "model.json") }
+
+func (s *Store) versionManifest(name string, n int) string {
+	return path.Join("models", name, strconv.Itoa(n), manifestFile)
+}
+
+func (s *Store) readModel(name string) (*modelFile, error) {
+	if err := registry.CheckName(name); err != nil {
+		return nil, err
+	}
+	if _, err := s.folder("models", name); err != nil {
+		return nil, err
+	}
+	return s.readModelFile(name)
+}
+
+func (s *Store) readModelFile(name string) (*modelFile, error) {
+	var m modelFile
+	if err := s.readJSON(s.modelPath(name), &m); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: no such model", registry.ErrNotFound)
+	} else if err != nil {
+		return nil, err
+	}
+	if err := m.check(name); err != nil {
+		return nil, &registry.Error{Path: s.modelPath(name), Err: err, Hint: "correct the file, or restore it from a backup"}
+	}
+	return &m, nil
+}
+
+func ref(name string, n int) string { return name + "/" + strconv.Itoa(n) }

@@ -1,0 +1,312 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/artifact"
+)
+
+// Register implements registry.Models. It reads the artifacts once more, so that a version is ready from the start
+// and known to be what was logged.
+func (s *Store) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
+	v, err := s.register(ctx, name, src, tags)
+	return v, wrap("register", name, err)
+}
+
+func (s *Store) register(ctx context.Context, name string, src registry.Source, tags map[string]string) (v registry.Version, err error) {
+	if err := registry.CheckName(name); err != nil {
+		return v, err
+	}
+	if err := registry.CheckPairs(tags); err != nil {
+		return v, err
+	}
+	if src.ModelID != "" {
+		return v, noLoggedModel(src.ModelID)
+	}
+	r, within, files, err := s.runFiles(ctx, src)
+	if err != nil {
+		return v, err
+	}
+	for i, f := range files {
+		if err := s.verify(ctx, r.artifacts(within), f); err != nil {
+			return v, err
+		}
+		files[i].Path = path.Join(within, f.Path) // the version's manifest is a part of the run's
+	}
+	err = s.locked(ctx, func() error {
+		if _, err := s.newFolder("models", name); err != nil {
+			return err
+		}
+		m, err := s.readModel(name)
+		if errors.Is(err, registry.ErrNotFound) {
+			m, err = &modelFile{Name: name, Created: s.stamp()}, nil
+		}
+		if err != nil {
+			return err
+		}
+		n := len(m.Versions) + 1
+		m.Versions = append(m.Versions, versionFile{Number: n, Run: src.RunID, Path: src.Path, Stage: registry.None,
+			Status: registry.Ready, Created: s.stamp(), Tags: maps.Clone(tags)})
+		if err := s.writeManifest(s.versionManifest(name, n), files); err != nil {
+			return err
+		}
+		v = m.export(n)
+		return s.writeJSON(s.modelPath(name), m)
+	})
+	if err != nil {
+		return registry.Version{}, err
+	}
+	return v, nil
+}
+
+// Get implements registry.Models.
+func (s *Store) Get(ctx context.Context, name string, version int) (registry.Version, error) {
+	v, err := s.get(ctx, name, version)
+	return v, wrap("get", ref(name, version), err)
+}
+
+func (s *Store) get(ctx context.Context, name string, version int) (registry.Version, error) {
+	if err := context.Cause(ctx); err != nil {
+		return registry.Version{}, err
+	}
+	m, err := s.readModel(name)
+	if err != nil {
+		return registry.Version{}, err
+	}
+	if _, err := m.version(version); err != nil {
+		return registry.Version{}, err
+	}
+	return m.export(version), nil
+}
+
+// List implements registry.Models.
+func (s *Store) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {
+	return func(yield func(registry.Version, error) bool) {
+		err := context.Cause(ctx)
+		var m *modelFile
+		if err == nil {
+			m, err = s.readModel(name)
+		}
+		if err != nil {
+			yield(registry.Version{}, wrap("list", name, err))
+			return
+		}
+		for n := len(m.Versions); n > 0; n-- {
+			if !yield(m.export(n), nil) {
+				return
+			}
+		}
+	}
+}
+
+// ListModels implements registry.Models.
+func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error] {
+	return func(yield func(registry.Model, error) bool) {
+		entries, err := fs.ReadDir(s.root.FS(), "models")
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		if err != nil {
+			yield(registry.Model{}, wrap("list models", "", err))
+			return
+		}
+		for _, e := range entries {
+			if err := context.Cause(ctx); err != nil {
+				yield(registry.Model{}, wrap("list models", "", err))
+				return
+			}
+			if registry.CheckName(e.Name()) != nil {
+				continue // not made by Register
+			}
+			m, err := s.readModelFile(e.Name())
+			switch {
+			case errors.Is(err, registry.ErrNotFound): // a crash came between the directory and the file
+				continue
+			case err != nil:
+				if !yield(registry.Model{}, wrap("list model", e.Name(), err)) || !errors.Is(err, registry.ErrCorrupt) {
+					return
+				}
+			case !yield(registry.Model{Name: m.Name, Created: m.Created, Latest: len(m.Versions), Production: m.holder(registry.Production)}, nil):
+				return
+			}
+		}
+	}
+}
+
+// Promote implements registry.Models.
+func (s *Store) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
+	stage, err := registry.ParseStage(string(cmp.Or(o.Stage, registry.Production)))
+	var archived []registry.Version
+	if err == nil {
+		err = s.changeModel(ctx, name, func(m *modelFile) (err error) {
+			archived, err = m.promote(version, stage, o.KeepPrevious)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, wrap("promote", ref(name, version), err)
+	}
+	s.log.Info("promoted", "model", name, "version", version, "stage", stage, "archived", len(archived))
+	return archived, nil
+}
+
+func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (archived []registry.Version, err error) {
+	v, err := m.version(n)
+	if err != nil {
+		return nil, err
+	}
+	if err := usable(v); err != nil {
+		return nil, err
+	}
+	m.move(n, stage)
+	if stage != registry.Staging && stage != registry.Production {
+		return nil, nil // any number of versions may rest there
+	}
+	if m.Promoted == nil {
+		m.Promoted = make(map[registry.Stage]int)
+	}
+	m.Promoted[stage] = n
+	if keepPrevious {
+		return nil, nil
+	}
+	for i := len(m.Versions); i > 0; i-- {
+		if i != n && m.Versions[i-1].Stage == stage {
+			m.move(i, registry.Archived)
+			archived = append(archived, m.export(i))
+		}
+	}
+	return archived, nil
+}
+
+func usable(v *versionFile) error {
+	switch v.Status {
+	case registry.Ready:
+		return nil
+	case registry.FailedRegistration:
+		return &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrFailed, v.Message), Hint: "register the artifacts again"}
+	default:
+		return &registry.Error{Err: fmt.Errorf("%w: the version is %s", registry.ErrNotReady, v.Status), Hint: "wait with WaitReady"}
+	}
+}
+
+// SetAlias implements registry.Models.
+func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) error {
+	err := registry.CheckAlias(alias)
+	if err == nil {
+		err = s.changeModel(ctx, name, func(m *modelFile) error {
+			if _, err := m.version(version); err != nil {
+				return err
+			}
+			if m.Aliases == nil {
+				m.Aliases = make(map[string]int)
+			}
+			m.Aliases[alias] = version
+			return nil
+		})
+	}
+	return wrap("set alias of", ref(name, version), err)
+}
+
+func (s *Store) changeModel(ctx context.Context, name string, change func(m *modelFile) error) error {
+	return s.locked(ctx, func() error {
+		m, err := s.readModel(name)
+		if err != nil {
+			return err
+		}
+		if err := change(m); err != nil {
+			return err
+		}
+		return s.writeJSON(s.modelPath(name), m)
+	})
+}
+
+// Resolve implements registry.Models.
+func (s *Store) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
+	v, err := s.resolve(ctx, u)
+	return v, wrap("resolve", u.String(), err)
+}
+
+func (s *Store) resolve(ctx context.Context, u registry.URI) (v registry.Version, err error) {
+	if err := u.Validate(); err != nil {
+		return v, err
+	}
+	switch {
+	case u.ModelID != "":
+		return v, noLoggedModel(u.ModelID)
+	case u.RunID != "":
+		src := registry.Source{RunID: u.RunID, Path: u.Path}
+		if _, _, _, err := s.runFiles(ctx, src); err != nil {
+			return v, err
+		}
+		return registry.Version{RunID: u.RunID, Path: u.Path, Stage: registry.None, Status: registry.Ready}, nil
+	}
+	if err := context.Cause(ctx); err != nil {
+		return v, err
+	}
+	m, err := s.readModel(u.Name)
+	if err != nil {
+		return v, err
+	}
+	n, err := m.find(u)
+	if err != nil {
+		return v, err
+	}
+	v = m.export(n)
+	if u.Path == "" {
+		return v, nil
+	}
+	files, err := s.readManifest(s.versionManifest(u.Name, n))
+	if err != nil {
+		return v, lost(err)
+	}
+	v.Path = path.Join(v.Path, u.Path)
+	if _, inside := artifact.Select(files, v.Path); len(inside) == 0 {
+		return registry.Version{}, fmt.Errorf("%w: version %d has no file %s", registry.ErrNotFound, n, u.Path)
+	}
+	return v, nil
+}
+
+func noLoggedModel(id string) error {
+	return &registry.Error{Err: fmt.Errorf("%w: this registry has no logged models, such as %s", registry.ErrNotFound, id),
+		Hint: "only MLflow has; a registered model is written models:/name/latest"}
+}
+
+// find returns the number of the version that u means.
+func (m *modelFile) find(u registry.URI) (int, error) {
+	stage := u.Stage
+	if s, err := registry.ParseStage(u.Alias); err == nil && u.Alias == strings.ToLower(string(s)) {
+		stage = s
+	}
+	switch {
+	case stage != "":
+		n := m.holder(stage)
+		if n == 0 {
+			return 0, &registry.Error{Err: fmt.Errorf("%w: no version is in %s", registry.ErrNotFound, stage), Hint: "promote one"}
+		}
+		return n, nil
+	case u.Alias != "":
+		n, ok := m.Aliases[u.Alias]
+		if !ok {
+			known := slices.Sorted(maps.Keys(m.Aliases))
+			return 0, &registry.Error{Err: fmt.Errorf("%w: no alias %s among %q", registry.ErrNotFound, u.Alias, known), Hint: "set it"}
+		}
+		return n, nil
+	case u.Version != 0:
+		_, err := m.version(u.Version)
+		return u.Version, err
+	}
+	if len(m.Versions) == 0 {
+		return 0, fmt.Errorf("%w: the model has no version", registry.ErrNotFound)
+	}
+	return len(m.Versions), nil
+}

@@ -1,0 +1,351 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// runFile is run.json.
+type runFile struct {
+	ID         string            `json:"id"`
+	Experiment string            `json:"experiment"`
+	Name       string            `json:"name"`
+	Status     registry.Status   `json:"status"`
+	Started    time.Time         `json:"started"`
+	Ended      *time.Time        `json:"ended,omitempty"`
+	Params     map[string]string `json:"params,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Inputs     []inputFile       `json:"inputs,omitempty"`
+	// Metrics holds the last points of an ended run: for people, and to spare readers the history.
+	Metrics map[string]point `json:"metrics,omitempty"`
+}
+
+type inputFile struct {
+	Name    string `json:"name"`
+	Digest  string `json:"digest,omitempty"`
+	Source  string `json:"source,omitempty"`
+	Context string `json:"context,omitempty"`
+}
+
+func (f *runFile) check(experiment, id string) error {
+	fault := ""
+	switch {
+	case f.ID != id:
+		fault = fmt.Sprintf("id is %q", f.ID)
+	case f.Experiment != experiment:
+		fault = fmt.Sprintf("experiment is %q", f.Experiment)
+	case !slices.Contains([]registry.Status{registry.Running, registry.Finished, registry.Failed, registry.Killed}, f.Status):
+		fault = fmt.Sprintf("status is %q", f.Status)
+	case (f.Status == registry.Running) != (f.Ended == nil):
+		fault = "status and ended disagree"
+	}
+	if fault == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", registry.ErrCorrupt, fault)
+}
+
+func (f *runFile) info(metrics map[string]point) registry.RunInfo {
+	info := registry.RunInfo{ID: f.ID, Experiment: f.Experiment, Name: f.Name, Status: f.Status, Started: f.Started,
+		Params: f.Params, Tags: f.Tags, Metrics: make(map[string]registry.Metric, len(metrics))}
+	if f.Ended != nil {
+		info.Ended = *f.Ended
+	}
+	for key, p := range metrics {
+		info.Metrics[key] = p.metric()
+	}
+	for _, in := range f.Inputs {
+		info.Inputs = append(info.Inputs, registry.Input(in))
+	}
+	return info
+}
+
+// StartRun implements registry.Tracker.
+func (s *Store) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
+	r, err := s.startRun(ctx, experiment, name, tags)
+	if err != nil {
+		return nil, wrap("start run in", experiment, err)
+	}
+	return r, nil
+}
+
+func (s *Store) startRun(ctx context.Context, experiment, name string, tags map[string]string) (*run, error) {
+	if err := registry.CheckName(experiment); err != nil {
+		return nil, err
+	}
+	if err := registry.CheckPairs(tags); err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(name) || slices.ContainsFunc([]rune(name), unicode.IsControl) {
+		return nil, &registry.Error{Name: name, Err: fmt.Errorf("%w: not a name for a run", registry.ErrInvalid),
+			Hint: "use UTF-8 text without control characters"}
+	}
+	r := &run{s: s}
+	err := s.locked(ctx, func() error {
+		started := s.stamp()
+		r.id = strings.Replace(started.Format("20060102-150405.000-"), ".", "-", 1) + randomHex(4)
+		dir, err := s.newFolder("runs", experiment)
+		if err != nil {
+			return err
+		}
+		r.dir, r.experiment = path.Join(dir, r.id), experiment
+		return s.writeJSON(r.file("run.json"), runFile{ID: r.id, Experiment: experiment, Name: cmp.Or(name, r.id),
+			Status: registry.Running, Started: started, Tags: tags})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ResumeRun implements registry.Tracker.
+func (s *Store) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
+	r, err := s.resumeRun(ctx, id)
+	if err != nil {
+		return nil, wrap("resume run", id, err)
+	}
+	return r, nil
+}
+
+func (s *Store) resumeRun(ctx context.Context, id string) (*run, error) {
+	r, err := s.findRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	err = s.locked(ctx, func() error {
+		f, err := r.read()
+		if err != nil || f.Status == registry.Running {
+			return err
+		}
+		f.Status, f.Ended, f.Metrics = registry.Running, nil, nil
+		return s.writeJSON(r.file("run.json"), f)
+	})
+	return r, err
+}
+
+// GetRun implements registry.Tracker.
+func (s *Store) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
+	r, err := s.findRun(ctx, id)
+	if err != nil {
+		return registry.RunInfo{}, wrap("get run", id, err)
+	}
+	info, err := r.info(ctx)
+	return info, wrap("get run", id, err)
+}
+
+// ListRuns implements registry.Tracker.
+func (s *Store) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
+	return func(yield func(registry.RunInfo, error) bool) {
+		runs, err := s.runsOf(ctx, experiment)
+		if err != nil {
+			yield(registry.RunInfo{}, wrap("list runs of", experiment, err))
+			return
+		}
+		for _, r := range runs {
+			info, err := r.info(ctx)
+			if !yield(info, wrap("get run", r.id, err)) || err != nil && !errors.Is(err, registry.ErrCorrupt) {
+				return
+			}
+		}
+	}
+}
+
+// runsOf finds the runs of an experiment, newest first: their ids begin with the time.
+func (s *Store) runsOf(ctx context.Context, experiment string) ([]*run, error) {
+	if err := cmp.Or(context.Cause(ctx), registry.CheckName(experiment)); err != nil {
+		return nil, err
+	}
+	dir, err := s.folder("runs", experiment)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := fs.ReadDir(s.root.FS(), dir)
+	if err != nil {
+		return nil, err
+	}
+	var runs []*run
+	for _, e := range slices.Backward(entries) {
+		r := &run{s: s, id: e.Name(), experiment: experiment, dir: path.Join(dir, e.Name())}
+		if _, err := s.root.Stat(r.file("run.json")); err == nil {
+			runs = append(runs, r)
+		}
+	}
+	return runs, nil
+}
+
+func (s *Store) findRun(ctx context.Context, id string) (*run, error) {
+	if err := cmp.Or(context.Cause(ctx), registry.URI{RunID: id}.Validate()); err != nil {
+		return nil, err
+	}
+	experiments, err := fs.ReadDir(s.root.FS(), "runs")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range experiments {
+		r := &run{s: s, id: id, experiment: e.Name(), dir: path.Join("runs", e.Name(), id)}
+		if _, err := s.root.Stat(r.file("run.json")); err == nil {
+			return r, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: no such run", registry.ErrNotFound)
+}
+
+// run is the handle of a run; what it knows of it is on the disk.
+type run struct {
+	s              *Store
+	id, experiment string
+	dir            string
+}
+
+var _ registry.Run = (*run)(nil)
+
+func (r *run) ID() string              { return r.id }
+func (r *run) file(name string) string { return path.Join(r.dir, name) }
+
+func (r *run) read() (*runFile, error) {
+	var f runFile
+	if err := r.s.readJSON(r.file("run.json"), &f); err != nil {
+		return nil, err
+	}
+	if err := f.check(r.experiment, r.id); err != nil {
+		return nil, &registry.Error{Path: r.file("run.json"), Err: err, Hint: "restore the file from a backup"}
+	}
+	return &f, nil
+}
+
+func (r *run) info(ctx context.Context) (registry.RunInfo, error) {
+	f, err := r.read()
+	if err != nil {
+		return registry.RunInfo{}, err
+	}
+	metrics := f.Metrics
+	if f.Status == registry.Running {
+		if metrics, err = r.lastMetrics(ctx); err != nil {
+			return registry.RunInfo{}, err
+		}
+	}
+	return f.info(metrics), nil
+}
+
+// update changes run.json while the run is running.
+func (r *run) update(ctx context.Context, op string, change func(f *runFile) error) error {
+	err := r.s.locked(ctx, func() error {
+		f, err := r.running()
+		if err != nil {
+			return err
+		}
+		if err := change(f); err != nil {
+			return err
+		}
+		return r.s.writeJSON(r.file("run.json"), f)
+	})
+	return wrap(op, r.id, err)
+}
+
+func (r *run) running() (*runFile, error) {
+	f, err := r.read()
+	if err == nil && f.Status != registry.Running {
+		err = &registry.Error{Err: fmt.Errorf("%w: the run has ended (%s)", registry.ErrInvalid, f.Status), Hint: "resume it first"}
+	}
+	return f, err
+}
+
+func (r *run) LogParams(ctx context.Context, params map[string]string) error {
+	const op = "log params of run"
+	if err := registry.CheckPairs(params); err != nil {
+		return wrap(op, r.id, err)
+	}
+	return r.update(ctx, op, func(f *runFile) error {
+		var faults []error
+		for _, key := range slices.Sorted(maps.Keys(params)) {
+			if old, ok := f.Params[key]; ok && old != params[key] {
+				faults = append(faults, &registry.Error{Name: key, Err: fmt.Errorf("%w with the value %q", registry.ErrExists, old),
+					Hint: "parameters do not change: log a metric or a tag"})
+			}
+		}
+		f.Params = merged(f.Params, params)
+		return errors.Join(faults...)
+	})
+}
+
+func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
+	const op = "tag run"
+	if err := registry.CheckPairs(tags); err != nil {
+		return wrap(op, r.id, err)
+	}
+	return r.update(ctx, op, func(f *runFile) error {
+		f.Tags = merged(f.Tags, tags)
+		return nil
+	})
+}
+
+func (r *run) LogInput(ctx context.Context, in registry.Input) error {
+	const op = "log input of run"
+	for field, value := range map[string]string{"Name": in.Name, "Digest": in.Digest, "Source": in.Source, "Context": in.Context} {
+		if !utf8.ValidString(value) || field == "Name" && value == "" {
+			return wrap(op, r.id, &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value),
+				Hint: "give a name, and UTF-8 text"})
+		}
+	}
+	return r.update(ctx, op, func(f *runFile) error {
+		if !slices.Contains(f.Inputs, inputFile(in)) {
+			f.Inputs = append(f.Inputs, inputFile(in))
+		}
+		return nil
+	})
+}
+
+func (r *run) End(ctx context.Context, status registry.Status) error {
+	if !slices.Contains([]registry.Status{registry.Finished, registry.Failed, registry.Killed}, status) {
+		return wrap("end run", r.id, &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status),
+			Hint: "use Finished, Failed or Killed"})
+	}
+	err := r.s.locked(ctx, func() error {
+		f, err := r.read()
+		if err != nil || f.Status != registry.Running {
+			return err
+		}
+		if err := r.syncMetrics(); err != nil {
+			return err
+		}
+		if f.Metrics, err = r.lastMetrics(ctx); err != nil {
+			return err
+		}
+		ended := r.s.stamp()
+		f.Status, f.Ended = status, &ended
+		return r.s.writeJSON(r.file("run.json"), f)
+	})
+	return wrap("end run", r.id, err)
+}
+
+func merged(old, add map[string]string) map[string]string {
+	if old == nil {
+		return maps.Clone(add)
+	}
+	maps.Copy(old, add)
+	return old
+}
+
+// stamp is the time in the store's resolution.
+func (s *Store) stamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

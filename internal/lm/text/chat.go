@@ -1,0 +1,251 @@
+package text
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/internal/lm/text/jinja"
+)
+
+// Message is one turn of a conversation.
+type Message struct {
+	Role    string // system, user, assistant or, for templates that know it, tool
+	Content string
+	// The rest is for tools: the calls as JSON in OpenAI's form, and in a tool's message what it answers to.
+	ToolCalls  json.RawMessage
+	ToolCallID string
+	Name       string
+}
+
+// RenderOptions are the variables of a chat template beside the messages.
+type RenderOptions struct {
+	AddGenerationPrompt bool            // end with the header of the assistant's answer
+	Tools               json.RawMessage // a list in OpenAI's form; empty: none
+	Kwargs              map[string]any  // further variables, such as enable_thinking
+}
+
+// Chat turns conversations into prompts by the model's own template. It is safe for concurrent use.
+type Chat struct {
+	tok        *Tokenizer
+	template   *jinja.Template
+	source     string
+	now        func() time.Time
+	systemRole bool
+	systemLate bool    // the system message moves with the conversation: see Example
+	forUser    matcher // what a user may not write as a control token; for the assistant it is tok.specialWords
+}
+
+// NewChat compiles the chat template that came with the tokenizer; without one it returns [ErrNoTemplate]. now is the
+// clock for templates that print the date, nil: time.Now.
+func NewChat(tok *Tokenizer, now func() time.Time) (*Chat, error) {
+	source := tok.settings.chatTemplate
+	if source == "" {
+		return nil, ErrNoTemplate
+	}
+	template, err := jinja.Compile(source)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
+	}
+	if now == nil {
+		now = time.Now
+	}
+	c := &Chat{tok: tok, template: template, source: source, now: now}
+	c.forUser = c.controlTokens()
+	c.systemRole, c.systemLate = c.probeSystemRole()
+	return c, nil
+}
+
+// controlTokens are the special tokens, and the other added tokens that the template writes itself ("<tool_call>"),
+// unless they are white space, which templates write as ordinary text.
+func (c *Chat) controlTokens() (m matcher) {
+	for _, t := range c.tok.specialWords.tokens {
+		m.add(t.Content, t)
+	}
+	for _, t := range append(c.tok.raw.tokens, c.tok.normalized.tokens...) {
+		if !t.Special && strings.TrimSpace(t.Content) != "" && strings.Contains(c.source, t.Content) {
+			m.add(t.Content, t)
+		}
+	}
+	return m
+}
+
+// SystemRole tells whether the template has a place for a system message. Where it has none, because it refuses or
+// ignores such a message, Chat puts the text in front of the first user message, after one blank line.
+func (c *Chat) SystemRole() bool { return c.systemRole }
+
+func (c *Chat) probeSystemRole() (has, late bool) {
+	const probe = "docent probes for this text"
+	shows := func(prompt bool, messages ...Message) (string, bool) {
+		out, err := c.render(messages, RenderOptions{AddGenerationPrompt: prompt}, plainText(c.now()))
+		return out.Text, err == nil && strings.Contains(out.Text, probe)
+	}
+	system, user := Message{Role: "system", Content: probe}, Message{Role: "user", Content: "x"}
+	prompt, has := shows(true, system, user)
+	if !has {
+		// A template that shows nothing at all is to fail on the messages as they are, with its own message.
+		_, works := shows(true, Message{Role: "user", Content: probe})
+		return !works, false
+	}
+	whole, _ := shows(false, system, user, Message{Role: "assistant", Content: "y"})
+	return true, !strings.HasPrefix(whole, prompt)
+}
+
+// Render returns the text of the prompt. Failures, a refusal by the template among them, are [ErrTemplate].
+func (c *Chat) Render(messages []Message, o RenderOptions) (string, error) {
+	out, err := c.render(c.fold(messages), o, plainText(c.now()))
+	return out.Text, err
+}
+
+// Encode returns the ids of the prompt. They are those of the rendered text, but control tokens that stand in the
+// messages themselves, or in tools and kwargs, are encoded as the plain text that they are.
+func (c *Chat) Encode(messages []Message, o RenderOptions) ([]int32, error) {
+	d := c.disarm(messages, o)
+	out, err := c.render(c.fold(messages), o, d)
+	if err != nil {
+		return nil, err
+	}
+	return c.tok.encode(out.Text, encodeOptions{marker: d.marker}), nil
+}
+
+// fold moves a leading system message into the first user message where the template has no place for it.
+func (c *Chat) fold(messages []Message) []Message {
+	if c.systemRole {
+		return messages
+	}
+	return foldSystem(messages)
+}
+
+func foldSystem(messages []Message) []Message {
+	if len(messages) == 0 || messages[0].Role != "system" {
+		return messages
+	}
+	folded := append([]Message(nil), messages[1:]...)
+	for i := range folded {
+		if folded[i].Role == "user" {
+			folded[i].Content = messages[0].Content + "\n\n" + folded[i].Content
+			return folded
+		}
+	}
+	return messages
+}
+
+// JoinSystem gathers all system messages, in order and with a blank line between them, into one leading message,
+// because strict templates refuse a second or a late one. Without system messages it returns the messages unchanged.
+func JoinSystem(messages []Message) []Message {
+	var context []string
+	rest := make([]Message, 0, len(messages)+1)
+	rest = append(rest, Message{Role: "system"})
+	for _, m := range messages {
+		if m.Role == "system" {
+			context = append(context, m.Content)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	if context == nil {
+		return messages
+	}
+	rest[0].Content = strings.Join(context, "\n\n")
+	return rest
+}
+
+// disarmed is how one conversation is rendered: at what time, and with which marker in its control tokens.
+type disarmed struct {
+	now                 time.Time
+	marker              string
+	stranger, assistant func(string) string
+}
+
+func plainText(now time.Time) disarmed {
+	same := func(s string) string { return s }
+	return disarmed{now: now, stranger: same, assistant: same}
+}
+
+// disarm prepares a rendering in which the control tokens written in messages are broken by a marker, a character
+// that stands nowhere else. The encoder drops it after it has searched the text for control tokens.
+func (c *Chat) disarm(messages []Message, o RenderOptions) disarmed {
+	var all strings.Builder
+	all.WriteString(c.source)
+	fmt.Fprint(&all, messages, o.Kwargs)
+	for _, m := range messages {
+		all.Write(m.ToolCalls)
+	}
+	all.Write(o.Tools)
+	text := all.String()
+	marker := rune(0xE000) // private use: no normalizer and no template knows it
+	for strings.ContainsRune(text, marker) || strings.Contains(strings.ToLower(text), fmt.Sprintf(`\u%04x`, marker)) {
+		marker++
+	}
+	with := func(m *matcher) func(string) string {
+		return func(s string) string { return breakTokens(s, m, string(marker)) }
+	}
+	return disarmed{now: c.now(), marker: string(marker), stranger: with(&c.forUser), assistant: with(&c.tok.specialWords)}
+}
+
+// breakTokens puts the marker after each character of each token, so that no shorter token inside it and none that
+// overlaps its end is found either.
+func breakTokens(s string, m *matcher, marker string) string {
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		_, size := m.longest(s[i:])
+		if size == 0 {
+			out.WriteByte(s[i])
+			i++
+			continue
+		}
+		for _, char := range s[i : i+size] {
+			out.WriteRune(char)
+			out.WriteString(marker)
+		}
+		i += size
+	}
+	return out.String()
+}
+
+// render calls the template with the variables that transformers passes.
+func (c *Chat) render(messages []Message, o RenderOptions, d disarmed) (jinja.Output, error) {
+	vars := map[string]any{
+		"messages": templateMessages(messages, d), "tools": jinja.Mapped{Value: o.Tools, Text: d.stranger}, "documents": nil,
+		"add_generation_prompt": o.AddGenerationPrompt,
+	}
+	for name := range o.Kwargs {
+		if _, taken := vars[name]; taken {
+			return jinja.Output{}, fmt.Errorf("%w: kwargs cannot set %s, which is given otherwise", ErrTemplate, name)
+		}
+	}
+	for name, text := range c.tok.settings.special {
+		vars[name] = text
+	}
+	for name, value := range o.Kwargs {
+		vars[name] = jinja.Mapped{Value: value, Text: d.stranger}
+	}
+	out, err := c.template.Render(vars, jinja.Options{Now: d.now})
+	if err != nil {
+		return out, fmt.Errorf("%w: %w", ErrTemplate, err)
+	}
+	return out, nil
+}
+
+func templateMessages(messages []Message, d disarmed) []any {
+	out := make([]any, len(messages))
+	for i, m := range messages {
+		text := d.stranger
+		if m.Role == "assistant" {
+			text = d.assistant
+		}
+		fields := map[string]any{"role": text(m.Role), "content": text(m.Content)}
+		if m.Name != "" {
+			fields["name"] = text(m.Name)
+		}
+		if m.ToolCallID != "" {
+			fields["tool_call_id"] = text(m.ToolCallID)
+		}
+		if len(m.ToolCalls) > 0 {
+			fields["tool_calls"] = jinja.Mapped{Value: m.ToolCalls, Text: text}
+		}
+		out[i] = fields
+	}
+	return out
+}

@@ -1,0 +1,173 @@
+package jinja
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/nikolalohinski/gonja/v2/tokens"
+)
+
+func unary(negative bool, value any) any {
+	switch v := value.(type) {
+	case bool, int64:
+		n, _ := integer(v)
+		if negative {
+			return -n
+		}
+		return n
+	case float64:
+		if negative {
+			return -v
+		}
+		return v
+	}
+	fail("%s has no sign", typeName(value))
+	return nil
+}
+
+func (r *renderer) add(left, right any) any {
+	switch a := left.(type) {
+	case string:
+		if b, ok := right.(string); ok {
+			r.made(len(a) + len(b))
+			return a + b
+		}
+	case *list:
+		if b, ok := right.(*list); ok && a.tuple == b.tuple {
+			r.step(len(a.items) + len(b.items))
+			return &list{items: slices.Concat(a.items, b.items), tuple: a.tuple}
+		}
+	}
+	if a, b, ok := integers(left, right); ok {
+		if sum := a + b; (sum > a) == (b > 0) {
+			return sum
+		}
+		fail("integer overflow")
+	}
+	a, okA := number(left)
+	b, okB := number(right)
+	if !okA || !okB {
+		cannot("add", left, right)
+	}
+	return a + b
+}
+
+func (r *renderer) multiply(left, right any) any {
+	if _, ok := integer(left); ok {
+		left, right = right, left
+	}
+	count, ok := integer(right)
+	switch v := left.(type) {
+	case string:
+		if ok {
+			return r.repeat(v, count)
+		}
+	case *list:
+		if ok {
+			count = max(count, 0)
+			if count > maxSteps {
+				fail("template repeats a list %d times", count)
+			}
+			r.step(int(count) * max(len(v.items), 1))
+			return &list{items: slices.Repeat(v.items, int(count)), tuple: v.tuple}
+		}
+	}
+	if a, b, ok := integers(left, right); ok {
+		if product := a * b; a == 0 || product/a == b && !(a == -1 && b == math.MinInt64) {
+			return product
+		}
+		fail("integer overflow")
+	}
+	a, okA := number(left)
+	b, okB := number(right)
+	if !okA || !okB {
+		cannot("multiply", left, right)
+	}
+	return a * b
+}
+
+// repeat checks the length before it is made.
+func (r *renderer) repeat(text string, count int64) string {
+	count = max(count, 0)
+	if len(text) > 0 && count > maxString/int64(len(text)) {
+		fail("template makes a text of more than %d bytes", maxString)
+	}
+	r.made(len(text) * int(count))
+	if text == "" {
+		return ""
+	}
+	return strings.Repeat(text, int(count))
+}
+
+func integers(left, right any) (a, b int64, ok bool) {
+	a, okA := integer(left)
+	b, okB := integer(right)
+	return a, b, okA && okB
+}
+
+func cannot(verb string, left, right any) {
+	for _, value := range []any{left, right} {
+		if u, ok := value.(undefined); ok {
+			fail("%q is undefined", u.name)
+		}
+	}
+	fail("cannot %s %s and %s", verb, typeName(left), typeName(right))
+}
+
+func arithmetic(operator *tokens.Token, left, right any) any {
+	a, okA := number(left)
+	b, okB := number(right)
+	if !okA || !okB {
+		cannot("compute "+operator.Val+" of", left, right)
+	}
+	x, y, whole := integers(left, right)
+	switch operator.Type {
+	case tokens.Subtraction:
+		if whole {
+			if diff := x - y; (diff < x) == (y > 0) {
+				return diff
+			}
+			fail("integer overflow")
+		}
+		return a - b
+	case tokens.Power:
+		power := math.Pow(a, b)
+		if whole && y >= 0 {
+			if math.Abs(power) >= 1<<53 {
+				fail("integer overflow")
+			}
+			return int64(power)
+		}
+		return power
+	case tokens.Division, tokens.FloorDivision, tokens.Modulo:
+		if b == 0 {
+			fail("division by zero")
+		}
+	}
+	switch operator.Type {
+	case tokens.Division:
+		return a / b
+	case tokens.FloorDivision:
+		if whole {
+			return (x - modulo(x, y)) / y
+		}
+		return math.Floor(a / b)
+	case tokens.Modulo:
+		if whole {
+			return modulo(x, y)
+		}
+		return a - b*math.Floor(a/b)
+	}
+	fail("unknown operator %s", operator.Val)
+	return nil
+}
+
+// modulo has the sign of the divisor, as in Python.
+func modulo(a, b int64) int64 {
+	m := a % b
+	if m != 0 && (m < 0) != (b < 0) {
+		m += b
+	}
+	return m
+}

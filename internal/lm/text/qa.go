@@ -1,0 +1,48 @@
+package text
+
+import (
+	"slices"
+	"strings"
+)
+
+// QAPrompt is the prompt of models without a chat template: the context, if any, the question, and the cue to answer.
+// Training and serving share it, so that both give the same token ids.
+//
+//	Context:
+//	<system message>
+//
+//	Question: <last user message>
+//	Answer:
+//
+// The form has no place for earlier turns; dropped counts them.
+func QAPrompt(messages []Message) (prompt string, dropped int) {
+	var context []string
+	question, turns := "", 0
+	for _, m := range messages {
+		if m.Role == "system" {
+			context = append(context, m.Content)
+			continue
+		}
+		turns++
+		if m.Role == "user" {
+			question = m.Content
+		}
+	}
+	var b strings.Builder
+	if len(context) > 0 {
+		b.WriteString("Context:\n" + strings.Join(context, "\n\n") + "\n\n")
+	}
+	b.WriteString("Question: " + question + "\nAnswer:")
+	return b.String(), max(0, turns-1)
+}
+
+// QACompletion is what follows the prompt in training.
+func QACompletion(answer string) string { return " " + answer }
+
+// EncodeQA tokenizes a prompt of this form: behind the model's opening tokens, and with control tokens in it as text.
+func (t *Tokenizer) EncodeQA(prompt string) []int32 {
+	return append(slices.Clone(t.prefix), t.EncodeOrdinary(prompt)...)
+}
+
+// Source is the template as the model brought it.
+func (c *Chat) Source() string { return c.source }

@@ -1,0 +1,80 @@
+package text
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// WriteFiles writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja into an
+// existing folder, so that transformers' AutoTokenizer loads it with the same ids. Files that were loaded are written
+// back byte for byte. Each file appears whole or not at all.
+func (t *Tokenizer) WriteFiles(dir string) error {
+	names := make([]string, 0, len(t.files))
+	for name := range t.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := writeFile(filepath.Join(dir, name), t.files[name]); err != nil {
+			return fmt.Errorf("write tokenizer: %w", err)
+		}
+	}
+	return nil
+}
+
+func writeFile(name string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// render writes the files of a tokenizer that did not come from files.
+func (t *Tokenizer) render(doc *document) (map[string][]byte, error) {
+	special := map[string]any{}
+	for name, text := range t.settings.special {
+		special[name] = text
+	}
+	config := map[string]any{
+		// The class that takes tokenizer.json as it is, in every version of transformers.
+		"tokenizer_class":              "PreTrainedTokenizerFast",
+		"clean_up_tokenization_spaces": false,
+		"model_max_length":             1e30, // transformers' way to say: not known here
+	}
+	for name, text := range special {
+		config[name] = text
+	}
+	files := map[string][]byte{}
+	for name, value := range map[string]any{tokenizerFile: doc, configFile: config, specialFile: special} {
+		data, err := marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = data
+	}
+	if t.settings.chatTemplate != "" {
+		files[templateFile] = []byte(t.settings.chatTemplate)
+	}
+	return files, nil
+}

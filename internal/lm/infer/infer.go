@@ -1,0 +1,352 @@
+// Package infer runs a model over KV caches: prompts are computed in pieces, then join the slots of a batch that is
+// extended by one token at a time.
+//
+//	s, err := infer.New(m, backend, infer.Options{Slots: 8})
+//	…
+//	p, err := s.NewPrompt(len(ids))
+//	logits, err := s.Prefill(p, ids)    // in pieces of at most PieceTokens
+//	slot, err := s.Admit(p, false)
+//	rows, err := s.Step(map[int]int32{slot: token})
+//	s.Release(slot)
+//
+// Shapes come from short lists (pieces of 64 or 256 tokens, batches of 1, 4, 16, … slots, pasts of 256, 1,024, …
+// positions), so few graphs are compiled. Slots belong to one goroutine.
+package infer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/docent-ml/docent/internal/device"
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/model"
+)
+
+const (
+	// PieceTokens is the most that one call of Prefill computes.
+	PieceTokens = 256
+	smallPiece  = 64
+	// recentColumns is how many tokens the slots gather before they are folded into the past: the past is copied once
+	// in as many steps.
+	recentColumns = 64
+	smallestPast  = 256
+)
+
+// ErrFull is returned by Admit when every slot is taken.
+var ErrFull = errors.New("every slot is taken")
+
+// Options bound what a Slots holds.
+type Options struct {
+	Slots      int // most sequences at once; 0 = 8
+	MaxContext int // most tokens of one sequence; 0 = the model's context
+}
+
+// Slots is a batch of sequences on the device.
+type Slots struct {
+	model    *model.Model
+	backend  compute.Backend
+	config   lm.Config
+	dtype    dtypes.DType
+	max      int
+	context  int
+	programs programs
+
+	// The batch: size slots, of which some are taken, over a past of capacity positions.
+	size, capacity int
+	past           []*tensors.Tensor // K and V of each layer, in turn
+	recent         []*tensors.Tensor
+	column         int     // of recent that the next step writes
+	lengths        []int32 // valid positions of the past; 0 in a free slot
+	taken          []bool
+}
+
+// Prompt is a sequence that is being computed: its keys and values, and how far it is.
+type Prompt struct {
+	kv       []*tensors.Tensor
+	capacity int
+	length   int
+}
+
+// New prepares an empty batch. Nothing is compiled yet.
+func New(m *model.Model, backend compute.Backend, o Options) (*Slots, error) {
+	s := &Slots{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: m.Config.MaxPositions}
+	if s.max == 0 {
+		s.max = 8
+	}
+	if o.MaxContext > 0 {
+		s.context = min(s.context, o.MaxContext)
+	}
+	var err error
+	s.programs, err = newPrograms(m, backend)
+	return s, err
+}
+
+// Context is the most tokens that one sequence may have.
+func (s *Slots) Context() int { return s.context }
+
+// Free is the number of sequences that can still be admitted.
+func (s *Slots) Free() int { return s.max - s.busy() }
+
+func (s *Slots) busy() int {
+	n := 0
+	for _, t := range s.taken {
+		if t {
+			n++
+		}
+	}
+	return n
+}
+
+// bucket is the smallest of first·4ⁿ that holds n.
+func bucket(first, n int) int {
+	for first < n {
+		first *= 4
+	}
+	return first
+}
+
+// zeros makes empty keys and values for slots sequences of up to positions.
+func (s *Slots) zeros(slots, positions int) ([]*tensors.Tensor, error) {
+	rows, dim := slots*s.config.KVHeads, s.config.HeadDim
+	var out []*tensors.Tensor
+	for i := range 2 * s.config.Layers {
+		dims := []int{rows, dim, positions}
+		if i%2 == 1 {
+			dims = []int{rows, positions, dim}
+		}
+		t, err := device.Fill(s.backend, s.dtype, dims, func(dst []float32) error { clear(dst); return nil })
+		if err != nil {
+			device.Free(out...)
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// NewPrompt makes room for a prompt of n tokens.
+func (s *Slots) NewPrompt(n int) (*Prompt, error) {
+	if n > s.context {
+		return nil, fmt.Errorf("prompt of %d tokens is beyond the context of %d", n, s.context)
+	}
+	p := &Prompt{capacity: bucket(smallestPast, roundUp(n, smallPiece))}
+	var err error
+	p.kv, err = s.zeros(1, p.capacity)
+	return p, err
+}
+
+// Len is the number of tokens computed so far.
+func (p *Prompt) Len() int { return p.length }
+
+// Close frees the prompt. It may be called more than once.
+func (p *Prompt) Close() {
+	device.Free(p.kv...)
+	p.kv = nil
+}
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+
+// Prefill computes the next piece of a prompt and returns the logits [vocab] that follow its last token. A piece has
+// PieceTokens tokens, the last one may have fewer.
+func (s *Slots) Prefill(p *Prompt, ids []int32) ([]float32, error) {
+	n := len(ids)
+	if n == 0 || n > PieceTokens || p.length%PieceTokens != 0 || p.length+n > p.capacity {
+		return nil, fmt.Errorf("prefill of %d tokens at %d: pieces have %d tokens, the last one may have fewer, and fit the prompt's %d", n, p.length, PieceTokens, p.capacity)
+	}
+	width := smallPiece
+	if n > smallPiece {
+		width = PieceTokens
+	}
+	tokens := make([]int32, width)
+	copy(tokens, ids)
+	in := []any{tensors.FromFlatDataAndDimensions(tokens, 1, width), []int32{int32(p.length)}, [][]int32{{int32(n - 1)}}}
+	out, err := s.programs.prefill.Run(append(append(in, anys(p.kv)...), s.model.Inputs()...))
+	if err != nil {
+		return nil, err
+	}
+	device.Free(p.kv...)
+	p.kv = out[1:]
+	p.length += n
+	return take(out[0])
+}
+
+// take copies a result to the host and frees it.
+func take(t *tensors.Tensor) ([]float32, error) {
+	defer device.Free(t)
+	return device.Floats(t)
+}
+
+func anys(ts []*tensors.Tensor) []any {
+	out := make([]any, len(ts))
+	for i, t := range ts {
+		out[i] = t
+	}
+	return out
+}
+
+// Admit puts a computed prompt into a free slot and returns its number. Unless keep is set, for further slots, the
+// prompt is closed.
+func (s *Slots) Admit(p *Prompt, keep bool) (slot int, err error) {
+	if s.busy() == s.max {
+		return 0, ErrFull
+	}
+	if err := s.flush(); err != nil {
+		return 0, err
+	}
+	slot = s.firstFree()
+	if err := s.reserve(slot+1, p.length); err != nil {
+		return 0, err
+	}
+	past := p.kv
+	if keep || s.size > 1 || p.capacity != s.capacity {
+		if past, err = s.programs.insert.Run(append(append([]any{int32(slot)}, anys(p.kv)...), anys(s.past)...)); err != nil {
+			return 0, err
+		}
+		if !keep {
+			p.Close()
+		}
+	} else {
+		p.kv = nil
+	}
+	device.Free(s.past...)
+	s.past = past
+	s.lengths[slot], s.taken[slot] = int32(p.length), true
+	return slot, nil
+}
+
+func (s *Slots) firstFree() int {
+	for i, t := range s.taken {
+		if !t {
+			return i
+		}
+	}
+	return len(s.taken)
+}
+
+// Release frees a slot; with the last one the batch goes.
+func (s *Slots) Release(slot int) {
+	s.taken[slot], s.lengths[slot] = false, 0
+	if s.busy() == 0 {
+		s.reset()
+	}
+}
+
+// Step appends one token to each of the given slots and returns the logits [vocab] that follow, by slot. Every taken
+// slot must be among them: slots advance together.
+func (s *Slots) Step(next map[int]int32) (map[int][]float32, error) {
+	for slot, t := range s.taken {
+		if _, ok := next[slot]; ok != t {
+			return nil, fmt.Errorf("step: slot %d: taken is %v, token given is %v", slot, t, ok)
+		}
+	}
+	if s.column == recentColumns {
+		if err := s.flush(); err != nil {
+			return nil, err
+		}
+	}
+	if s.recent == nil {
+		var err error
+		if s.recent, err = s.zeros(s.size, recentColumns); err != nil {
+			return nil, err
+		}
+	}
+	tokens := make([]int32, s.size)
+	for slot, id := range next {
+		tokens[slot] = id
+	}
+	in := []any{tensors.FromFlatDataAndDimensions(tokens, s.size, 1), slices.Clone(s.lengths), int32(s.column)}
+	in = append(append(append(in, anys(s.past)...), anys(s.recent)...), s.model.Inputs()...)
+	out, err := s.programs.decode.Run(in)
+	if err != nil {
+		return nil, err
+	}
+	device.Free(s.recent...)
+	s.recent = out[1:]
+	s.column++
+	flat, err := take(out[0])
+	if err != nil {
+		return nil, err
+	}
+	rows := make(map[int][]float32, len(next))
+	vocab := s.config.VocabSize
+	for slot := range next {
+		rows[slot] = flat[slot*vocab : (slot+1)*vocab]
+	}
+	return rows, nil
+}
+
+// flush folds the recent part into the past, which then has room for another one.
+func (s *Slots) flush() error {
+	if s.column == 0 {
+		return nil
+	}
+	if err := s.reserve(s.size, 0); err != nil {
+		return err
+	}
+	in := append([]any{slices.Clone(s.lengths)}, anys(s.past)...)
+	out, err := s.programs.flush.Run(append(in, anys(s.recent)...))
+	if err != nil {
+		return err
+	}
+	device.Free(s.past...)
+	s.past = out
+	for slot, t := range s.taken {
+		if t {
+			s.lengths[slot] += int32(s.column)
+		}
+	}
+	s.column = 0
+	return nil
+}
+
+// reserve grows the batch to slots slots and to room for length tokens, or the longest sequence, with a recent part
+// behind it. More slots are made only while the recent part is empty.
+func (s *Slots) reserve(slots, length int) error {
+	for _, n := range s.lengths {
+		length = max(length, int(n))
+	}
+	size := max(s.size, min(bucket(1, slots), s.max))
+	capacity := max(s.capacity, bucket(smallestPast, length+recentColumns))
+	if size == s.size && capacity == s.capacity {
+		return nil
+	}
+	var past []*tensors.Tensor
+	var err error
+	if s.past == nil {
+		past, err = s.zeros(size, capacity)
+	} else {
+		past, err = s.programs.grow(size*s.config.KVHeads, capacity, s.past)
+	}
+	if err != nil {
+		return err
+	}
+	device.Free(s.past...)
+	s.past = past
+	if size != s.size {
+		device.Free(s.recent...)
+		s.recent = nil
+		s.taken = append(s.taken, make([]bool, size-s.size)...)
+		s.lengths = append(s.lengths, make([]int32, size-s.size)...)
+	}
+	s.size, s.capacity = size, capacity
+	return nil
+}
+
+// reset drops the batch, so that the next one is as small as it can be.
+func (s *Slots) reset() {
+	device.Free(s.past...)
+	device.Free(s.recent...)
+	s.past, s.recent, s.taken, s.lengths = nil, nil, nil, nil
+	s.size, s.capacity, s.column = 0, 0, 0
+}
+
+// Close frees the batch and the compiled graphs, but not the model.
+func (s *Slots) Close() {
+	s.reset()
+	s.programs.close()
+}

@@ -1,0 +1,126 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/weights"
+)
+
+// ExportOptions are the settings of Export.
+type ExportOptions struct {
+	DType      weights.DType // of every weight; F32 or BF16
+	ShardBytes int64         // most bytes of one file; 0 = 5 GB
+}
+
+// Export writes the model, with the adapter's update added in float32 and then rounded, as a Hugging Face model folder:
+// config, generation config, tokenizer, chat template and safetensors. The weights are streamed from the checkpoint, so
+// the export needs memory for the largest of them only.
+//
+// dir appears whole: everything is written to a folder beside it, which takes its place at the end. An earlier folder of
+// that name is replaced if it is a model folder too, and refused otherwise.
+func (m *Model) Export(ctx context.Context, a *adapter.Adapter, dir string, o ExportOptions) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("export model to %s: %w", dir, err)
+		}
+	}()
+	if err := checkAdapter(m.Config, a); err != nil {
+		return err
+	}
+	if err := replaceable(dir); err != nil {
+		return err
+	}
+	parent, name := filepath.Split(filepath.Clean(dir))
+	if err := os.MkdirAll(filepath.Clean(parent), 0o755); parent != "" && err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Clean(parent), "."+name+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	if err := m.exportFiles(temp, o); err != nil {
+		return err
+	}
+	if err := m.exportWeights(ctx, a, temp, o); err != nil {
+		return err
+	}
+	return replace(temp, dir)
+}
+
+// exportFiles writes everything but the weights.
+func (m *Model) exportFiles(dir string, o ExportOptions) error {
+	dtype := map[weights.DType]string{weights.F32: "float32", weights.BF16: "bfloat16"}[o.DType]
+	if dtype == "" {
+		return fmt.Errorf("weights cannot be stored as %q: use %s or %s", o.DType, weights.F32, weights.BF16)
+	}
+	config, err := m.Config.HFConfig(dtype)
+	if err != nil {
+		return err
+	}
+	generation := m.generationSource
+	if generation == nil {
+		if generation, err = m.Config.HFGeneration(); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "generation_config.json"), generation, 0o644); err != nil {
+		return err
+	}
+	if err := m.writeRecord(dir); err != nil || m.Tokenizer == nil {
+		return err
+	}
+	return m.Tokenizer.WriteFiles(dir)
+}
+
+func (m *Model) exportWeights(ctx context.Context, a *adapter.Adapter, dir string, o ExportOptions) error {
+	params := map[string]lm.Param{}
+	var tensors []weights.Tensor
+	for _, p := range m.Config.Params() {
+		params[p.Name] = p
+		tensors = append(tensors, weights.Tensor{Name: p.Name, Shape: p.Shape, DType: o.DType})
+	}
+	fill := func(name string, dst []float32) error {
+		return m.readMerged(params[name], dst, m.adapter, a)
+	}
+	return weights.Write(ctx, dir, tensors, fill, weights.WriteOptions{ShardBytes: o.ShardBytes})
+}
+
+// replaceable refuses to overwrite a folder that nobody would expect an export to remove.
+func replaceable(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !exists(filepath.Join(dir, "config.json")) {
+		return errors.New("the folder is there and is not a model folder: name another one, or empty it")
+	}
+	return nil
+}
+
+// replace moves temp to dir, keeping what was there until the new folder is in place.
+func replace(temp, dir string) error {
+	old := temp + ".old"
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return os.RemoveAll(old)
+}

@@ -1,0 +1,129 @@
+package model
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/docent-ml/docent/internal/device"
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/weights"
+)
+
+// load puts every weight on the backend, one after the other, so that no more than one of them exists twice.
+func (m *Model) load(ctx context.Context, o Options) error {
+	if err := weights.Check(weights.Expected(m.Config), m.source); err != nil {
+		return err
+	}
+	if err := checkAdapter(m.Config, m.adapter); err != nil {
+		return err
+	}
+	dtype := o.DType
+	if dtype == dtypes.InvalidDType {
+		dtype = dtypes.Float32
+	}
+	params := m.Config.Params()
+	digest := sha256.New()
+	for i, p := range params {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		dims := p.Shape
+		if m.Transposed && p.Linear {
+			dims = []int{p.Shape[1], p.Shape[0]}
+		}
+		t, err := device.Fill(o.Backend, dtype, dims, func(dst []float32) error { return m.read(p, dst, digest) })
+		if err != nil {
+			return fmt.Errorf("load %s: %w", p.Name, err)
+		}
+		m.Weights = append(m.Weights, t)
+		if o.Progress != nil {
+			o.Progress("load", int64(i+1), int64(len(params)))
+		}
+	}
+	m.Digest = hex.EncodeToString(digest.Sum(nil))
+	return nil
+}
+
+// read fills dst with a weight in the layout of the model.
+func (m *Model) read(p lm.Param, dst []float32, digest hash.Hash) error {
+	out := dst
+	if m.Transposed && p.Linear {
+		out = make([]float32, len(dst))
+	}
+	if err := m.readMerged(p, out, m.adapter); err != nil {
+		return err
+	}
+	digest.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(out))), 4*len(out)))
+	if m.Transposed && p.Linear {
+		transpose(dst, out, p.Shape[0], p.Shape[1])
+	}
+	return nil
+}
+
+// readMerged reads a weight and adds the updates of the adapters to it, in float32. Nil adapters add nothing.
+func (m *Model) readMerged(p lm.Param, dst []float32, adapters ...*adapter.Adapter) error {
+	if err := m.source.Read(p.Name, dst); err != nil {
+		return err
+	}
+	for _, a := range adapters {
+		if a == nil || !p.Linear {
+			continue
+		}
+		if module, ok := a.Modules[strings.TrimSuffix(p.Name, ".weight")]; ok {
+			if err := module.AddTo(dst); err != nil {
+				return fmt.Errorf("%s: %w", p.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkAdapter compares every module of an adapter with the projection it updates.
+func checkAdapter(c lm.Config, a *adapter.Adapter) error {
+	if a == nil {
+		return nil
+	}
+	shapes := map[string][]int{}
+	for _, p := range c.Params() {
+		if p.Linear {
+			shapes[strings.TrimSuffix(p.Name, ".weight")] = p.Shape
+		}
+	}
+	var bad []string
+	for _, path := range a.Paths() {
+		m := a.Modules[path]
+		switch shape, ok := shapes[path]; {
+		case !ok:
+			bad = append(bad, path+" is not in the model")
+		case !slices.Equal(shape, []int{m.Out, m.In}):
+			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, m.Out, m.In, shape))
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%w: it does not fit this model: %s", adapter.ErrFormat, strings.Join(bad, "; "))
+	}
+	return nil
+}
+
+// transpose writes src [rows, cols] to dst as [cols, rows], in tiles that stay in the cache.
+func transpose(dst, src []float32, rows, cols int) {
+	const tile = 32
+	for r0 := 0; r0 < rows; r0 += tile {
+		for c0 := 0; c0 < cols; c0 += tile {
+			for r := r0; r < min(r0+tile, rows); r++ {
+				for c := c0; c < min(c0+tile, cols); c++ {
+					dst[c*rows+r] = src[r*cols+c]
+				}
+			}
+		}
+	}
+}

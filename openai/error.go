@@ -1,0 +1,140 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Code is the machine-readable name of a fault, what a client branches on.
+type Code string
+
+// The codes and, in codes below, the status and type that go with each.
+const (
+	CodeInvalidJSON           Code = "invalid_json"
+	CodeValidation            Code = "validation_error"
+	CodeUnsupportedParameter  Code = "unsupported_parameter"
+	CodeUnknownParameter      Code = "unknown_parameter"
+	CodeUnsupportedContent    Code = "unsupported_content"
+	CodeContextLengthExceeded Code = "context_length_exceeded"
+	CodeTemplate              Code = "template_error"
+	CodeInvalidAPIKey         Code = "invalid_api_key"
+	CodeModelNotAllowed       Code = "model_not_allowed"
+	CodeModelNotFound         Code = "model_not_found"
+	CodeRouteNotFound         Code = "route_not_found"
+	CodeMethodNotAllowed      Code = "method_not_allowed"
+	CodeRequestTimeout        Code = "request_timeout"
+	CodeRequestTooLarge       Code = "request_too_large"
+	CodeUnsupportedMediaType  Code = "unsupported_media_type"
+	CodeQueueFull             Code = "queue_full"
+	CodeInternal              Code = "internal_error"
+	CodeGenerationFailed      Code = "generation_failed"
+	CodeModelUnavailable      Code = "model_unavailable"
+	CodeShuttingDown          Code = "shutting_down"
+	CodeQueueTimeout          Code = "queue_timeout"
+)
+
+// class is the status and type of a code: the table of the API's errors.
+func (c Code) class() (status int, typ string) {
+	switch c {
+	case CodeInvalidJSON, CodeContextLengthExceeded, CodeTemplate:
+		return http.StatusBadRequest, "invalid_request_error"
+	case CodeValidation, CodeUnsupportedParameter, CodeUnknownParameter, CodeUnsupportedContent:
+		return http.StatusUnprocessableEntity, "invalid_request_error"
+	case CodeInvalidAPIKey:
+		return http.StatusUnauthorized, "authentication_error"
+	case CodeModelNotAllowed:
+		return http.StatusForbidden, "permission_error"
+	case CodeModelNotFound:
+		return http.StatusNotFound, "invalid_request_error"
+	case CodeRouteNotFound:
+		return http.StatusNotFound, "not_found_error"
+	case CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed, "invalid_request_error"
+	case CodeRequestTimeout:
+		return http.StatusRequestTimeout, "timeout_error"
+	case CodeRequestTooLarge:
+		return http.StatusRequestEntityTooLarge, "invalid_request_error"
+	case CodeUnsupportedMediaType:
+		return http.StatusUnsupportedMediaType, "invalid_request_error"
+	case CodeQueueFull:
+		return http.StatusTooManyRequests, "rate_limit_error"
+	case CodeModelUnavailable, CodeShuttingDown, CodeQueueTimeout:
+		return http.StatusServiceUnavailable, "server_error"
+	default:
+		return http.StatusInternalServerError, "server_error"
+	}
+}
+
+// Error is the error object of every failed request: OpenAI's message, type, param and code, and the status, path,
+// request id and details beside them. Client and server use the same type.
+type Error struct {
+	Message   string   `json:"message"`
+	Type      string   `json:"type"`
+	Param     *string  `json:"param"` // the first detail's field, or null
+	Code      Code     `json:"code"`
+	Status    int      `json:"status"` // the HTTP status
+	Path      string   `json:"path"`   // what the client asked for, prefix included
+	RequestID string   `json:"request_id"`
+	Details   []Detail `json:"details"` // every invalid field, at most 32; [] outside validation
+
+	RetryAfter time.Duration `json:"-"` // > 0: the Retry-After header, in whole seconds, at least 1
+	NoRetry    bool          `json:"-"` // sends x-should-retry: false, since clients retry 5xx on their own
+}
+
+// Detail is one invalid field.
+type Detail struct {
+	Field   string `json:"field"` // messages[0].role
+	Loc     []any  `json:"loc"`   // ["body","messages",0,"role"]
+	Message string `json:"message"`
+	Type    string `json:"type"` // missing, type, range, enum, too_short, too_long, unsupported, format, conflict
+}
+
+// ErrorResponse is the body of a failed request, and the last event of a stream that failed half-way.
+type ErrorResponse struct {
+	Error *Error `json:"error"`
+}
+
+// NewError returns an error with the status and type that belong to code.
+func NewError(code Code, message string) *Error {
+	status, typ := code.class()
+	return &Error{Message: message, Type: typ, Code: code, Status: status, Details: []Detail{}}
+}
+
+// WithParam names the request field that is at fault and returns e.
+func (e *Error) WithParam(field string) *Error {
+	e.Param = &field
+	return e
+}
+
+// Error returns the message and the code.
+func (e *Error) Error() string { return e.Message + " (" + string(e.Code) + ")" }
+
+// WriteError writes e as the response: status, headers and body. Nothing may have been written before.
+func WriteError(w http.ResponseWriter, e *Error) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(ErrorResponse{Error: e}); err != nil { // only strings and integers in there
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if e.NoRetry {
+		h.Set("X-Should-Retry", "false")
+	}
+	if e.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(body.Bytes()) // a client that has gone cannot be told
+}

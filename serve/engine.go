@@ -1,0 +1,272 @@
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/docent-ml/docent/internal/hub"
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/text"
+)
+
+// engineVersion is part of the fingerprint: it changes when the same weights would give other text.
+const engineVersion = "1"
+
+// EngineOptions are the settings of Load; all but Backend may be zero.
+type EngineOptions struct {
+	Backend   compute.Backend // required; the caller opens and finalizes it
+	Precision string          // "f32" or "bf16"; "" = f32 on a CPU, bf16 on an accelerator
+	Adapter   fs.FS           // a PEFT adapter folder that is merged into the weights; nil = none
+
+	Slots      int // sequences generated together; 0 = 8
+	MaxContext int // most tokens of prompt and answer; 0 = what the model was made for
+	MaxQueue   int // requests that wait for a slot; more are ErrBusy; 0 = 64
+	// QueueTimeout is the longest such wait; then it is ErrQueueTimeout. 0 = one minute.
+	QueueTimeout time.Duration
+
+	// For references to the Hugging Face Hub.
+	CacheDir string // folder of downloaded models
+	Token    string
+	Endpoint string // "" = https://huggingface.co
+	Offline  bool
+	HTTP     *http.Client
+
+	Logger   *slog.Logger // nil = discard
+	Progress func(stage string, done, total int64)
+}
+
+// Engine generates with one model on one device. Requests that come together are computed together: they join and
+// leave the batch between tokens. It is safe for concurrent use.
+type Engine struct {
+	model   *model.Model
+	slots   *infer.Slots
+	context int
+	info    Info
+	eos     map[int32]bool
+	log     *slog.Logger
+
+	mu       sync.Mutex
+	waiting  []*job // first come, first served
+	maxQueue int
+	patience time.Duration
+	closing  error         // set once no more jobs are taken
+	wake     chan struct{} // capacity 1: there is something new to look at
+	done     chan struct{} // closed when the loop has ended and everything is freed
+}
+
+// Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
+// file. A folder that holds only a PEFT adapter is its base model with the adapter merged in.
+func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
+	if o.Backend == nil {
+		return nil, fmt.Errorf("serve: load %s: EngineOptions.Backend is nil: open one with compute.NewWithConfig", ref)
+	}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	mo := model.Options{Backend: o.Backend, Logger: log, Progress: o.Progress, Transposed: true,
+		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
+	switch {
+	case o.Precision == "f32" || o.Precision == "" && o.Backend.HasSharedBuffers():
+		mo.DType = dtypes.Float32
+	case o.Precision == "bf16" || o.Precision == "":
+		mo.DType = dtypes.BFloat16
+	default:
+		return nil, fmt.Errorf("serve: load %s: precision %q: must be f32 or bf16", ref, o.Precision)
+	}
+	if o.Adapter != nil {
+		a, err := adapter.Load(o.Adapter)
+		if err != nil {
+			return nil, fmt.Errorf("serve: load %s: %w: %w", ref, ErrBadModel, err)
+		}
+		mo.Adapter = a
+	}
+	m, err := model.Open(ctx, ref, mo)
+	if err != nil {
+		return nil, loadFault(ctx, err)
+	}
+	if m.Tokenizer == nil {
+		m.Close()
+		return nil, fmt.Errorf("serve: load %s: %w: the folder has no tokenizer.json", ref, ErrBadModel)
+	}
+	slots, err := infer.New(m, o.Backend, infer.Options{Slots: o.Slots, MaxContext: o.MaxContext})
+	if err != nil {
+		m.Close()
+		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+	}
+	e := &Engine{
+		model: m, slots: slots, context: slots.Context(), eos: map[int32]bool{}, log: log,
+		maxQueue: o.MaxQueue, patience: o.QueueTimeout, wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	if e.maxQueue == 0 {
+		e.maxQueue = 64
+	}
+	if e.patience == 0 {
+		e.patience = time.Minute
+	}
+	for _, id := range m.EOS() {
+		e.eos[int32(id)] = true
+	}
+	e.info = describe(m, e.context)
+	go e.run()
+	return e, nil
+}
+
+// loadFault tells a model that is broken, which no retry mends, from one that could not be reached.
+func loadFault(ctx context.Context, err error) error {
+	if ctx.Err() == nil && (errors.Is(err, lm.ErrUnsupported) || errors.Is(err, text.ErrFormat) || errors.Is(err, text.ErrUnsupported) || errors.Is(err, adapter.ErrFormat)) {
+		return fmt.Errorf("serve: %w: %w", ErrBadModel, err)
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+func describe(m *model.Model, context int) Info {
+	info := Info{BaseModel: m.Base, ContextLength: context, VocabSize: m.Config.VocabSize, Prompt: PromptPlain}
+	for _, w := range m.Weights {
+		info.Bytes += w.ByteSize()
+	}
+	source := ""
+	switch {
+	case m.Chat != nil:
+		info.Prompt, source = PromptChat, m.Chat.Source()
+	case m.QA:
+		info.Prompt = PromptQA
+	}
+	sum := sha256.Sum256([]byte(engineVersion + m.Digest + source))
+	info.Fingerprint = "fp_" + hex.EncodeToString(sum[:5])
+	info.Defaults = defaults(m.Generation)
+	return info
+}
+
+// defaults are those of the model's generation config; a model that was made to be decoded greedily is.
+func defaults(g lm.Generation) *Sampling {
+	if g.Sample == nil && g.Temperature == nil && g.TopP == nil && g.TopK == nil && g.RepetitionPenalty == nil && g.MinP == nil {
+		return nil
+	}
+	s := &Sampling{Temperature: 1}
+	override(&s.Temperature, g.Temperature)
+	override(&s.TopP, g.TopP)
+	override(&s.TopK, g.TopK)
+	override(&s.MinP, g.MinP)
+	override(&s.RepetitionPenalty, g.RepetitionPenalty)
+	return s
+}
+
+// Info describes the model.
+func (e *Engine) Info() Info { return e.info }
+
+// Generate implements Model.
+func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Delta, error] {
+	return func(yield func(Delta, error) bool) {
+		j, err := e.newJob(ctx, r)
+		if err == nil {
+			err = e.enqueue(j)
+		}
+		if err != nil {
+			yield(Delta{}, err)
+			return
+		}
+		defer e.abandon(j)
+		if err := j.await(e.patience); err != nil {
+			yield(Delta{}, err)
+			return
+		}
+		for {
+			deltas, err, ended := j.out.take(ctx)
+			for _, d := range deltas {
+				if !yield(d, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(Delta{}, err)
+				return
+			}
+			if ended {
+				return
+			}
+		}
+	}
+}
+
+// prompt renders and tokenises a conversation.
+func (e *Engine) prompt(r Request) (ids []int32, dropped int, err error) {
+	messages := make([]text.Message, len(r.Messages))
+	for i, m := range r.Messages {
+		messages[i] = text.Message{Role: m.Role, Content: m.Content}
+	}
+	if e.model.Chat == nil {
+		prompt, dropped := text.QAPrompt(messages)
+		return e.model.Tokenizer.EncodeQA(prompt), dropped, nil
+	}
+	ids, err = e.model.Chat.Encode(messages, text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs})
+	if errors.Is(err, text.ErrTemplate) {
+		return nil, 0, &TemplateError{Reason: err.Error()}
+	}
+	return ids, 0, err
+}
+
+// enqueue puts a job in the line, if there is room.
+func (e *Engine) enqueue(j *job) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing != nil {
+		return e.closing
+	}
+	if len(e.waiting) >= e.maxQueue {
+		e.dropAbandoned()
+	}
+	if len(e.waiting) >= e.maxQueue {
+		return ErrBusy
+	}
+	e.waiting = append(e.waiting, j)
+	e.signal()
+	return nil
+}
+
+// dropAbandoned takes out of the line whom nobody waits for. The caller holds mu.
+func (e *Engine) dropAbandoned() {
+	e.waiting = slices.DeleteFunc(e.waiting, func(j *job) bool { return j.ctx.Err() != nil })
+}
+
+// abandon tells the loop that nobody listens any more.
+func (e *Engine) abandon(j *job) {
+	j.cancel()
+	e.signal()
+}
+
+func (e *Engine) signal() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close ends running requests with ErrClosed and frees the model. It returns when that is done, and may be called more
+// than once.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closing == nil {
+		e.closing = ErrClosed
+	}
+	e.mu.Unlock()
+	e.signal()
+	<-e.done
+	return nil
+}

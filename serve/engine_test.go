@@ -1,0 +1,224 @@
+package serve
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+// tinyChat is a model of 2 layers with a byte tokenizer and a chat template, made for these tests.
+func tinyChat(t *testing.T, o EngineOptions) *Engine {
+	t.Helper()
+	if o.Backend == nil {
+		o.Backend = golden.Backend(t)
+	}
+	e, err := Load(t.Context(), "dir:"+testmodel.Write(t, 1), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// answer is the whole text of choice 0.
+func answer(t *testing.T, m Model, r Request) (text string, finish Finish, sampled int) {
+	t.Helper()
+	for d, err := range m.Generate(t.Context(), r) {
+		require.NoError(t, err)
+		if d.Choice == 0 {
+			text += d.Text
+			sampled += d.Sampled
+			if d.Finish != "" {
+				finish = d.Finish
+			}
+		}
+	}
+	return text, finish, sampled
+}
+
+func ask(question string, tokens int) Request {
+	return Request{Messages: []Message{{Role: "user", Content: question}}, N: 1, MaxTokens: tokens, IgnoreEOS: true}
+}
+
+// TestEngineAloneAndTogether: a greedy answer does not depend on what else runs, nor on when it joins.
+func TestEngineAloneAndTogether(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 4})
+	questions := []string{"one", "a second question", strings.Repeat("long ", 80), "4", "five", "and six"}
+	alone := make([]string, len(questions))
+	for i, q := range questions {
+		alone[i], _, _ = answer(t, e, ask(q, 70+i))
+		require.NotEmpty(t, alone[i])
+	}
+	var wg sync.WaitGroup
+	together := make([]string, len(questions))
+	for i, q := range questions {
+		wg.Go(func() {
+			time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+			together[i], _, _ = answer(t, e, ask(q, 70+i))
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, alone, together)
+}
+
+func TestEngineChoicesAndSeeds(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 2})
+	seed := uint64(7)
+	r := ask("draw", 20)
+	r.N, r.Sampling = 3, Sampling{Temperature: 1.5, Seed: &seed}
+	draw := func(r Request) []string {
+		out := make([]string, r.N)
+		for d, err := range e.Generate(t.Context(), r) {
+			require.NoError(t, err)
+			out[d.Choice] += d.Text
+		}
+		return out
+	}
+	first := draw(r)
+	assert.Equal(t, first, draw(r), "the same seed gives the same choices")
+	assert.NotEqual(t, first[0], first[1])
+	next := seed + 1
+	r.N, r.Sampling.Seed = 1, &next
+	assert.Equal(t, first[1], draw(r)[0], "choice i draws with seed + i")
+}
+
+func TestEngineEnds(t *testing.T) {
+	e := tinyChat(t, EngineOptions{MaxContext: 256})
+	full, finish, sampled := answer(t, e, ask("x", 30))
+	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, 30, sampled)
+
+	runes := []rune(full)
+	require.Greater(t, len(runes), 4)
+	r := ask("x", 30)
+	r.Stop = []string{string(runes[2:4])}
+	text, finish, _ := answer(t, e, r)
+	assert.Equal(t, FinishStop, finish)
+	assert.Equal(t, full[:strings.Index(full, r.Stop[0])], text)
+
+	r = ask(strings.Repeat("y", 300), 5)
+	for _, err := range e.Generate(t.Context(), r) {
+		var tooLong *ContextLengthError
+		require.ErrorAs(t, err, &tooLong)
+		assert.Equal(t, 256, tooLong.ContextLength)
+	}
+	_, finish, sampled = answer(t, e, ask("x", 1000))
+	assert.Equal(t, FinishLength, finish, "the context is full")
+	assert.Less(t, sampled, 256)
+
+	r = ask("x", 1000)
+	r.MaxTime = time.Nanosecond
+	_, finish, sampled = answer(t, e, r)
+	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, 1, sampled)
+}
+
+func TestEngineCancelFreesItsSlot(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1, QueueTimeout: 50 * time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	running := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		var last error
+		first := true
+		for _, err := range e.Generate(ctx, ask("forever", 100_000)) {
+			if first {
+				close(running)
+				first = false
+			}
+			last = err
+		}
+		ended <- last
+	}()
+	<-running
+	waits := make(chan error, 1)
+	go func() {
+		for _, err := range e.Generate(t.Context(), ask("waits", 1)) {
+			waits <- err
+			return
+		}
+	}()
+	require.ErrorIs(t, <-waits, ErrQueueTimeout)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	_, finish, _ := answer(t, e, ask("next", 2))
+	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, 1, e.slots.Free())
+}
+
+func TestEngineQueueIsBounded(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1})
+	running := make(chan struct{}, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 {
+		go func() {
+			for range e.Generate(ctx, ask("forever", 100_000)) {
+				select {
+				case running <- struct{}{}:
+				default:
+				}
+			}
+		}()
+	}
+	<-running
+	require.Eventually(t, func() bool {
+		for _, err := range e.Generate(ctx, ask("x", 1)) {
+			return err == ErrBusy
+		}
+		return false
+	}, 5*time.Second, time.Millisecond)
+}
+
+func TestEngineClose(t *testing.T) {
+	before := runtime.NumGoroutine()
+	backend, err := compute.NewWithConfig("go")
+	require.NoError(t, err)
+	defer backend.Finalize()
+	e, err := Load(t.Context(), "dir:"+testmodel.Write(t, 1), EngineOptions{Backend: backend})
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	started := make(chan struct{})
+	go func() {
+		first := true
+		var last error
+		for _, err := range e.Generate(context.Background(), ask("forever", 100_000)) {
+			if first {
+				close(started)
+				first = false
+			}
+			last = err
+		}
+		ended <- last
+	}()
+	<-started
+	require.NoError(t, e.Close())
+	require.NoError(t, e.Close())
+	require.ErrorIs(t, <-ended, ErrClosed)
+	for _, err := range e.Generate(t.Context(), ask("x", 1)) {
+		require.ErrorIs(t, err, ErrClosed)
+	}
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+8 }, 5*time.Second, 10*time.Millisecond)
+}
+
+func TestLoadSaysWhatIsWrong(t *testing.T) {
+	backend := golden.Backend(t)
+	_, err := Load(t.Context(), "./nowhere", EngineOptions{Backend: backend})
+	require.ErrorContains(t, err, "config.json")
+	_, err = Load(t.Context(), "./nowhere", EngineOptions{})
+	require.ErrorContains(t, err, "Backend")
+	_, err = Load(t.Context(), "./nowhere", EngineOptions{Backend: backend, Precision: "int3"})
+	require.ErrorContains(t, err, "int3")
+	_, err = Load(t.Context(), "dir:"+filepath.Join(golden.Tiny(t)[0], "model"), EngineOptions{Backend: backend})
+	require.ErrorIs(t, err, ErrBadModel)
+	require.ErrorContains(t, err, "tokenizer.json")
+}

@@ -1,0 +1,118 @@
+package serve
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/text"
+)
+
+// job is one request inside the engine. All but out and the context belongs to the engine's loop.
+type job struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	r      Request
+	ids    []int32
+	start  Start
+	out    *mailbox
+	taken  chan struct{} // closed when the job leaves the queue
+
+	prompt   *infer.Prompt // while it is computed and until every choice has a slot
+	first    []float32     // logits behind the prompt
+	deadline time.Time
+	next     int // choice that gets the next slot
+	running  int // choices that have one
+}
+
+// sequence is one choice of a job in a slot.
+type sequence struct {
+	job        *job
+	choice     int
+	slot       int
+	last       int32 // token to be computed next
+	count      int   // tokens sampled
+	sampler    *sampler
+	stream     *text.Stream
+	transcript *transcript
+}
+
+// newJob does on the caller's goroutine what needs no device.
+func (e *Engine) newJob(ctx context.Context, r Request) (*job, error) {
+	ids, dropped, err := e.prompt(r)
+	if err != nil {
+		return nil, err
+	}
+	room := e.context - len(ids)
+	if room < 1 {
+		return nil, &ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
+	}
+	j := &job{r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
+	j.start = Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}
+	j.ctx, j.cancel = context.WithCancel(ctx)
+	return j, nil
+}
+
+// await returns when the job has left the queue.
+func (j *job) await(patience time.Duration) error {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-j.taken:
+		return nil
+	case <-timer.C:
+		return ErrQueueTimeout
+	case <-j.ctx.Done():
+		return j.ctx.Err()
+	}
+}
+
+// mailbox carries deltas from the loop, which never waits, to one consumer, which may be slow. It holds at most the
+// answer.
+type mailbox struct {
+	mu     sync.Mutex
+	deltas []Delta
+	err    error
+	ended  bool
+	fresh  chan struct{} // capacity 1
+}
+
+func newMailbox() *mailbox { return &mailbox{fresh: make(chan struct{}, 1)} }
+
+func (m *mailbox) put(d Delta) {
+	m.mu.Lock()
+	m.deltas = append(m.deltas, d)
+	m.mu.Unlock()
+	m.signal()
+}
+
+// end closes the mailbox; err nil is a complete answer.
+func (m *mailbox) end(err error) {
+	m.mu.Lock()
+	if !m.ended {
+		m.ended, m.err = true, err
+	}
+	m.mu.Unlock()
+	m.signal()
+}
+
+func (m *mailbox) signal() {
+	select {
+	case m.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for news. What came before an error is delivered first.
+func (m *mailbox) take(ctx context.Context) (deltas []Delta, err error, ended bool) {
+	select {
+	case <-m.fresh:
+	case <-ctx.Done():
+		return nil, ctx.Err(), true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	deltas, m.deltas = m.deltas, nil
+	return deltas, m.err, m.ended
+}

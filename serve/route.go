@@ -1,0 +1,90 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/docent-ml/docent/openai"
+)
+
+// route is one endpoint.
+type route struct {
+	name   string // as in the log; never what the client sent
+	post   bool   // else GET and HEAD
+	health bool   // open without a key, also while shutting down
+	serve  func(*exchange) error
+}
+
+// find is the route of a path as the handler sees it, and the model id in it. It is done by hand since http.ServeMux
+// redirects, and a redirect would lose the prefix that the host has stripped.
+func (h *Handler) find(path string) (rt route, id string) {
+	unknown := route{name: "unknown"}
+	if p := h.o.Prefix; p != "" {
+		rest, ok := strings.CutPrefix(path, p)
+		if !ok || rest == "" || rest[0] != '/' {
+			return unknown, ""
+		}
+		path = rest
+	}
+	switch path {
+	case "/health", "/health/ready":
+		return route{name: path, health: true, serve: h.health}, ""
+	case "/health/live":
+		return route{name: path, health: true, serve: h.live}, ""
+	}
+	rest, ok := strings.CutPrefix(path, "/v1/")
+	if !ok {
+		if !h.o.BareRoutes {
+			return unknown, ""
+		}
+		rest = strings.TrimPrefix(path, "/")
+	}
+	switch rest {
+	case "models":
+		return route{name: "/v1/models", serve: h.models}, ""
+	case "chat/completions":
+		return route{name: "/v1/chat/completions", post: true, serve: h.chat}, ""
+	}
+	// URL.Path is decoded already, so a slash of the id may have come plain or as %2F.
+	if id, ok := strings.CutPrefix(rest, "models/"); ok && id != "" {
+		return route{name: "/v1/models/{id}", serve: h.model}, id
+	}
+	return unknown, ""
+}
+
+// dispatch does the checks that come before the body, in the order of the contract, and calls the route.
+func (h *Handler) dispatch(x *exchange) error {
+	rt, id := h.find(x.r.URL.Path)
+	x.route = rt.name
+	if rt.serve == nil {
+		return openai.NewError(openai.CodeRouteNotFound, "there is nothing at this path")
+	}
+	allow := "GET, HEAD"
+	if rt.post {
+		allow = "POST"
+	}
+	if m := x.r.Method; (m == http.MethodPost) != rt.post || !rt.post && m != http.MethodGet && m != http.MethodHead {
+		x.w.Header().Set("Allow", allow)
+		return openai.NewError(openai.CodeMethodNotAllowed, fmt.Sprintf("the method is not allowed here, use %s", allow))
+	}
+	if rt.health {
+		return rt.serve(x)
+	}
+	if err := h.enter(); err != nil {
+		return err
+	}
+	x.entered = true
+	if rt.post {
+		if err := checkMediaType(x.r); err != nil {
+			return err
+		}
+	}
+	if err := h.authenticate(x); err != nil {
+		return err
+	}
+	if id != "" {
+		x.model = id
+	}
+	return rt.serve(x)
+}

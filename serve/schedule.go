@@ -1,0 +1,275 @@
+package serve
+
+import (
+	"slices"
+	"time"
+
+	"github.com/docent-ml/docent/internal/lm/infer"
+)
+
+// loop is the state of the goroutine that owns the device.
+type loop struct {
+	e      *Engine
+	active []*sequence
+	filled *job // whose prompt is being computed, or whose choices wait for slots
+	work   workspace
+}
+
+// run serves jobs until the engine closes. Each turn does at most one piece of one prompt and then one token of every
+// running sequence, so that a long prompt slows the others down but never stops them.
+func (e *Engine) run() {
+	defer close(e.done)
+	l := &loop{e: e}
+	defer l.shutdown()
+	for {
+		if e.closed() {
+			return
+		}
+		l.dropCancelled()
+		if l.filled == nil && e.slots.Free() > 0 {
+			l.filled = e.dequeue()
+		}
+		if l.filled == nil && len(l.active) == 0 {
+			<-e.wake
+			continue
+		}
+		l.fill()
+		l.step()
+	}
+}
+
+func (e *Engine) closed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closing != nil
+}
+
+// dequeue takes the first job that somebody still waits for.
+func (e *Engine) dequeue() *job {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.waiting) > 0 {
+		j := e.waiting[0]
+		e.waiting = slices.Delete(e.waiting, 0, 1)
+		close(j.taken)
+		if j.ctx.Err() == nil {
+			return j
+		}
+	}
+	return nil
+}
+
+// dropCancelled frees what belongs to requests that nobody waits for.
+func (l *loop) dropCancelled() {
+	l.active = slices.DeleteFunc(l.active, func(s *sequence) bool {
+		if err := s.job.ctx.Err(); err != nil {
+			l.e.slots.Release(s.slot)
+			s.job.out.end(err)
+			return true
+		}
+		return false
+	})
+	if j := l.filled; j != nil && j.ctx.Err() != nil {
+		l.fail(j, j.ctx.Err())
+	}
+}
+
+// fail ends a job and all its choices.
+func (l *loop) fail(j *job, err error) {
+	l.active = slices.DeleteFunc(l.active, func(s *sequence) bool {
+		if s.job == j {
+			l.e.slots.Release(s.slot)
+		}
+		return s.job == j
+	})
+	l.unfill(j)
+	j.out.end(err)
+}
+
+func (l *loop) unfill(j *job) {
+	if j.prompt != nil {
+		j.prompt.Close()
+		j.prompt = nil
+	}
+	if l.filled == j {
+		l.filled = nil
+	}
+}
+
+// fill computes the next piece of the prompt at hand, or gives its choices slots.
+func (l *loop) fill() {
+	j := l.filled
+	if j == nil {
+		return
+	}
+	var err error
+	if j.prompt == nil {
+		j.prompt, err = l.e.slots.NewPrompt(len(j.ids))
+		if j.r.MaxTime > 0 {
+			j.deadline = time.Now().Add(j.r.MaxTime)
+		}
+	}
+	if from := j.promptLen(); err == nil && from < len(j.ids) {
+		j.first, err = l.e.slots.Prefill(j.prompt, j.ids[from:min(from+infer.PieceTokens, len(j.ids))])
+	}
+	if err == nil && j.promptLen() == len(j.ids) {
+		err = l.admit(j)
+	}
+	if err != nil {
+		l.fail(j, err)
+	}
+}
+
+func (j *job) promptLen() int {
+	if j.prompt == nil {
+		return 0
+	}
+	return j.prompt.Len()
+}
+
+// admit starts as many choices as there are free slots.
+func (l *loop) admit(j *job) error {
+	for j.next < j.r.N && l.e.slots.Free() > 0 {
+		slot, err := l.e.slots.Admit(j.prompt, j.next < j.r.N-1)
+		if err != nil {
+			return err
+		}
+		s := &sequence{
+			job: j, choice: j.next, slot: slot,
+			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
+			stream:     l.e.model.Tokenizer.NewStream(true),
+			transcript: newTranscript(j.r, l.e.info.Prompt == PromptQA),
+		}
+		if j.next == 0 {
+			j.out.put(Delta{Start: &j.start})
+		}
+		j.next++
+		j.running++
+		l.active = append(l.active, s)
+		if err := l.advance(s, j.first); err != nil {
+			return err
+		}
+	}
+	if j.next == j.r.N {
+		l.unfill(j)
+	}
+	return nil
+}
+
+func ints32(ids []int32) []int {
+	out := make([]int, len(ids))
+	for i, id := range ids {
+		out[i] = int(id)
+	}
+	return out
+}
+
+// step computes one token of every running sequence.
+func (l *loop) step() {
+	if len(l.active) == 0 {
+		return
+	}
+	next := make(map[int]int32, len(l.active))
+	for _, s := range l.active {
+		next[s.slot] = s.last
+	}
+	rows, err := l.e.slots.Step(next)
+	if err != nil {
+		// The batch is one: what broke one sequence broke all.
+		l.e.log.Error("decode failed", "err", err)
+		for len(l.active) > 0 {
+			l.fail(l.active[0].job, err)
+		}
+		return
+	}
+	for _, s := range slices.Clone(l.active) {
+		if row, ok := rows[s.slot]; ok && slices.Contains(l.active, s) {
+			if err := l.advance(s, row); err != nil {
+				l.fail(s.job, err)
+			}
+		}
+	}
+}
+
+// advance samples the next token of s from its logits, hands its text on, and ends s when that was its last.
+func (l *loop) advance(s *sequence, row []float32) error {
+	t, err := s.sampler.next(row, &l.work)
+	if err != nil {
+		return err
+	}
+	s.last = int32(t.id)
+	s.count++
+	d := Delta{Choice: s.choice, Sampled: 1}
+	stopped := false
+	switch {
+	case l.e.eos[s.last] && !s.job.r.IgnoreEOS:
+		d.Finish = FinishStop
+	default:
+		d.Text, d.Tokens, stopped = s.transcript.add(s.stream.Push(s.last), l.logprob(s, t))
+		switch {
+		case stopped:
+			d.Finish = FinishStop
+		case s.count >= s.job.start.MaxTokens, !s.job.deadline.IsZero() && time.Now().After(s.job.deadline):
+			d.Finish = FinishLength
+		}
+	}
+	if d.Finish != "" && !stopped {
+		rest, tokens, stopped := s.transcript.end(s.stream.Flush())
+		d.Text += rest
+		d.Tokens = append(d.Tokens, tokens...)
+		if stopped {
+			d.Finish = FinishStop
+		}
+	}
+	s.job.out.put(d)
+	if d.Finish != "" {
+		l.finish(s)
+	}
+	return nil
+}
+
+// logprob describes a token for the answer, when that was asked for.
+func (l *loop) logprob(s *sequence, t token) *TokenLogprob {
+	if !s.job.r.Logprobs {
+		return nil
+	}
+	lp := &TokenLogprob{ID: t.id, Bytes: l.e.model.Tokenizer.Bytes(int32(t.id)), Logprob: t.logprob}
+	for _, x := range t.top {
+		lp.Top = append(lp.Top, TokenLogprob{ID: x.id, Bytes: l.e.model.Tokenizer.Bytes(int32(x.id)), Logprob: x.value})
+	}
+	return lp
+}
+
+// finish frees the slot of s, and ends its job with the last choice.
+func (l *loop) finish(s *sequence) {
+	l.e.slots.Release(s.slot)
+	l.active = slices.DeleteFunc(l.active, func(x *sequence) bool { return x == s })
+	j := s.job
+	j.running--
+	if j.running == 0 && j.next == j.r.N {
+		j.out.end(nil)
+	}
+}
+
+// shutdown ends every request and frees the device memory.
+func (l *loop) shutdown() {
+	e := l.e
+	e.mu.Lock()
+	waiting := e.waiting
+	e.waiting = nil
+	e.mu.Unlock()
+	for _, j := range waiting {
+		j.out.end(ErrClosed)
+		close(j.taken)
+	}
+	for len(l.active) > 0 {
+		l.fail(l.active[0].job, ErrClosed)
+	}
+	if l.filled != nil {
+		l.fail(l.filled, ErrClosed)
+	}
+	e.slots.Close()
+	if err := e.model.Close(); err != nil {
+		e.log.Warn("closing the model", "err", err)
+	}
+}

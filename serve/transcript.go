@@ -1,0 +1,56 @@
+package serve
+
+// transcript turns the tokens of one choice into what may be sent: text that no stop string can claim any more, and the
+// logprobs of just those tokens whose text, or a part of it, was sent.
+type transcript struct {
+	stop    *stopMatcher
+	given   int // bytes of text that came in
+	sent    int // bytes of text that went out
+	pending []pendingToken
+}
+
+type pendingToken struct {
+	start int // where its text begins; for a part of a character, where the character does
+	token TokenLogprob
+}
+
+// newTranscript starts one choice of r. turns: the model was trained with the question/answer prompt, and must not go
+// on with a dialogue of its own.
+func newTranscript(r Request, turns bool) *transcript {
+	return &transcript{stop: newStopMatcher(r.Stop, turns)}
+}
+
+// add takes the text that a token completed, whole characters or nothing, and the token if logprobs are wanted.
+// After stopped, the choice has ended, and the text is all that remains to be sent.
+func (t *transcript) add(text string, lp *TokenLogprob) (out string, tokens []TokenLogprob, stopped bool) {
+	if lp != nil {
+		t.pending = append(t.pending, pendingToken{t.given, *lp})
+	}
+	t.given += len(text)
+	out, stopped = t.stop.feed(text)
+	return out, t.release(out), stopped
+}
+
+// end takes what was left of an unfinished character, and returns the remaining text of a choice that was not stopped.
+func (t *transcript) end(text string) (out string, tokens []TokenLogprob, stopped bool) {
+	out, tokens, stopped = t.add(text, nil)
+	if !stopped {
+		held := t.stop.rest()
+		out += held
+		tokens = append(tokens, t.release(held)...)
+	}
+	return out, tokens, stopped
+}
+
+// release returns the tokens whose text has begun to go out with out.
+func (t *transcript) release(out string) []TokenLogprob {
+	t.sent += len(out)
+	var tokens []TokenLogprob
+	n := 0
+	for n < len(t.pending) && t.pending[n].start < t.sent {
+		tokens = append(tokens, t.pending[n].token)
+		n++
+	}
+	t.pending = append(t.pending[:0], t.pending[n:]...)
+	return tokens
+}

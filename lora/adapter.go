@@ -1,0 +1,42 @@
+package lora
+
+import (
+	"context"
+	"io/fs"
+
+	"github.com/docent-ml/docent/internal/lm/adapter"
+)
+
+// Adapter is a trained low-rank update in PEFT's form.
+type Adapter struct{ a *adapter.Adapter }
+
+// AdapterInfo describes an adapter.
+type AdapterInfo struct {
+	Base    string // reference of the base model it was trained on
+	Rank    int
+	Alpha   float64
+	Modules []string // paths of the projections it updates
+}
+
+// LoadAdapter reads a folder with adapter_config.json and adapter_model.safetensors, as PEFT and Save write it. Kinds of
+// adapter that docent does not compute, such as DoRA, are refused with ErrFormat.
+func LoadAdapter(fsys fs.FS) (*Adapter, error) {
+	a, err := adapter.Load(fsys)
+	if err != nil {
+		return nil, err
+	}
+	return &Adapter{a}, nil
+}
+
+// Save writes the folder, which PEFT loads unchanged. Each file replaces its predecessor whole or not at all.
+func (a *Adapter) Save(ctx context.Context, dir string) error { return a.a.Save(ctx, dir) }
+
+// Info describes the adapter.
+func (a *Adapter) Info() AdapterInfo {
+	c := a.a.Config
+	return AdapterInfo{Base: c.Base, Rank: c.Rank, Alpha: c.Alpha, Modules: a.a.Paths()}
+}
+
+func (t *Trainer) adapterConfig() adapter.Config {
+	return adapter.Config{Rank: t.config.Rank, Alpha: t.config.Alpha, Dropout: t.config.Dropout, Targets: t.config.Targets, Base: t.base.model.Ref.Name(), Revision: t.base.model.Ref.Revision}
+}

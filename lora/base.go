@@ -1,0 +1,163 @@
+// Package lora fine-tunes causal language models with low-rank adapters (Hu et al. 2021) on any gomlx backend, and
+// exports what it learns as PEFT adapters or merged Hugging Face model folders. Losses, gradients and updates are those
+// of transformers with PEFT and torch.optim.AdamW.
+//
+//	base, err := lora.OpenBase(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", lora.BaseOptions{Backend: backend, CacheDir: cache})
+//	…
+//	trainer, err := lora.NewTrainer(base, lora.DefaultConfig(), lora.Options{Dir: "artifacts_tmp"})
+//	…
+//	examples, err := trainer.Tokenize(ctx, dataset.ReadFile[dataset.Row](os.DirFS("data"), "train.jsonl"))
+//	…
+//	result, err := trainer.Train(ctx, examples, nil)
+//	…
+//	adapter, err := trainer.Adapter()
+//	err = lora.Merge(ctx, base, adapter, "model_out", lora.MergeOptions{})
+//
+// The loop can be the caller's instead: for step, err := range trainer.Steps(ctx, examples) { … }.
+//
+// A Base, a Trainer and an Adapter belong to one goroutine at a time. The package does not choose a device, read the
+// environment, or print; it has no distributed training and no quantised base weights.
+package lora
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/docent-ml/docent/internal/hub"
+	"github.com/docent-ml/docent/internal/lm/model"
+)
+
+// Precision is how the weights and activations of the base model are held. Adapters, their gradients and the
+// optimizer's moments are always float32.
+type Precision string
+
+// The precisions of BaseOptions and MergeOptions.
+const (
+	Auto Precision = ""    // F32 on a CPU, whose bfloat16 is slower, and BF16 on an accelerator
+	F32  Precision = "f32" // 4 bytes a weight
+	BF16 Precision = "bf16"
+)
+
+// BaseOptions say where a base model comes from and where it is put.
+type BaseOptions struct {
+	Backend   compute.Backend // required; the caller opens and finalizes it
+	Precision Precision
+
+	// For references to the Hugging Face Hub:
+	CacheDir string // folder of downloaded models, shared with Python's huggingface_hub; see CacheDir
+	Token    string // for private and gated models
+	Endpoint string // "" = https://huggingface.co
+	Offline  bool   // use only what is in CacheDir
+	HTTP     *http.Client
+
+	Logger   *slog.Logger   // nil = discard
+	Progress func(Progress) // downloads in bytes and loading in weights; called synchronously
+}
+
+// Base is a base model on a device, frozen.
+type Base struct {
+	model     *model.Model
+	backend   compute.Backend
+	precision Precision
+	log       *slog.Logger
+}
+
+// ModelInfo describes a base model.
+type ModelInfo struct {
+	Ref           string // as given to OpenBase, in canonical form
+	Architecture  string // model_type: llama, mistral, qwen2, qwen3, gemma3_text, phi3
+	Parameters    int
+	Layers        int
+	ContextLength int // tokens
+	VocabSize     int
+	Precision     Precision
+	Digest        string // SHA-256 over all weights as float32
+}
+
+// OpenBase loads the model that ref names: "owner/name[@revision]" on the Hugging Face Hub, a folder in Hugging Face
+// layout ("./model", "/models/x"), or a ".gguf" file; "hf:", "dir:" and "gguf:" say it outright. A folder that holds
+// only an adapter is its base model with the adapter merged in.
+//
+// A model that docent would compute wrongly is refused with ErrArchitecture. The context is checked between weights.
+func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
+	if o.Backend == nil {
+		return nil, fmt.Errorf("open base model %s: BaseOptions.Backend is nil: open one with compute.NewWithConfig", ref)
+	}
+	b := &Base{backend: o.Backend, precision: o.Precision, log: o.Logger}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	dtype, err := b.choosePrecision()
+	if err != nil {
+		return nil, err
+	}
+	mo := model.Options{Backend: o.Backend, DType: dtype, Logger: b.log,
+		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: b.log}}
+	if o.Progress != nil {
+		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }
+	}
+	if b.model, err = model.Open(ctx, ref, mo); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// choosePrecision settles Auto and says why.
+func (b *Base) choosePrecision() (dtypes.DType, error) {
+	device := b.backend.DeviceDescription(0)
+	reason := "asked for"
+	if b.precision == Auto {
+		// Host memory that the backend works on directly is the mark of a CPU.
+		if b.backend.HasSharedBuffers() {
+			b.precision, reason = F32, "CPUs compute float32 faster than bfloat16"
+		} else {
+			b.precision, reason = BF16, "an accelerator computes bfloat16 faster, in half the memory"
+		}
+	}
+	b.log.Info("precision", "precision", b.precision, "device", device, "reason", reason)
+	switch b.precision {
+	case F32:
+		return dtypes.Float32, nil
+	case BF16:
+		return dtypes.BFloat16, nil
+	}
+	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s or %s", b.precision, F32, BF16)
+}
+
+// Info describes the model.
+func (b *Base) Info() ModelInfo {
+	c := b.model.Config
+	return ModelInfo{
+		Ref: b.model.Ref.String(), Architecture: c.Family, Parameters: c.NumParams(), Layers: c.Layers,
+		ContextLength: c.MaxPositions, VocabSize: c.VocabSize, Precision: b.precision, Digest: b.model.Digest,
+	}
+}
+
+// Modules lists the projections that Config.Targets may match, in the order of the computation.
+func (b *Base) Modules() []string {
+	var out []string
+	for _, p := range b.model.Config.Params() {
+		if p.Linear {
+			out = append(out, strings.TrimSuffix(p.Name, ".weight"))
+		}
+	}
+	return out
+}
+
+// CountTokens is the length of text in tokens, without special ones. It fits chunk.Options.Measure. Without a
+// tokenizer it counts 0.
+func (b *Base) CountTokens(text string) int {
+	if b.model.Tokenizer == nil {
+		return 0
+	}
+	return len(b.model.Tokenizer.EncodeOrdinary(text))
+}
+
+// Close frees the weights. It may be called more than once.
+func (b *Base) Close() error { return b.model.Close() }

@@ -1,0 +1,115 @@
+package lora
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// AllLinear as the only target adapts every projection inside the layers: all linear layers but the output head.
+const AllLinear = "all-linear"
+
+// The learning-rate schedules of Config.Schedule. Each begins with the warm-up; see Config.learningRate.
+const (
+	Constant = "constant"
+	Linear   = "linear" // falls to zero at the last step
+	Cosine   = "cosine" // half a cosine, to zero at the last step
+)
+
+// Config says what is trained and how. In it zero means zero (no dropout, no decay, seed 0): start from
+// DefaultConfig. It is stored as JSON in every checkpoint.
+type Config struct {
+	Rank    int      `json:"rank"`
+	Alpha   float64  `json:"alpha"`   // the update is scaled by Alpha/Rank
+	Dropout float64  `json:"dropout"` // on the input of every adapter, in [0, 1)
+	Targets []string `json:"targets"` // suffixes of module names ("q_proj"), or AllLinear
+
+	Epochs    int `json:"epochs"`     // passes over the data; 0 = as many as MaxSteps needs
+	MaxSteps  int `json:"max_steps"`  // 0 = as many as Epochs needs
+	BatchSize int `json:"batch_size"` // examples
+	GradAccum int `json:"grad_accum"` // batches to one optimizer step; the gradient is the mean over all their tokens
+	MaxSeqLen int `json:"max_seq_len"`
+	// MicroTokens bounds the tokens of one call to the device, padding included, and with it the memory of
+	// activations. It does not change the result: a step adds up as many calls as it needs. At least one
+	// sequence is always computed.
+	MicroTokens int `json:"micro_tokens"`
+
+	LearningRate float64 `json:"learning_rate"`
+	WeightDecay  float64 `json:"weight_decay"`  // decoupled, on A and B alike
+	MaxGradNorm  float64 `json:"max_grad_norm"` // L2 norm over all adapter gradients; 0 = no clipping
+	Schedule     string  `json:"schedule"`      // Constant, Linear or Cosine
+	WarmupSteps  int     `json:"warmup_steps"`  // from zero up to LearningRate
+
+	EvalEvery       int `json:"eval_every"`       // steps; 0 = before and after only
+	SaveEvery       int `json:"save_every"`       // steps; 0 = at the end only
+	KeepCheckpoints int `json:"keep_checkpoints"` // newest ones that are kept; 0 = all
+
+	TrainOnPrompt bool   `json:"train_on_prompt"` // loss on every token instead of completions only
+	Seed          uint64 `json:"seed"`            // of initialisation, shuffling and dropout
+}
+
+// AdamW's constants, as PyTorch and PEFT have them by default.
+const (
+	beta1   = 0.9
+	beta2   = 0.999
+	epsilon = 1e-8
+)
+
+// DefaultConfig is a sound start for teaching facts to a small model.
+func DefaultConfig() Config {
+	return Config{
+		Rank: 16, Alpha: 32, Targets: []string{AllLinear},
+		Epochs: 3, BatchSize: 8, GradAccum: 1, MaxSeqLen: 1024, MicroTokens: 1024,
+		LearningRate: 2e-4, WeightDecay: 0.01, MaxGradNorm: 1, Schedule: Linear,
+		KeepCheckpoints: 2, Seed: 42,
+	}
+}
+
+// Validate reports every field that cannot be used, each as a *ConfigError.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			errs = append(errs, &ConfigError{Field: field, Reason: fmt.Sprintf(format, args...)})
+		}
+	}
+	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+	check(c.Rank > 0, "Rank", "%d must be positive", c.Rank)
+	check(finite(c.Alpha) && c.Alpha > 0, "Alpha", "%g must be positive", c.Alpha)
+	check(c.Dropout >= 0 && c.Dropout < 1, "Dropout", "%g must be in [0, 1)", c.Dropout)
+	check(len(c.Targets) > 0, "Targets", "is empty: name module suffixes such as q_proj, or %s", AllLinear)
+	check(!slices.Contains(c.Targets, ""), "Targets", "holds an empty name")
+	check(c.Epochs >= 0, "Epochs", "%d must not be negative", c.Epochs)
+	check(c.MaxSteps >= 0, "MaxSteps", "%d must not be negative", c.MaxSteps)
+	check(c.Epochs > 0 || c.MaxSteps > 0, "Epochs", "and MaxSteps are both 0: nothing would be trained")
+	check(c.BatchSize > 0, "BatchSize", "%d must be positive", c.BatchSize)
+	check(c.GradAccum > 0, "GradAccum", "%d must be positive", c.GradAccum)
+	check(c.MaxSeqLen > 1, "MaxSeqLen", "%d must be at least 2", c.MaxSeqLen)
+	check(c.MicroTokens > 0, "MicroTokens", "%d must be positive", c.MicroTokens)
+	check(finite(c.LearningRate) && c.LearningRate > 0, "LearningRate", "%g must be positive", c.LearningRate)
+	check(finite(c.WeightDecay) && c.WeightDecay >= 0, "WeightDecay", "%g must not be negative", c.WeightDecay)
+	check(finite(c.MaxGradNorm) && c.MaxGradNorm >= 0, "MaxGradNorm", "%g must not be negative", c.MaxGradNorm)
+	check(slices.Contains([]string{Constant, Linear, Cosine}, c.Schedule), "Schedule", "%q must be %s, %s or %s", c.Schedule, Constant, Linear, Cosine)
+	check(c.WarmupSteps >= 0, "WarmupSteps", "%d must not be negative", c.WarmupSteps)
+	check(c.EvalEvery >= 0, "EvalEvery", "%d must not be negative", c.EvalEvery)
+	check(c.SaveEvery >= 0, "SaveEvery", "%d must not be negative", c.SaveEvery)
+	check(c.KeepCheckpoints >= 0, "KeepCheckpoints", "%d must not be negative", c.KeepCheckpoints)
+	return errors.Join(errs...)
+}
+
+// learningRate of step n, counted from 0, of total. The formulas are those of transformers' get_…_schedule_with_warmup:
+// n/warmup during warm-up, then 1, 1 − p, or (1 + cos πp)/2 at the fraction p of what remains.
+func (c Config) learningRate(n, total int) float64 {
+	if n < c.WarmupSteps {
+		return c.LearningRate * float64(n) / float64(c.WarmupSteps)
+	}
+	p := float64(n-c.WarmupSteps) / float64(max(1, total-c.WarmupSteps))
+	switch c.Schedule {
+	case Linear:
+		return c.LearningRate * max(0, 1-p)
+	case Cosine:
+		return c.LearningRate * max(0, (1+math.Cos(math.Pi*p))/2)
+	}
+	return c.LearningRate
+}

@@ -1,0 +1,75 @@
+package lora
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/docent-ml/docent/internal/device"
+)
+
+// Eval is the quality of the adapted model on examples.
+type Eval struct {
+	Loss       float64 // mean over all trained tokens, natural logarithm
+	Perplexity float64 // e^Loss
+	Tokens     int     // trained tokens
+	Rows       int     // examples, each counted once
+}
+
+// Evaluate computes the loss on examples, without dropout and without training. The mean is over tokens, not over
+// rows or batches. The context is checked between device calls.
+func (t *Trainer) Evaluate(ctx context.Context, e *Examples) (Eval, error) {
+	if err := e.check(); err != nil {
+		return Eval{}, err
+	}
+	if t.closed {
+		return Eval{}, errClosed
+	}
+	p := newPlan([][]example{e.rows}, t.config.MicroTokens)
+	calls := p.calls(e.rows)
+	out := Eval{Rows: len(e.rows)}
+	for i, c := range calls {
+		if err := ctx.Err(); err != nil {
+			return Eval{}, err
+		}
+		a := c.arrays()
+		loss, err := t.loss(c, a)
+		if err != nil {
+			return Eval{}, fmt.Errorf("evaluate: %w", err)
+		}
+		out.Loss += loss
+		out.Tokens += a.count
+		if i+1 < len(calls) {
+			t.progress(Progress{Stage: "evaluate", Done: int64(i + 1), Total: int64(len(calls))})
+		}
+	}
+	out.Loss /= float64(out.Tokens)
+	out.Perplexity = math.Exp(out.Loss)
+	t.progress(Progress{Stage: "evaluate", Done: int64(len(calls)), Total: int64(len(calls)), Eval: &out})
+	return out, nil
+}
+
+// loss is the summed loss of one call.
+func (t *Trainer) loss(c call, a arrays) (float64, error) {
+	in, err := c.inputs(a, 0)
+	if err != nil {
+		return 0, err
+	}
+	t.compiling("evaluate", c.shape)
+	out, err := t.programs.evaluate.Run(append(append(in, t.base.model.Inputs()...), t.theta))
+	if err != nil {
+		return 0, err
+	}
+	defer device.Free(out...)
+	value, err := device.Floats(out[0])
+	if err != nil {
+		return 0, err
+	}
+	return float64(value[0]), nil
+}
+
+func (t *Trainer) progress(p Progress) {
+	if t.options.Progress != nil {
+		t.options.Progress(p)
+	}
+}

@@ -1,0 +1,36 @@
+package lora
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/weights"
+)
+
+// MergeOptions are the settings of Merge.
+type MergeOptions struct {
+	Precision  Precision // of the written weights; Auto = that of the base on its device
+	ShardBytes int64     // most bytes of one safetensors file; 0 = 5 GB
+}
+
+// Merge writes the base model with the adapter's update added, W + alpha/rank·B·A, as a model folder in Hugging Face
+// layout, which transformers and serve.Load read. The sum is computed in float32 from the stored weights and then
+// rounded; one that is not finite is refused. A nil adapter writes the base model itself.
+//
+// dir appears whole or not at all; an earlier model folder of that name is replaced, any other folder refused.
+func Merge(ctx context.Context, b *Base, a *Adapter, dir string, o MergeOptions) error {
+	if o.Precision == Auto {
+		o.Precision = b.precision
+	}
+	dtype, ok := map[Precision]weights.DType{F32: weights.F32, BF16: weights.BF16}[o.Precision]
+	if !ok {
+		return fmt.Errorf("merge: precision %q: must be %s or %s", o.Precision, F32, BF16)
+	}
+	var update *adapter.Adapter
+	if a != nil {
+		update = a.a
+	}
+	return b.model.Export(ctx, update, dir, model.ExportOptions{DType: dtype, ShardBytes: o.ShardBytes})
+}

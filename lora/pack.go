@@ -2,13 +2,13 @@ package lora
 
 import (
 	"cmp"
-	"math/rand/v2"
 	"slices"
 )
 
 // Packing. A compiled graph has fixed shapes and takes seconds to compile, while rows have any length. So examples of a
 // step share sequences of one length, each example a segment that attends to itself alone, and the sequences of a step
-// are computed in calls of 1, 2, 4, … of them. That is exact: neither packing nor the split into calls changes a loss.
+// are computed in calls of 1, 2, 4, … of them. Examples that begin with the same tokens, such as a system message, have
+// that beginning computed once. All of this is exact: a loss is the same, however its example is packed.
 
 // shape is what a graph is compiled for.
 type shape struct {
@@ -16,10 +16,25 @@ type shape struct {
 	targets   int // trained positions, the surplus with weight 0
 }
 
-// call is the work of one device call: the examples of each sequence.
+// call is the work of one device call: what each sequence holds.
 type call struct {
 	shape shape
-	rows  [][]example
+	rows  [][]family
+}
+
+// family is a set of examples that begin with the same shared tokens, none of which is trained.
+type family struct {
+	shared  int
+	members []example
+}
+
+// size is the number of positions that a family takes.
+func (f family) size() int {
+	n := f.shared
+	for _, x := range f.members {
+		n += len(x.ids) - f.shared
+	}
+	return n
 }
 
 // plan fixes the shapes for a set of examples before the first step, so that the number of graphs is known.
@@ -51,13 +66,7 @@ func newPlan(batches [][]example, microTokens int) plan {
 		for _, b := range batches {
 			for _, c := range p.calls(b) {
 				cost += c.shape.rows * seq
-				n := 0
-				for _, row := range c.rows {
-					for _, x := range row {
-						n += x.targets()
-					}
-				}
-				p.targets[c.shape.rows] = max(p.targets[c.shape.rows], roundUp(n, seqMultiple))
+				p.targets[c.shape.rows] = max(p.targets[c.shape.rows], roundUp(c.count(), seqMultiple))
 			}
 		}
 		if bestCost == 0 || cost < bestCost {
@@ -71,21 +80,22 @@ func newPlan(batches [][]example, microTokens int) plan {
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
-// calls packs a batch, longest example first into the first sequence with room, and cuts the sequences into powers of
+// calls packs a batch, largest family first into the first sequence with room, and cuts the sequences into powers of
 // two.
 func (p plan) calls(batch []example) []call {
-	order := slices.Clone(batch)
-	slices.SortStableFunc(order, func(a, b example) int { return cmp.Compare(len(b.ids), len(a.ids)) })
-	var rows [][]example
+	families := group(batch, p.seq)
+	slices.SortStableFunc(families, func(a, b family) int { return cmp.Compare(b.size(), a.size()) })
+	var rows [][]family
 	var free []int
-	for _, x := range order {
-		i := slices.IndexFunc(free, func(room int) bool { return room >= len(x.ids) })
+	for _, f := range families {
+		size := f.size()
+		i := slices.IndexFunc(free, func(room int) bool { return room >= size })
 		if i < 0 {
 			i = len(rows)
 			rows, free = append(rows, nil), append(free, p.seq)
 		}
-		rows[i] = append(rows[i], x)
-		free[i] -= len(x.ids)
+		rows[i] = append(rows[i], f)
+		free[i] -= size
 	}
 	var out []call
 	for size := p.maxRows; len(rows) > 0; size /= 2 {
@@ -97,56 +107,129 @@ func (p plan) calls(batch []example) []call {
 	return out
 }
 
-// batches cuts the epochs into steps: every row once an epoch, in an order that depends on the seed and the epoch
-// alone, so that the position in the data is just the number of the step.
-func (c Config) batches(rows []example) (steps [][]example, epochs []int) {
-	perStep := c.BatchSize * c.GradAccum
-	for epoch := 0; ; epoch++ {
-		if c.Epochs > 0 && epoch == c.Epochs || c.Epochs == 0 && len(steps) >= c.MaxSteps {
-			break
-		}
-		order := rand.New(rand.NewPCG(c.Seed, uint64(epoch))).Perm(len(rows))
-		for from := 0; from < len(order); from += perStep {
-			batch := make([]example, 0, perStep)
-			for _, i := range order[from:min(from+perStep, len(order))] {
-				batch = append(batch, rows[i])
+// leastShared is the shortest beginning worth sharing.
+const leastShared = 8
+
+// group finds families of at most size positions. Neighbours in the order of their tokens begin most alike; one joins
+// the family before it when that saves positions.
+func group(batch []example, size int) []family {
+	order := slices.Clone(batch)
+	slices.SortStableFunc(order, func(a, b example) int { return slices.Compare(a.ids, b.ids) })
+	var out []family
+	for _, x := range order {
+		if n := len(out); n > 0 {
+			last := out[n-1]
+			joined := family{members: append(slices.Clip(last.members), x)}
+			joined.shared = min(alike(last.members[0], x), x.shareable())
+			if len(last.members) == 1 {
+				joined.shared = min(joined.shared, last.members[0].shareable())
+			} else {
+				joined.shared = min(joined.shared, last.shared)
 			}
-			steps, epochs = append(steps, batch), append(epochs, epoch+1)
+			if joined.shared >= leastShared && joined.size() <= size && joined.size() < last.size()+len(x.ids) {
+				out[n-1] = joined
+				continue
+			}
+		}
+		out = append(out, family{members: []example{x}})
+	}
+	return out
+}
+
+// shareable is how much of an example may be shared: what comes before its first trained token.
+func (e example) shareable() int {
+	if i := slices.Index(e.trained, true); i >= 0 {
+		return i
+	}
+	return len(e.ids)
+}
+
+// alike is the length of the common beginning.
+func alike(a, b example) int {
+	n := 0
+	for n < min(len(a.ids), len(b.ids)) && a.ids[n] == b.ids[n] {
+		n++
+	}
+	return n
+}
+
+// count is the number of trained positions of a call.
+func (c call) count() int {
+	n := 0
+	for _, row := range c.rows {
+		for _, f := range row {
+			for _, x := range f.members {
+				n += x.targets()
+			}
 		}
 	}
-	if c.MaxSteps > 0 && len(steps) > c.MaxSteps {
-		steps, epochs = steps[:c.MaxSteps], epochs[:c.MaxSteps]
+	return n
+}
+
+// tokens is the number of positions of a call that are not padding.
+func (c call) tokens() int {
+	n := 0
+	for _, row := range c.rows {
+		for _, f := range row {
+			n += f.size()
+		}
 	}
-	return steps, epochs
+	return n
 }
 
 // arrays are the inputs of one call on the host.
 type arrays struct {
-	tokens, positions, segments []int32   // [rows·seq]
-	rows, labels                []int32   // [targets]
-	weights                     []float32 // [targets]
-	count                       int       // of targets with weight 1
+	tokens, positions, segments, parents []int32   // [rows·seq]
+	rows, labels                         []int32   // [targets]
+	weights                              []float32 // [targets]
+	count                                int       // of targets with weight 1
 }
 
 // arrays lays the examples of a call out. Unused positions have segment 0, which no example has.
 func (c call) arrays() arrays {
 	n := c.shape.rows * c.shape.seq
 	a := arrays{
-		tokens: make([]int32, n), positions: make([]int32, n), segments: make([]int32, n),
+		tokens: make([]int32, n), positions: make([]int32, n), segments: make([]int32, n), parents: make([]int32, n),
 		rows: make([]int32, c.shape.targets), labels: make([]int32, c.shape.targets), weights: make([]float32, c.shape.targets),
 	}
 	for r, row := range c.rows {
-		at := r * c.shape.seq
-		for s, x := range row {
-			for i, id := range x.ids {
-				a.tokens[at+i], a.positions[at+i], a.segments[at+i] = id, int32(i), int32(s+1)
-				if x.trained[i] {
-					a.rows[a.count], a.labels[a.count], a.weights[a.count] = int32(at+i-1), id, 1
-					a.count++
-				}
+		at, segment := r*c.shape.seq, int32(0)
+		for _, f := range row {
+			start, parent := at, int32(0)
+			if f.shared > 0 {
+				segment++
+				parent = segment
+				at = a.put(at, f.members[0].ids[:f.shared], 0, segment, segment)
 			}
-			at += len(x.ids)
+			for _, x := range f.members {
+				segment++
+				if f.shared == 0 {
+					parent = segment
+				}
+				// What predicts token i is the position of token i−1, which for the first own token is in the shared part.
+				place := func(i int) int32 {
+					if i < f.shared {
+						return int32(start + i)
+					}
+					return int32(at + i - f.shared)
+				}
+				for i, trained := range x.trained {
+					if trained {
+						a.rows[a.count], a.labels[a.count], a.weights[a.count] = place(i-1), x.ids[i], 1
+						a.count++
+					}
+				}
+				at = a.put(at, x.ids[f.shared:], f.shared, segment, parent)
+			}
 		}
 	}
 	return a
+}
+
+// put writes tokens, the first of which has the given position in its example, and returns the place behind them.
+func (a *arrays) put(at int, ids []int32, position int, segment, parent int32) int {
+	for i, id := range ids {
+		a.tokens[at+i], a.positions[at+i], a.segments[at+i], a.parents[at+i] = id, int32(position+i), segment, parent
+	}
+	return at + len(ids)
 }

@@ -19,19 +19,19 @@ type programs struct {
 	evaluate   *device.Program // loss alone
 }
 
-// batchInputs is the number of parameters that describe a call: tokens, positions, segments, rows, labels, weights and
-// the state of the dropout's random numbers.
-const batchInputs = 7
+// batchInputs is the number of parameters that describe a call: tokens, positions, segments, parents, rows, labels, weights
+// and the state of the dropout's random numbers.
+const batchInputs = 8
 
 func newPrograms(b *Base, l *layout, c Config) (p programs, err error) {
 	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
 		d := &decoder.Decoder{Config: b.model.Config, Weights: b.model.Nodes(in[batchInputs:]), Transposed: b.model.Transposed}
 		d.Adapter, flat = l.nodes(theta)
 		if dropout > 0 {
-			d.Dropout = decoder.NewDropout(in[6], dropout)
+			d.Dropout = decoder.NewDropout(in[7], dropout)
 		}
-		h := d.Hidden(in[0], in[1], in[2])
-		sum, surrogate = d.CrossEntropy(h, decoder.Targets{Rows: in[3], Labels: in[4], Weights: in[5]})
+		h := d.Hidden(in[0], in[1], in[2], in[3])
+		sum, surrogate = d.CrossEntropy(h, decoder.Targets{Rows: in[4], Labels: in[5], Weights: in[6]})
 		return sum, surrogate, flat
 	}
 	weights := len(b.model.Weights)
@@ -104,7 +104,7 @@ func (c call) inputs(a arrays, seed uint64) ([]any, error) {
 		return nil, fmt.Errorf("dropout seed: %w", err)
 	}
 	return []any{
-		grid(a.tokens), grid(a.positions), grid(a.segments),
+		grid(a.tokens), grid(a.positions), grid(a.segments), grid(a.parents),
 		tensors.FromFlatDataAndDimensions(a.rows, len(a.rows)),
 		tensors.FromFlatDataAndDimensions(a.labels, len(a.labels)),
 		tensors.FromFlatDataAndDimensions(a.weights, len(a.weights)),

@@ -36,7 +36,7 @@ type Step struct {
 	N            int // counts from 1
 	Total        int
 	Epoch        int     // counts from 1
-	Tokens       int     // computed in this step, without padding
+	Tokens       int     // computed in this step, without padding; a beginning that examples share counts once
 	Loss         float64 // mean over the trained tokens, before the update
 	GradNorm     float64 // L2 norm over all adapter gradients, before clipping
 	LearningRate float64
@@ -171,11 +171,7 @@ func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error
 		gradient = next
 		loss += sum
 		count += a.count
-		for _, row := range c.rows {
-			for _, x := range row {
-				s.Tokens += len(x.ids)
-			}
-		}
+		s.Tokens += c.tokens()
 	}
 	s.Loss = loss / float64(count)
 	n := float64(s.N)

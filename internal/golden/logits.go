@@ -34,13 +34,14 @@ func Logits(t testing.TB, backend compute.Backend, m *model.Model, ids []int32, 
 		positions[i] = int32(i % seq)
 	}
 	p, err := device.NewProgram(backend, "logits", func(in []*graph.Node) []*graph.Node {
-		d := &decoder.Decoder{Config: m.Config, Weights: m.Nodes(in[3:]), Transposed: m.Transposed}
-		return []*graph.Node{d.Logits(d.Hidden(in[0], in[1], in[2]))}
+		d := &decoder.Decoder{Config: m.Config, Weights: m.Nodes(in[4:]), Transposed: m.Transposed}
+		return []*graph.Node{d.Logits(d.Hidden(in[0], in[1], in[2], in[3]))}
 	})
 	require.NoError(t, err)
 	defer p.Close()
 	grid := func(x []int32) any { return tensors.FromFlatDataAndDimensions(x, batch, seq) }
-	out, err := p.Run(append([]any{grid(ids), grid(positions), grid(make([]int32, len(ids)))}, m.Inputs()...))
+	alone := grid(make([]int32, len(ids)))
+	out, err := p.Run(append([]any{grid(ids), grid(positions), alone, alone}, m.Inputs()...))
 	require.NoError(t, err)
 	defer device.Free(out...)
 	got, err := device.Floats(out[0])

@@ -52,27 +52,34 @@ type sequences struct {
 	masks       map[int]*Node // by window: [batch, 1, 1, seq, seq] bool, true where a query sees a key
 }
 
-func (d *Decoder) sequences(positions, segments *Node) *sequences {
+func (d *Decoder) sequences(positions, segments, parents *Node) *sequences {
 	batch, seq := segments.Shape().Dim(0), segments.Shape().Dim(1)
 	s := &sequences{d: d, batch: batch, seq: seq, full: d.rotate(d.Config.Rope, positions), masks: map[int]*Node{}}
 	s.local = s.full
 	if d.Config.LocalRope != d.Config.Rope {
 		s.local = d.rotate(d.Config.LocalRope, positions)
 	}
-	same := Equal(InsertAxes(segments, -1), InsertAxes(segments, 1)) // [batch, seq, seq]
+	key := InsertAxes(segments, 1)                                                        // [batch, 1, seq]
+	same := Or(Equal(InsertAxes(segments, -1), key), Equal(InsertAxes(parents, -1), key)) // [batch, seq, seq]
 	for _, window := range d.Config.Windows {
 		if s.masks[window] == nil {
-			s.masks[window] = InsertAxes(LogicalAnd(same, BroadcastToShape(causal(segments.Graph(), seq, window), same.Shape())), 1, 1)
+			s.masks[window] = InsertAxes(And(same, d.causal(positions, window)), 1, 1)
 		}
 	}
 	return s
 }
 
-// causal is [1, seq, seq]: the mask of whole sequences without regard to segments.
-func causal(g *Graph, seq, window int) *Node {
-	query := IotaFull(g, shape(dtypes.Int32, 1, seq, 1))
-	key := InsertAxes(Reshape(query, 1, seq), 1) // [1, 1, seq]
-	return within(Sub(query, key), window)
+// causal is [batch, seq, seq]: an earlier or the same place in the row and, with a window, a position that is near.
+func (d *Decoder) causal(positions *Node, window int) *Node {
+	g := positions.Graph()
+	batch, seq := positions.Shape().Dim(0), positions.Shape().Dim(1)
+	place := Iota(g, shape(dtypes.Int32, 1, seq), 1)
+	seen := within(Sub(InsertAxes(place, -1), InsertAxes(place, 1)), 0) // [1, seq, seq]
+	seen = BroadcastToDims(seen, batch, seq, seq)
+	if window > 0 {
+		seen = And(seen, within(Sub(InsertAxes(positions, -1), InsertAxes(positions, 1)), window))
+	}
+	return seen
 }
 
 // within says for the distance from a query back to a key whether the query sees it: not in the future and, with a
@@ -80,7 +87,7 @@ func causal(g *Graph, seq, window int) *Node {
 func within(distance *Node, window int) *Node {
 	seen := GreaterOrEqual(distance, ScalarZero(distance.Graph(), dtypes.Int32))
 	if window > 0 {
-		seen = LogicalAnd(seen, LessThan(distance, Scalar(distance.Graph(), dtypes.Int32, window)))
+		seen = And(seen, LessThan(distance, Scalar(distance.Graph(), dtypes.Int32, window)))
 	}
 	return seen
 }

@@ -34,11 +34,13 @@ type Decoder struct {
 
 // Hidden returns the final, normed hidden states of whole sequences: [rows, hidden].
 //
-// tokens and segments are [batch, seq] int32. A position attends to earlier positions of its row with the same
-// segment, so several examples can be packed in one row; positions [batch, seq] counts within each of them.
-func (d *Decoder) Hidden(tokens, positions, segments *Node) *Node {
+// All inputs are [batch, seq] int32. A position attends to earlier positions of its row in its own segment or in the
+// parent of that segment. So several examples can be packed in one row, and those that begin alike can share the
+// beginning: it is a segment, and the parent of the rest of each. A segment without a parent is its own. positions
+// counts within each example.
+func (d *Decoder) Hidden(tokens, positions, segments, parents *Node) *Node {
 	x := d.Embed(tokens) // [rows, hidden]
-	at := d.sequences(positions, segments)
+	at := d.sequences(positions, segments, parents)
 	for i := range d.Config.Layers {
 		x = d.block(i, x, at)
 	}

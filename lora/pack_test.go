@@ -1,0 +1,155 @@
+package lora
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/device"
+	"github.com/docent-ml/docent/internal/golden"
+)
+
+// random examples of which many begin alike.
+func randomExamples(r *rand.Rand, n, longest int) []example {
+	beginnings := make([][]int32, 3)
+	for i := range beginnings {
+		for range 8 + r.IntN(longest/2) {
+			beginnings[i] = append(beginnings[i], r.Int32N(150))
+		}
+	}
+	var out []example
+	for range n {
+		ids := slices.Clone(beginnings[r.IntN(3)][:1+r.IntN(8)])
+		if r.IntN(2) == 0 {
+			ids = slices.Clone(beginnings[r.IntN(3)])
+		}
+		for range 2 + r.IntN(longest-len(ids)-2) {
+			ids = append(ids, r.Int32N(150))
+		}
+		x := example{ids: ids, trained: make([]bool, len(ids))}
+		for i := 1 + r.IntN(len(ids)-1); i < len(ids); i++ {
+			x.trained[i] = true
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// TestPackingKeepsEveryTarget checks on random batches that each trained token is a target once, in a sequence in which
+// its whole example can be read back.
+func TestPackingKeepsEveryTarget(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		batch := randomExamples(r, 1+r.IntN(20), 60)
+		p := newPlan([][]example{batch}, 256)
+		var want, got [][]int32 // example up to and with the target
+		for _, x := range batch {
+			for i, trained := range x.trained {
+				if trained {
+					want = append(want, x.ids[:i+1])
+				}
+			}
+		}
+		for _, c := range p.calls(batch) {
+			a := c.arrays()
+			require.LessOrEqual(t, a.count, c.shape.targets)
+			for k := range a.count {
+				got = append(got, append(a.history(int(a.rows[k]), c.shape.seq), a.labels[k]))
+			}
+		}
+		slices.SortFunc(want, slices.Compare)
+		slices.SortFunc(got, slices.Compare)
+		require.Equal(t, want, got)
+	}
+}
+
+// history are the tokens that a place attends to, in order, by the rule of decoder.Hidden.
+func (a arrays) history(place, seq int) []int32 {
+	var out []int32
+	for k := place / seq * seq; k <= place; k++ {
+		if a.segments[k] == a.segments[place] || a.segments[k] == a.parents[place] {
+			out = append(out, a.tokens[k])
+		}
+	}
+	return out
+}
+
+// TestPackingIsExact compares loss and gradient of a batch that shares sequences and beginnings with those of its
+// examples computed one by one.
+func TestPackingIsExact(t *testing.T) {
+	backend := golden.Backend(t)
+	for _, dir := range golden.Tiny(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			b := openBase(t, backend, "dir:"+filepath.Join(dir, "model"))
+			c := DefaultConfig()
+			c.Rank, c.MaxSeqLen = 4, 64
+			tr, err := NewTrainer(b, c, Options{})
+			require.NoError(t, err)
+			defer tr.Close()
+			theta := tr.layout.initial(3)
+			r := rand.New(rand.NewPCG(5, 6))
+			for i := range theta {
+				theta[i] += float32(r.NormFloat64()) * 0.05 // B too, so that every gradient is there
+			}
+			require.NoError(t, tr.setState(theta, nil, nil))
+			batch := randomExamples(rand.New(rand.NewPCG(7, 8)), 6, 40)
+
+			run := func(calls []call) (loss float64, gradient []float32, computed int) {
+				sum := tr.zero
+				for _, c := range calls {
+					l, next, err := tr.gradient(c, c.arrays(), sum, 0)
+					require.NoError(t, err)
+					loss, sum, computed = loss+l, next, computed+c.tokens()
+				}
+				gradient, err := device.Floats(sum)
+				require.NoError(t, err)
+				return loss, gradient, computed
+			}
+			p := newPlan([][]example{batch}, 256)
+			loss, gradient, computed := run(p.calls(batch))
+			var single []call
+			total := 0
+			for _, x := range batch {
+				single = append(single, newPlan([][]example{{x}}, 1).calls([]example{x})...)
+				total += len(x.ids)
+			}
+			wantLoss, wantGradient, _ := run(single)
+			assert.InEpsilon(t, wantLoss, loss, 1e-5)
+			assert.Less(t, distance(wantGradient, gradient), 1e-4)
+			assert.Less(t, computed, total, "some beginnings are shared")
+		})
+	}
+}
+
+func TestClustersKeepPassagesTogether(t *testing.T) {
+	var rows []example
+	for i := range 20 {
+		x := example{ids: make([]int32, 100), trained: make([]bool, 100)}
+		for j := range x.ids {
+			x.ids[j] = int32(j)
+		}
+		x.ids[0] = int32(i % 4) // four passages
+		x.trained[99] = true
+		rows = append(rows, x)
+	}
+	c := DefaultConfig()
+	steps, _ := c.batches(rows)
+	seen := 0
+	for _, s := range steps {
+		passages := map[int32]int{}
+		for _, x := range s {
+			passages[x.ids[0]]++
+			seen++
+		}
+		for _, n := range passages {
+			assert.LessOrEqual(t, n, 8)
+		}
+	}
+	assert.Equal(t, 20*c.Epochs, seen, "every row once an epoch")
+	again, _ := c.batches(rows)
+	assert.Equal(t, steps, again)
+}

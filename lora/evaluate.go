@@ -25,8 +25,7 @@ func (t *Trainer) Evaluate(ctx context.Context, e *Examples) (Eval, error) {
 	if t.closed {
 		return Eval{}, errClosed
 	}
-	p := newPlan([][]example{e.rows}, t.config.MicroTokens)
-	calls := p.calls(e.rows)
+	calls := t.layout.newPlan([][]example{e.rows}, t.config.MicroTokens).calls(e.rows)
 	out := Eval{Rows: len(e.rows)}
 	for i, c := range calls {
 		if err := ctx.Err(); err != nil {

@@ -39,7 +39,7 @@ func (r reference) train(t *testing.T, b *Base) *Trainer {
 	tr, err := NewTrainer(b, c, Options{Init: start})
 	require.NoError(t, err)
 	t.Cleanup(func() { tr.Close() })
-	p := newPlan(r.steps, c.MicroTokens)
+	p := tr.layout.newPlan(r.steps, c.MicroTokens)
 	for i, batch := range r.steps {
 		s, err := tr.update(t.Context(), Step{N: i + 1, LearningRate: c.LearningRate}, p.calls(batch))
 		require.NoError(t, err)

@@ -20,6 +20,8 @@ type layout struct {
 	size    int
 	scale   float64 // alpha/rank
 	rank    int
+	// What a position costs, in multiplications: with the matrices of the layers, and with one other position.
+	perPosition, perPair int
 }
 
 // module is one adapted projection: A [rank, in] at offset a, B [out, rank] at offset b.
@@ -31,12 +33,14 @@ type module struct {
 
 // newLayout resolves the targets against the projections of the base model.
 func newLayout(b *Base, c Config) (*layout, error) {
-	l := &layout{scale: c.Alpha / float64(c.Rank), rank: c.Rank}
+	m := b.model.Config
+	l := &layout{scale: c.Alpha / float64(c.Rank), rank: c.Rank, perPair: 2 * m.Layers * m.QDim()}
 	used := map[string]bool{}
-	for _, p := range b.model.Config.Params() {
+	for _, p := range m.Params() {
 		if !p.Linear {
 			continue
 		}
+		l.perPosition += p.Shape[0] * p.Shape[1]
 		path := strings.TrimSuffix(p.Name, ".weight")
 		hit := false
 		for _, target := range c.Targets {

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Packing. A compiled graph has fixed shapes and takes seconds to compile, while rows have any length. So examples of a
-// step share sequences of one length, each example a segment that attends to itself alone, and the sequences of a step
-// are computed in calls of 1, 2, 4, … of them. Examples that begin with the same tokens, such as a system message, have
-// that beginning computed once. All of this is exact: a loss is the same, however its example is packed.
+// Packing. A compiled graph has fixed shapes and takes many seconds to compile, while rows have any length. So all calls
+// of a run have one shape, some sequences of one length, and the examples of a step share them, each a segment that
+// attends to itself alone. Examples that begin with the same tokens, such as a system message, have that beginning
+// computed once. All of this is exact: a loss is the same, however its example is packed.
 
 // shape is what a graph is compiled for.
 type shape struct {
@@ -37,53 +37,48 @@ func (f family) size() int {
 	return n
 }
 
-// plan fixes the shapes for a set of examples before the first step, so that the number of graphs is known.
-type plan struct {
-	seq     int
-	maxRows int
-	targets map[int]int // by rows of a call
-}
-
-// seqMultiple keeps sequence lengths at whole tiles of the matrix kernels.
+// seqMultiple keeps sequence lengths and numbers of targets at whole tiles of the matrix kernels.
 const seqMultiple = 64
 
-// newPlan looks at the batches that will be computed and picks the sequence length that wastes the fewest positions,
-// the shortest of equals, because attention grows with its square.
-func newPlan(batches [][]example, microTokens int) plan {
+// planned is how many batches are looked at before a shape is chosen; the others are much like them.
+const planned = 256
+
+// newPlan picks the shape in which the batches cost least, of at most microTokens positions, or of one sequence where
+// the longest example needs more. A position costs its products with the weights, and with every position of its
+// sequence in each layer.
+func (l *layout) newPlan(batches [][]example, microTokens int) shape {
 	longest := 0
 	for _, b := range batches {
 		for _, x := range b {
 			longest = max(longest, len(x.ids))
 		}
 	}
-	best, bestCost := plan{}, 0
-	for seq := roundUp(longest, seqMultiple); ; seq *= 2 {
-		p := plan{seq: seq, maxRows: 1, targets: map[int]int{}}
-		for p.maxRows*2*seq <= microTokens {
-			p.maxRows *= 2
-		}
-		cost := 0
-		for _, b := range batches {
-			for _, c := range p.calls(b) {
-				cost += c.shape.rows * seq
-				p.targets[c.shape.rows] = max(p.targets[c.shape.rows], roundUp(c.count(), seqMultiple))
+	batches = batches[:min(planned, len(batches))]
+	var best shape
+	bestCost := 0
+	for seq := roundUp(longest, seqMultiple); seq <= max(microTokens, roundUp(longest, seqMultiple)); seq += seqMultiple {
+		for rows := 1; rows == 1 || rows*seq <= microTokens; rows *= 2 {
+			s := shape{rows: rows, seq: seq}
+			cost := 0
+			for _, b := range batches {
+				for _, c := range s.calls(b) {
+					cost += rows * seq * (l.perPosition + l.perPair*seq)
+					s.targets = max(s.targets, c.shape.targets)
+				}
+			}
+			if bestCost == 0 || cost < bestCost {
+				best, bestCost = s, cost
 			}
 		}
-		if bestCost == 0 || cost < bestCost {
-			best, bestCost = p, cost
-		}
-		if seq*2 > microTokens {
-			return best
-		}
 	}
+	return best
 }
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
-// calls packs a batch, largest family first into the first sequence with room, and cuts the sequences into powers of
-// two.
-func (p plan) calls(batch []example) []call {
-	families := group(batch, p.seq)
+// calls packs a batch, largest family first into the first sequence with room.
+func (s shape) calls(batch []example) []call {
+	families := group(batch, s.seq)
 	slices.SortStableFunc(families, func(a, b family) int { return cmp.Compare(b.size(), a.size()) })
 	var rows [][]family
 	var free []int
@@ -92,17 +87,16 @@ func (p plan) calls(batch []example) []call {
 		i := slices.IndexFunc(free, func(room int) bool { return room >= size })
 		if i < 0 {
 			i = len(rows)
-			rows, free = append(rows, nil), append(free, p.seq)
+			rows, free = append(rows, nil), append(free, s.seq)
 		}
 		rows[i] = append(rows[i], f)
 		free[i] -= size
 	}
 	var out []call
-	for size := p.maxRows; len(rows) > 0; size /= 2 {
-		for len(rows) >= size {
-			out = append(out, call{shape{size, p.seq, p.targets[size]}, rows[:size]})
-			rows = rows[size:]
-		}
+	for part := range slices.Chunk(rows, s.rows) {
+		c := call{s, part}
+		c.shape.targets = max(s.targets, roundUp(c.count(), seqMultiple))
+		out = append(out, c)
 	}
 	return out
 }

@@ -45,7 +45,7 @@ func TestPackingKeepsEveryTarget(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		batch := randomExamples(r, 1+r.IntN(20), 60)
-		p := newPlan([][]example{batch}, 256)
+		p := (&layout{perPosition: 1000, perPair: 1}).newPlan([][]example{batch}, 256)
 		var want, got [][]int32 // example up to and with the target
 		for _, x := range batch {
 			for i, trained := range x.trained {
@@ -109,12 +109,12 @@ func TestPackingIsExact(t *testing.T) {
 				require.NoError(t, err)
 				return loss, gradient, computed
 			}
-			p := newPlan([][]example{batch}, 256)
+			p := tr.layout.newPlan([][]example{batch}, 256)
 			loss, gradient, computed := run(p.calls(batch))
 			var single []call
 			total := 0
 			for _, x := range batch {
-				single = append(single, newPlan([][]example{{x}}, 1).calls([]example{x})...)
+				single = append(single, tr.layout.newPlan([][]example{{x}}, 1).calls([]example{x})...)
 				total += len(x.ids)
 			}
 			wantLoss, wantGradient, _ := run(single)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm/decoder"
+	"github.com/docent-ml/docent/internal/lm/model"
 )
 
 // programs are the three graphs of training. The state they pass on, adapter parameters θ, first and second moments and
@@ -25,7 +26,7 @@ const batchInputs = 8
 
 func newPrograms(b *Base, l *layout, c Config) (p programs, err error) {
 	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
-		d := &decoder.Decoder{Config: b.model.Config, Weights: b.model.Nodes(in[batchInputs:]), Transposed: b.model.Transposed}
+		d := &decoder.Decoder{Config: b.model.Config, Weights: model.Nodes(b.model.Config, in[batchInputs:]), Transposed: b.model.Transposed}
 		d.Adapter, flat = l.nodes(theta)
 		if dropout > 0 {
 			d.Dropout = decoder.NewDropout(in[7], dropout)

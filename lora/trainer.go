@@ -133,8 +133,8 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 		}
 		t.data = digest
 		batches, epochs := t.config.batches(train.rows)
-		p := newPlan(batches, t.config.MicroTokens)
-		t.log.Debug("plan", "steps", len(batches), "sequence", p.seq, "rows", p.maxRows)
+		p := t.layout.newPlan(batches, t.config.MicroTokens)
+		t.log.Debug("plan", "steps", len(batches), "sequences", p.rows, "length", p.seq, "targets", p.targets)
 		for t.step < len(batches) {
 			s := Step{N: t.step + 1, Total: len(batches), Epoch: epochs[t.step], LearningRate: t.config.learningRate(t.step, len(batches))}
 			s, err := t.update(ctx, s, p.calls(batches[t.step]))

@@ -34,6 +34,10 @@ type EngineOptions struct {
 	Precision string          // "f32" or "bf16"; "" = f32 on a CPU, bf16 on an accelerator
 	Adapter   fs.FS           // a PEFT adapter folder that is merged into the weights; nil = none
 
+	// Like is an engine whose compiled graphs are used, if the model has the shape of its model and it is still open:
+	// the next version of a model, or the base beside the tuned one, then compiles nothing.
+	Like *Engine
+
 	Slots      int // sequences generated together; 0 = 8
 	MaxContext int // most tokens of prompt and answer; 0 = what the model was made for
 	MaxQueue   int // requests that wait for a slot; more are ErrBusy; 0 = 64
@@ -54,12 +58,13 @@ type EngineOptions struct {
 // Engine generates with one model on one device. Requests that come together are computed together: they join and
 // leave the batch between tokens. It is safe for concurrent use.
 type Engine struct {
-	model   *model.Model
-	slots   *infer.Slots
-	context int
-	info    Info
-	eos     map[int32]bool
-	log     *slog.Logger
+	model    *model.Model
+	slots    *infer.Slots
+	programs *infer.Programs
+	context  int
+	info     Info
+	eos      map[int32]bool
+	log      *slog.Logger
 
 	mu       sync.Mutex
 	waiting  []*job // first come, first served
@@ -105,13 +110,17 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w: the folder has no tokenizer.json", ref, ErrBadModel)
 	}
-	slots, err := infer.New(m, o.Backend, infer.Options{Slots: o.Slots, MaxContext: o.MaxContext})
+	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext}
+	if o.Like != nil {
+		io.Programs = o.Like.programs
+	}
+	slots, err := infer.New(m, o.Backend, io)
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
 	}
 	e := &Engine{
-		model: m, slots: slots, context: slots.Context(), eos: map[int32]bool{}, log: log,
+		model: m, slots: slots, programs: slots.Programs(), context: slots.Context(), eos: map[int32]bool{}, log: log,
 		maxQueue: o.MaxQueue, patience: o.QueueTimeout, wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if e.maxQueue == 0 {

@@ -1,7 +1,7 @@
 // Package device is docent's boundary to the compute backend: programs compiled for a few shapes, tensors filled in
 // place, and the one spot where panics of graph building become errors.
 //
-// A Program and the tensors it is given belong to one goroutine at a time. A compiled program cannot be interrupted:
+// A Program may be run by several goroutines; the tensors it is given belong to one at a time. A compiled program cannot be interrupted:
 // contexts are checked by the callers, between runs.
 package device
 
@@ -20,12 +20,11 @@ import (
 type Program struct {
 	name string
 	exec *graph.Exec
-	seen map[string]bool
 }
 
 // NewProgram prepares build, which maps the parameters of a graph to its results. Nothing is compiled yet.
 func NewProgram(backend compute.Backend, name string, build func(in []*graph.Node) []*graph.Node) (*Program, error) {
-	p := &Program{name: name, seen: map[string]bool{}}
+	p := &Program{name: name}
 	err := guard(func() (err error) {
 		p.exec, err = graph.NewExec(backend, build)
 		return err

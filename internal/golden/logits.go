@@ -34,7 +34,7 @@ func Logits(t testing.TB, backend compute.Backend, m *model.Model, ids []int32, 
 		positions[i] = int32(i % seq)
 	}
 	p, err := device.NewProgram(backend, "logits", func(in []*graph.Node) []*graph.Node {
-		d := &decoder.Decoder{Config: m.Config, Weights: m.Nodes(in[4:]), Transposed: m.Transposed}
+		d := &decoder.Decoder{Config: m.Config, Weights: model.Nodes(m.Config, in[4:]), Transposed: m.Transposed}
 		return []*graph.Node{d.Logits(d.Hidden(in[0], in[1], in[2], in[3]))}
 	})
 	require.NoError(t, err)

@@ -44,6 +44,8 @@ var ErrFull = errors.New("every slot is taken")
 type Options struct {
 	Slots      int // most sequences at once; 0 = 8
 	MaxContext int // most tokens of one sequence; 0 = the model's context
+	// Programs are used if they are of a model of the same shape; otherwise, and if nil, new ones are made.
+	Programs *Programs
 }
 
 // Slots is a batch of sequences on the device.
@@ -54,7 +56,7 @@ type Slots struct {
 	dtype    dtypes.DType
 	max      int
 	context  int
-	programs programs
+	programs *Programs
 
 	// The batch: size slots, of which some are taken, over a past of capacity positions.
 	size, capacity int
@@ -81,10 +83,17 @@ func New(m *model.Model, backend compute.Backend, o Options) (*Slots, error) {
 	if o.MaxContext > 0 {
 		s.context = min(s.context, o.MaxContext)
 	}
+	if o.Programs != nil && o.Programs.use(m, backend) {
+		s.programs = o.Programs
+		return s, nil
+	}
 	var err error
 	s.programs, err = newPrograms(m, backend)
 	return s, err
 }
+
+// Programs are the graphs that this batch uses, to be shared with another one before this one is closed.
+func (s *Slots) Programs() *Programs { return s.programs }
 
 // Context is the most tokens that one sequence may have.
 func (s *Slots) Context() int { return s.context }
@@ -348,5 +357,5 @@ func (s *Slots) reset() {
 // Close frees the batch and the compiled graphs, but not the model.
 func (s *Slots) Close() {
 	s.reset()
-	s.programs.close()
+	s.programs.release()
 }

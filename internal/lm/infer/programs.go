@@ -1,7 +1,9 @@
 package infer
 
 import (
+	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -10,13 +12,23 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/docent-ml/docent/internal/device"
+	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/decoder"
 	"github.com/docent-ml/docent/internal/lm/model"
 )
 
-// programs are the graphs of inference. Keys and values travel as a flat list, K and V of each layer in turn.
-type programs struct {
-	backend compute.Backend
+// Programs are the graphs of inference for models of one shape, whatever their weights: a further model, such as the
+// next version of the same, compiles nothing. They are safe for concurrent use and count their users.
+//
+// Keys and values travel as a flat list, K and V of each layer in turn.
+type Programs struct {
+	backend    compute.Backend
+	config     lm.Config
+	transposed bool
+
+	mu    sync.Mutex
+	users int
+
 	prefill *device.Program // a piece of one prompt
 	decode  *device.Program // one token of every slot
 	insert  *device.Program // a prompt into a slot
@@ -24,12 +36,30 @@ type programs struct {
 	growers map[[2]int]*device.Program
 }
 
-func newPrograms(m *model.Model, backend compute.Backend) (p programs, err error) {
-	p.backend, p.growers = backend, map[[2]int]*device.Program{}
-	n := 2 * m.Config.Layers
-	decode := func(weights []*Node) *decoder.Decoder {
-		return &decoder.Decoder{Config: m.Config, Weights: m.Nodes(weights), Transposed: m.Transposed}
+// shapeOf is the part of a config that graphs depend on.
+func shapeOf(c lm.Config) lm.Config {
+	c.Source, c.EOS, c.BOS, c.Pad, c.MaxPositions = nil, nil, 0, 0, 0
+	return c
+}
+
+// use adds a user, if the graphs are those of the model.
+func (p *Programs) use(m *model.Model, backend compute.Backend) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users == 0 || p.backend != backend || p.transposed != m.Transposed || !reflect.DeepEqual(p.config, shapeOf(m.Config)) {
+		return false
 	}
+	p.users++
+	return true
+}
+
+func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
+	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, growers: map[[2]int]*device.Program{}}
+	n := 2 * p.config.Layers
+	decode := func(weights []*Node) *decoder.Decoder {
+		return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
+	}
+	var err error
 	// in: tokens [1, width], length [1], index [1, 1] of the last real token, past, weights. out: logits [vocab], past.
 	p.prefill, err = device.NewProgram(backend, "prefill", func(in []*Node) []*Node {
 		d := decode(in[3+n:])
@@ -40,7 +70,7 @@ func newPrograms(m *model.Model, backend compute.Backend) (p programs, err error
 		for i := range past {
 			past[i] = decoder.KV{K: putPiece(past[i].K, recent[i].K, 2, block), V: putPiece(past[i].V, recent[i].V, 1, block)}
 		}
-		return append([]*Node{Reshape(d.Logits(last), m.Config.VocabSize)}, flat(past)...)
+		return append([]*Node{Reshape(d.Logits(last), p.config.VocabSize)}, flat(past)...)
 	})
 	if err != nil {
 		return p, err
@@ -157,8 +187,10 @@ func flat(kvs []decoder.KV) []*Node {
 }
 
 // grow pads keys and values with zeros to more rows and positions.
-func (p programs) grow(rows, positions int, kv []*tensors.Tensor) ([]*tensors.Tensor, error) {
+func (p *Programs) grow(rows, positions int, kv []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	key := [2]int{rows, positions}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.growers[key] == nil {
 		program, err := device.NewProgram(p.backend, "grow", func(in []*Node) []*Node {
 			out := make([]*Node, len(in))
@@ -176,11 +208,16 @@ func (p programs) grow(rows, positions int, kv []*tensors.Tensor) ([]*tensors.Te
 	return p.growers[key].Run(anys(kv))
 }
 
-func (p programs) close() {
-	p.prefill.Close()
-	p.decode.Close()
-	p.insert.Close()
-	p.flush.Close()
+// release removes a user; the last one closes the graphs.
+func (p *Programs) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users--; p.users > 0 {
+		return
+	}
+	for _, x := range []*device.Program{p.prefill, p.decode, p.insert, p.flush} {
+		x.Close()
+	}
 	for _, g := range p.growers {
 		g.Close()
 	}

@@ -248,10 +248,10 @@ func (m *Model) EOS() []int {
 	return m.Config.EOS
 }
 
-// Nodes maps the parameters of a graph that stand for Weights, in their order, to names.
-func (m *Model) Nodes(in []*graph.Node) map[string]*graph.Node {
+// Nodes gives the parameters of a graph that stand for Weights, in their order, the names of a model's weights.
+func Nodes(c lm.Config, in []*graph.Node) map[string]*graph.Node {
 	out := map[string]*graph.Node{}
-	for i, p := range m.Config.Params() {
+	for i, p := range c.Params() {
 		out[p.Name] = in[i]
 	}
 	return out

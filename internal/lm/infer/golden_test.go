@@ -50,7 +50,7 @@ func greedy(t *testing.T, s *infer.Slots, prompt []int32, n int) []int32 {
 }
 
 // admit computes a prompt and gives it a slot.
-func admit(t *testing.T, s *infer.Slots, prompt []int32) (slot int, logits []float32) {
+func admit(t testing.TB, s *infer.Slots, prompt []int32) (slot int, logits []float32) {
 	t.Helper()
 	p, err := s.NewPrompt(len(prompt))
 	require.NoError(t, err)

@@ -1,0 +1,71 @@
+package lora
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+)
+
+// BenchmarkTrainStep measures optimizer steps of all-linear LoRA on random tokens, every token trained, on the model
+// that DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. Sub-benchmarks name precision, batch and length.
+func BenchmarkTrainStep(b *testing.B) {
+	ref := os.Getenv("DOCENT_BENCH_MODEL")
+	if ref == "" {
+		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
+	}
+	backend := golden.Backend(b)
+	for _, precision := range []Precision{F32, BF16} {
+		for _, size := range []struct{ batch, seq int }{{1, 256}, {4, 256}, {8, 128}} {
+			b.Run(fmt.Sprintf("%s/batch=%d/seq=%d", precision, size.batch, size.seq), func(b *testing.B) {
+				base, err := OpenBase(b.Context(), ref, BaseOptions{Backend: backend, Precision: precision})
+				require.NoError(b, err)
+				defer base.Close()
+				c := DefaultConfig()
+				c.Rank, c.Alpha, c.MaxSeqLen = 8, 16, size.seq
+				tr, err := NewTrainer(base, c, Options{})
+				require.NoError(b, err)
+				defer tr.Close()
+				r := rand.New(rand.NewPCG(1, 2))
+				var batch []example
+				for range size.batch {
+					x := example{ids: make([]int32, size.seq), trained: all(size.seq)}
+					for i := range x.ids {
+						x.ids[i] = 3 + r.Int32N(int32(base.model.Config.VocabSize-3))
+					}
+					x.trained[0] = false
+					batch = append(batch, x)
+				}
+				s := shape{rows: size.batch, seq: size.seq}
+				step := func(n int) {
+					_, err := tr.update(b.Context(), Step{N: n, LearningRate: 1e-3}, s.calls(batch))
+					require.NoError(b, err)
+				}
+				step(1) // compiles
+				b.ResetTimer()
+				for n := range b.N {
+					step(n + 2)
+				}
+				b.ReportMetric(float64(b.N*size.batch*size.seq)/b.Elapsed().Seconds(), "tok/s")
+				b.ReportMetric(peakMB(), "peak-MB")
+			})
+		}
+	}
+}
+
+// peakMB is the largest resident size of the process so far, where the system tells.
+func peakMB() float64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kb); n == 1 {
+			return kb / 1024
+		}
+	}
+	return 0
+}

@@ -1,0 +1,400 @@
+package lora
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+// chatRows are a few small conversations.
+func chatRows(n int) iter.Seq2[dataset.Row, error] {
+	return func(yield func(dataset.Row, error) bool) {
+		for i := range n {
+			row := dataset.Row{Source: "test", Messages: []dataset.Message{
+				{Role: "system", Content: "You know numbers."},
+				{Role: "user", Content: fmt.Sprintf("What is number %d?", i)},
+				{Role: "assistant", Content: fmt.Sprintf("It is %d.", i*i)},
+			}}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func smallConfig() Config {
+	c := DefaultConfig()
+	c.Rank, c.Alpha, c.MaxSeqLen, c.BatchSize, c.Epochs, c.LearningRate = 4, 8, 256, 3, 2, 1e-2
+	return c
+}
+
+func newTrainer(t *testing.T, c Config, o Options) *Trainer {
+	t.Helper()
+	tr, err := NewTrainer(openBase(t, golden.Backend(t), "dir:"+testmodel.Write(t, 1)), c, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+func tokenized(t *testing.T, tr *Trainer, n int) *Examples {
+	t.Helper()
+	e, err := tr.Tokenize(t.Context(), chatRows(n))
+	require.NoError(t, err)
+	return e
+}
+
+// losses ranges over the steps, up to stop of them.
+func losses(t *testing.T, tr *Trainer, e *Examples, stop int) (out []float64) {
+	t.Helper()
+	for s, err := range tr.Steps(t.Context(), e) {
+		require.NoError(t, err)
+		out = append(out, s.Loss)
+		if len(out) == stop {
+			break
+		}
+	}
+	return out
+}
+
+func TestTrainLearnsAndReports(t *testing.T) {
+	var stages []string
+	dir := t.TempDir()
+	c := smallConfig()
+	c.Epochs, c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = 10, 5, 4, 2
+	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) { stages = append(stages, p.Stage) }})
+	e := tokenized(t, tr, 7)
+	r, err := tr.Train(t.Context(), e, e)
+	require.NoError(t, err)
+	assert.Equal(t, 30, r.Steps, "seven rows are three steps an epoch, the last one short")
+	assert.Less(t, r.Final.Loss, r.Base.Loss)
+	assert.LessOrEqual(t, r.Best.Loss, r.Final.Loss)
+	assert.InDelta(t, math.Exp(r.Final.Loss), r.Final.Perplexity, 1e-9)
+	assert.Equal(t, 7, r.Final.Rows)
+	assert.Equal(t, e.Stats().TrainedTokens, r.Final.Tokens)
+	assert.Contains(t, stages, "train")
+	assert.Contains(t, stages, "evaluate")
+	assert.Contains(t, stages, "checkpoint")
+	kept, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	assert.Len(t, kept, 2, "the last two checkpoints, and nothing else")
+	assert.Equal(t, filepath.Join(dir, "step-000030"), r.Checkpoint)
+	assert.Len(t, tr.shapes, 2, "one graph for training and one for evaluation")
+}
+
+func TestResumeGivesTheLossesOfTheUnbrokenRun(t *testing.T) {
+	c := smallConfig()
+	c.Epochs, c.Dropout, c.Schedule, c.WarmupSteps = 4, 0.2, Cosine, 3
+	whole := newTrainer(t, c, Options{})
+	want := losses(t, whole, tokenized(t, whole, 8), 0)
+
+	dir := t.TempDir()
+	first := newTrainer(t, c, Options{Dir: dir})
+	got := losses(t, first, tokenized(t, first, 8), 5)
+	_, err := first.Save(t.Context())
+	require.NoError(t, err)
+
+	second := newTrainer(t, c, Options{Dir: dir})
+	require.NoError(t, second.Resume(t.Context(), ""))
+	got = append(got, losses(t, second, tokenized(t, second, 8), 0)...)
+	assert.Equal(t, want, got)
+}
+
+// TestKilledAndResumed kills a training process at several moments. What it leaves resumes to the same losses.
+func TestKilledAndResumed(t *testing.T) {
+	if os.Getenv("DOCENT_TEST_KILLED") != "" {
+		killedChild(t)
+		return
+	}
+	if testing.Short() {
+		t.Skip("it starts processes")
+	}
+	folder := testmodel.Write(t, 1)
+	run := func(dir string, killAt int) []float64 {
+		child := exec.Command(os.Args[0], "-test.run=^TestKilledAndResumed$", "-test.timeout=2m")
+		child.Env = append(os.Environ(), "DOCENT_TEST_KILLED="+dir, "DOCENT_TEST_MODEL="+folder, "DOCENT_BACKEND=go")
+		var out bytes.Buffer
+		child.Stdout = &out
+		require.NoError(t, child.Start())
+		if killAt > 0 { // at some moment after this checkpoint was begun
+			require.Eventually(t, func() bool {
+				latest, err := LatestCheckpoint(filepath.Join(dir, "artifacts_tmp"))
+				return err == nil && latest >= filepath.Join(dir, "artifacts_tmp", fmt.Sprintf("step-%06d", killAt))
+			}, time.Minute, time.Millisecond)
+			child.Process.Kill()
+			child.Wait()
+			return nil
+		}
+		require.NoError(t, child.Wait(), out.String())
+		data, err := os.ReadFile(filepath.Join(dir, "losses.json"))
+		require.NoError(t, err)
+		var losses []float64
+		require.NoError(t, json.Unmarshal(data, &losses))
+		return losses
+	}
+	want := run(t.TempDir(), 0)
+	require.Len(t, want, 12)
+	dir := t.TempDir()
+	for _, step := range []int{2, 4, 7} {
+		run(dir, step)
+	}
+	got := run(dir, 0)
+	require.NotEmpty(t, got)
+	assert.Equal(t, want[12-len(got):], got, "the steps after the last checkpoint")
+	t.Logf("%d of %d steps were left after the kills", len(got), len(want))
+}
+
+// killedChild trains, saving at every step, and writes its losses at the end.
+func killedChild(t *testing.T) {
+	dir := os.Getenv("DOCENT_TEST_KILLED")
+	c := smallConfig()
+	c.Epochs, c.SaveEvery, c.KeepCheckpoints = 4, 1, 2
+	tr, err := NewTrainer(openBase(t, golden.Backend(t), "dir:"+os.Getenv("DOCENT_TEST_MODEL")), c, Options{Dir: filepath.Join(dir, "artifacts_tmp")})
+	require.NoError(t, err)
+	if err := tr.Resume(t.Context(), ""); !errors.Is(err, ErrNoCheckpoint) {
+		require.NoError(t, err)
+	}
+	e := tokenized(t, tr, 9)
+	var out []float64
+	for s, err := range tr.Steps(t.Context(), e) {
+		require.NoError(t, err)
+		out = append(out, s.Loss)
+		_, err = tr.Save(t.Context())
+		require.NoError(t, err)
+	}
+	data, err := json.Marshal(out)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "losses.json"), data, 0o644))
+}
+
+// TestAccumulationAveragesOverTokens: rows of different length in several batches and device calls weigh as in one.
+func TestAccumulationAveragesOverTokens(t *testing.T) {
+	c := smallConfig()
+	c.BatchSize, c.GradAccum, c.Epochs = 8, 1, 1
+	one := newTrainer(t, c, Options{})
+	want := losses(t, one, tokenized(t, one, 8), 0)
+	wantAdapter, err := one.Adapter()
+	require.NoError(t, err)
+
+	c.BatchSize, c.GradAccum, c.MicroTokens = 2, 4, 64
+	parts := newTrainer(t, c, Options{})
+	got := losses(t, parts, tokenized(t, parts, 8), 0)
+	require.Len(t, got, 1)
+	assert.InEpsilon(t, want[0], got[0], 1e-5)
+	adapter, err := parts.Adapter()
+	require.NoError(t, err)
+	for path, m := range wantAdapter.a.Modules {
+		assert.Less(t, distance(m.A, adapter.a.Modules[path].A), 1e-3, path)
+	}
+}
+
+func TestAdapterRoundTripAndMerge(t *testing.T) {
+	tr := newTrainer(t, smallConfig(), Options{})
+	e := tokenized(t, tr, 6)
+	losses(t, tr, e, 0)
+	tuned, err := tr.Evaluate(t.Context(), e)
+	require.NoError(t, err)
+	a, err := tr.Adapter()
+	require.NoError(t, err)
+
+	dir := t.TempDir()
+	require.NoError(t, a.Save(t.Context(), dir))
+	back, err := LoadAdapter(os.DirFS(dir))
+	require.NoError(t, err)
+	assert.Equal(t, a.a.Modules, back.a.Modules)
+	assert.Equal(t, 4, back.Info().Rank)
+	assert.Equal(t, tr.base.Modules(), sortedLike(tr.base.Modules(), back.Info().Modules))
+
+	again, err := NewTrainer(tr.base, smallConfig(), Options{Init: back})
+	require.NoError(t, err)
+	defer again.Close()
+	same, err := again.Evaluate(t.Context(), e)
+	require.NoError(t, err)
+	assert.InDelta(t, tuned.Loss, same.Loss, 1e-6)
+
+	// The merged folder, and the adapter folder opened as a model, give the loss of base and adapter together.
+	merged := filepath.Join(t.TempDir(), "out", "model_out")
+	require.NoError(t, Merge(t.Context(), tr.base, a, merged, MergeOptions{}))
+	for _, ref := range []string{merged, dir} {
+		b := openBase(t, tr.base.backend, "dir:"+ref)
+		plain, err := NewTrainer(b, smallConfig(), Options{}) // a new adapter changes nothing
+		require.NoError(t, err)
+		got, err := plain.Evaluate(t.Context(), e)
+		require.NoError(t, err)
+		assert.InDelta(t, tuned.Loss, got.Loss, 1e-5, ref)
+		plain.Close()
+	}
+	require.NoError(t, Merge(t.Context(), tr.base, nil, merged, MergeOptions{Precision: BF16, ShardBytes: 20_000}), "a model folder is replaced")
+	shards, err := filepath.Glob(filepath.Join(merged, "model-*.safetensors"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, shards)
+	openBase(t, tr.base.backend, "dir:"+merged)
+
+	other := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(other, "thesis.tex"), []byte("years of work"), 0o644))
+	assert.ErrorContains(t, Merge(t.Context(), tr.base, a, other, MergeOptions{}), "not a model folder")
+	assert.FileExists(t, filepath.Join(other, "thesis.tex"))
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(merged), ".*"))
+	require.NoError(t, err)
+	assert.Empty(t, left, "no temporary folder is left")
+}
+
+// sortedLike returns b in the order of a, if they hold the same.
+func sortedLike(a, b []string) []string {
+	out := slices.Clone(b)
+	slices.SortFunc(out, func(x, y string) int { return slices.Index(a, x) - slices.Index(a, y) })
+	return out
+}
+
+func TestTrainableParametersByFormula(t *testing.T) {
+	c := smallConfig()
+	c.Targets = []string{"q_proj", "v_proj"}
+	tr := newTrainer(t, c, Options{})
+	m := tr.base.model.Config
+	assert.Equal(t, m.Layers*c.Rank*(2*m.HiddenSize+m.QDim()+m.KVDim()), tr.TrainableParameters())
+}
+
+func TestFreshAdapterChangesNothing(t *testing.T) {
+	tr := newTrainer(t, smallConfig(), Options{})
+	e := tokenized(t, tr, 4)
+	before, err := tr.Evaluate(t.Context(), e)
+	require.NoError(t, err)
+	require.NoError(t, tr.setState(make([]float32, tr.layout.size), nil, nil))
+	none, err := tr.Evaluate(t.Context(), e)
+	require.NoError(t, err)
+	assert.Equal(t, none.Loss, before.Loss)
+}
+
+func TestDivergenceStopsAndKeepsTheAdapter(t *testing.T) {
+	c := smallConfig()
+	c.LearningRate, c.MaxGradNorm, c.Epochs, c.Schedule = 1e30, 0, 50, Constant
+	tr := newTrainer(t, c, Options{})
+	var last error
+	for _, err := range tr.Steps(t.Context(), tokenized(t, tr, 6)) {
+		last = err
+	}
+	var diverged *DivergedError
+	require.ErrorAs(t, last, &diverged)
+	assert.Equal(t, tr.step+1, diverged.Step)
+}
+
+func TestCancelledTrainSavesACheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := smallConfig()
+	c.Epochs = 20
+	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) {
+		if p.Stage == "train" && p.Done == 4 {
+			cancel()
+		}
+	}})
+	e := tokenized(t, tr, 6)
+	r, err := tr.Train(ctx, e, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 4, r.Steps)
+	latest, err := LatestCheckpoint(dir)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(dir, "step-000004"), latest)
+}
+
+func TestWhatDoesNotFitIsNamed(t *testing.T) {
+	base := openBase(t, golden.Backend(t), "dir:"+testmodel.Write(t, 1))
+	c := smallConfig()
+	c.Targets = []string{"q_proj", "query"}
+	_, err := NewTrainer(base, c, Options{})
+	require.ErrorIs(t, err, ErrTarget)
+	assert.ErrorContains(t, err, `"query"`)
+	assert.ErrorContains(t, err, "gate_proj")
+
+	c = smallConfig()
+	c.MaxSeqLen = 1 << 20
+	_, err = NewTrainer(base, c, Options{})
+	var field *ConfigError
+	require.ErrorAs(t, err, &field)
+	assert.Equal(t, "MaxSeqLen", field.Field)
+
+	err = Config{Schedule: "sometimes", Dropout: 1}.Validate()
+	for _, name := range []string{"Rank", "Alpha", "Dropout", "Targets", "Epochs", "BatchSize", "GradAccum", "MaxSeqLen", "LearningRate", "Schedule"} {
+		assert.ErrorContains(t, err, name)
+	}
+
+	// A checkpoint of another configuration, or another base, is not resumed.
+	dir := t.TempDir()
+	tr, err := NewTrainer(base, smallConfig(), Options{Dir: dir})
+	require.NoError(t, err)
+	defer tr.Close()
+	require.ErrorIs(t, tr.Resume(t.Context(), ""), ErrNoCheckpoint)
+	losses(t, tr, tokenized(t, tr, 6), 1)
+	_, err = tr.Save(t.Context())
+	require.NoError(t, err)
+	c = smallConfig()
+	c.LearningRate *= 2
+	other, err := NewTrainer(base, c, Options{Dir: dir})
+	require.NoError(t, err)
+	defer other.Close()
+	err = other.Resume(t.Context(), "")
+	require.ErrorIs(t, err, ErrMismatch)
+	assert.ErrorContains(t, err, "LearningRate")
+	foreign, err := NewTrainer(openBase(t, base.backend, "dir:"+testmodel.Write(t, 2)), smallConfig(), Options{Dir: dir})
+	require.NoError(t, err)
+	defer foreign.Close()
+	require.ErrorIs(t, foreign.Resume(t.Context(), ""), ErrMismatch)
+
+	// Nor are its steps continued on other examples.
+	same, err := NewTrainer(base, smallConfig(), Options{Dir: dir})
+	require.NoError(t, err)
+	defer same.Close()
+	require.NoError(t, same.Resume(t.Context(), ""))
+	for _, err := range same.Steps(t.Context(), tokenized(t, same, 5)) {
+		require.ErrorIs(t, err, ErrMismatch)
+	}
+}
+
+func TestTokenizeCountsWhatItCuts(t *testing.T) {
+	c := smallConfig()
+	c.MaxSeqLen = 40
+	tr := newTrainer(t, c, Options{})
+	rows := func(yield func(dataset.Row, error) bool) {
+		_ = yield(dataset.Row{Text: "short"}, nil) &&
+			yield(dataset.Row{Prompt: "What? ", Completion: "This."}, nil) &&
+			yield(dataset.Row{Text: string(bytes.Repeat([]byte("long "), 100))}, nil) &&
+			yield(dataset.Row{Prompt: string(bytes.Repeat([]byte("prompt "), 100)), Completion: "cut away"}, nil)
+	}
+	e, err := tr.Tokenize(t.Context(), rows)
+	require.NoError(t, err)
+	assert.Equal(t, ExampleStats{Rows: 3, Tokens: 6 + 12 + 40, TrainedTokens: 5 + 6 + 39, Truncated: 2, Skipped: 1}, e.Stats())
+
+	_, err = tr.Tokenize(t.Context(), func(yield func(dataset.Row, error) bool) {})
+	require.ErrorIs(t, err, ErrNoExamples)
+	_, err = tr.Tokenize(t.Context(), func(yield func(dataset.Row, error) bool) { yield(dataset.Row{Source: "a.pdf"}, nil) })
+	assert.ErrorContains(t, err, "a.pdf")
+}
+
+func TestScheduleIsThatOfTransformers(t *testing.T) {
+	c := Config{LearningRate: 1, WarmupSteps: 2, Schedule: Linear}
+	var got []float64
+	for n := range 6 {
+		got = append(got, c.learningRate(n, 6))
+	}
+	assert.Equal(t, []float64{0, 0.5, 1, 0.75, 0.5, 0.25}, got)
+	c.Schedule = Cosine
+	assert.InDelta(t, 0.5, c.learningRate(4, 6), 1e-12)
+	c.Schedule = Constant
+	assert.Equal(t, 1.0, c.learningRate(5, 6))
+}

@@ -354,8 +354,12 @@ func (s *Slots) reset() {
 	s.size, s.capacity, s.column = 0, 0, 0
 }
 
-// Close frees the batch and the compiled graphs, but not the model.
+// Close frees the batch and, if nobody shares them, the compiled graphs, but not the model. It may be called more than
+// once.
 func (s *Slots) Close() {
 	s.reset()
-	s.programs.release()
+	if s.programs != nil {
+		s.programs.release()
+		s.programs = nil
+	}
 }

@@ -1,0 +1,117 @@
+package lm
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const llamaJSON = `{"model_type":"llama","vocab_size":100,"hidden_size":48,"intermediate_size":96,"num_hidden_layers":3,
+"num_attention_heads":4,"num_key_value_heads":2,"rope_theta":10000.0,"rms_norm_eps":1e-5,"eos_token_id":[2,3]`
+
+func parse(t *testing.T, extra string) (Config, error) {
+	t.Helper()
+	return ParseConfig([]byte(llamaJSON + extra + "}"))
+}
+
+func TestBothSpellingsOfRopeAgree(t *testing.T) {
+	old, err := parse(t, `,"rope_scaling":{"type":"linear","factor":4.0}`)
+	require.NoError(t, err)
+	now, err := parse(t, `,"rope_parameters":{"rope_type":"linear","factor":4.0,"rope_theta":10000.0}`)
+	require.NoError(t, err)
+	assert.Equal(t, old.Rope, now.Rope)
+	assert.Equal(t, Rope{Type: RopeLinear, Theta: 1e4, Factor: 4}, old.Rope)
+	assert.Equal(t, []int{2, 3}, old.EOS)
+	assert.Equal(t, 12, old.HeadDim)
+}
+
+func TestUnsupportedIsRefusedByName(t *testing.T) {
+	for extra, name := range map[string]string{
+		`,"rope_scaling":{"rope_type":"yarn","factor":2}`:             "yarn",
+		`,"quantization_config":{"quant_method":"gptq"}`:              "quantization_config",
+		`,"num_local_experts":8`:                                      "mixture of experts",
+		`,"hidden_act":"relu6"`:                                       "relu6",
+		`,"partial_rotary_factor":0.5`:                                "partial_rotary_factor",
+		`,"attn_logit_softcapping":50.0`:                              "attn_logit_softcapping",
+		`,"layer_types":["full_attention","full_attention","linear"]`: "linear",
+		`,"is_encoder_decoder":true`:                                  "encoder-decoder",
+		`,"use_bidirectional_attention":true`:                         "use_bidirectional_attention",
+	} {
+		_, err := parse(t, extra)
+		require.ErrorIs(t, err, ErrUnsupported, extra)
+		assert.ErrorContains(t, err, name)
+	}
+	_, err := ParseConfig([]byte(`{"model_type":"mamba"}`))
+	require.ErrorIs(t, err, ErrUnsupported)
+	assert.ErrorContains(t, err, "mamba")
+	_, err = ParseConfig([]byte(`{"model_type":"llama"}`))
+	require.Error(t, err)
+	_, err = ParseConfig([]byte(`not json`))
+	require.Error(t, err)
+}
+
+func TestWindowsOfTheFamilies(t *testing.T) {
+	config := func(family, extra string) []int {
+		c, err := ParseConfig([]byte(strings.Replace(llamaJSON, "llama", family, 1) + extra + "}"))
+		require.NoError(t, err, family+extra)
+		return c.Windows
+	}
+	assert.Equal(t, []int{0, 0, 0}, config("llama", ""))
+	assert.Equal(t, []int{4096, 4096, 4096}, config("mistral", ""))
+	assert.Equal(t, []int{0, 0, 0}, config("mistral", `,"sliding_window":null`))
+	assert.Equal(t, []int{8, 8, 8}, config("phi3", `,"sliding_window":8`))
+	assert.Equal(t, []int{0, 0, 0}, config("qwen2", `,"sliding_window":8`))
+	assert.Equal(t, []int{0, 8, 8}, config("qwen2", `,"sliding_window":8,"use_sliding_window":true,"max_window_layers":1`))
+	assert.Equal(t, []int{8, 0, 8}, config("gemma3_text", `,"head_dim":12,"sliding_window":8,"sliding_window_pattern":2`))
+}
+
+// TestExportedConfigReadsBack: a config that docent writes for a model from GGUF gives the same config.
+func TestExportedConfigReadsBack(t *testing.T) {
+	for family := range families {
+		for _, extra := range []string{"", `,"sliding_window":8`, `,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":32}`} {
+			c, err := ParseConfig([]byte(strings.Replace(llamaJSON, "llama", family, 1) + extra + "}"))
+			require.NoError(t, err)
+			c.Source = nil
+			data, err := c.HFConfig("float32")
+			require.NoError(t, err)
+			back, err := ParseConfig(data)
+			require.NoError(t, err, string(data))
+			back.Source = nil
+			assert.Equal(t, c, back, string(data))
+		}
+	}
+}
+
+func TestExportKeepsForeignFields(t *testing.T) {
+	c, err := parse(t, `,"torch_dtype":"bfloat16","my_field":{"a":1.50}`)
+	require.NoError(t, err)
+	data, err := c.HFConfig("float32")
+	require.NoError(t, err)
+	var fields map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(data, &fields))
+	assert.Equal(t, `"float32"`, string(fields["dtype"]))
+	assert.NotContains(t, fields, "torch_dtype")
+	assert.Contains(t, string(data), "1.50")
+}
+
+func TestParamsCount(t *testing.T) {
+	c, err := parse(t, `,"attention_bias":true`)
+	require.NoError(t, err)
+	perLayer := 48*48*2 + 24*48*2 + 3*48*96 + 2*48 + (48 + 24 + 24 + 48)
+	assert.Equal(t, 2*100*48+48+3*perLayer, c.NumParams())
+}
+
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(llamaJSON + "}"))
+	f.Add([]byte(llamaJSON + `,"rope_parameters":{"full_attention":{"rope_type":"linear","factor":1e400}}}`))
+	f.Add([]byte(`{"model_type":"gemma3_text","num_hidden_layers":99999999999}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConfig(data)
+		if err == nil && c.Validate() != nil {
+			t.Fatal("an invalid config was accepted")
+		}
+	})
+}

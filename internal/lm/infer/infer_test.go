@@ -1,0 +1,138 @@
+package infer_test
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+func randomIDs(r *rand.Rand, n, vocab int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = r.Int32N(int32(vocab))
+	}
+	return out
+}
+
+// TestCacheEqualsWholeSequence feeds random tokens one by one, across folds of the recent part, and compares the logits
+// of each position with those of the whole sequence computed at once. Families with windows see beyond them here.
+func TestCacheEqualsWholeSequence(t *testing.T) {
+	backend := golden.Backend(t)
+	for _, dir := range golden.Tiny(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			m := golden.Open(t, backend, "dir:"+filepath.Join(dir, "model"), true)
+			vocab := m.Config.VocabSize
+			ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 110, vocab)
+			want := golden.Logits(t, backend, m, ids, []int{len(ids)})
+			s, err := infer.New(m, backend, infer.Options{Slots: 2})
+			require.NoError(t, err)
+			defer s.Close()
+			const prompt = 13
+			slot, logits := admit(t, s, ids[:prompt])
+			got := append([]float32(nil), logits...)
+			for _, id := range ids[prompt:] {
+				rows, err := s.Step(map[int]int32{slot: id})
+				require.NoError(t, err)
+				got = append(got, rows[slot]...)
+			}
+			golden.Close(t, want[(prompt-1)*vocab:], got, 1e-5, "logits behind the cache")
+		})
+	}
+}
+
+// TestSlotsDoNotTouchEachOther runs sequences of different length that come and go, past the first capacity, and compares
+// each with the same sequence alone.
+func TestSlotsDoNotTouchEachOther(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	r := rand.New(rand.NewPCG(3, 4))
+	s, err := infer.New(m, backend, infer.Options{Slots: 4})
+	require.NoError(t, err)
+	defer s.Close()
+
+	type sequence struct {
+		ids    []int32
+		prompt int
+		slot   int
+		at     int
+		got    []float32
+	}
+	var all []*sequence
+	for _, n := range []struct{ prompt, total int }{{5, 200}, {240, 300}, {300, 420}, {64, 65}, {1, 90}, {256, 330}} {
+		all = append(all, &sequence{ids: randomIDs(r, n.total, m.Config.VocabSize), prompt: n.prompt})
+	}
+	waiting := append([]*sequence(nil), all...)
+	var running []*sequence
+	for turn := 0; len(waiting)+len(running) > 0; turn++ {
+		if len(waiting) > 0 && s.Free() > 0 && turn%17 == 0 {
+			x := waiting[0]
+			waiting = waiting[1:]
+			x.slot, x.got = admit(t, s, x.ids[:x.prompt])
+			x.at = x.prompt
+			running = append(running, x)
+		}
+		next := map[int]int32{}
+		for _, x := range running {
+			next[x.slot] = x.ids[x.at]
+		}
+		if len(next) == 0 {
+			continue
+		}
+		rows, err := s.Step(next)
+		require.NoError(t, err)
+		var still []*sequence
+		for _, x := range running {
+			x.got = append([]float32(nil), rows[x.slot]...)
+			if x.at++; x.at == len(x.ids) {
+				s.Release(x.slot)
+			} else {
+				still = append(still, x)
+			}
+		}
+		running = still
+	}
+	vocab := m.Config.VocabSize
+	for _, x := range all {
+		whole := golden.Logits(t, backend, m, x.ids, []int{len(x.ids)})
+		golden.Close(t, whole[len(whole)-vocab:], x.got, 1e-4, "last logits")
+	}
+	assert.Equal(t, 4, s.Free())
+}
+
+func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	s, err := infer.New(m, backend, infer.Options{Slots: 1, MaxContext: 100})
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = s.NewPrompt(101)
+	require.ErrorContains(t, err, "100")
+	p, err := s.NewPrompt(50)
+	require.NoError(t, err)
+	_, err = s.Prefill(p, nil)
+	require.Error(t, err)
+	_, err = s.Prefill(p, make([]int32, 50))
+	require.NoError(t, err)
+	_, err = s.Admit(p, true)
+	require.NoError(t, err)
+	_, err = s.Admit(p, false)
+	require.ErrorIs(t, err, infer.ErrFull)
+	p.Close()
+	_, err = s.Step(map[int]int32{})
+	require.ErrorContains(t, err, "slot 0")
+
+	other, err := infer.New(m, backend, infer.Options{Programs: s.Programs()})
+	require.NoError(t, err)
+	assert.Same(t, s.Programs(), other.Programs())
+	other.Close()
+	other.Close()
+	_, err = s.Step(map[int]int32{0: 1})
+	require.NoError(t, err, "closing one user twice leaves the graphs to the other")
+}

@@ -63,7 +63,7 @@ func (c *Common) groups() []group {
 			{
 				key: "registry", flag: "registry", env: "MLFLOW_TRACKING_URI", arg: "WHERE",
 				help:  "where runs and models are kept: file:DIR, or the URL of an MLflow server; its host mlflow becomes localhost when it does not resolve",
-				value: registry(&c.Registry, Registry{Dir: "./registry"}),
+				value: registry(&c.Registry, Registry{Dir: "./data/registry"}),
 			},
 			{
 				key: "mlflow_username", env: "MLFLOW_TRACKING_USERNAME", arg: "NAME", noJSON: true,

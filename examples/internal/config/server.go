@@ -97,7 +97,7 @@ func (s *Server) groups() []group {
 			{
 				key: "cache", flag: "cache", env: "CACHE_DIR", arg: "DIR",
 				help:  "folder for models downloaded from the registry",
-				value: filePath(&s.CacheDir, "./cache"),
+				value: filePath(&s.CacheDir, "./data/cache"),
 			},
 			{
 				key: "models_ttl", flag: "models-ttl", env: "MODELS_TTL", arg: "TIME",

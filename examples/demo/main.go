@@ -1,0 +1,138 @@
+// Command demo shows docent from end to end: it builds the trainer and the server, trains a model on course guides,
+// serves it beside its base model, asks both a few questions through the official OpenAI client, and says what to type
+// next. Run it from the repository:
+//
+//	go run ./examples/demo -base ./SmolLM2-135M-Instruct.Q4_1.gguf
+//
+// It is a client of the two programs and of nothing else. What follows "--" goes to the trainer:
+//
+//	go run ./examples/demo -base ./model.gguf -- -epochs 4
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/progress"
+)
+
+func main() { program.Main(run) }
+
+// demo is what the flags say.
+type demo struct {
+	base, backend, docs, facts, data string
+	questions                        int
+	trainer                          []string // further arguments
+	environ                          []string
+	stdout                           io.Writer
+}
+
+const usage = `demo trains a model on documents, serves it, and asks it questions beside its base model.
+
+Usage
+
+  go run ./examples/demo [flags] [-- flags of the trainer]
+
+Flags
+
+`
+
+func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
+	began := time.Now()
+	d := demo{environ: environ, stdout: stdout}
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints the error
+	flags.StringVar(&d.base, "base", "HuggingFaceTB/SmolLM2-135M-Instruct", "base model: a .gguf file, a folder (./model) or a Hub id")
+	flags.StringVar(&d.backend, "backend", "auto", "what computes: auto, go, xla:cpu, xla:cuda or xla:/path/plugin.so")
+	flags.StringVar(&d.docs, "docs", filepath.Join("examples", "trainer", "testdata", "course-guides"), "folder of documents")
+	flags.StringVar(&d.facts, "facts", "", "questions and answers about them; facts.jsonl beside the documents when empty")
+	flags.StringVar(&d.data, "data", "data", "folder for all that is made")
+	flags.IntVar(&d.questions, "questions", 3, "questions to ask at the end")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: see -h", err)
+	}
+	d.trainer = flags.Args()
+	if d.facts == "" {
+		d.facts = filepath.Join(d.docs, "facts.jsonl")
+	}
+	questions, err := choose(d.facts, d.questions)
+	if err != nil {
+		return err
+	}
+	if err := d.build(ctx); err != nil {
+		return err
+	}
+	if err := d.train(ctx); err != nil {
+		return err
+	}
+	if err := d.ask(ctx, questions); err != nil {
+		return err
+	}
+	d.next(time.Since(began))
+	return nil
+}
+
+// build compiles the programs, so that the demo runs the code beside it and a stop signal reaches the program itself.
+func (d demo) build(ctx context.Context) error {
+	if err := os.MkdirAll(d.bin(""), 0o755); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", d.bin("")+string(filepath.Separator), "./examples/trainer", "./examples/server")
+	cmd.Stdout, cmd.Stderr, cmd.Env = d.stdout, os.Stderr, d.environ
+	d.say("build", "the trainer and the server")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build: %w: run the demo in the root of the repository, with Go installed", err)
+	}
+	return nil
+}
+
+// bin is the path of a program.
+func (d demo) bin(name string) string {
+	if name != "" && runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return filepath.Join(d.data, "bin", name)
+}
+
+// common are the flags that both programs take.
+func (d demo) common() []string {
+	return []string{"-backend", d.backend, "-registry", "file:" + filepath.Join(d.data, "registry"), "-name", modelName}
+}
+
+func (d demo) train(ctx context.Context) error {
+	args := append(d.common(), "-docs", d.docs, "-facts", d.facts, "-base", d.base, "-data", d.data)
+	cmd := child(ctx, d.bin("trainer"), append(args, d.trainer...)...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = d.stdout, os.Stderr, d.environ
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("trainer: %w", errors.Join(err, ctx.Err()))
+	}
+	return nil
+}
+
+func (d demo) say(stage, text string) { fmt.Fprintf(d.stdout, "%-9s %s\n", stage, text) }
+
+func (d demo) next(elapsed time.Duration) {
+	fmt.Fprintf(d.stdout, `
+Done in %s. Next:
+
+  look at the report        %s
+  serve the model           go run ./examples/server -registry file:%s -backend %s
+  use your own documents    go run ./examples/trainer -docs ./your-folder -base %s
+  see all settings          go run ./examples/trainer -h
+`, progress.Duration(elapsed), filepath.Join(d.data, "report.html"), filepath.Join(d.data, "registry"), d.backend, d.base)
+}

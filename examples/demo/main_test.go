@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/examples/internal/testmodel"
+)
+
+// TestDemo runs everything for real: the programs are built, a tiny model is trained, registered, promoted, served and
+// asked through the OpenAI client.
+func TestDemo(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("the demo builds the programs, and the go command is not in PATH")
+	}
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	t.Chdir(filepath.Join("..", ".."))
+	docs, data := t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "tides.md"), []byte("The tide room opens at nine. Its keeper is Ada Marsh.\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "facts.jsonl"), []byte(
+		`{"doc_id": "tides.md", "question": "When does the tide room open?", "answer": "at nine"}
+{"doc_id": "tides.md", "question": "Who keeps the tide room?", "answer": "Ada Marsh"}
+`), 0o644))
+	var out bytes.Buffer
+	err := run(t.Context(), []string{
+		"-base", testmodel.Write(t, 1), "-backend", "go", "-docs", docs, "-data", data, "-questions", "2",
+		"--", "-max-steps", "2", "-warmup", "0", "-rank", "2", "-seq", "320", "-batch", "2", "-profile", "none",
+	}, os.Environ(), &out)
+	require.NoError(t, err, out.String())
+	for _, want := range []string{
+		"version 1 is in Production", "http://127.0.0.1:", "When does the tide room open?", "expected     Ada Marsh", "course-guide ",
+		filepath.Join(data, "report.html"), "go run ./examples/server -registry",
+	} {
+		assert.Contains(t, out.String(), want)
+	}
+}
+
+func TestClearErrors(t *testing.T) {
+	var out bytes.Buffer
+	assert.ErrorContains(t, run(t.Context(), []string{"-bse", "x"}, nil, &out), "bse")
+	assert.ErrorContains(t, run(t.Context(), []string{"-docs", t.TempDir()}, nil, &out), "facts")
+	require.NoError(t, run(t.Context(), []string{"-h"}, nil, &out))
+	assert.Contains(t, out.String(), "-questions")
+}
+
+func TestQuestionsAreSpreadOverTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "facts.jsonl")
+	var b bytes.Buffer
+	for _, q := range []string{"a", "b", "c", "d", "e", "f"} {
+		line, err := json.Marshal(map[string]string{"doc_id": "x", "question": q, "answer": "y"})
+		require.NoError(t, err)
+		b.Write(append(line, '\n'))
+	}
+	require.NoError(t, os.WriteFile(name, b.Bytes(), 0o644))
+	for n, want := range map[int]string{0: "", 1: "a", 3: "ace", 6: "abcdef", 9: "abcdef"} {
+		facts, err := choose(name, n)
+		require.NoError(t, err)
+		got := ""
+		for _, f := range facts {
+			got += f.Question
+		}
+		assert.Equal(t, want, got)
+	}
+}

@@ -1,0 +1,34 @@
+package backend
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// tunables make glibc's malloc keep what XLA frees. XLA takes gigabytes for every training step and gives them back;
+// by default they go back to the kernel, which clears each page when it is taken again: a third of the time.
+const (
+	tunablesName = "GLIBC_TUNABLES"
+	tunables     = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000:glibc.malloc.hugetlb=1"
+)
+
+// KeepPages replaces the process by itself with GLIBC_TUNABLES set, if the backend of that name is XLA on the CPU and
+// the variable is not set: malloc reads it before main begins. To switch this off set it to anything, even to nothing.
+// Call it before there is anything to lose. It returns when nothing was to be done, or with the error.
+func KeepPages(name string, args, environ []string) error {
+	if _, set := entry(environ, tunablesName); set || !onXLACPU(name, environ) {
+		return nil
+	}
+	self, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(self, args, append(environ, tunablesName+"="+tunables))
+	}
+	return fmt.Errorf("start again with %s, which can be set to anything to avoid this: %w", tunablesName, err)
+}
+
+// onXLACPU tells what Open would choose first.
+func onXLACPU(name string, environ []string) bool {
+	choices, err := candidates(name, environ)
+	return err == nil && choices[0].name == CPU
+}

@@ -1,0 +1,127 @@
+package program
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/registry"
+)
+
+// TestMain lets the test binary be a program that Main runs.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && strings.HasPrefix(os.Args[1], "act-") {
+		Main(act)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func act(ctx context.Context, args, environ []string, stdout io.Writer) error {
+	switch args[0] {
+	case "act-well":
+		_, err := fmt.Fprintln(stdout, "well", len(environ) > 0)
+		return err
+	case "act-fail":
+		return errors.New("the cause")
+	}
+	fmt.Fprintln(stdout, "waiting")
+	<-ctx.Done()
+	fmt.Fprintln(stdout, "stopping")
+	if args[0] == "act-stubborn" {
+		time.Sleep(time.Minute)
+	}
+	return fmt.Errorf("stopped, go on with -resume: %w", ctx.Err())
+}
+
+func TestMainEndsTheProcess(t *testing.T) {
+	out, err := exec.Command(os.Args[0], "act-well").Output()
+	require.NoError(t, err)
+	assert.Equal(t, "well true\n", string(out))
+
+	var failed *exec.ExitError
+	_, err = exec.Command(os.Args[0], "act-fail").Output()
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, 1, failed.ExitCode())
+	assert.Equal(t, "error: the cause\n", string(failed.Stderr))
+}
+
+func TestTheFirstInterruptStopsAndTheSecondKills(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no signals are sent between processes there")
+	}
+	for mode, check := range map[string]func(*exec.ExitError, string){
+		"act-wait": func(e *exec.ExitError, stderr string) {
+			assert.Equal(t, 130, e.ExitCode())
+			assert.Contains(t, stderr, "go on with -resume")
+		},
+		"act-stubborn": func(e *exec.ExitError, _ string) { assert.Equal(t, -1, e.ExitCode(), "killed by the signal") },
+	} {
+		cmd := exec.Command(os.Args[0], mode)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		for _, want := range []string{"waiting\n", "stopping\n"} {
+			line, err := lines.ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, want, line)
+			if want == "waiting\n" {
+				require.NoError(t, cmd.Process.Signal(os.Interrupt))
+			}
+		}
+		ended := make(chan struct{})
+		if mode == "act-stubborn" { // again and again: the program lets go of signals a moment after the first
+			go func() {
+				for cmd.Process.Signal(os.Interrupt) == nil {
+					select {
+					case <-ended:
+						return
+					case <-time.After(10 * time.Millisecond):
+					}
+				}
+			}()
+		}
+		var failed *exec.ExitError
+		err = cmd.Wait()
+		close(ended)
+		require.ErrorAs(t, err, &failed)
+		check(failed, stderr.String())
+	}
+}
+
+func TestLogger(t *testing.T) {
+	var out bytes.Buffer
+	Logger(&out, "json", slog.LevelWarn).Info("quiet")
+	assert.Empty(t, out.String())
+	Logger(&out, "json", slog.LevelWarn).Warn("loud")
+	assert.True(t, strings.HasPrefix(out.String(), `{"time":`), out.String())
+}
+
+func TestOpenRegistry(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "registry")
+	_, err := OpenRegistry(config.Common{Registry: config.Registry{Dir: dir}}, true, nil)
+	assert.ErrorIs(t, err, registry.ErrNotFound)
+	r, err := OpenRegistry(config.Common{Registry: config.Registry{Dir: dir}}, false, nil)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = OpenRegistry(config.Common{Registry: config.Registry{URL: "http://localhost:5000"}}, false, nil)
+	assert.ErrorContains(t, err, "-registry file:DIR")
+}

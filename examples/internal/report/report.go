@@ -1,0 +1,192 @@
+// Package report writes the page that tells how a training run went: one HTML file without scripts and without anything
+// to fetch, readable in light and dark.
+//
+//	err := report.WriteFile("data/report.html", report.Report{Title: "course-guide", …})
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Report is what the page shows. Parts that are empty are left out.
+type Report struct {
+	Title   string // name of the model
+	Lead    string // what was made of what, in one sentence
+	Started time.Time
+	Elapsed time.Duration
+	Version string // "course-guide version 3, Production"; "" = not registered
+
+	Headline  []Number
+	Steps     []Step
+	Evals     []Eval
+	Accuracy  []Accuracy
+	Samples   []Sample
+	Documents []Document
+	Rows      []Pair // what the model was trained on
+	Stages    []Stage
+	Settings  []Pair
+	Machine   []Pair
+	Next      []Command
+}
+
+// Number is one of the few that matter most.
+type Number struct{ Value, Label, Note string }
+
+// Step is one optimizer step.
+type Step struct {
+	N            int
+	Loss         float64 // mean over the trained tokens
+	LearningRate float64
+}
+
+// Eval is the loss on rows held back, after a step; step 0 is before training.
+type Eval struct {
+	Step             int
+	Loss, Perplexity float64
+}
+
+// Accuracy is the share of questions answered rightly, asked in one way.
+type Accuracy struct {
+	Way    string
+	Note   string
+	Before Share // of a sample, to save time
+	After  Share
+}
+
+// Share is a count of a number of questions.
+type Share struct{ Right, Asked int }
+
+// Percent is "97 %", or a dash when nothing was asked.
+func (s Share) Percent() string {
+	if s.Asked == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", 100*float64(s.Right)/float64(s.Asked))
+}
+
+// Sample is one question with both models' answers.
+type Sample struct {
+	Way, Question, Expected string
+	Base, Tuned             string
+	BaseRight, TunedRight   bool
+	Source, Passage         string
+}
+
+// Document is one file that was read.
+type Document struct {
+	Path, Outcome         string
+	Pages, Passages, Rows int
+	Good                  bool // all of it was read
+	Note                  string
+}
+
+// Pair is a name with its value.
+type Pair struct{ Name, Value string }
+
+// Stage is a part of the run.
+type Stage struct {
+	Name    string
+	Elapsed time.Duration
+	Note    string
+}
+
+// Command is something to type next.
+type Command struct{ Text, Why string }
+
+//go:embed report.html.tmpl
+var page string
+
+// Write writes the page.
+func Write(w io.Writer, r Report) error {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"duration": duration, "number": Count, "date": func(t time.Time) string { return t.Format("2 January 2006, 15:04") },
+		"width": func(d time.Duration) template.CSS { return barWidth(d, r.Stages) },
+		"share": func(s Share) template.CSS {
+			return template.CSS(fmt.Sprintf("width:%.1f%%", 100*float64(s.Right)/float64(max(1, s.Asked))))
+		},
+	}).Parse(page)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	data := struct {
+		Report
+		Loss, Rate *chart
+	}{Report: r, Loss: lossChart(r.Steps, r.Evals), Rate: rateChart(r.Steps)}
+	if err := t.Execute(w, data); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// WriteFile writes the page to a file, which appears or is replaced whole.
+func WriteFile(name string, r Report) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	defer os.Remove(f.Name()) // after the rename there is nothing of that name
+	err = Write(f, r)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// barWidth compares a stage with the longest.
+func barWidth(d time.Duration, stages []Stage) template.CSS {
+	var longest time.Duration
+	for _, s := range stages {
+		longest = max(longest, s.Elapsed)
+	}
+	return template.CSS(fmt.Sprintf("width:%.1f%%", 100*float64(d)/float64(max(1, longest))))
+}
+
+// duration is "3 min 20 s".
+func duration(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < time.Hour:
+		d = d.Round(time.Second)
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	d = d.Round(time.Minute)
+	return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+}
+
+// Count writes a whole number with thousands set apart: 162,168.
+func Count(n int) string {
+	digits := fmt.Sprint(int(math.Abs(float64(n))))
+	var b strings.Builder
+	if n < 0 {
+		b.WriteByte('-')
+	}
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}

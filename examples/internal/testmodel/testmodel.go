@@ -1,0 +1,134 @@
+// Package testmodel gives the tests of the example programs a language model that is small enough to be trained within a
+// second: two layers of random weights, one token for each byte, and a chat template.
+package testmodel
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The shape of the model.
+const (
+	hidden, intermediate = 32, 64
+	heads, kvHeads       = 4, 2
+	layers               = 2
+	contextLength        = 1024
+)
+
+// special tokens come behind the 256 bytes.
+var special = []string{"<|endoftext|>", "<|im_start|>", "<|im_end|>"}
+
+const chatTemplate = `{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
+
+// Write makes a model folder in Hugging Face layout and returns its path.
+func Write(t testing.TB, seed uint64) string {
+	t.Helper()
+	dir := t.TempDir()
+	writeJSON(t, filepath.Join(dir, "config.json"), map[string]any{
+		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": "float32",
+		"vocab_size": vocabSize(), "hidden_size": hidden, "intermediate_size": intermediate, "num_hidden_layers": layers,
+		"num_attention_heads": heads, "num_key_value_heads": kvHeads, "max_position_embeddings": contextLength,
+		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
+		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
+	})
+	writeJSON(t, filepath.Join(dir, "tokenizer.json"), tokenizer())
+	writeJSON(t, filepath.Join(dir, "tokenizer_config.json"), map[string]any{
+		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
+	})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(t, seed), 0o644))
+	return dir
+}
+
+func vocabSize() int { return 256 + len(special) }
+
+// tokenizer is a byte-level BPE without a single merge.
+func tokenizer() map[string]any {
+	vocab := map[string]int{}
+	for b, letter := range byteLetters() {
+		vocab[string(letter)] = b
+	}
+	var added []map[string]any
+	for i, s := range special {
+		vocab[s] = 256 + i
+		added = append(added, map[string]any{
+			"id": 256 + i, "content": s, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+		})
+	}
+	byteLevel := map[string]any{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
+	return map[string]any{
+		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added, "normalizer": nil,
+		"pre_tokenizer": byteLevel, "post_processor": nil, "decoder": byteLevel,
+		"model": map[string]any{"type": "BPE", "dropout": nil, "unk_token": nil, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": []string{}},
+	}
+}
+
+// byteLetters are the printable characters that GPT-2's tokenizer writes for the 256 bytes.
+func byteLetters() [256]rune {
+	var out [256]rune
+	next := rune(256)
+	for b := range out {
+		if b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae {
+			out[b] = rune(b)
+		} else {
+			out[b] = next
+			next++
+		}
+	}
+	return out
+}
+
+// weights is a safetensors file of normally distributed numbers.
+func weights(t testing.TB, seed uint64) []byte {
+	t.Helper()
+	const headDim = hidden / heads
+	random := rand.New(rand.NewPCG(seed, 1))
+	header := map[string]any{}
+	var data []byte
+	add := func(name string, ones bool, shape ...int) {
+		from, n := len(data), 1
+		for _, d := range shape {
+			n *= d
+		}
+		for range n {
+			v := float32(1)
+			if !ones {
+				v = float32(random.NormFloat64() / math.Sqrt(hidden))
+			}
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
+		header[name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": []int{from, len(data)}}
+	}
+	add("model.embed_tokens.weight", false, vocabSize(), hidden)
+	add("model.norm.weight", true, hidden)
+	for i := range layers {
+		at := "model.layers." + string(rune('0'+i)) + "."
+		add(at+"input_layernorm.weight", true, hidden)
+		add(at+"post_attention_layernorm.weight", true, hidden)
+		add(at+"self_attn.q_proj.weight", false, heads*headDim, hidden)
+		add(at+"self_attn.k_proj.weight", false, kvHeads*headDim, hidden)
+		add(at+"self_attn.v_proj.weight", false, kvHeads*headDim, hidden)
+		add(at+"self_attn.o_proj.weight", false, hidden, heads*headDim)
+		add(at+"mlp.gate_proj.weight", false, intermediate, hidden)
+		add(at+"mlp.up_proj.weight", false, intermediate, hidden)
+		add(at+"mlp.down_proj.weight", false, hidden, intermediate)
+	}
+	encoded, err := json.Marshal(header)
+	require.NoError(t, err)
+	out := binary.LittleEndian.AppendUint64(nil, uint64(len(encoded)))
+	return append(append(out, encoded...), data...)
+}
+
+func writeJSON(t testing.TB, name string, value any) {
+	t.Helper()
+	data, err := json.MarshalIndent(value, "", " ")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name, data, 0o644))
+}

@@ -1,0 +1,98 @@
+// Command server answers with models over an OpenAI-style API, from the registry or from disk, beside a page of its own.
+// "go run ./examples/server -h" is its manual.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/docent-ml/docent/examples/internal/backend"
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/serve"
+)
+
+func main() { program.Main(run) }
+
+// run is the program. It logs to standard error, and writes one line to stdout once it answers.
+func run(ctx context.Context, args, environ []string, stdout io.Writer) (err error) {
+	cfg, explain, err := config.LoadServer(config.Input{
+		Folder: os.DirFS, System: os.DirFS("/"), Environ: environ, Args: args, LookupHost: net.LookupHost,
+	})
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err = io.WriteString(stdout, config.ServerHelp())
+		return err
+	case explain.Requested:
+		_, writeErr := io.WriteString(stdout, explain.String())
+		return errors.Join(err, writeErr)
+	case err != nil:
+		return err
+	}
+	log := program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
+	for _, note := range explain.Notes {
+		log.Warn(note)
+	}
+	keys, err := readKeys(cfg.APIKeyFile)
+	if err != nil {
+		return err
+	}
+	device, err := backend.Open(cfg.Backend, backend.Options{Environ: environ, Logger: log})
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	log.Info("device", "name", device.Name, "why", device.Why)
+
+	models, err := newModels(ctx, cfg, device, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, models.close()) }()
+	pool, err := serve.NewPool(models.load, models.poolOptions())
+	if err != nil {
+		return err
+	}
+	handler, err := serve.NewHandler(pool, serve.HandlerOptions{
+		Prefix: cfg.Prefix, APIKeys: keys, MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
+		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, time.Now()), Logger: log,
+	})
+	if err != nil {
+		return errors.Join(err, pool.Close())
+	}
+	// Models are freed before the device is.
+	defer func() { err = errors.Join(err, handler.Close()) }()
+
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w: choose another address with -listen", cfg.Listen, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(cfg.Prefix+"/", handler)
+	mux.Handle("GET /{$}", newPage(cfg, len(keys) > 0))
+	return serveUntil(ctx, cfg, listener, mux, handler, func(url string) error {
+		if err := models.warm(ctx, pool); err != nil {
+			return err
+		}
+		go models.follow(ctx, pool)
+		_, err := fmt.Fprintln(stdout, "ready:", url)
+		return err
+	})
+}
+
+// degradations tells /health what the program knows.
+func degradations(d *backend.Device, since time.Time) func() []serve.Degradation {
+	if d.Fallback == "" {
+		return nil
+	}
+	return func() []serve.Degradation {
+		return []serve.Degradation{{Code: "cpu_fallback", Message: d.Fallback, Component: "engine", Since: since.Unix()}}
+	}
+}

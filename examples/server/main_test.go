@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/examples/internal/testmodel"
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/local"
+)
+
+// publish puts a model into the registry as a new version in Production.
+func publish(t *testing.T, root, name, model string) registry.Version {
+	t.Helper()
+	store, err := local.Open(root, local.Options{})
+	require.NoError(t, err)
+	defer store.Close()
+	run, err := store.StartRun(t.Context(), "test", "", nil)
+	require.NoError(t, err)
+	source, err := run.LogModel(t.Context(), "model", os.DirFS(model))
+	require.NoError(t, err)
+	v, err := store.Register(t.Context(), name, source, nil)
+	require.NoError(t, err)
+	_, err = store.Promote(t.Context(), name, v.Number, registry.PromoteOptions{})
+	require.NoError(t, err)
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	return v
+}
+
+// start runs the program until the test ends or stop is called, which checks that it ends well.
+func start(t *testing.T, args ...string) (url string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	in, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, append([]string{"-profile", "none", "-backend", "go", "-listen", "127.0.0.1:0", "-log-level", "warn"}, args...), nil, out)
+		out.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil {
+		cancel()
+		require.NoError(t, <-ended)
+	}
+	stop = sync.OnceFunc(func() {
+		cancel()
+		assert.NoError(t, <-ended)
+	})
+	t.Cleanup(stop)
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "ready: ")
+	require.True(t, ok, line)
+	return url, stop
+}
+
+func ask(ctx context.Context, url, key, model string) (*openai.ChatCompletion, error) {
+	client := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey(key), option.WithMaxRetries(0))
+	return client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
+		Model: model, Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
+		Temperature: openai.Float(0), MaxCompletionTokens: openai.Int(8),
+	})
+}
+
+func get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	response, err := http.Get(url)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(data)
+}
+
+func TestServesTheRegistryAndFollowsPromotions(t *testing.T) {
+	root, cache := filepath.Join(t.TempDir(), "registry"), filepath.Join(t.TempDir(), "cache")
+	publish(t, root, "guide", testmodel.Write(t, 1))
+	other := testmodel.Write(t, 3)
+	url, stop := start(t, "-registry", "file:"+root, "-cache", cache, "-name", "guide", "-models-ttl", "50ms",
+		"-model", "models:/guide/Production", "-model", other, "-model-name", "other", "-prefix", "/ai")
+	require.True(t, strings.HasSuffix(url, "/ai/v1"), url)
+
+	status, body := get(t, url+"/models")
+	require.Equal(t, http.StatusOK, status)
+	var list struct{ Data []struct{ ID string } }
+	require.NoError(t, json.Unmarshal([]byte(body), &list))
+	require.Len(t, list.Data, 2)
+
+	first, err := ask(t.Context(), url, "none", "guide")
+	require.NoError(t, err)
+	otherAnswer, err := ask(t.Context(), url, "none", "other")
+	require.NoError(t, err)
+	assert.NotEqual(t, first.SystemFingerprint, otherAnswer.SystemFingerprint)
+	_, err = ask(t.Context(), url, "none", "nobody")
+	assert.ErrorContains(t, err, "404")
+
+	status, body = get(t, strings.TrimSuffix(url, "/ai/v1")+"/")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, url, "the program's own page tells how to call it")
+	status, _ = get(t, strings.TrimSuffix(url, "/v1")+"/health")
+	assert.Equal(t, http.StatusOK, status)
+
+	v := publish(t, root, "guide", testmodel.Write(t, 2))
+	require.Equal(t, 2, v.Number)
+	require.Eventually(t, func() bool {
+		again, err := ask(t.Context(), url, "none", "guide")
+		return err == nil && again.SystemFingerprint != first.SystemFingerprint
+	}, 5*time.Second, 20*time.Millisecond, "the new version is served without a restart")
+	assert.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(cache, "guide", "1"))
+		return os.IsNotExist(err)
+	}, 5*time.Second, 20*time.Millisecond, "the files of the old one are gone")
+	assert.FileExists(t, filepath.Join(cache, "guide", "2", "config.json"))
+
+	stop()
+	_, err = http.Get(url + "/models")
+	assert.Error(t, err, "nobody listens any more")
+}
+
+func TestRunningAnswersAreFinishedOnStop(t *testing.T) {
+	url, stop := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny")
+	client := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("none"))
+	stream := client.Chat.Completions.NewStreaming(t.Context(), openai.ChatCompletionNewParams{
+		Model: "tiny", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
+		MaxCompletionTokens: openai.Int(300), Temperature: openai.Float(0),
+	}, option.WithJSONSet("ignore_eos", true))
+	require.True(t, stream.Next(), "it has begun: %v", stream.Err())
+	go stop()
+	finish := ""
+	for stream.Next() {
+		for _, choice := range stream.Current().Choices {
+			finish += choice.FinishReason
+		}
+	}
+	require.NoError(t, stream.Err())
+	assert.Equal(t, "length", finish)
+}
+
+func TestKeysAreAskedFor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.txt")
+	require.NoError(t, os.WriteFile(file, []byte("# mine\nwebsite: sk-secret\n"), 0o600))
+	url, _ := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny", "-api-key-file", file)
+	_, err := ask(t.Context(), url, "wrong", "tiny")
+	assert.ErrorContains(t, err, "401")
+	_, err = ask(t.Context(), url, "sk-secret", "tiny")
+	assert.NoError(t, err)
+	_, page := get(t, strings.TrimSuffix(url, "/v1")+"/")
+	assert.Contains(t, page, "Authorization: Bearer")
+	assert.NotContains(t, page, "sk-secret")
+}
+
+func TestReadKeys(t *testing.T) {
+	for content, want := range map[string]any{
+		"a: x\n\n# c\ny\n": map[string]string{"a": "x", "line 4": "y"},
+		"":                 "has none",
+		"# only\n":         "has none",
+		"a: x\na: y\n":     "twice",
+		": x\n":            ":1: a line is",
+		"a:\n":             ":1: a line is",
+		"two words\n":      ":1: a key has no spaces",
+	} {
+		file := filepath.Join(t.TempDir(), "keys.txt")
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		keys, err := readKeys(file)
+		if reason, bad := want.(string); bad {
+			assert.ErrorContains(t, err, reason, "%q", content)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, want, keys)
+	}
+}
+
+func TestEarlyClearStops(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "registry")
+	publish(t, root, "guide", testmodel.Write(t, 1))
+	model := testmodel.Write(t, 1)
+	broken := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(broken, "config.json"), []byte(`{"model_type": "mystery"}`), 0o644))
+	url, _ := start(t, "-model", model, "-model-name", "tiny")
+	taken := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/v1")
+	for name, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"no registry":        {[]string{"-registry", "file:" + filepath.Join(t.TempDir(), "none")}, []string{"registry", "examples/trainer"}},
+		"no such model":      {[]string{"-registry", "file:" + root, "-name", "gide"}, []string{"models:/gide/Production", "guide (latest version 1, Production 1)"}},
+		"no such version":    {[]string{"-registry", "file:" + root, "-model", "models:/guide/7"}, []string{"models:/guide/7"}},
+		"not a model URI":    {[]string{"-registry", "file:" + root, "-model", "models:/guide/7/@x"}, []string{"-model models:/guide/7/@x"}},
+		"no such folder":     {[]string{"-model", "./gone"}, []string{"gone"}},
+		"unknown family":     {[]string{"-model", broken, "-model-name", "x"}, []string{"mystery"}},
+		"no key file":        {[]string{"-model", model, "-api-key-file", filepath.Join(broken, "keys")}, []string{"API keys"}},
+		"address is taken":   {[]string{"-model", model, "-listen", taken}, []string{"listen on " + taken, "-listen"}},
+		"MLflow":             {[]string{"-registry", "http://127.0.0.1:1"}, []string{"file:DIR"}},
+		"no such plugin":     {[]string{"-model", model, "-backend", "xla:/no/plugin.so"}, []string{"/no/plugin.so"}},
+		"wrong flag by name": {[]string{"-modle", model}, []string{"modle", "model"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			args := append([]string{"-profile", "none", "-backend", "go", "-listen", "127.0.0.1:0", "-log-level", "error"}, test.args...)
+			err := run(ctx, args, nil, io.Discard)
+			require.Error(t, err)
+			require.NoError(t, ctx.Err(), "it must not begin to serve")
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+func TestHelpAndExplain(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), []string{"-h"}, nil, &out))
+	assert.Contains(t, out.String(), "Listening")
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-explain", "-model", "./x"}, nil, &out))
+	assert.Contains(t, out.String(), "models")
+}
+
+func TestReachable(t *testing.T) {
+	for address, want := range map[string]string{"[::]:80": "127.0.0.1:80", "0.0.0.0:80": "127.0.0.1:80", "192.0.2.1:80": "192.0.2.1:80", "[::1]:80": "[::1]:80"} {
+		assert.Equal(t, want, reachable(address), fmt.Sprint(address))
+	}
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+
+	"github.com/docent-ml/docent/examples/internal/config"
+)
+
+//go:embed page.html.tmpl
+var pageSource string
+
+// newPage is the program's own route beside the API: how to call it.
+func newPage(cfg config.Server, needsKey bool) http.Handler {
+	page := template.Must(template.New("page").Parse(pageSource)) // a constant, which a test renders
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme := "http"
+		if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+			scheme = "https"
+		}
+		data := struct {
+			URL, Health string
+			Models      []config.ModelRef
+			NeedsKey    bool
+		}{scheme + "://" + r.Host + cfg.Prefix + "/v1", cfg.Prefix + "/health", cfg.Models, needsKey}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		page.Execute(w, data) // an error here means that the client has left
+	})
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+
+	"github.com/docent-ml/docent/chunk"
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/ingest"
+)
+
+const (
+	documentsFile = "documents.jsonl" // text page by page, and the outcome of each file
+	reportFile    = "documents.json"  // outcomes alone
+)
+
+// read turns the documents into text. Files that cannot be read are told, and left out.
+func (p *pipeline) read(ctx context.Context) error {
+	if p.Resume {
+		return nil // what was read lies there
+	}
+	if info, err := os.Stat(p.Docs); err != nil {
+		return fmt.Errorf("documents: %w: name the folder with -docs", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("documents: %s is a file: -docs takes the folder it lies in", p.Docs)
+	}
+	var found ingest.Report
+	n, err := dataset.WriteFile(p.file(documentsFile), p.walk(ctx, &found))
+	if err != nil {
+		return fmt.Errorf("documents: %w", err)
+	}
+	if n == 0 {
+		return fmt.Errorf("documents: no .pdf, .txt or .md file is in %s or below: name the folder with -docs", p.Docs)
+	}
+	p.out.Say("read", "%d documents, %d pages, %d without text, %d failed", found.Read, found.Pages, found.Empty, found.Failed)
+	if found.Read == 0 {
+		return fmt.Errorf("documents: none of the %d files in %s has text:\n%s", n, p.Docs, &found)
+	}
+	return writeAll(p.file(reportFile), []ingest.Report{found})
+}
+
+// walk yields every document, whatever became of it, and adds it to the report. Documents are read in processes of
+// their own, which a broken or hostile file may take down.
+func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ingest.Document, error] {
+	return func(yield func(ingest.Document, error) bool) {
+		for doc, err := range ingest.Walk(ctx, os.DirFS(p.Docs), ingest.Options{
+			Isolated: &ingest.Isolated{}, Logger: p.log,
+			Progress: func(s ingest.Progress) { p.out.Show("read", int64(s.Done), int64(s.Total)) },
+		}) {
+			if doc == nil {
+				yield(ingest.Document{}, err)
+				return
+			}
+			found.Add(doc)
+			if err != nil {
+				p.log.Warn("document left out", "outcome", doc.Outcome, "error", err)
+			}
+			if !yield(*doc, nil) {
+				return
+			}
+		}
+	}
+}
+
+// sections are the pages of the documents that have text.
+func (p *pipeline) sections() iter.Seq2[chunk.Section, error] {
+	return func(yield func(chunk.Section, error) bool) {
+		for doc, err := range lines[ingest.Document](p.file(documentsFile)) {
+			if err != nil {
+				yield(chunk.Section{}, err)
+				return
+			}
+			for _, page := range doc.Pages {
+				if !yield(chunk.Section{Source: doc.Path, Page: page.Number, Text: page.Text}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// passages cuts the documents.
+func (p *pipeline) passages(o chunk.Options) (iter.Seq2[chunk.Chunk, error], error) {
+	s, err := chunk.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return s.Split(p.sections()), nil
+}
+
+// asPassages is the five lines that keep chunk and dataset apart.
+func asPassages(chunks iter.Seq2[chunk.Chunk, error]) iter.Seq2[dataset.Passage, error] {
+	return func(yield func(dataset.Passage, error) bool) {
+		for c, err := range chunks {
+			if !yield(dataset.Passage{ID: c.ID, Source: c.Source, Text: c.Text, FirstPage: c.FirstPage, LastPage: c.LastPage}, err) {
+				return
+			}
+		}
+	}
+}
+
+// facts finds the passages that answer the questions of the facts file. Facts that cannot be used are told, and left
+// out; without a file there are none.
+func (p *pipeline) facts(ctx context.Context, mix Mix) ([]dataset.GroundedFact, error) {
+	if _, err := os.Stat(p.Facts); errors.Is(err, fs.ErrNotExist) && p.FactsOptional {
+		p.out.Say("facts", "none (%s is not there): the model learns to go on with the text alone", p.Facts)
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("facts: %w", err)
+	}
+	chunks, err := p.passages(chunk.Options{Size: mix.PassageTokens, Overlap: mix.PassageOverlap, Measure: p.base.CountTokens})
+	if err != nil {
+		return nil, fmt.Errorf("facts: %w", err)
+	}
+	var out []dataset.GroundedFact
+	unusable, unfound := 0, 0
+	for fact, err := range dataset.Ground(ctx, lines[dataset.Fact](p.Facts), asPassages(chunks)) {
+		if _, item := errors.AsType[*dataset.LineError](err); item {
+			p.log.Warn("fact left out", "error", err)
+			unusable++
+			continue
+		}
+		if errors.Is(err, dataset.ErrEmpty) {
+			break // told below
+		}
+		if err != nil {
+			return nil, fmt.Errorf("facts: %w", err)
+		}
+		if !fact.Found {
+			p.log.Warn("no passage contains the answer: the fact is learned without one", "document", fact.DocID, "question", fact.Question, "answer", fact.Answer)
+			unfound++
+		}
+		out = append(out, fact)
+	}
+	p.out.Say("facts", "%d questions, %d of them without a passage that has the answer, %d unusable", len(out), unfound, unusable)
+	if len(out) == 0 {
+		return nil, fmt.Errorf("facts: no line of %s can be used: each must be {\"doc_id\": a file name in %s, \"question\": …, \"answer\": …}", p.Facts, p.Docs)
+	}
+	return out, nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/docent-ml/docent/examples/internal/report"
+)
+
+// machineName is the processor with its cores, as far as the system tells.
+func machineName() string {
+	return fmt.Sprintf("%s, %d cores", processor(), runtime.NumCPU())
+}
+
+func processor() string {
+	if name := procValue("/proc/cpuinfo", "model name"); name != "" {
+		return name
+	}
+	return runtime.GOARCH
+}
+
+// machine describes where the run took place.
+func (p *pipeline) machine() []report.Pair {
+	pairs := []report.Pair{
+		{Name: "processor", Value: machineName()},
+		{Name: "system", Value: runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()},
+	}
+	if memory := procValue("/proc/meminfo", "MemTotal"); memory != "" {
+		var kib float64
+		if _, err := fmt.Sscan(memory, &kib); err == nil {
+			pairs = append(pairs, report.Pair{Name: "memory", Value: fmt.Sprintf("%.0f GiB", kib/(1<<20))})
+		}
+	}
+	if peak := procValue("/proc/self/status", "VmHWM"); peak != "" {
+		var kib float64
+		if _, err := fmt.Sscan(peak, &kib); err == nil {
+			pairs = append(pairs, report.Pair{Name: "most memory used", Value: fmt.Sprintf("%.1f GiB", kib/(1<<20))})
+		}
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		pairs = append(pairs, report.Pair{Name: "docent", Value: info.Main.Version})
+	}
+	return append(pairs,
+		report.Pair{Name: "backend", Value: p.device.Name},
+		report.Pair{Name: "why", Value: p.device.Why},
+		report.Pair{Name: "precision", Value: string(p.info.Precision) + map[bool]string{true: ", which suits the device", false: ", asked for"}[p.Precision == "auto"]},
+	)
+}
+
+// procValue is the value of a key in one of Linux's files; "" elsewhere.
+func procValue(file, key string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == key {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,58 @@
+// Command trainer makes a language model out of a folder of documents: ingest → chunk → dataset → train → evaluate →
+// merge → register → promote. "go run ./examples/trainer -h" is its manual, pipeline.go its table of contents.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"os"
+
+	"github.com/docent-ml/docent/examples/internal/backend"
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/ingest"
+)
+
+func main() {
+	if ingest.RunChild(os.Args) { // this process reads one document after another for a trainer
+		return
+	}
+	program.Main(run)
+}
+
+// run is the program. Beside stdout it writes logs to standard error and files below -data.
+func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
+	cfg, explain, err := config.LoadTrainer(config.Input{
+		Folder: os.DirFS, System: os.DirFS("/"), Environ: environ, Args: args, LookupHost: net.LookupHost,
+	})
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err = io.WriteString(stdout, config.TrainerHelp())
+		return err
+	case explain.Requested:
+		_, writeErr := io.WriteString(stdout, explain.String())
+		return errors.Join(err, writeErr)
+	case err != nil:
+		return err
+	}
+	if err := backend.KeepPages(cfg.Backend, append(os.Args[:1:1], args...), environ); err != nil {
+		return err
+	}
+	p := &pipeline{Trainer: cfg, args: args, environ: environ}
+	if cfg.LogFormat == "json" {
+		p.log = program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
+		p.out = progress.New(stdout, progress.Options{Logger: p.log})
+	} else {
+		p.out = progress.New(stdout, progress.Options{Log: os.Stderr})
+		p.log = program.Logger(p.out, cfg.LogFormat, cfg.LogLevel)
+	}
+	defer p.out.End()
+	for _, note := range explain.Notes {
+		p.log.Warn(note)
+	}
+	return p.run(ctx)
+}

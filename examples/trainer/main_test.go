@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/testmodel"
+	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/local"
+)
+
+// TestMain lets the test binary be the child process that reads a document, as main does.
+func TestMain(m *testing.M) {
+	if ingest.RunChild(os.Args) {
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// library is a folder of documents with facts about them.
+func library(t *testing.T, facts bool) string {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	write("tides.md", "# Tides\n\nThe tide room opens at nine. Its keeper is Ada Marsh.\n\nBoats are lent for three days.\n")
+	write("sub/lamps.txt", "Lamps are lit at dusk. The lamp fee is 12 crowns.\n\nOil is kept in the north cellar.\n")
+	write("broken.pdf", "%PDF-1.4\nthis is where it ends")
+	write("notes.docx", "not a document for us")
+	if facts {
+		write("facts.jsonl", `{"doc_id": "tides.md", "question": "When does the tide room open?", "answer": "at nine"}
+{"doc_id": "tides.md", "question": "Who keeps the tide room?", "answer": "Ada Marsh"}
+{"doc_id": "tides.md", "question": "For how long are boats lent?", "answer": "three days"}
+{"doc_id": "lamps.txt", "question": "What is the lamp fee?", "answer": "12 crowns"}
+{"doc_id": "nowhere.pdf", "question": "Is this used?", "answer": "no"}
+`)
+	}
+	return dir
+}
+
+// args are settings for a run of a few seconds, followed by others.
+func args(docs, base, data string, more ...string) []string {
+	return append([]string{
+		"-profile", "none", "-backend", "go", "-docs", docs, "-base", base, "-data", data,
+		"-registry", "file:" + filepath.Join(data, "registry"), "-name", "tides", "-rank", "4", "-batch", "4", "-seq", "320", "-warmup", "0",
+	}, more...)
+}
+
+// environ keeps what the machine happens to have out of the tests, and the process from starting itself again.
+var environ = []string{"GLIBC_TUNABLES="}
+
+func TestTrainerFromDocumentsToProduction(t *testing.T) {
+	docs, base, data := library(t, true), testmodel.Write(t, 1), filepath.Join(t.TempDir(), "data")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "3"), environ, &out), out.String())
+	text := out.String()
+	assert.Contains(t, text, "read      2 documents, 2 pages, 0 without text, 1 failed")
+	assert.Contains(t, text, "facts     4 questions, 0 of them without a passage that has the answer, 1 unusable")
+	assert.Contains(t, text, "version 1 is in Production")
+	assert.Contains(t, text, "go run ./examples/server")
+
+	for _, name := range []string{
+		"documents.jsonl", "chunks.jsonl", "train.jsonl", "eval.jsonl", "questions.jsonl", "history.jsonl", "answers_before.jsonl",
+		"answers_after.jsonl", "adapter/adapter_model.safetensors", "model_out/model.safetensors", "model_out/tokenizer.json", "report.html",
+	} {
+		assert.FileExists(t, filepath.Join(data, name))
+	}
+	answers, err := readAll[answer](filepath.Join(data, answersAfterFile))
+	require.NoError(t, err)
+	assert.Len(t, answers, 12, "four facts, three ways")
+
+	reg, err := local.Open(filepath.Join(data, "registry"), local.Options{MustExist: true})
+	require.NoError(t, err)
+	defer reg.Close()
+	v, err := reg.Resolve(t.Context(), registry.URI{Name: "tides", Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Equal(t, 1, v.Number)
+	info, err := reg.GetRun(t.Context(), v.RunID)
+	require.NoError(t, err)
+	assert.Equal(t, registry.Finished, info.Status)
+	assert.Equal(t, "4", info.Params["rank"])
+	assert.Len(t, info.Inputs, 2)
+	losses := 0
+	for _, err := range reg.MetricHistory(t.Context(), v.RunID, "loss") {
+		require.NoError(t, err)
+		losses++
+	}
+	assert.Equal(t, 3, losses)
+	assert.Contains(t, info.Metrics, "eval_loss")
+	assert.Contains(t, info.Metrics, "answers_right/with_the_passage")
+	require.NoError(t, reg.Download(t.Context(), v, filepath.Join(t.TempDir(), "model")))
+
+	page, err := os.ReadFile(filepath.Join(data, "report.html"))
+	require.NoError(t, err)
+	for _, want := range []string{"tides version 1, in Production", "Ada Marsh", "broken.pdf", "<polyline", "models:/tides/Production", "rank 4"} {
+		assert.Contains(t, string(page), want)
+	}
+
+	err = run(t.Context(), args(docs, base, data, "-max-steps", "3", "-resume"), environ, io.Discard)
+	assert.ErrorContains(t, err, "is finished")
+}
+
+// losses of a run, by step.
+func losses(t *testing.T, data string) map[int]float64 {
+	t.Helper()
+	points, err := readAll[point](filepath.Join(data, historyFile))
+	require.NoError(t, err)
+	out := map[int]float64{}
+	for _, x := range points {
+		if x.EvalRows == 0 {
+			assert.NotContains(t, out, x.Step, "a step is recorded once")
+			out[x.Step] = x.Loss
+		}
+	}
+	return out
+}
+
+func TestInterruptedRunResumesToTheSameLosses(t *testing.T) {
+	docs, base := library(t, false), testmodel.Write(t, 1)
+	unbroken, broken := t.TempDir(), t.TempDir()
+	more := []string{"-epochs", "8", "-eval-every", "100", "-chunk-size", "60", "-chunk-overlap", "10", "-batch", "1", "-dropout", "0.1", "-promote=false"}
+	require.NoError(t, run(t.Context(), args(docs, base, unbroken, more...), environ, io.Discard))
+	want := losses(t, unbroken)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { // Ctrl-C after three steps
+		for ctx.Err() == nil {
+			if data, err := os.ReadFile(filepath.Join(broken, historyFile)); err == nil && bytes.Count(data, []byte("\n")) > 3 {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	err := run(ctx, args(docs, base, broken, more...), environ, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "-promote=false -resume")
+	done := len(losses(t, broken))
+	require.Less(t, done, len(want), "the run was interrupted")
+
+	err = run(t.Context(), append(args(docs, base, broken, more...), "-resume", "-rank", "2"), environ, io.Discard)
+	assert.ErrorContains(t, err, "Rank")
+	var out lockedBuffer
+	require.NoError(t, run(t.Context(), append(args(docs, base, broken, more...), "-resume"), environ, &out))
+	assert.Contains(t, out.String(), "going on after step")
+	assert.NotContains(t, out.String(), "read  ", "documents are not read again")
+	assert.Equal(t, want, losses(t, broken))
+
+	reg, err := local.Open(filepath.Join(broken, "registry"), local.Options{MustExist: true})
+	require.NoError(t, err)
+	defer reg.Close()
+	runs, err := collect(reg.ListRuns(t.Context(), "docent"))
+	require.NoError(t, err)
+	require.Len(t, runs, 1, "the run goes on under its id")
+	assert.Equal(t, registry.Finished, runs[0].Status)
+	_, err = reg.Resolve(t.Context(), registry.URI{Name: "tides", Stage: registry.Production})
+	assert.ErrorIs(t, err, registry.ErrNotFound, "-promote=false")
+}
+
+func TestWithoutFactsTheTextIsLearned(t *testing.T) {
+	docs, base, data := library(t, false), testmodel.Write(t, 1), t.TempDir()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "2", "-chunk-size", "60", "-chunk-overlap", "10", "-eval-fraction", "0.3"), environ, &out))
+	assert.Contains(t, out.String(), "facts     none")
+	rows, err := readAll[dataset.Row](filepath.Join(data, "train.jsonl"))
+	require.NoError(t, err)
+	for _, row := range rows {
+		assert.NotEmpty(t, row.Text)
+	}
+	held, err := readAll[dataset.Row](filepath.Join(data, evalFile))
+	require.NoError(t, err)
+	assert.NotEmpty(t, held)
+	page, err := os.ReadFile(filepath.Join(data, "report.html"))
+	require.NoError(t, err)
+	assert.NotContains(t, string(page), "Answers before and after")
+}
+
+func TestJSONLogLeavesNothingForPeople(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(library(t, false), testmodel.Write(t, 1), t.TempDir(), "-max-steps", "1", "-log", "json"), environ, &out))
+	assert.Empty(t, out.String(), "records go to standard error")
+}
+
+func TestEarlyClearStops(t *testing.T) {
+	docs, base := library(t, true), testmodel.Write(t, 1)
+	empty := t.TempDir()
+	bad := filepath.Join(t.TempDir(), "facts.jsonl")
+	require.NoError(t, os.WriteFile(bad, []byte("{\"doc_id\": 1}\n"), 0o644))
+	file := filepath.Join(docs, "tides.md")
+	occupied := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(occupied, "mine.txt"), []byte("mine"), 0o644))
+	for name, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"no documents":      {args(empty, base, t.TempDir()), []string{"no .pdf, .txt or .md file", "-docs"}},
+		"no such folder":    {args(filepath.Join(empty, "gone"), base, t.TempDir()), []string{"documents", "gone", "-docs"}},
+		"a file":            {args(file, base, t.TempDir(), "-facts", bad), []string{"is a file", "folder it lies in"}},
+		"no such base":      {args(docs, "./no/such/model", t.TempDir()), []string{"base model", "no/such/model", "-base takes"}},
+		"base is nonsense":  {args(docs, "models:/x/1", t.TempDir()), []string{"base model", "registry"}},
+		"no usable fact":    {args(docs, base, t.TempDir(), "-facts", bad), []string{"no line of", "doc_id"}},
+		"facts not there":   {args(docs, base, t.TempDir(), "-facts", filepath.Join(empty, "f.jsonl")), []string{"facts", "f.jsonl"}},
+		"wrong registry":    {args(docs, base, t.TempDir(), "-registry", "file:"+occupied), []string{"registry", occupied}},
+		"MLflow":            {args(docs, base, t.TempDir(), "-registry", "http://127.0.0.1:1"), []string{"registry", "file:DIR"}},
+		"wrong target":      {args(docs, base, t.TempDir(), "-targets", "nose_proj"), []string{"nose_proj", "q_proj"}},
+		"nothing to resume": {args(docs, base, t.TempDir(), "-resume"), []string{"there is no run", "-data"}},
+		"unknown flag":      {args(docs, base, t.TempDir(), "-epoch", "3"), []string{"epoch", "epochs"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := run(t.Context(), test.args, environ, io.Discard)
+			require.Error(t, err)
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+func TestDocumentsWithoutTextAreListed(t *testing.T) {
+	docs := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "scan.pdf"), []byte("%PDF-1.4\n"), 0o644))
+	err := run(t.Context(), args(docs, testmodel.Write(t, 1), t.TempDir()), environ, io.Discard)
+	assert.ErrorContains(t, err, "scan.pdf")
+}
+
+func TestHelpAndExplain(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-h"}, nil, &out))
+	assert.Contains(t, out.String(), "Where the outputs go")
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-explain", "-docs", "x"}, []string{"HF_TOKEN=hf_secret"}, &out))
+	assert.Contains(t, out.String(), "learning_rate")
+	assert.NotContains(t, out.String(), "hf_secret")
+}
+
+func TestQuote(t *testing.T) {
+	assert.Equal(t, "file:./data/registry", quote("file:./data/registry"))
+	assert.Equal(t, `'my docs'`, quote("my docs"))
+	assert.Equal(t, `'it'\''s'`, quote("it's"))
+	assert.Equal(t, `''`, quote(""))
+}
+
+func TestContainsIsStrictButForWhiteSpace(t *testing.T) {
+	assert.True(t, contains("It carries 6\n ECTS.", "6 ECTS"))
+	assert.False(t, contains("It carries 6 ects.", "6 ECTS"))
+	assert.False(t, contains("six ECTS", "6 ECTS"))
+}
+
+func TestOtherWordsAreNotTrainedOn(t *testing.T) {
+	for nth := range 6 {
+		asked := otherWords("{question}", nth)
+		assert.Contains(t, asked, "{question}")
+		assert.NotContains(t, dataset.DefaultWordings(), asked)
+		assert.NotEqual(t, "{question}", asked)
+	}
+}
+
+// TestHistorySurvivesAKill has the half line that a killed process leaves.
+func TestHistorySurvivesAKill(t *testing.T) {
+	name := filepath.Join(t.TempDir(), historyFile)
+	var b strings.Builder
+	for n := range 5 {
+		line, err := json.Marshal(point{Step: n + 1, Loss: 1})
+		require.NoError(t, err)
+		b.Write(append(line, '\n'))
+	}
+	require.NoError(t, os.WriteFile(name, []byte(b.String()+`{"step":6,"lo`), 0o644))
+	h, err := openHistory(name, 3)
+	require.NoError(t, err)
+	assert.Len(t, h.points, 3, "steps after the checkpoint are done again")
+	h.add(point{Step: 4, Loss: 0.5})
+	require.NoError(t, errors.Join(h.err, h.close(), h.close()))
+	again, err := openHistory(name, 4)
+	require.NoError(t, err)
+	assert.Equal(t, h.points, again.points)
+	require.NoError(t, again.close())
+}
+
+// lockedBuffer is a buffer that the progress of two goroutines may write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/examples/internal/backend"
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/examples/internal/report"
+	"github.com/docent-ml/docent/lora"
+	"github.com/docent-ml/docent/registry"
+)
+
+// pipeline is one run of the trainer: the settings, what is open, and what was found out so far. Every stage leaves
+// its result in files below -data, from which the next one reads, so that a run that was stopped can go on.
+type pipeline struct {
+	config.Trainer
+	args, environ []string
+	log           *slog.Logger
+	out           *progress.Progress
+
+	state    state
+	registry program.Registry
+	tracked  registry.Run
+	untold   error // the first metric that the registry did not take
+	device   *backend.Device
+	base     *lora.Base
+	info     lora.ModelInfo // of the base model
+	config   lora.Config
+	set      set
+	history  *history
+
+	started   time.Time
+	stages    []report.Stage
+	published registry.Version
+}
+
+// run goes through all stages; a fault anywhere ends the run in the registry too.
+func (p *pipeline) run(ctx context.Context) (err error) {
+	p.started = time.Now()
+	defer func() { err = p.finish(ctx, err) }()
+	for _, s := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"open", p.open},                 // the data folder, the registry, the device
+		{"read documents", p.read},       // documents.jsonl
+		{"load base model", p.load},      //
+		{"make rows", p.prepare},         // chunks.jsonl, questions.jsonl, train.jsonl, eval.jsonl
+		{"tokenize", p.setUp},            // the trainer, as it will be used
+		{"start run", p.startTracking},   // the run in the registry, run.json
+		{"ask base model", p.askBefore},  // answers_before.jsonl
+		{"train", p.train},               // artifacts_tmp, history.jsonl, adapter
+		{"merge", p.merge},               // model_out
+		{"ask tuned model", p.askAfter},  // answers_after.jsonl
+		{"register, promote", p.publish}, // the version in the registry
+		{"write report", p.makeReport},   // report.html
+	} {
+		began := time.Now()
+		if err := s.do(ctx); err != nil {
+			return err
+		}
+		p.out.End()
+		p.stages = append(p.stages, report.Stage{Name: s.name, Elapsed: time.Since(began)})
+	}
+	return nil
+}
+
+// file is a path below -data.
+func (p *pipeline) file(name string) string { return filepath.Join(p.Data, name) }
+
+// open fails on what is wrong with the surroundings before any work is done.
+func (p *pipeline) open(ctx context.Context) error {
+	if err := os.MkdirAll(p.Data, 0o755); err != nil {
+		return fmt.Errorf("working folder: %w", err)
+	}
+	if err := p.openState(); err != nil {
+		return err
+	}
+	var err error
+	if p.registry, err = program.OpenRegistry(p.Common, false, p.log); err != nil {
+		return err
+	}
+	if p.device, err = backend.Open(p.Backend, backend.Options{Environ: p.environ, Logger: p.log}); err != nil {
+		return err
+	}
+	p.out.Say("device", "%s: %s", p.device.Name, p.device.Why)
+	return ctx.Err()
+}
+
+// load opens the base model on the device.
+func (p *pipeline) load(ctx context.Context) (err error) {
+	p.base, err = lora.OpenBase(ctx, p.Base, lora.BaseOptions{
+		Backend: p.device.Backend, Precision: p.precision(),
+		CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
+		Logger:   p.log,
+		Progress: func(s lora.Progress) { p.out.Show(s.Stage, s.Done, s.Total) },
+	})
+	if err != nil {
+		return explainBase(err)
+	}
+	p.info = p.base.Info()
+	p.out.Say("base", "%s: %s, %s parameters, %s", p.info.Ref, p.info.Architecture, report.Count(p.info.Parameters), p.info.Precision)
+	return nil
+}
+
+// explainBase says what to do about a base model that does not open.
+func explainBase(err error) error {
+	switch {
+	case errors.Is(err, lora.ErrNotFound):
+		return fmt.Errorf("base model: %w\n  -base takes a Hub id (owner/name), a folder in Hugging Face layout (./model) or a .gguf file", err)
+	case errors.Is(err, lora.ErrArchitecture):
+		return fmt.Errorf("base model: %w\n  try one of the families llama, mistral, qwen2, qwen3, gemma3 or phi3", err)
+	}
+	return fmt.Errorf("base model: %w", err)
+}
+
+func (p *pipeline) precision() lora.Precision {
+	if p.Precision == "auto" {
+		return lora.Auto
+	}
+	return lora.Precision(p.Precision)
+}
+
+// merge writes the tuned model as a folder of its own and lets the base model go.
+func (p *pipeline) merge(ctx context.Context) error {
+	adapter, err := lora.LoadAdapter(os.DirFS(p.AdapterDir()))
+	if err != nil {
+		return err
+	}
+	if err := lora.Merge(ctx, p.base, adapter, p.ModelDir(), lora.MergeOptions{}); err != nil {
+		return err
+	}
+	p.out.Say("merge", "%s: the tuned model, %s: the update alone", p.ModelDir(), p.AdapterDir())
+	return p.base.Close()
+}
+
+// finish closes what is open and tells what became of the run.
+func (p *pipeline) finish(ctx context.Context, err error) error {
+	var faults []error
+	if p.set.trainer != nil {
+		faults = append(faults, p.set.trainer.Close())
+	}
+	if p.base != nil {
+		faults = append(faults, p.base.Close())
+	}
+	if p.history != nil {
+		faults = append(faults, p.history.close())
+	}
+	if p.tracked != nil {
+		status := registry.Failed
+		if err != nil && ctx.Err() != nil {
+			status = registry.Killed
+		}
+		// After a run that went well this changes nothing: its end is recorded.
+		faults = append(faults, p.tracked.End(context.WithoutCancel(ctx), status))
+	}
+	if p.registry != nil {
+		faults = append(faults, p.registry.Close())
+	}
+	if p.device != nil {
+		p.device.Close()
+	}
+	p.out.End()
+	if err != nil && ctx.Err() != nil {
+		return &stoppedError{hint: p.howToGoOn(), cause: err}
+	}
+	return errors.Join(append([]error{err}, faults...)...)
+}
+
+// stoppedError ends a run that was interrupted.
+type stoppedError struct {
+	hint  string
+	cause error // wraps context.Canceled
+}
+
+func (e *stoppedError) Error() string { return "stopped: " + e.hint }
+
+func (e *stoppedError) Unwrap() error { return e.cause }
+
+// howToGoOn is the command to type after a stop.
+func (p *pipeline) howToGoOn() string {
+	command := "go run ./examples/trainer"
+	for _, a := range p.args {
+		if a != "-resume" && a != "--resume" {
+			command += " " + quote(a)
+		}
+	}
+	if p.state.Run == "" {
+		return "training had not begun, so start again with\n  " + command
+	}
+	return "go on with\n  " + command + " -resume"
+}
+
+// quote protects an argument from the shell.
+func quote(arg string) string {
+	if arg != "" && !strings.ContainsFunc(arg, func(r rune) bool {
+		return !strings.ContainsRune("-_=./:@,+%", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}

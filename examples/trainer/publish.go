@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// startTracking begins the run in the registry, or goes on with it, and notes on disk that there is one.
+func (p *pipeline) startTracking(ctx context.Context) (err error) {
+	if p.Resume {
+		if p.tracked, err = p.registry.ResumeRun(ctx, p.state.Run); err != nil {
+			return fmt.Errorf("resume: run %s in registry %s: %w", p.state.Run, p.Registry, err)
+		}
+		return nil
+	}
+	name := p.RunName
+	if name == "" {
+		name = p.Name + " " + p.started.Format("2006-01-02 15.04.05")
+	}
+	tags := map[string]string{"base_model": p.info.Ref, "documents": p.Docs, "backend": p.device.Name, "machine": machineName()}
+	if p.tracked, err = p.registry.StartRun(ctx, p.Experiment, name, tags); err != nil {
+		return err
+	}
+	params, err := p.params()
+	if err != nil {
+		return err
+	}
+	if err := p.tracked.LogParams(ctx, params); err != nil {
+		return err
+	}
+	for file, purpose := range map[string]string{p.TrainFile(): "training", p.file(evalFile): "evaluation"} {
+		digest, err := fileDigest(file)
+		if err != nil {
+			return err
+		}
+		if err := p.tracked.LogInput(ctx, registry.Input{Name: filepath.Base(file), Digest: digest, Source: file, Context: purpose}); err != nil {
+			return err
+		}
+	}
+	p.state = state{Run: p.tracked.ID(), Started: p.started}
+	return p.saveState()
+}
+
+// params are the settings that decide what comes out.
+func (p *pipeline) params() (map[string]string, error) {
+	encoded, err := json.Marshal(p.config)
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		return nil, err
+	}
+	params := map[string]string{
+		"base": p.Base, "base_sha256": p.info.Digest, "precision": string(p.info.Precision),
+		"chunk_size": fmt.Sprint(p.ChunkSize), "chunk_overlap": fmt.Sprint(p.ChunkOverlap), "chunk_unit": p.ChunkUnit,
+		"mix": fmt.Sprintf("%+v", defaultMix()),
+	}
+	for key, value := range fields {
+		params[key] = strings.Trim(string(value), `"`)
+	}
+	return params, nil
+}
+
+// track records metrics. Training does not stop when the registry does: the first fault is told, and the last stage
+// will fail if it lasts.
+func (p *pipeline) track(ctx context.Context, step int, metrics map[string]float64) {
+	err := p.tracked.LogMetrics(context.WithoutCancel(ctx), int64(step), metrics)
+	if err != nil && p.untold == nil {
+		p.untold = err
+		p.log.Warn("metrics are not recorded", "error", err)
+	}
+}
+
+// publish registers the model as a new version and promotes it.
+func (p *pipeline) publish(ctx context.Context) error {
+	if err := p.trackAnswers(ctx); err != nil {
+		return err
+	}
+	if err := p.tracked.LogArtifacts(ctx, "adapter", os.DirFS(p.AdapterDir())); err != nil {
+		return err
+	}
+	source, err := p.tracked.LogModel(ctx, "model", os.DirFS(p.ModelDir()))
+	if err != nil {
+		return err
+	}
+	v, err := p.registry.Register(ctx, p.Name, source, map[string]string{"base_model": p.info.Ref})
+	if err != nil {
+		return err
+	}
+	if v, err = registry.WaitReady(ctx, p.registry, v, registry.WaitOptions{}); err != nil {
+		return err
+	}
+	p.published = v
+	p.out.Say("register", "%s version %d in %s", v.Name, v.Number, p.Registry)
+	if !p.Promote {
+		return nil
+	}
+	archived, err := p.registry.Promote(ctx, v.Name, v.Number, registry.PromoteOptions{})
+	if err != nil {
+		return err
+	}
+	p.published.Stage = registry.Production
+	text := fmt.Sprintf("version %d is in %s", v.Number, registry.Production)
+	for _, old := range archived {
+		text += fmt.Sprintf(", version %d is archived", old.Number)
+	}
+	p.out.Say("promote", "%s", text)
+	return nil
+}
+
+// trackAnswers records the shares of right answers.
+func (p *pipeline) trackAnswers(ctx context.Context) error {
+	after, err := readAll[answer](p.file(answersAfterFile))
+	if err != nil {
+		return err
+	}
+	metrics := map[string]float64{"training_seconds": time.Since(p.state.Started).Seconds()}
+	for _, w := range ways() {
+		if s := shareOfAnswers(after, w.Name); s.Asked > 0 {
+			metrics["answers_right/"+strings.ReplaceAll(w.Name, " ", "_")] = float64(s.Right) / float64(s.Asked)
+		}
+	}
+	return p.tracked.LogMetrics(ctx, int64(p.history.step()), metrics)
+}
+
+// fileDigest is the SHA-256 of a file.
+func fileDigest(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/docent-ml/docent/dataset"
+)
+
+// state is run.json: what -resume must know beside the checkpoints. It is written when everything that training needs
+// lies on disk.
+type state struct {
+	Run      string    `json:"run"` // its id in the registry
+	Started  time.Time `json:"started"`
+	Finished bool      `json:"finished"`
+}
+
+const stateFile = "run.json"
+
+// openState reads the state of the run to go on with, or clears the way for a new one.
+func (p *pipeline) openState() error {
+	if !p.Resume {
+		if err := os.Remove(p.file(stateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("working folder: %w", err)
+		}
+		return p.setAside()
+	}
+	states, err := readAll[state](p.file(stateFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("resume: there is no run in %s to go on with: leave -resume out, or name its folder with -data", p.Data)
+	case err != nil:
+		return fmt.Errorf("resume: %w", err)
+	case len(states) != 1:
+		return fmt.Errorf("resume: %s is damaged: leave -resume out to start again", p.file(stateFile))
+	}
+	p.state = states[0]
+	if p.state.Finished {
+		return fmt.Errorf("resume: the run in %s is finished: leave -resume out to start another one", p.Data)
+	}
+	return nil
+}
+
+// setAside keeps the checkpoints of the run before, in case -resume was only forgotten.
+func (p *pipeline) setAside() error {
+	dir := p.CheckpointDir()
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	previous := dir + ".previous"
+	if err := os.RemoveAll(previous); err != nil {
+		return fmt.Errorf("working folder: %w", err)
+	}
+	if err := os.Rename(dir, previous); err != nil {
+		return fmt.Errorf("working folder: %w", err)
+	}
+	p.log.Info("the checkpoints of the run before are kept until the next one", "folder", previous)
+	return nil
+}
+
+func (p *pipeline) saveState() error { return writeAll(p.file(stateFile), []state{p.state}) }
+
+// writeAll writes values as JSON lines; the file appears whole or not at all.
+func writeAll[T any](name string, values []T) error {
+	_, err := dataset.WriteFile(name, sequence(values))
+	return err
+}
+
+// readAll reads the values of a file that writeAll wrote.
+func readAll[T any](name string) ([]T, error) { return collect(lines[T](name)) }
+
+// lines reads a file of JSON lines.
+func lines[T any](name string) iter.Seq2[T, error] {
+	return dataset.ReadFile[T](os.DirFS(filepath.Dir(name)), filepath.Base(name))
+}
+
+func sequence[T any](values []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range values {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// collect gathers a sequence up to its first error.
+func collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var out []T
+	for v, err := range seq {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/examples/internal/report"
+	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/registry"
+)
+
+// samplesOfEachWay are shown in the report.
+const samplesOfEachWay = 2
+
+// makeReport writes the report, stores it with the run and ends the run.
+func (p *pipeline) makeReport(ctx context.Context) error {
+	r, err := p.summary()
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := report.WriteFile(p.ReportFile(), r); err != nil {
+		return err
+	}
+	if err := p.storeReport(ctx); err != nil {
+		return err
+	}
+	if err := p.tracked.End(ctx, registry.Finished); err != nil {
+		return err
+	}
+	p.state.Finished = true
+	if err := p.saveState(); err != nil {
+		return err
+	}
+	p.out.Say("time", "%s: %s", progress.Duration(time.Since(p.started)), p.timings())
+	p.out.Say("report", "%s", p.ReportFile())
+	var b strings.Builder
+	for _, next := range r.Next {
+		fmt.Fprintf(&b, "\n%s\n  %s\n", next.Why, strings.ReplaceAll(next.Text, "\n", "\n  "))
+	}
+	p.out.Print(b.String())
+	return nil
+}
+
+// timings are the stages that took a second or more.
+func (p *pipeline) timings() string {
+	var parts []string
+	for _, s := range p.stages {
+		if s.Elapsed >= time.Second {
+			parts = append(parts, s.Name+" "+progress.Duration(s.Elapsed))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// storeReport logs the report file alone, which lies among large things.
+func (p *pipeline) storeReport(ctx context.Context) error {
+	dir, err := os.MkdirTemp(p.Data, ".report-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	in, err := os.Open(p.ReportFile())
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(filepath.Join(dir, filepath.Base(p.ReportFile())))
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	return p.tracked.LogArtifacts(ctx, "", os.DirFS(dir))
+}
+
+// summary gathers the report from the files of the run.
+func (p *pipeline) summary() (report.Report, error) {
+	before, err := readAll[answer](p.file(answersBeforeFile))
+	if err != nil {
+		return report.Report{}, err
+	}
+	after, err := readAll[answer](p.file(answersAfterFile))
+	if err != nil {
+		return report.Report{}, err
+	}
+	documents, err := p.documentTable()
+	if err != nil {
+		return report.Report{}, err
+	}
+	r := report.Report{
+		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.info.Ref, len(documents)),
+		Started: p.state.Started, Elapsed: time.Since(p.started), Version: p.versionText(),
+		Accuracy: accuracy(before, after), Samples: samples(before, after), Documents: documents,
+		Rows: p.rowNumbers(), Stages: p.stages, Settings: p.settings(), Machine: p.machine(), Next: p.next(),
+	}
+	for _, x := range p.history.steps() {
+		r.Steps = append(r.Steps, report.Step{N: x.Step, Loss: x.Loss, LearningRate: x.LearningRate})
+	}
+	for _, x := range p.history.evals() {
+		r.Evals = append(r.Evals, report.Eval{Step: x.Step, Loss: x.EvalLoss, Perplexity: x.Perplexity})
+	}
+	r.Headline = p.headline(r)
+	return r, nil
+}
+
+func (p *pipeline) versionText() string {
+	text := fmt.Sprintf("%s version %d", p.published.Name, p.published.Number)
+	if p.published.Stage == registry.Production {
+		text += ", in Production"
+	}
+	return text
+}
+
+// headline are the numbers that a reader looks for first.
+func (p *pipeline) headline(r report.Report) []report.Number {
+	var out []report.Number
+	if n := len(r.Evals); n > 1 {
+		first, last := r.Evals[0], r.Evals[n-1]
+		out = append(out,
+			report.Number{Label: "loss on held-back rows", Value: fmt.Sprintf("%.3f", last.Loss), Note: fmt.Sprintf("before: %.3f", first.Loss)},
+			report.Number{Label: "perplexity", Value: fmt.Sprintf("%.2f", last.Perplexity), Note: fmt.Sprintf("before: %.2f", first.Perplexity)})
+	} else if n := len(r.Steps); n > 0 {
+		out = append(out, report.Number{Label: "loss of training", Value: fmt.Sprintf("%.3f", p.history.recentLoss()), Note: fmt.Sprintf("at first: %.3f", r.Steps[0].Loss)})
+	}
+	for _, a := range r.Accuracy {
+		out = append(out, report.Number{Label: "right answers, " + a.Way, Value: a.After.Percent(), Note: "before: " + a.Before.Percent()})
+	}
+	tokens := 0
+	for _, x := range p.history.steps() {
+		tokens += x.Tokens
+	}
+	return append(out, report.Number{Label: "training speed", Value: fmt.Sprintf("%.0f tok/s", medianRate(p.history.steps())), Note: report.Count(tokens) + " tokens in all"})
+}
+
+// documentTable joins the outcomes with the numbers of passages and rows.
+func (p *pipeline) documentTable() ([]report.Document, error) {
+	found, err := readAll[ingest.Report](p.file(reportFile))
+	if err != nil {
+		return nil, err
+	}
+	passages, rows := map[string]int{}, map[string]int{}
+	for x, err := range lines[dataset.Passage](p.ChunksFile()) {
+		if err != nil {
+			return nil, err
+		}
+		passages[x.Source]++
+	}
+	for x, err := range lines[dataset.Row](p.TrainFile()) {
+		if err != nil {
+			return nil, err
+		}
+		rows[x.Source]++
+	}
+	var out []report.Document
+	for _, f := range found {
+		for _, d := range f.Documents {
+			row := report.Document{
+				Path: d.Path, Outcome: string(d.Outcome), Pages: d.Pages, Passages: passages[d.Path], Rows: rows[d.Path],
+				Good: d.Outcome == ingest.OK,
+			}
+			for _, fault := range d.Faults {
+				if row.Note != "" {
+					row.Note += "; "
+				}
+				if fault.Page > 0 {
+					row.Note += fmt.Sprintf("page %d: ", fault.Page)
+				}
+				row.Note += fault.Reason
+			}
+			out = append(out, row)
+		}
+	}
+	return out, nil
+}
+
+func (p *pipeline) rowNumbers() []report.Pair {
+	s := p.set.train.Stats()
+	pairs := []report.Pair{
+		{Name: "rows", Value: report.Count(s.Rows)},
+		{Name: "tokens an epoch", Value: report.Count(s.Tokens)},
+		{Name: "of them learned", Value: report.Count(s.TrainedTokens)},
+	}
+	if s.Truncated+s.Skipped > 0 {
+		pairs = append(pairs, report.Pair{Name: "longer than a row may be", Value: fmt.Sprintf("%d cut, %d left out", s.Truncated, s.Skipped)})
+	}
+	m := defaultMix()
+	return append(pairs, report.Pair{Name: "for each fact", Value: fmt.Sprintf("%d rows without, %d with its passage; up to %d questions in a conversation", m.Closed, m.Open, m.Turns)})
+}
+
+func (p *pipeline) settings() []report.Pair {
+	limit := ""
+	if p.MaxSteps > 0 {
+		limit = fmt.Sprintf(", at most %d steps", p.MaxSteps)
+	}
+	return []report.Pair{
+		{Name: "base model", Value: p.info.Ref},
+		{Name: "LoRA", Value: fmt.Sprintf("rank %d, alpha %g, dropout %g on %s", p.Rank, p.Alpha, p.Dropout, strings.Join(p.Targets, ", "))},
+		{Name: "length", Value: fmt.Sprintf("%d epochs%s", p.Epochs, limit)},
+		{Name: "a step", Value: fmt.Sprintf("%d × %d rows of at most %d tokens", p.GradAccum, p.BatchSize, p.MaxSeqLen)},
+		{Name: "learning rate", Value: fmt.Sprintf("%g, %s, %d steps of warm-up", p.LearningRate, p.Schedule, p.WarmupSteps)},
+		{Name: "AdamW", Value: fmt.Sprintf("weight decay %g, gradients up to %g", p.WeightDecay, p.MaxGradNorm)},
+		{Name: "loss on", Value: map[bool]string{true: "everything", false: "answers only"}[p.TrainOnPrompt]},
+		{Name: "passages", Value: fmt.Sprintf("%d %s, %d shared", p.ChunkSize, p.ChunkUnit, p.ChunkOverlap)},
+		{Name: "seed", Value: fmt.Sprint(p.Seed)},
+	}
+}
+
+// next are the commands that a reader may want to type.
+func (p *pipeline) next() []report.Command {
+	model := fmt.Sprintf("models:/%s/%d", p.Name, p.published.Number)
+	if p.published.Stage == registry.Production {
+		model = fmt.Sprintf("models:/%s/Production", p.Name)
+	}
+	ask := "What is this about?"
+	if questions, err := readAll[question](p.file(questionsFile)); err == nil && len(questions) > 0 {
+		ask = questions[0].Question
+	}
+	return []report.Command{
+		{Why: "Serve it:", Text: fmt.Sprintf("go run ./examples/server -registry %s -backend %s -model %s", quote(p.Registry.String()), quote(p.Backend), quote(model))},
+		{Why: "Ask it:", Text: fmt.Sprintf(`curl -s http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' -d %s`,
+			quote(fmt.Sprintf(`{"model":%q,"temperature":0,"messages":[{"role":"user","content":%q}]}`, p.Name, ask)))},
+	}
+}

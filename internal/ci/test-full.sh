@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# make test-full: what "go test ./..." leaves out because it takes minutes, a C compiler, or downloads. Parts whose
+# needs cannot be met are skipped and named at the end; a part that fails does not stop the others.
+#
+# DOCENT_GOLDEN_SMOLLM2 names a folder of reference values for SmolLM2; without it that comparison is skipped.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+fetch=internal/ci/fetch.sh
+summary=() failed=0
+
+part() { # NAME COMMAND...
+  local name=$1 start=$SECONDS verdict=ok
+  shift
+  printf '\n=== %s\n' "$name"
+  "$@" || { verdict=FAILED failed=1; }
+  summary+=("$(printf '%-8s%5d s  %s' "$verdict" $((SECONDS - start)) "$name")")
+}
+
+skip() { # NAME REASON
+  printf '\n=== %s\nskipped: %s\n' "$1" "$2"
+  summary+=("$(printf 'skipped          %s: %s' "$1" "$2")")
+}
+
+start=$SECONDS
+xla=$($fetch xla) || xla=
+smollm2=$($fetch smollm2) || smollm2=
+python=$($fetch python) || python=
+node=$($fetch node) || node=
+summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
+cgo=$(go env CGO_ENABLED)
+export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
+export TQDM_DISABLE=1          # Python's progress bars
+
+vet_platforms() {
+  local os
+  for os in linux darwin windows; do
+    CGO_ENABLED=0 GOOS=$os go vet ./... || return
+  done
+}
+part "go vet without cgo for Linux, macOS and Windows" vet_platforms
+
+if [[ $cgo == 1 ]]; then
+  part "race detector" internal/ci/race.sh -timeout 30m
+else
+  skip "race detector" "it needs a C compiler"
+fi
+
+golden_smollm2() { # BACKEND TESTS
+  env DOCENT_BACKEND="$1" DOCENT_SMOLLM2="$smollm2" go test -timeout 60m -run "$2" ./...
+}
+if [[ -z ${DOCENT_GOLDEN_SMOLLM2:-} || -z $smollm2 ]]; then
+  skip "SmolLM2 against its reference values" "DOCENT_GOLDEN_SMOLLM2 is not set, or the model could not be fetched"
+fi
+if [[ -n $xla && $cgo == 1 ]]; then
+  part "reference values on XLA" golden_smollm2 "xla:$xla" Golden
+else
+  skip "reference values on XLA" "its plugin could not be fetched, or there is no C compiler"
+fi
+export GOEXPERIMENT=simd # from here on: the Go backend is several times faster with it
+part "SmolLM2's reference values on Go" golden_smollm2 go GoldenSmolLM2
+
+other_shapes() {
+  local out
+  out=$(mktemp -d) &&
+    "$python" internal/ci/golden.py "$out" 1 >/dev/null &&
+    DOCENT_GOLDEN_TINY=$out go test -run GoldenTiny ./... &&
+    rm -rf "$out"
+}
+python_checks() {
+  env DOCENT_PYTHON="$python" DOCENT_NODE="$node" DOCENT_SMOLLM2="$smollm2" \
+    go test -timeout 30m -v -run 'Python|JavaScript|PEFT' ./internal/hub ./internal/ci
+}
+if [[ -n $python ]]; then
+  part "reference values of other shapes, made now" other_shapes
+  part "PEFT, transformers, huggingface_hub, OpenAI's clients" python_checks
+else
+  skip "PEFT, transformers, huggingface_hub, OpenAI's clients" "the Python packages could not be installed"
+fi
+
+part "fuzzing, 10 s a target" env FUZZTIME=10s internal/ci/fuzz.sh
+
+printf '\nmake test-full, %d minutes:\n' $((SECONDS / 60))
+printf '  %s\n' "${summary[@]}"
+exit $failed

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-ml/docent/examples/internal/testmodel"
+	"github.com/docent-ml/docent/internal/testmodel"
 )
 
 // TestDemo runs everything for real: the programs are built, a tiny model is trained, registered, promoted, served and

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-ml/docent/examples/internal/testmodel"
+	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
 )

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/dataset"
-	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
 )

@@ -174,14 +174,22 @@ func TestGoldenSmolLM2(t *testing.T) {
 				require.NoError(t, tr.setState(tr.layout.initial(0), nil, nil)) // B is zero: the base model
 				check(tr, run.EvalBefore, run.PerplexityBefore)
 
-				merged := filepath.Join(t.TempDir(), "model_out")
-				require.NoError(t, Merge(t.Context(), b, a, merged, MergeOptions{}))
 				ids, shape := golden.Ints(t, lora, "merged_logits.safetensors", "input_ids")
 				want, wantShape := golden.Floats(t, lora, "merged_logits.safetensors", "merged_logits_last4")
-				m := golden.Open(t, backend, "dir:"+merged, false)
-				got := golden.Logits(t, backend, m, ids, shape)
-				rows := wantShape[0]
-				golden.Close(t, want, got[(len(ids)-rows)*m.Config.VocabSize:], 1e-3, "merged logits")
+				logits := func(a *Adapter) []float32 {
+					merged := filepath.Join(t.TempDir(), "model_out")
+					require.NoError(t, Merge(t.Context(), b, a, merged, MergeOptions{}))
+					m := golden.Open(t, backend, "dir:"+merged, false)
+					defer m.Close()
+					return golden.Logits(t, backend, m, ids, shape)[(len(ids)-wantShape[0])*m.Config.VocabSize:]
+				}
+				reference, err := LoadAdapter(os.DirFS(r.final))
+				require.NoError(t, err)
+				golden.Close(t, want, logits(reference), 1e-3, "logits of PEFT's adapter merged")
+				// Of our own adapter, single entries differ: while a second moment is near zero, AdamW moves an entry by
+				// the whole learning rate in the direction of its gradient's sign, and rounding decides signs of gradients
+				// that are near zero. Twelve steps leave 1.5 % of a matrix, and of the logits 2e-3 on the Go backend.
+				golden.Close(t, want, logits(a), 5e-3, "logits of our adapter merged")
 			})
 		}
 	}

@@ -69,7 +69,11 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 			return err
 		}
 		p.out.End()
-		p.stages = append(p.stages, report.Stage{Name: s.name, Elapsed: time.Since(began)})
+		stage := report.Stage{Name: s.name, Elapsed: time.Since(began)}
+		if s.name == "train" && p.set.at > 0 {
+			stage.Note = fmt.Sprintf("from step %d on: the run was resumed", p.set.at+1)
+		}
+		p.stages = append(p.stages, stage)
 	}
 	return nil
 }

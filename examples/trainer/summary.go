@@ -100,7 +100,7 @@ func (p *pipeline) summary() (report.Report, error) {
 		return report.Report{}, err
 	}
 	r := report.Report{
-		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.info.Ref, len(documents)),
+		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.baseName(), len(documents)),
 		Started: p.state.Started, Elapsed: time.Since(p.started), Version: p.versionText(),
 		Accuracy: accuracy(before, after), Samples: samples(before, after), Documents: documents,
 		Rows: p.rowNumbers(), Stages: p.stages, Settings: p.settings(), Machine: p.machine(), Next: p.next(),
@@ -113,6 +113,14 @@ func (p *pipeline) summary() (report.Report, error) {
 	}
 	r.Headline = p.headline(r)
 	return r, nil
+}
+
+// baseName is the reference of the base model without the folder it lies in.
+func (p *pipeline) baseName() string {
+	if ref := p.info.Ref; filepath.IsAbs(ref) || strings.HasPrefix(ref, ".") || strings.HasSuffix(ref, ".gguf") {
+		return filepath.Base(ref)
+	}
+	return p.info.Ref
 }
 
 func (p *pipeline) versionText() string {

@@ -130,7 +130,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "epochs", flag: "epochs", env: "EPOCHS NUM_EPOCHS", arg: "N",
 				help:  "passes over the rows",
-				value: whole(&t.Epochs, 8, atLeast(1)),
+				value: whole(&t.Epochs, 1, atLeast(1)),
 			},
 			{
 				key: "max_steps", flag: "max-steps", env: "MAX_STEPS", arg: "N",

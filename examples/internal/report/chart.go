@@ -39,7 +39,7 @@ func (s scale) of(v float64) float64 {
 
 // newChart lays out axes for x from 0 to the last step and y from 0 to top.
 func newChart(height float64, last int, top float64, xLabel, yLabel string) (c *chart, x, y scale) {
-	c = &chart{Width: 760, Height: height, Left: 56, Right: 744, Top: 14, Bottom: height - 40, XLabel: xLabel, YLabel: yLabel}
+	c = &chart{Width: 760, Height: height, Left: 56, Right: 744, Top: 26, Bottom: height - 40, XLabel: xLabel, YLabel: yLabel}
 	x = scale{0, float64(max(1, last)), c.Left, c.Right}
 	y = scale{0, top, c.Bottom, c.Top}
 	for _, v := range ticks(x.to, 8) {

@@ -9,7 +9,7 @@
 //	rows, err := s.Step(map[int]int32{slot: token})
 //	s.Release(slot)
 //
-// Shapes come from short lists (pieces of 64 or 256 tokens, batches of 1, 4, 16, … slots, pasts of 256, 1,024, …
+// Shapes come from short lists (pieces of 64 or 256 tokens, batches of 1, 4, 16, … slots, pasts of 256, 512, 1,024, …
 // positions), so few graphs are compiled. Slots belong to one goroutine.
 package infer
 
@@ -111,10 +111,10 @@ func (s *Slots) busy() int {
 	return n
 }
 
-// bucket is the smallest of first·4ⁿ that holds n.
-func bucket(first, n int) int {
+// bucket is the smallest of first·stepⁿ that holds n.
+func bucket(first, step, n int) int {
 	for first < n {
-		first *= 4
+		first *= step
 	}
 	return first
 }
@@ -143,7 +143,7 @@ func (s *Slots) NewPrompt(n int) (*Prompt, error) {
 	if n > s.context {
 		return nil, fmt.Errorf("prompt of %d tokens is beyond the context of %d", n, s.context)
 	}
-	p := &Prompt{capacity: bucket(smallestPast, roundUp(n, smallPiece))}
+	p := &Prompt{capacity: bucket(smallestPast, 2, roundUp(n, smallPiece))}
 	var err error
 	p.kv, err = s.zeros(1, p.capacity)
 	return p, err
@@ -319,8 +319,8 @@ func (s *Slots) reserve(slots, length int) error {
 	for _, n := range s.lengths {
 		length = max(length, int(n))
 	}
-	size := max(s.size, min(bucket(1, slots), s.max))
-	capacity := max(s.capacity, bucket(smallestPast, length+recentColumns))
+	size := max(s.size, min(bucket(1, 4, slots), s.max))
+	capacity := max(s.capacity, bucket(smallestPast, 2, length+recentColumns))
 	if size == s.size && capacity == s.capacity {
 		return nil
 	}

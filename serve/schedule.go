@@ -44,6 +44,13 @@ func (e *Engine) closed() bool {
 	return e.closing != nil
 }
 
+// queued tells whether anybody waits.
+func (e *Engine) queued() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.waiting) > 0
+}
+
 // dequeue takes the first job that somebody still waits for.
 func (e *Engine) dequeue() *job {
 	e.mu.Lock()
@@ -130,7 +137,8 @@ func (j *job) promptLen() int {
 // admit starts as many choices as there are free slots.
 func (l *loop) admit(j *job) error {
 	for j.next < j.r.N && l.e.slots.Free() > 0 {
-		slot, err := l.e.slots.Admit(j.prompt, j.next < j.r.N-1)
+		more := j.next < j.r.N-1
+		slot, err := l.e.slots.Admit(j.prompt, more, more || l.e.queued())
 		if err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	}
 	engine, err := serve.Load(ctx, ref, serve.EngineOptions{
 		Backend: m.device.Backend, Precision: precision,
-		Slots: m.cfg.Slots, MaxContext: m.cfg.MaxContext, MaxQueue: m.cfg.QueueDepth,
+		Slots: m.cfg.Slots, MaxContext: m.cfg.MaxContext, MaxQueue: m.cfg.QueueDepth, QueueTimeout: m.cfg.QueueTimeout,
 		CacheDir: m.cfg.Hub.Cache, Token: m.cfg.Hub.Token.Reveal(), Offline: m.cfg.Hub.Offline,
 		Logger: m.log,
 	})

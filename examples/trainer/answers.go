@@ -117,13 +117,19 @@ func (p *pipeline) askModel(ctx context.Context, ref, stage, file string, n int)
 	engine, err := serve.Load(ctx, ref, serve.EngineOptions{
 		Backend: p.device.Backend, Precision: string(p.precision()), MaxContext: p.MaxSeqLen + answerTokens, Slots: askedAtOnce,
 		CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
+		Like:     p.engine, // nothing is compiled twice
 		Logger:   p.log,
 		Progress: func(s string, done, total int64) { p.out.Show(s, done, total) },
 	})
 	if err != nil {
 		return fmt.Errorf("ask questions: %w", err)
 	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
+	if p.engine != nil {
+		err = p.engine.Close()
+	}
+	if p.engine = engine; err != nil {
+		return fmt.Errorf("ask questions: %w", err)
+	}
 	asked := plan(questions, n)
 	if err := askAll(ctx, engine, asked, func(done int) { p.out.Show(stage, int64(done), int64(len(asked))) }); err != nil {
 		return fmt.Errorf("ask questions: %w", err)

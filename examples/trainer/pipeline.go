@@ -17,6 +17,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/serve"
 )
 
 // pipeline is one run of the trainer: the settings, what is open, and what was found out so far. Every stage leaves
@@ -33,6 +34,7 @@ type pipeline struct {
 	untold   error // the first metric that the registry did not take
 	device   *backend.Device
 	base     *lora.Base
+	engine   *serve.Engine  // of the model that was asked last; its compiled graphs serve the next one
 	info     lora.ModelInfo // of the base model
 	config   lora.Config
 	set      set
@@ -155,6 +157,9 @@ func (p *pipeline) finish(ctx context.Context, err error) error {
 	}
 	if p.base != nil {
 		faults = append(faults, p.base.Close())
+	}
+	if p.engine != nil {
+		faults = append(faults, p.engine.Close())
 	}
 	if p.history != nil {
 		faults = append(faults, p.history.close())

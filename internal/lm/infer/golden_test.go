@@ -59,7 +59,7 @@ func admit(t testing.TB, s *infer.Slots, prompt []int32) (slot int, logits []flo
 		logits, err = s.Prefill(p, prompt[from:min(from+infer.PieceTokens, len(prompt))])
 		require.NoError(t, err)
 	}
-	slot, err = s.Admit(p, false)
+	slot, err = s.Admit(p, false, false)
 	require.NoError(t, err)
 	return slot, logits
 }

@@ -5,11 +5,11 @@
 //	…
 //	p, err := s.NewPrompt(len(ids))
 //	logits, err := s.Prefill(p, ids)    // in pieces of at most PieceTokens
-//	slot, err := s.Admit(p, false)
+//	slot, err := s.Admit(p, false, false)
 //	rows, err := s.Step(map[int]int32{slot: token})
 //	s.Release(slot)
 //
-// Shapes come from short lists (pieces of 64 or 256 tokens, batches of 1, 4, 16, … slots, pasts of 256, 512, 1,024, …
+// Shapes come from short lists (pieces of 64 or 256 tokens, batches of one slot or of all, pasts of 512, 1,024, …
 // positions), so few graphs are compiled. Slots belong to one goroutine.
 package infer
 
@@ -34,7 +34,7 @@ const (
 	// recentColumns is how many tokens the slots gather before they are folded into the past: the past is copied once
 	// in as many steps.
 	recentColumns = 64
-	smallestPast  = 256
+	smallestPast  = 512
 )
 
 // ErrFull is returned by Admit when every slot is taken.
@@ -111,12 +111,13 @@ func (s *Slots) busy() int {
 	return n
 }
 
-// bucket is the smallest of first·stepⁿ that holds n.
-func bucket(first, step, n int) int {
-	for first < n {
-		first *= step
+// bucket is the smallest capacity that holds n positions.
+func bucket(n int) int {
+	capacity := smallestPast
+	for capacity < n {
+		capacity *= 2
 	}
-	return first
+	return capacity
 }
 
 // zeros makes empty keys and values for slots sequences of up to positions.
@@ -143,7 +144,7 @@ func (s *Slots) NewPrompt(n int) (*Prompt, error) {
 	if n > s.context {
 		return nil, fmt.Errorf("prompt of %d tokens is beyond the context of %d", n, s.context)
 	}
-	p := &Prompt{capacity: bucket(smallestPast, 2, roundUp(n, smallPiece))}
+	p := &Prompt{capacity: bucket(roundUp(n, smallPiece))}
 	var err error
 	p.kv, err = s.zeros(1, p.capacity)
 	return p, err
@@ -199,8 +200,8 @@ func anys(ts []*tensors.Tensor) []any {
 }
 
 // Admit puts a computed prompt into a free slot and returns its number. Unless keep is set, for further slots, the
-// prompt is closed.
-func (s *Slots) Admit(p *Prompt, keep bool) (slot int, err error) {
+// prompt is closed. company says that other sequences are about to come, so that a batch for one is not begun.
+func (s *Slots) Admit(p *Prompt, keep, company bool) (slot int, err error) {
 	if s.busy() == s.max {
 		return 0, ErrFull
 	}
@@ -208,7 +209,11 @@ func (s *Slots) Admit(p *Prompt, keep bool) (slot int, err error) {
 		return 0, err
 	}
 	slot = s.firstFree()
-	if err := s.reserve(slot+1, p.length); err != nil {
+	slots := slot + 1
+	if company {
+		slots = s.max
+	}
+	if err := s.reserve(slots, p.length); err != nil {
 		return 0, err
 	}
 	past := p.kv
@@ -319,8 +324,11 @@ func (s *Slots) reserve(slots, length int) error {
 	for _, n := range s.lengths {
 		length = max(length, int(n))
 	}
-	size := max(s.size, min(bucket(1, 4, slots), s.max))
-	capacity := max(s.capacity, bucket(smallestPast, 2, length+recentColumns))
+	size := max(s.size, 1)
+	if slots > 1 {
+		size = s.max
+	}
+	capacity := max(s.capacity, bucket(length+recentColumns))
 	if size == s.size && capacity == s.capacity {
 		return nil
 	}

@@ -65,7 +65,7 @@ func TestSlotsDoNotTouchEachOther(t *testing.T) {
 		got    []float32
 	}
 	var all []*sequence
-	for _, n := range []struct{ prompt, total int }{{5, 200}, {240, 300}, {300, 420}, {64, 65}, {1, 90}, {256, 330}} {
+	for _, n := range []struct{ prompt, total int }{{5, 200}, {240, 300}, {430, 560}, {64, 65}, {1, 90}, {256, 330}} {
 		all = append(all, &sequence{ids: randomIDs(r, n.total, m.Config.VocabSize), prompt: n.prompt})
 	}
 	waiting := append([]*sequence(nil), all...)
@@ -120,9 +120,9 @@ func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
 	require.Error(t, err)
 	_, err = s.Prefill(p, make([]int32, 50))
 	require.NoError(t, err)
-	_, err = s.Admit(p, true)
+	_, err = s.Admit(p, true, false)
 	require.NoError(t, err)
-	_, err = s.Admit(p, false)
+	_, err = s.Admit(p, false, false)
 	require.ErrorIs(t, err, infer.ErrFull)
 	p.Close()
 	_, err = s.Step(map[int]int32{})

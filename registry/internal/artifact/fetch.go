@@ -296,7 +296,7 @@ func (f *fetch) discard() error {
 	return errors.Join(faults...)
 }
 
-// removeIfEmpty removes a directory; one that is gone or that somebody uses is fine.
+// removeIfEmpty removes a directory; one that is gone or that somebody uses is fine: whoever uses it removes it.
 func removeIfEmpty(root *os.Root, dir string) error {
 	entries, err := fs.ReadDir(root.FS(), dir)
 	if errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
@@ -304,10 +304,8 @@ func removeIfEmpty(root *os.Root, dir string) error {
 	} else if err != nil {
 		return err
 	}
-	if err := root.Remove(dir); err != nil {
-		if again, readErr := fs.ReadDir(root.FS(), dir); readErr != nil || len(again) > 0 {
-			return nil
-		}
+	// "Not empty" counts as ErrExist. To look again would not tell whether somebody came: they may have left by then.
+	if err := root.Remove(dir); !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -43,7 +43,7 @@ golden: ## make new reference values with transformers and PEFT (SEED=1), and co
 	  echo "comparing; a case is adopted by copying its folder to internal/golden/testdata/tiny" && \
 	  DOCENT_GOLDEN_TINY="$$out" $(GO) test -run GoldenTiny ./...
 
-demo: ## from PDFs to a tuned model that answers, in ten minutes
+demo: ## from PDFs to a tuned model that answers
 	@internal/ci/run.sh demo $(ARGS)
 
 serve: ## the server alone, on the demo's model if there is one

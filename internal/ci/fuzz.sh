@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for $FUZZTIME, 60s if not set, and stops at the first that fails: Go then leaves
+# Runs every fuzz target of the module for $FUZZTIME (60s if not set; 300x is 300 inputs), and stops at the first that fails: Go then leaves
 # the input in testdata/fuzz of its package, to be committed with the fix.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

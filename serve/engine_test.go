@@ -123,7 +123,7 @@ func TestEngineEnds(t *testing.T) {
 }
 
 func TestEngineCancelFreesItsSlot(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1, QueueTimeout: 50 * time.Millisecond})
+	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1, QueueTimeout: time.Second})
 	ctx, cancel := context.WithCancel(t.Context())
 	running := make(chan struct{})
 	ended := make(chan error, 1)

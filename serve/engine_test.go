@@ -123,7 +123,8 @@ func TestEngineEnds(t *testing.T) {
 }
 
 func TestEngineCancelFreesItsSlot(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1, QueueTimeout: time.Second})
+	// The context of 1,024 tokens ends "forever" after a second or so: the queue's patience must be well below that.
+	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1, QueueTimeout: 200 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
 	running := make(chan struct{})
 	ended := make(chan error, 1)

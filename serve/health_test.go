@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,21 +48,33 @@ func TestHealthBytes(t *testing.T) {
 	assert.NotEmpty(t, moduleVersion())
 }
 
+// sharedError is what the pool's goroutines are to fail with, as the test sets it.
+type sharedError struct{ p atomic.Pointer[error] }
+
+func (s *sharedError) set(err error) { s.p.Store(&err) }
+
+func (s *sharedError) get() error {
+	if p := s.p.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
 func TestHealthStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var listErr, loadErr error
+		var listErr, loadErr sharedError
 		listTime, loadTime := 5*time.Second, 5*time.Second
 		p, err := NewPool(func(context.Context, string) (Model, error) {
 			time.Sleep(loadTime)
-			return &fakeModel{words: []string{"x"}, info: Info{Prompt: PromptPlain}}, loadErr
+			return &fakeModel{words: []string{"x"}, info: Info{Prompt: PromptPlain}}, loadErr.get()
 		}, PoolOptions{List: func(context.Context) ([]Entry, error) {
 			time.Sleep(listTime)
-			return []Entry{{ID: "m"}}, listErr
+			return []Entry{{ID: "m"}}, listErr.get()
 		}})
 		require.NoError(t, err)
 		h := handlerOf(t, p, HandlerOptions{})
 
-		listErr = errors.New("registry down")
+		listErr.set(errors.New("registry down"))
 		code, r, _ := healthOf(t, h)
 		assert.Equal(t, 503, code)
 		assert.Equal(t, "loading", r.Status, "the first list is on its way")
@@ -75,7 +88,7 @@ func TestHealthStates(t *testing.T) {
 		assert.Equal(t, 503, w.Code, "whether the model exists is not known")
 		assert.Equal(t, "model_unavailable", errorOf(t, w).Code)
 
-		listErr = nil
+		listErr.set(nil)
 		time.Sleep(11 * time.Second)
 		healthOf(t, h) // starts a fetch
 		time.Sleep(6 * time.Second)
@@ -83,7 +96,7 @@ func TestHealthStates(t *testing.T) {
 		assert.Equal(t, 200, code)
 		assert.Equal(t, []modelHealth{{ID: "m", State: "cold"}}, r.Models)
 
-		loadErr = errors.New("open /secret: damaged")
+		loadErr.set(errors.New("open /secret: damaged"))
 		done := make(chan int)
 		go func() { done <- chat(t, h, plain).Code }()
 		synctest.Wait()
@@ -100,7 +113,7 @@ func TestHealthStates(t *testing.T) {
 		assert.Equal(t, "failed", r.Models[0].State)
 		assert.Equal(t, "the model could not be loaded", *r.Models[0].Error)
 
-		loadErr = nil
+		loadErr.set(nil)
 		time.Sleep(6 * time.Second)
 		w = chat(t, h, plain)
 		assert.Equal(t, 200, w.Code)
@@ -109,7 +122,7 @@ func TestHealthStates(t *testing.T) {
 		assert.Equal(t, []string{"no_chat_template"}, codes)
 		assert.Equal(t, "degraded", r.Status)
 
-		listErr = errors.New("down again")
+		listErr.set(errors.New("down again"))
 		time.Sleep(11 * time.Second)
 		healthOf(t, h)
 		time.Sleep(6 * time.Second)

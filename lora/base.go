@@ -50,7 +50,7 @@ type BaseOptions struct {
 	Precision Precision
 
 	// For references to the Hugging Face Hub:
-	CacheDir string // folder of downloaded models, shared with Python's huggingface_hub; see CacheDir
+	CacheDir string // folder of downloaded models, shared with Python's huggingface_hub
 	Token    string // for private and gated models
 	Endpoint string // "" = https://huggingface.co
 	Offline  bool   // use only what is in CacheDir
@@ -97,7 +97,7 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	mo := model.Options{Backend: o.Backend, DType: dtype, Logger: b.log,
+	mo := model.Options{Backend: o.Backend, DType: dtype,
 		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: b.log}}
 	if o.Progress != nil {
 		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }

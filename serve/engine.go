@@ -85,7 +85,7 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	mo := model.Options{Backend: o.Backend, Logger: log, Progress: o.Progress, Transposed: true,
+	mo := model.Options{Backend: o.Backend, Progress: o.Progress, Transposed: true,
 		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
 	switch {
 	case o.Precision == "f32" || o.Precision == "" && o.Backend.HasSharedBuffers():

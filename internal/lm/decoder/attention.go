@@ -45,32 +45,18 @@ func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 }
 
 // sequences attends over whole sequences: every key and value is in the call itself.
-type sequences struct {
-	d           *Decoder
-	batch, seq  int
-	full, local rotation
-	masks       map[int]*Node // by window: [batch, 1, 1, seq, seq] bool, true where a query sees a key
-}
+type sequences struct{ heads }
 
-func (d *Decoder) sequences(positions, segments, parents *Node) *sequences {
-	batch, seq := segments.Shape().Dim(0), segments.Shape().Dim(1)
-	s := &sequences{d: d, batch: batch, seq: seq, full: d.rotate(d.Config.Rope, positions), masks: map[int]*Node{}}
-	s.local = s.full
-	if d.Config.LocalRope != d.Config.Rope {
-		s.local = d.rotate(d.Config.LocalRope, positions)
-	}
+func (d *Decoder) sequences(positions, segments, parents *Node) sequences {
 	key := InsertAxes(segments, 1)                                                        // [batch, 1, seq]
 	same := Or(Equal(InsertAxes(segments, -1), key), Equal(InsertAxes(parents, -1), key)) // [batch, seq, seq]
-	for _, window := range d.Config.Windows {
-		if s.masks[window] == nil {
-			s.masks[window] = InsertAxes(And(same, d.causal(positions, window)), 1, 1)
-		}
-	}
-	return s
+	return sequences{d.newHeads(segments.Shape().Dim(0), segments.Shape().Dim(1), positions, func(window int) *Node {
+		return And(same, causal(positions, window))
+	})}
 }
 
 // causal is [batch, seq, seq]: an earlier or the same place in the row and, with a window, a position that is near.
-func (d *Decoder) causal(positions *Node, window int) *Node {
+func causal(positions *Node, window int) *Node {
 	g := positions.Graph()
 	batch, seq := positions.Shape().Dim(0), positions.Shape().Dim(1)
 	place := Iota(g, shape(dtypes.Int32, 1, seq), 1)
@@ -92,29 +78,9 @@ func within(distance *Node, window int) *Node {
 	return seen
 }
 
-func (s *sequences) size() (int, int) { return s.batch, s.seq }
-
-func (s *sequences) rotation(i int) rotation {
-	if s.d.Config.Windows[i] > 0 {
-		return s.local
-	}
-	return s.full
-}
-
-func (s *sequences) attend(i int, q, k, v *Node) *Node {
-	c := s.d.Config
-	group := c.Heads / c.KVHeads
-	// Heads join the batch axis, so that every product contracts one axis and has one batch axis.
-	q = Reshape(TransposeAllAxes(Reshape(q, s.batch, s.seq, c.KVHeads, group, c.HeadDim), 0, 2, 3, 1, 4),
-		s.batch*c.KVHeads, group*s.seq, c.HeadDim)
-	k = Reshape(TransposeAllAxes(k, 0, 2, 1, 3), s.batch*c.KVHeads, s.seq, c.HeadDim)
-	v = Reshape(TransposeAllAxes(v, 0, 2, 1, 3), s.batch*c.KVHeads, s.seq, c.HeadDim)
-
+func (s sequences) attend(i int, q, k, v *Node) *Node {
+	q, k, v = s.queries(q), s.values(k), s.values(v)
 	scores := f32(DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0})) // [batch·kvHeads, group·seq, seq]
-	scores = Reshape(scores, s.batch, c.KVHeads, group, s.seq, s.seq)
-	p := softmax(scores, s.masks[c.Windows[i]])
-	p = Reshape(ConvertDType(p, v.DType()), s.batch*c.KVHeads, group*s.seq, s.seq)
-	y := DotGeneral(p, []int{2}, []int{0}, v, []int{1}, []int{0}) // [batch·kvHeads, group·seq, headDim]
-	y = Reshape(y, s.batch, c.KVHeads, group, s.seq, c.HeadDim)
-	return Reshape(TransposeAllAxes(y, 0, 3, 1, 2, 4), s.batch, s.seq, c.Heads, c.HeadDim)
+	p := ConvertDType(s.weigh(i, scores), v.DType())
+	return s.output(DotGeneral(p, []int{2}, []int{0}, v, []int{1}, []int{0}))
 }

@@ -59,11 +59,15 @@ func (d *Decoder) Embed(tokens *Node) *Node {
 
 // Logits projects hidden states [n, hidden] onto the vocabulary: [n, vocab], in float32.
 func (d *Decoder) Logits(h *Node) *Node {
-	head, ok := d.Weights[lm.LMHead]
-	if !ok {
-		head = d.Weights[lm.EmbedTokens]
+	return d.softcap(f32(contract(h, d.head(), 1, 1))) // [n, vocab]
+}
+
+// head is the output projection [vocab, hidden], which may be the embedding matrix.
+func (d *Decoder) head() *Node {
+	if w, ok := d.Weights[lm.LMHead]; ok {
+		return w
 	}
-	return d.softcap(f32(contract(h, head, 1, 1))) // [n, vocab]
+	return d.Weights[lm.EmbedTokens]
 }
 
 // softcap is cap·tanh(x/cap), bounding logits smoothly.

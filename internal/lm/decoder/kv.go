@@ -36,63 +36,36 @@ func (d *Decoder) Extended(tokens *Node, c Cached) (hidden *Node, recent []KV) {
 
 // cached attends to a past, a recent part and the call itself.
 type cached struct {
-	d           *Decoder
-	c           Cached
-	slots, seq  int
-	full, local rotation
-	recent      []KV
-	masks       map[int]*Node // by window: [slots, 1, 1, seq, past + recent]
+	heads
+	c      Cached
+	recent []KV
 }
 
 func (d *Decoder) cached(tokens *Node, c Cached) *cached {
-	a := &cached{d: d, c: c, slots: tokens.Shape().Dim(0), seq: tokens.Shape().Dim(1), masks: map[int]*Node{}}
+	slots, seq := tokens.Shape().Dim(0), tokens.Shape().Dim(1)
 	g := tokens.Graph()
-	past, width := c.Past[0].K.Shape().Dim(2), a.seq
+	past, width := c.Past[0].K.Shape().Dim(2), seq
 	first := InsertAxes(c.Lengths, -1) // [slots, 1]: position of column 0 of the recent part
-	query := Add(BroadcastToShape(first, shape(dtypes.Int32, a.slots, a.seq)), Iota(g, shape(dtypes.Int32, a.slots, a.seq), 1))
+	query := Add(BroadcastToShape(first, shape(dtypes.Int32, slots, seq)), Iota(g, shape(dtypes.Int32, slots, seq), 1))
 	if c.Recent != nil {
 		width = c.Recent[0].K.Shape().Dim(2)
 		query = Add(first, BroadcastToShape(c.Column, first.Shape())) // [slots, 1]
 	}
-	a.full = d.rotate(d.Config.Rope, query)
-	a.local = a.full
-	if d.Config.LocalRope != d.Config.Rope {
-		a.local = d.rotate(d.Config.LocalRope, query)
-	}
 
 	// Keys of the past are at their column, if it is valid; those of the recent part follow the last valid one.
 	far := Scalar(g, dtypes.Int32, 1<<30)
-	pastKey := Iota(g, shape(dtypes.Int32, a.slots, past), 1)
+	pastKey := Iota(g, shape(dtypes.Int32, slots, past), 1)
 	pastKey = Where(LessThan(pastKey, BroadcastToShape(first, pastKey.Shape())), pastKey, BroadcastToShape(far, pastKey.Shape()))
-	recentKey := Add(Iota(g, shape(dtypes.Int32, a.slots, width), 1), BroadcastToShape(first, shape(dtypes.Int32, a.slots, width)))
+	recentKey := Add(Iota(g, shape(dtypes.Int32, slots, width), 1), BroadcastToShape(first, shape(dtypes.Int32, slots, width)))
 	key := InsertAxes(Concatenate([]*Node{pastKey, recentKey}, 1), 1) // [slots, 1, past+width]
 	distance := Sub(InsertAxes(query, -1), key)                       // [slots, seq, past+width]
-	for _, window := range d.Config.Windows {
-		if a.masks[window] == nil {
-			a.masks[window] = InsertAxes(within(distance, window), 1, 1)
-		}
-	}
-	return a
-}
-
-func (a *cached) size() (int, int) { return a.slots, a.seq }
-
-func (a *cached) rotation(i int) rotation {
-	if a.d.Config.Windows[i] > 0 {
-		return a.local
-	}
-	return a.full
+	return &cached{c: c, heads: d.newHeads(slots, seq, query, func(window int) *Node { return within(distance, window) })}
 }
 
 func (a *cached) attend(i int, q, k, v *Node) *Node {
 	c := a.d.Config
-	group := c.Heads / c.KVHeads
-	batch := a.slots * c.KVHeads
-	q = Reshape(TransposeAllAxes(Reshape(q, a.slots, a.seq, c.KVHeads, group, c.HeadDim), 0, 2, 3, 1, 4), batch, group*a.seq, c.HeadDim)
-	own := KV{
-		K: Reshape(TransposeAllAxes(k, 0, 2, 3, 1), batch, c.HeadDim, a.seq),
-		V: Reshape(TransposeAllAxes(v, 0, 2, 1, 3), batch, a.seq, c.HeadDim),
-	}
+	q = a.queries(q)
+	own := KV{K: Reshape(TransposeAllAxes(k, 0, 2, 3, 1), a.batch*c.KVHeads, c.HeadDim, a.seq), V: a.values(v)}
 	if a.c.Recent != nil {
 		own = KV{K: a.put(a.c.Recent[i].K, own.K, 2), V: a.put(a.c.Recent[i].V, own.V, 1)}
 	}
@@ -104,14 +77,11 @@ func (a *cached) attend(i int, q, k, v *Node) *Node {
 		f32(DotGeneral(q, []int{2}, []int{0}, own.K, []int{1}, []int{0})),
 	}, 2) // [batch, group·seq, past+width]
 	n, m := past.K.Shape().Dim(2), own.K.Shape().Dim(2)
-	p := softmax(Reshape(scores, a.slots, c.KVHeads, group, a.seq, n+m), a.masks[c.Windows[i]])
-	p = Reshape(ConvertDType(p, v.DType()), batch, group*a.seq, n+m)
-	y := Add(
+	p := ConvertDType(a.weigh(i, scores), v.DType())
+	return a.output(Add(
 		DotGeneral(Slice(p, AxisRange(), AxisRange(), AxisRange(0, n)), []int{2}, []int{0}, past.V, []int{1}, []int{0}),
 		DotGeneral(Slice(p, AxisRange(), AxisRange(), AxisRange(n, n+m)), []int{2}, []int{0}, own.V, []int{1}, []int{0}),
-	) // [batch, group·seq, headDim]
-	y = Reshape(y, a.slots, c.KVHeads, group, a.seq, c.HeadDim)
-	return Reshape(TransposeAllAxes(y, 0, 3, 1, 2, 4), a.slots, a.seq, c.Heads, c.HeadDim)
+	)) // [batch, seq, heads, headDim]
 }
 
 // put replaces the column of recent, along an axis, by x with a single one. A selection, because a small copy is made

@@ -2,8 +2,6 @@ package decoder
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/docent-ml/docent/internal/lm"
 )
 
 // lossChunk is how many positions have their logits in memory at once: 256 × vocab floats.
@@ -50,10 +48,7 @@ func (d *Decoder) CrossEntropy(h *Node, t Targets) (loss, surrogate *Node) {
 
 // chunkLoss returns the summed loss of h [n, hidden] and its gradient, float32 [n, hidden].
 func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
-	head, ok := d.Weights[lm.LMHead]
-	if !ok {
-		head = d.Weights[lm.EmbedTokens]
-	}
+	head := d.head()
 	logits := d.Logits(h)                                        // [n, vocab]
 	top := ReduceAndKeep(logits, ReduceMax, -1)                  // [n, 1]
 	e := Exp(Sub(logits, top))                                   // [n, vocab]

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -35,8 +34,7 @@ type Options struct {
 	// Adapter is merged into the weights while they are loaded; nil = none.
 	Adapter *adapter.Adapter
 
-	Hub    hub.Options // used for Hub references only
-	Logger *slog.Logger
+	Hub hub.Options // used for Hub references only
 	// Progress tells of downloads in bytes and of loading in weights; nil = nobody listens.
 	Progress func(stage string, done, total int64)
 }

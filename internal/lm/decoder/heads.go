@@ -1,0 +1,68 @@
+package decoder
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// heads is what attention over whole sequences and over a cache have in common: the size of the call, its rotations and
+// masks, and how heads lie in the products. They join the batch axis, so that every product contracts one axis and has
+// one batch axis.
+type heads struct {
+	d           *Decoder
+	batch, seq  int
+	full, local rotation
+	masks       map[int]*Node // by window: [batch, 1, 1, seq, keys] bool, true where a query sees a key
+}
+
+// newHeads prepares a call whose queries are at positions [batch, seq]. mask gives [batch, seq, keys] for a window.
+func (d *Decoder) newHeads(batch, seq int, positions *Node, mask func(window int) *Node) heads {
+	h := heads{d: d, batch: batch, seq: seq, full: d.rotate(d.Config.Rope, positions), masks: map[int]*Node{}}
+	h.local = h.full
+	if d.Config.LocalRope != d.Config.Rope {
+		h.local = d.rotate(d.Config.LocalRope, positions)
+	}
+	for _, window := range d.Config.Windows {
+		if h.masks[window] == nil {
+			h.masks[window] = InsertAxes(mask(window), 1, 1)
+		}
+	}
+	return h
+}
+
+func (h heads) size() (batch, seq int) { return h.batch, h.seq }
+
+func (h heads) rotation(i int) rotation {
+	if h.d.Config.Windows[i] > 0 {
+		return h.local
+	}
+	return h.full
+}
+
+// group is the number of query heads to one key head.
+func (h heads) group() int { return h.d.Config.Heads / h.d.Config.KVHeads }
+
+// queries turns [batch, seq, heads, headDim] into [batch·kvHeads, group·seq, headDim].
+func (h heads) queries(q *Node) *Node {
+	c := h.d.Config
+	q = TransposeAllAxes(Reshape(q, h.batch, h.seq, c.KVHeads, h.group(), c.HeadDim), 0, 2, 3, 1, 4)
+	return Reshape(q, h.batch*c.KVHeads, h.group()*h.seq, c.HeadDim)
+}
+
+// values turns [batch, seq, kvHeads, headDim] into [batch·kvHeads, seq, headDim].
+func (h heads) values(v *Node) *Node {
+	return Reshape(TransposeAllAxes(v, 0, 2, 1, 3), h.batch*h.d.Config.KVHeads, h.seq, h.d.Config.HeadDim)
+}
+
+// weigh turns the scores of layer i [batch·kvHeads, group·seq, keys] into probabilities of the same shape.
+func (h heads) weigh(i int, scores *Node) *Node {
+	dims := scores.Shape().Dimensions
+	p := softmax(Reshape(scores, h.batch, h.d.Config.KVHeads, h.group(), h.seq, dims[2]), h.masks[h.d.Config.Windows[i]])
+	return Reshape(p, dims...)
+}
+
+// output is the inverse of queries.
+func (h heads) output(y *Node) *Node {
+	c := h.d.Config
+	y = Reshape(y, h.batch, c.KVHeads, h.group(), h.seq, c.HeadDim)
+	return Reshape(TransposeAllAxes(y, 0, 3, 1, 2, 4), h.batch, h.seq, c.Heads, c.HeadDim)
+}

@@ -6,9 +6,11 @@ import "fmt"
 type Param struct {
 	Name  string
 	Shape []int
-	// Linear marks the [out, in] matrix of a projection inside a layer: what LoRA may target and what a backend may
-	// prefer transposed.
+	// Linear marks the [out, in] matrix of a projection inside a layer: what LoRA may target.
 	Linear bool
+	// Head marks the matrix [vocab, hidden] that projects onto the vocabulary, which may be the embedding. A backend
+	// may prefer it and the linear ones transposed.
+	Head bool
 }
 
 // Names of the weights outside the layers.
@@ -23,7 +25,7 @@ func LayerPath(i int) string { return fmt.Sprintf("model.layers.%d", i) }
 
 // Params lists every weight that a checkpoint of c must hold, in the order of the computation.
 func (c Config) Params() []Param {
-	out := []Param{{Name: EmbedTokens, Shape: []int{c.VocabSize, c.HiddenSize}}}
+	out := []Param{{Name: EmbedTokens, Shape: []int{c.VocabSize, c.HiddenSize}, Head: c.TieEmbeddings}}
 	for i := range c.Layers {
 		p := layerParams{layer: LayerPath(i), out: out}
 		p.norm("input_layernorm", c.HiddenSize)
@@ -57,7 +59,7 @@ func (c Config) Params() []Param {
 	}
 	out = append(out, Param{Name: FinalNorm, Shape: []int{c.HiddenSize}})
 	if !c.TieEmbeddings {
-		out = append(out, Param{Name: LMHead, Shape: []int{c.VocabSize, c.HiddenSize}})
+		out = append(out, Param{Name: LMHead, Shape: []int{c.VocabSize, c.HiddenSize}, Head: true})
 	}
 	return out
 }

@@ -25,7 +25,8 @@ import (
 type Decoder struct {
 	Config  lm.Config
 	Weights map[string]*Node // by Hugging Face name
-	// Transposed says that linear weights are stored [in, out] instead of the checkpoint's [out, in].
+	// Transposed says that linear weights are stored [in, out] and the head [hidden, vocab], the other way round than in
+	// the checkpoint.
 	Transposed bool
 
 	Adapter map[string]LoRA     // by module path, "model.layers.0.self_attn.q_proj"
@@ -49,25 +50,42 @@ func (d *Decoder) Hidden(tokens, positions, segments, parents *Node) *Node {
 
 // Embed looks the tokens (any shape, n of them) up: [n, hidden].
 func (d *Decoder) Embed(tokens *Node) *Node {
-	flat := Reshape(tokens, tokens.Shape().Size(), 1)
-	x := Gather(d.Weights[lm.EmbedTokens], flat) // [n, hidden]
+	x := d.lookup(lm.EmbedTokens, Reshape(tokens, tokens.Shape().Size()))
 	if s := d.Config.EmbedScale; s != 1 {
 		x = MulScalar(x, s) // in the dtype of the weights, as transformers rounds it
 	}
 	return x
 }
 
-// Logits projects hidden states [n, hidden] onto the vocabulary: [n, vocab], in float32.
-func (d *Decoder) Logits(h *Node) *Node {
-	return d.softcap(f32(contract(h, d.head(), 1, 1))) // [n, vocab]
+// lookup returns the vectors of tokens [n] in the embedding or in the head: [n, hidden].
+func (d *Decoder) lookup(name string, tokens *Node) *Node {
+	w, at := d.Weights[name], InsertAxes(tokens, -1)
+	if d.Transposed && name == d.headName() {
+		x := GatherSlices(w, []int{1}, at, []int{1}, false) // [n, hidden, 1]
+		return Reshape(x, tokens.Shape().Size(), d.Config.HiddenSize)
+	}
+	return Gather(w, at)
 }
 
-// head is the output projection [vocab, hidden], which may be the embedding matrix.
-func (d *Decoder) head() *Node {
-	if w, ok := d.Weights[lm.LMHead]; ok {
-		return w
+// Logits projects hidden states [n, hidden] onto the vocabulary: [n, vocab], in float32.
+func (d *Decoder) Logits(h *Node) *Node {
+	return d.softcap(f32(contract(h, d.Weights[d.headName()], 1, d.inAxis()))) // [n, vocab]
+}
+
+// headName is the output projection, which may be the embedding matrix.
+func (d *Decoder) headName() string {
+	if d.Config.TieEmbeddings {
+		return lm.EmbedTokens
 	}
-	return d.Weights[lm.EmbedTokens]
+	return lm.LMHead
+}
+
+// inAxis is the axis of the inputs in the matrices of the layers and of the head.
+func (d *Decoder) inAxis() int {
+	if d.Transposed {
+		return 0
+	}
+	return 1
 }
 
 // softcap is cap·tanh(x/cap), bounding logits smoothly.

@@ -17,11 +17,7 @@ type LoRA struct {
 //
 // Source: Hu et al. 2021, "LoRA", as in PEFT. No other file knows about adapters.
 func (d *Decoder) linear(path string, x *Node) *Node {
-	in := 1
-	if d.Transposed {
-		in = 0
-	}
-	y := contract(x, d.Weights[path+".weight"], 1, in) // [rows, out]
+	y := contract(x, d.Weights[path+".weight"], 1, d.inAxis()) // [rows, out]
 	if b, ok := d.Weights[path+".bias"]; ok {
 		y = Add(y, ExpandLeftToRank(b, 2))
 	}

@@ -48,12 +48,12 @@ func (d *Decoder) CrossEntropy(h *Node, t Targets) (loss, surrogate *Node) {
 
 // chunkLoss returns the summed loss of h [n, hidden] and its gradient, float32 [n, hidden].
 func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
-	head := d.head()
+	head := d.Weights[d.headName()]
 	logits := d.Logits(h)                                        // [n, vocab]
 	top := ReduceAndKeep(logits, ReduceMax, -1)                  // [n, 1]
 	e := Exp(Sub(logits, top))                                   // [n, vocab]
 	sum := ReduceAndKeep(e, ReduceSum, -1)                       // [n, 1]
-	label := Gather(head, InsertAxes(labels, -1))                // [n, hidden]
+	label := d.lookup(d.headName(), labels)                      // [n, hidden]
 	raw := ReduceAndKeep(Mul(f32(h), f32(label)), ReduceSum, -1) // [n, 1]
 	chosen := d.softcap(raw)                                     // logit of the label
 	weights = InsertAxes(weights, -1)                            // [n, 1]
@@ -64,7 +64,7 @@ func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
 		e, label = Mul(e, slopeAll), Mul(f32(label), slopeChosen)
 	}
 	// The division by sum is done after the product: on [n, hidden], not on [n, vocab].
-	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1, 0)), sum) // Σ p·W [n, hidden]
+	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1, 1-d.inAxis())), sum) // Σ p·W [n, hidden]
 	return loss, Mul(weights, Sub(mean, f32(label)))
 }
 

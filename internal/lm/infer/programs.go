@@ -34,6 +34,7 @@ type Programs struct {
 	insert  *device.Program // a prompt into a slot
 	flush   *device.Program // the recent part into the past
 	growers map[[2]int]*device.Program
+	texts   *whole // nil until a text is embedded or scored
 }
 
 // shapeOf is the part of a config that graphs depend on.
@@ -221,4 +222,5 @@ func (p *Programs) release() {
 	for _, g := range p.growers {
 		g.Close()
 	}
+	p.texts.close()
 }

@@ -37,7 +37,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 			return err
 		}
 		dims := p.Shape
-		if m.Transposed && p.Linear {
+		if m.transposes(p) {
 			dims = []int{p.Shape[1], p.Shape[0]}
 		}
 		t, err := device.Fill(o.Backend, dtype, dims, func(dst []float32) error { return m.read(p, dst, digest) })
@@ -53,17 +53,20 @@ func (m *Model) load(ctx context.Context, o Options) error {
 	return nil
 }
 
+// transposes tells whether a weight is held the other way round than in the checkpoint.
+func (m *Model) transposes(p lm.Param) bool { return m.Transposed && (p.Linear || p.Head) }
+
 // read fills dst with a weight in the layout of the model.
 func (m *Model) read(p lm.Param, dst []float32, digest hash.Hash) error {
 	out := dst
-	if m.Transposed && p.Linear {
+	if m.transposes(p) {
 		out = make([]float32, len(dst))
 	}
 	if err := m.readMerged(p, out, m.adapter); err != nil {
 		return err
 	}
 	digest.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(out))), 4*len(out)))
-	if m.Transposed && p.Linear {
+	if m.transposes(p) {
 		transpose(dst, out, p.Shape[0], p.Shape[1])
 	}
 	return nil

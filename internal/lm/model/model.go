@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Backend compute.Backend
 	DType   dtypes.DType // Float32 or BFloat16; zero = Float32
-	// Transposed stores the matrices of the layers as [in, out].
+	// Transposed stores the matrices of the layers as [in, out], and that of the head as [hidden, vocab].
 	Transposed bool
 	// Adapter is merged into the weights while they are loaded; nil = none.
 	Adapter *adapter.Adapter

@@ -27,9 +27,12 @@ type Config struct {
 
 	Epochs    int `json:"epochs"`     // passes over the data; 0 = as many as MaxSteps needs
 	MaxSteps  int `json:"max_steps"`  // 0 = as many as Epochs needs
-	BatchSize int `json:"batch_size"` // examples
 	GradAccum int `json:"grad_accum"` // batches to one optimizer step; the gradient is the mean over all their tokens
-	MaxSeqLen int `json:"max_seq_len"`
+	// BatchSize is the number of examples in a batch. With BatchTokens a batch has as many examples as can be packed into
+	// so many positions, and BatchSize, if it is not 0, at most. One example is always taken.
+	BatchSize   int `json:"batch_size"`
+	BatchTokens int `json:"batch_tokens,omitempty"` // 0 = batches are counted in examples alone
+	MaxSeqLen   int `json:"max_seq_len"`
 	// MicroTokens bounds the tokens of one call to the device, padding included, and with it the memory of
 	// activations. It does not change the result: a step adds up as many calls as it needs. At least one
 	// sequence is always computed.
@@ -83,7 +86,8 @@ func (c Config) Validate() error {
 	check(c.Epochs >= 0, "Epochs", "%d must not be negative", c.Epochs)
 	check(c.MaxSteps >= 0, "MaxSteps", "%d must not be negative", c.MaxSteps)
 	check(c.Epochs > 0 || c.MaxSteps > 0, "Epochs", "and MaxSteps are both 0: nothing would be trained")
-	check(c.BatchSize > 0, "BatchSize", "%d must be positive", c.BatchSize)
+	check(c.BatchSize > 0 || c.BatchSize == 0 && c.BatchTokens > 0, "BatchSize", "%d must be positive, or 0 with BatchTokens", c.BatchSize)
+	check(c.BatchTokens >= 0, "BatchTokens", "%d must not be negative", c.BatchTokens)
 	check(c.GradAccum > 0, "GradAccum", "%d must be positive", c.GradAccum)
 	check(c.MaxSeqLen > 1, "MaxSeqLen", "%d must be at least 2", c.MaxSeqLen)
 	check(c.MicroTokens > 0, "MicroTokens", "%d must be positive", c.MicroTokens)

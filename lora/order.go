@@ -1,32 +1,86 @@
 package lora
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // batches cuts the epochs into steps: every row once an epoch, in an order that depends on the seed and the epoch
 // alone, so that the position in the data is just the number of the step.
 func (c Config) batches(rows []example) (steps [][]example, epochs []int) {
-	perStep := c.BatchSize * c.GradAccum
-	clusters := clusters(rows, max(2, perStep/2))
+	clusters := clusters(rows, max(2, c.stepSize(rows)/2))
 	for epoch := 0; ; epoch++ {
 		if c.Epochs > 0 && epoch == c.Epochs || c.Epochs == 0 && len(steps) >= c.MaxSteps {
 			break
 		}
-		var order []int
-		for _, i := range rand.New(rand.NewPCG(c.Seed, uint64(epoch))).Perm(len(clusters)) {
-			order = append(order, clusters[i]...)
-		}
-		for from := 0; from < len(order); from += perStep {
-			batch := make([]example, 0, perStep)
-			for _, i := range order[from:min(from+perStep, len(order))] {
-				batch = append(batch, rows[i])
+		order := make([][]example, len(clusters))
+		for i, from := range rand.New(rand.NewPCG(c.Seed, uint64(epoch))).Perm(len(clusters)) {
+			for _, row := range clusters[from] {
+				order[i] = append(order[i], rows[row])
 			}
-			steps, epochs = append(steps, batch), append(epochs, epoch+1)
+		}
+		for _, step := range c.cut(order) {
+			steps, epochs = append(steps, step), append(epochs, epoch+1)
 		}
 	}
 	if c.MaxSteps > 0 && len(steps) > c.MaxSteps {
 		steps, epochs = steps[:c.MaxSteps], epochs[:c.MaxSteps]
 	}
 	return steps, epochs
+}
+
+// stepSize is about how many examples a step has.
+func (c Config) stepSize(rows []example) int {
+	if c.BatchTokens == 0 {
+		return c.BatchSize * c.GradAccum
+	}
+	tokens := 0
+	for _, x := range rows {
+		tokens += len(x.ids)
+	}
+	return c.BatchTokens * c.GradAccum * len(rows) / tokens
+}
+
+// cut makes the steps of an epoch out of clusters in their order.
+func (c Config) cut(order [][]example) (steps [][]example) {
+	var batches [][]example
+	if c.BatchTokens > 0 {
+		batches = c.pack(order)
+	} else {
+		batches = slices.Collect(slices.Chunk(slices.Concat(order...), c.BatchSize))
+	}
+	for some := range slices.Chunk(batches, c.GradAccum) {
+		steps = append(steps, slices.Concat(some...))
+	}
+	return steps
+}
+
+// lookAhead is how many clusters may be passed over for one that still fits a batch.
+const lookAhead = 32
+
+// pack fills batches of at most BatchTokens positions. What does not fit begins the next batch, so nothing waits long.
+func (c Config) pack(waiting [][]example) (batches [][]example) {
+	sequence := shape{rows: 1, seq: c.BatchTokens}
+	fits := func(batch []example) bool {
+		return (c.BatchSize == 0 || len(batch) <= c.BatchSize) && len(sequence.calls(batch)) == 1
+	}
+	for waiting = slices.Clone(waiting); len(waiting) > 0; {
+		batch := waiting[0]
+		if !fits(batch) && len(batch) > 1 { // a cluster that is too large by itself
+			batch, waiting[0] = batch[:1], batch[1:]
+		} else {
+			waiting = waiting[1:]
+		}
+		for i, seen := 0, 0; i < len(waiting) && seen < lookAhead; seen++ {
+			if joined := slices.Concat(batch, waiting[i]); fits(joined) {
+				batch, waiting = joined, slices.Delete(waiting, i, i+1)
+			} else {
+				i++
+			}
+		}
+		batches = append(batches, batch)
+	}
+	return batches
 }
 
 // clusterTokens is how long a common beginning must be for examples to be kept together: longer than the fixed opening

@@ -153,3 +153,52 @@ func TestClustersKeepPassagesTogether(t *testing.T) {
 	again, _ := c.batches(rows)
 	assert.Equal(t, steps, again)
 }
+
+func TestBatchTokensFillsSequences(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var rows []example
+	for i := range 300 {
+		n := 20 + r.IntN(30)
+		if i%10 == 0 {
+			n = 150 + r.IntN(100)
+		}
+		if i == 77 {
+			n = 400 // longer than a batch
+		}
+		x := example{ids: make([]int32, n), trained: make([]bool, n)}
+		for j := range x.ids {
+			x.ids[j] = r.Int32N(1000)
+		}
+		x.trained[n-1] = true
+		rows = append(rows, x)
+	}
+	c := DefaultConfig()
+	c.Epochs, c.BatchSize, c.BatchTokens = 2, 0, 256
+	steps, epochs := c.batches(rows)
+	seen, positions, padded := map[*int32]int{}, 0, 0
+	for i, s := range steps {
+		tokens := 0
+		for _, x := range s {
+			seen[&x.ids[0]]++
+			tokens += len(x.ids)
+		}
+		assert.True(t, tokens <= 256 || len(s) == 1, "step %d has %d tokens", i, tokens)
+		positions += tokens
+		padded += max(256, tokens)
+	}
+	assert.Len(t, seen, len(rows))
+	for _, n := range seen {
+		assert.Equal(t, 2, n)
+	}
+	assert.Equal(t, 2, epochs[len(epochs)-1])
+	assert.Greater(t, float64(positions)/float64(padded), 0.93, "little padding")
+
+	c.BatchSize = 4
+	limited, _ := c.batches(rows)
+	for _, s := range limited {
+		assert.LessOrEqual(t, len(s), 4)
+	}
+	c.BatchSize, c.GradAccum = 0, 2
+	accumulated, _ := c.batches(rows)
+	assert.InDelta(t, len(steps)/2, len(accumulated), 1)
+}

@@ -15,7 +15,7 @@ export GOMLX_NO_AUTO_INSTALL=1
 if [[ ${DOCENT_BACKEND:-go} == go ]]; then
   export GOEXPERIMENT=simd
 elif [[ $DOCENT_BACKEND == *cpu* ]]; then # as the example programs do for themselves
-  export GLIBC_TUNABLES=${GLIBC_TUNABLES-glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000:glibc.malloc.hugetlb=1}
+  export GLIBC_TUNABLES=${GLIBC_TUNABLES-glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0}
 fi
 echo "backend ${DOCENT_BACKEND:-go}, model ${DOCENT_BENCH_MODEL:-none}"
 exec go test -run '^$' -bench "${BENCH:-.}" -timeout 120m "$@" ./...

@@ -207,6 +207,14 @@ func (p *pipeline) rowNumbers() []report.Pair {
 	return append(pairs, report.Pair{Name: "for each fact", Value: fmt.Sprintf("%d rows without, %d with its passage; up to %d questions in a conversation", m.Closed, m.Open, m.Turns)})
 }
 
+// stepSize says how much a step trains on.
+func (p *pipeline) stepSize() string {
+	if p.BatchSize == 0 {
+		return fmt.Sprintf("%d × %d tokens of rows of at most %d", p.GradAccum, p.BatchTokens, p.MaxSeqLen)
+	}
+	return fmt.Sprintf("%d × %d rows of at most %d tokens", p.GradAccum, p.BatchSize, p.MaxSeqLen)
+}
+
 func (p *pipeline) settings() []report.Pair {
 	limit := ""
 	if p.MaxSteps > 0 {
@@ -216,7 +224,7 @@ func (p *pipeline) settings() []report.Pair {
 		{Name: "base model", Value: p.info.Ref},
 		{Name: "LoRA", Value: fmt.Sprintf("rank %d, alpha %g, dropout %g on %s", p.Rank, p.Alpha, p.Dropout, strings.Join(p.Targets, ", "))},
 		{Name: "length", Value: fmt.Sprintf("%d epochs%s", p.Epochs, limit)},
-		{Name: "a step", Value: fmt.Sprintf("%d × %d rows of at most %d tokens", p.GradAccum, p.BatchSize, p.MaxSeqLen)},
+		{Name: "a step", Value: p.stepSize()},
 		{Name: "learning rate", Value: fmt.Sprintf("%g, %s, %d steps of warm-up", p.LearningRate, p.Schedule, p.WarmupSteps)},
 		{Name: "AdamW", Value: fmt.Sprintf("weight decay %g, gradients up to %g", p.WeightDecay, p.MaxGradNorm)},
 		{Name: "loss on", Value: map[bool]string{true: "everything", false: "answers only"}[p.TrainOnPrompt]},

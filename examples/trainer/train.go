@@ -13,24 +13,18 @@ import (
 	"github.com/docent-ml/docent/lora"
 )
 
-// loraConfig is what the settings say about the training itself. An epoch of rows is needed where intervals are given
-// in epochs.
-func (p *pipeline) loraConfig(rows int) lora.Config {
+// loraConfig is what the settings say about the training itself.
+func (p *pipeline) loraConfig() lora.Config {
 	c := lora.DefaultConfig()
 	c.Rank, c.Alpha, c.Dropout, c.Targets = p.Rank, p.Alpha, p.Dropout, p.Targets
 	c.Epochs, c.MaxSteps, c.BatchSize, c.GradAccum, c.MaxSeqLen = p.Epochs, p.MaxSteps, p.BatchSize, p.GradAccum, p.MaxSeqLen
 	c.LearningRate, c.Schedule, c.WarmupSteps = p.LearningRate, p.Schedule, p.WarmupSteps
 	c.WeightDecay, c.MaxGradNorm, c.TrainOnPrompt, c.Seed = p.WeightDecay, p.MaxGradNorm, p.TrainOnPrompt, p.Seed
-	epoch := (rows + c.BatchSize*c.GradAccum - 1) / (c.BatchSize * c.GradAccum)
-	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = orElse(p.EvalEvery, epoch), orElse(p.SaveEvery, epoch), p.KeepCheckpoints
-	return c
-}
-
-func orElse(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
+	if c.BatchSize == 0 {
+		c.BatchTokens = p.BatchTokens
 	}
-	return n
+	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = p.EvalEvery, p.SaveEvery, p.KeepCheckpoints
+	return c
 }
 
 // set is what is trained with.
@@ -42,11 +36,7 @@ type set struct {
 
 // setUp finds out whether training can work, before time goes into it.
 func (p *pipeline) setUp(ctx context.Context) (err error) {
-	rows, err := p.countRows()
-	if err != nil {
-		return err
-	}
-	p.config = p.loraConfig(rows)
+	p.config = p.loraConfig()
 	p.set.trainer, err = lora.NewTrainer(p.base, p.config, lora.Options{
 		Dir: p.CheckpointDir(), Logger: p.log, Progress: func(s lora.Progress) { p.watch(ctx, s) },
 	})
@@ -89,18 +79,6 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 		return err
 	}
 	return errors.Join(adapter.Save(ctx, p.AdapterDir()), t.Close())
-}
-
-// countRows counts the rows to train on, of which none may be too damaged to read.
-func (p *pipeline) countRows() (int, error) {
-	n := 0
-	for _, err := range lines[dataset.Row](p.TrainFile()) {
-		if err != nil {
-			return 0, fmt.Errorf("rows: %w", err)
-		}
-		n++
-	}
-	return n, nil
 }
 
 func (p *pipeline) tokenize(ctx context.Context, t *lora.Trainer) (train, eval *lora.Examples, err error) {

@@ -25,7 +25,8 @@ type Trainer struct {
 	// Optimisation.
 	Epochs        int
 	MaxSteps      int // 0 = no limit
-	BatchSize     int // rows
+	BatchSize     int // rows; 0 = as many as fill BatchTokens
+	BatchTokens   int // positions
 	GradAccum     int // batches per step
 	MaxSeqLen     int // tokens
 	LearningRate  float64
@@ -39,8 +40,8 @@ type Trainer struct {
 	// The run.
 	Data            string // working folder: see the methods
 	Resume          bool
-	EvalEvery       int // steps; 0 = once an epoch
-	SaveEvery       int // steps; 0 = once an epoch
+	EvalEvery       int // steps; 0 = before and after only
+	SaveEvery       int // steps; 0 = at the end only
 	KeepCheckpoints int
 	Experiment      string
 	RunName         string // "" = chosen by the program
@@ -139,8 +140,13 @@ func (t *Trainer) groups() []group {
 			},
 			{
 				key: "batch_size", flag: "batch", env: "BATCH_SIZE", arg: "N",
-				help:  "rows of a batch",
-				value: whole(&t.BatchSize, 8, atLeast(1)),
+				help:  "rows of a batch; 0 takes as many as fill batch_tokens",
+				value: whole(&t.BatchSize, 0, atLeast(0)),
+			},
+			{
+				key: "batch_tokens", flag: "batch-tokens", env: "BATCH_TOKENS", arg: "N",
+				help:  "tokens of a batch, where batch_size is 0",
+				value: whole(&t.BatchTokens, 320, atLeast(1)),
 			},
 			{
 				key: "grad_accum", flag: "grad-accum", env: "GRADIENT_ACCUMULATION_STEPS", arg: "N",
@@ -201,13 +207,13 @@ func (t *Trainer) groups() []group {
 			},
 			{
 				key: "eval_every", flag: "eval-every", env: "EVAL_EVERY", arg: "N",
-				help:  "steps between measurements; 0 measures once an epoch",
-				value: whole(&t.EvalEvery, 0, atLeast(0)),
+				help:  "steps between measurements; 0 measures before and after only",
+				value: whole(&t.EvalEvery, 50, atLeast(0)),
 			},
 			{
 				key: "save_every", flag: "save-every", env: "SAVE_EVERY", arg: "N",
-				help:  "steps between checkpoints; 0 saves once an epoch",
-				value: whole(&t.SaveEvery, 0, atLeast(0)),
+				help:  "steps between checkpoints; 0 saves at the end only",
+				value: whole(&t.SaveEvery, 50, atLeast(0)),
 			},
 			{
 				key: "keep_checkpoints", flag: "keep", env: "KEEP_CHECKPOINTS", arg: "N",

@@ -53,9 +53,8 @@ func (s *stored) rowLen() int { return s.Size() / s.Shape[0] }
 
 // scratch is the memory a piece passes through; it grows to the largest piece it has seen.
 type scratch struct {
-	raw    []byte
-	rows   []float32
-	values []float32
+	raw  []byte
+	rows []float32
 }
 
 // readPiece fills dst with the elements from start on. start and len(dst) follow the limits of pieces.
@@ -130,17 +129,6 @@ func (c *catalog) Tensors() []Tensor { return slices.Clone(c.tensors) }
 func (c *catalog) Read(name string, dst []float32) error {
 	return c.read(name, len(dst), func(s *stored, start, n int, buf *scratch) error {
 		return s.readPiece(dst[start:start+n], start, buf)
-	})
-}
-
-func (c *catalog) ReadBF16(name string, dst []uint16) error {
-	return c.read(name, len(dst), func(s *stored, start, n int, buf *scratch) error {
-		buf.values = resize(buf.values, n)
-		if err := s.readPiece(buf.values, start, buf); err != nil {
-			return err
-		}
-		roundBF16(dst[start:start+n], buf.values)
-		return nil
 	})
 }
 

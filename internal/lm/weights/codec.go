@@ -66,13 +66,6 @@ func half(src []byte) float32 {
 	return float16.FromBits(binary.LittleEndian.Uint16(src)).Float32()
 }
 
-func roundBF16(dst []uint16, src []float32) {
-	dst = dst[:len(src)]
-	for i, v := range src {
-		dst[i] = bfloat16(v)
-	}
-}
-
 // bfloat16 rounds to the nearest bfloat16, ties to even. A NaN stays one even if its payload is in the bits cut off.
 func bfloat16(x float32) uint16 {
 	bits := math.Float32bits(x)

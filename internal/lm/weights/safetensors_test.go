@@ -50,11 +50,9 @@ func TestSafetensorsTypes(t *testing.T) {
 		{"i32", []int{2}, "I32"}, {"i64", []int{2}, "I64"}, {"none", []int{0, 7}, F32}, {"u8", []int{2}, "U8"}}, s.Tensors())
 
 	for _, name := range []string{"a", "b", "c", "d"} {
-		v, h := make([]float32, 2), make([]uint16, 2)
+		v := make([]float32, 2)
 		require.NoError(t, s.Read(name, v))
-		require.NoError(t, s.ReadBF16(name, h))
 		assert.Equal(t, []float32{1, -2.5}, v, name)
-		assert.Equal(t, []uint16{0x3F80, 0xC020}, h, name)
 		require.ErrorIs(t, s.ReadInts(name, make([]int64, 2)), lm.ErrUnsupported)
 	}
 	for name, want := range map[string][]int64{"i64": {-2, 3}, "i32": {-2, 3}, "u8": {254, 3}} {
@@ -200,11 +198,7 @@ func TestReadInPieces(t *testing.T) {
 	s, err := OpenSafetensors(folder(map[string][]byte{"x": data}), "x")
 	require.NoError(t, err)
 	defer s.Close()
-	got, half := make([]float32, n), make([]uint16, n)
+	got := make([]float32, n)
 	require.NoError(t, s.Read("a", got))
-	require.NoError(t, s.ReadBF16("a", half))
 	assert.Equal(t, values, got)
-	for i := range half {
-		require.Equal(t, bfloat16(values[i]), half[i], i)
-	}
 }

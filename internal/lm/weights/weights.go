@@ -67,10 +67,6 @@ type Source interface {
 	// tensor's size. Integer tensors are refused with lm.ErrUnsupported.
 	Read(name string, dst []float32) error
 
-	// ReadBF16 is Read for bfloat16 bit patterns, rounded to the nearest even where the stored type is finer.
-	// The tensor never exists as float32 as a whole.
-	ReadBF16(name string, dst []uint16) error
-
 	// Close releases the files. Reads that follow fail with fs.ErrClosed; closing twice is harmless.
 	Close() error
 }

@@ -25,6 +25,25 @@ type Result struct {
 func (t *Trainer) Train(ctx context.Context, train, eval *Examples) (*Result, error) {
 	start := time.Now()
 	r := &Result{Steps: t.step}
+	saved := -1
+	save := func(ctx context.Context) (err error) {
+		if t.options.Dir != "" && t.step > saved {
+			r.Checkpoint, err = t.Save(ctx)
+			saved = t.step
+		}
+		return err
+	}
+	err := t.run(ctx, train, eval, r, save)
+	if err != nil && ctx.Err() != nil {
+		if saveErr := save(context.WithoutCancel(ctx)); saveErr != nil {
+			err = fmt.Errorf("%w; and the checkpoint was not saved: %w", err, saveErr)
+		}
+	}
+	r.Elapsed = time.Since(start)
+	return r, err
+}
+
+func (t *Trainer) run(ctx context.Context, train, eval *Examples, r *Result, save func(context.Context) error) (err error) {
 	evaluate := func() (Eval, error) {
 		if eval == nil {
 			return Eval{}, nil
@@ -35,45 +54,32 @@ func (t *Trainer) Train(ctx context.Context, train, eval *Examples) (*Result, er
 		}
 		return e, err
 	}
-	save := func(ctx context.Context) (err error) {
-		if t.options.Dir != "" {
-			r.Checkpoint, err = t.Save(ctx)
-		}
+	if r.Base, err = evaluate(); err != nil {
 		return err
 	}
-	var err error
-	if r.Base, err = evaluate(); err != nil {
-		return r, err
-	}
-	saved := -1
 	for step, err := range t.Steps(ctx, train) {
 		if err != nil {
-			if ctx.Err() != nil && t.step > saved {
-				if saveErr := save(context.WithoutCancel(ctx)); saveErr != nil {
-					err = fmt.Errorf("%w; and the checkpoint was not saved: %w", err, saveErr)
-				}
-			}
-			return r, err
+			return err
 		}
 		r.Steps = step.N
 		r.Tokens += step.Tokens
 		t.progress(Progress{Stage: "train", Done: int64(step.N), Total: int64(step.Total), Step: &step})
-		last := step.N == step.Total
-		if !last && t.config.EvalEvery > 0 && step.N%t.config.EvalEvery == 0 {
+		if step.N == step.Total {
+			break
+		}
+		if t.config.EvalEvery > 0 && step.N%t.config.EvalEvery == 0 {
 			if _, err := evaluate(); err != nil {
-				return r, err
+				return err
 			}
 		}
-		if !last && t.config.SaveEvery > 0 && step.N%t.config.SaveEvery == 0 {
+		if t.config.SaveEvery > 0 && step.N%t.config.SaveEvery == 0 {
 			if err := save(ctx); err != nil {
-				return r, err
+				return err
 			}
-			saved = step.N
 		}
 	}
 	if r.Final, err = evaluate(); err != nil {
-		return r, err
+		return err
 	}
-	r.Elapsed = time.Since(start)
-	return r, save(ctx)
+	return save(ctx)
 }

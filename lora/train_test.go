@@ -313,6 +313,24 @@ func TestCancelledTrainSavesACheckpoint(t *testing.T) {
 	assert.Equal(t, filepath.Join(dir, "step-000004"), latest)
 }
 
+func TestCancelledEvaluationSavesACheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := smallConfig()
+	c.Epochs, c.EvalEvery = 20, 3
+	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) {
+		if p.Stage == "train" && p.Done == 3 {
+			cancel()
+		}
+	}})
+	e := tokenized(t, tr, 6)
+	_, err := tr.Train(ctx, e, e)
+	require.ErrorIs(t, err, context.Canceled)
+	latest, err := LatestCheckpoint(dir)
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(dir, "step-000003"), latest)
+}
+
 func TestWhatDoesNotFitIsNamed(t *testing.T) {
 	base := openBase(t, golden.Backend(t), "dir:"+testmodel.Write(t, 1))
 	c := smallConfig()

@@ -61,10 +61,6 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 	}
 	result, err := t.Train(ctx, p.set.train, p.set.eval)
 	if err != nil {
-		if ctx.Err() != nil { // also where an evaluation was interrupted
-			_, saveErr := t.Save(context.WithoutCancel(ctx))
-			err = errors.Join(err, saveErr)
-		}
 		return err
 	}
 	if err := p.history.err; err != nil {

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/docent-ml/docent/examples/internal/progress"
 )
 
 // Report is what the page shows. Parts that are empty are left out.
@@ -107,7 +109,7 @@ var page string
 // Write writes the page.
 func Write(w io.Writer, r Report) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"duration": duration, "number": Count, "date": func(t time.Time) string { return t.Format("2 January 2006, 15:04") },
+		"duration": progress.Duration, "number": Count, "date": func(t time.Time) string { return t.Format("2 January 2006, 15:04") },
 		"width": func(d time.Duration) template.CSS { return barWidth(d, r.Stages) },
 		"share": func(s Share) template.CSS {
 			return template.CSS(fmt.Sprintf("width:%.1f%%", 100*float64(s.Right)/float64(max(1, s.Asked))))
@@ -156,23 +158,6 @@ func barWidth(d time.Duration, stages []Stage) template.CSS {
 		longest = max(longest, s.Elapsed)
 	}
 	return template.CSS(fmt.Sprintf("width:%.1f%%", 100*float64(d)/float64(max(1, longest))))
-}
-
-// duration is "3 min 20 s".
-func duration(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < time.Hour:
-		d = d.Round(time.Second)
-		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
-	}
-	d = d.Round(time.Minute)
-	return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 }
 
 // Count writes a whole number with thousands set apart: 162,168.

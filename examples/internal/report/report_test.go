@@ -41,7 +41,7 @@ func TestThePageIsSelfContained(t *testing.T) {
 		assert.NotContains(t, page, foreign, "nothing is fetched and nothing runs")
 	}
 	for _, want := range []string{
-		"1 July 2026, 09:30", "7m20s", "97 %", "76 of 78", "&lt;script&gt;", "1,234", "prefers-color-scheme: dark", "130 ms", "4m00s",
+		"1 July 2026, 09:30", "7m20s", "97 %", "76 of 78", "&lt;script&gt;", "1,234", "prefers-color-scheme: dark", "130ms", "4m00s",
 		"step 20: loss 0.0210, perplexity 1.02", "aria-label=\"loss by step\"", "aria-label=\"learning rate by step\"",
 	} {
 		assert.Contains(t, page, want)

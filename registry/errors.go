@@ -21,6 +21,8 @@ var (
 	ErrFailed error = sentinel{"registration failed", nil}
 	// ErrCorrupt: stored data is missing, altered or unreadable.
 	ErrCorrupt error = sentinel{"damaged", nil}
+	// ErrDenied: the registry does not let this caller in, or not do this. Also is fs.ErrPermission.
+	ErrDenied error = sentinel{"access denied", fs.ErrPermission}
 	// ErrUnavailable: the registry cannot be reached, now or at all.
 	ErrUnavailable error = sentinel{"registry unavailable", nil}
 )

@@ -143,7 +143,8 @@ type Models interface {
 	// Files lists the files of a version in the order of their paths, which are relative to what Download writes.
 	Files(ctx context.Context, v Version) ([]File, error)
 
-	// Download makes dir hold the files of a version, each verified by size and SHA-256. A new directory appears
+	// Download makes dir hold the files of a version, each verified by size and SHA-256 (by size alone
+	// where File.SHA256 is empty). A new directory appears
 	// under its name only when complete, and a download that broke off resumes. If dir exists it may be empty or hold
 	// files of this version, which are verified and repaired; one that holds anything else is left alone (ErrExists).
 	// A stored file that is missing or altered is ErrCorrupt with its name in [Error.Path].

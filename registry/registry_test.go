@@ -13,7 +13,7 @@ import (
 )
 
 func TestSentinels(t *testing.T) {
-	all := []error{ErrNotFound, ErrExists, ErrInvalid, ErrNotReady, ErrFailed, ErrCorrupt, ErrUnavailable}
+	all := []error{ErrNotFound, ErrExists, ErrInvalid, ErrNotReady, ErrFailed, ErrCorrupt, ErrDenied, ErrUnavailable}
 	for i, err := range all {
 		wrapped := &Error{Op: "get", Name: "handbook/3", Err: fmt.Errorf("%w: why", err)}
 		for j, other := range all {
@@ -23,6 +23,7 @@ func TestSentinels(t *testing.T) {
 	assert.ErrorIs(t, ErrNotFound, fs.ErrNotExist)
 	assert.ErrorIs(t, ErrExists, fs.ErrExist)
 	assert.ErrorIs(t, ErrInvalid, fs.ErrInvalid)
+	assert.ErrorIs(t, ErrDenied, fs.ErrPermission)
 	assert.NotErrorIs(t, fs.ErrNotExist, ErrNotFound)
 }
 

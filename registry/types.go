@@ -111,9 +111,9 @@ type Version struct {
 
 // File is one file of a version.
 type File struct {
-	Path   string `json:"path"` // slash-separated, relative
-	Size   int64  `json:"size"` // bytes
-	SHA256 string `json:"sha256"`
+	Path   string `json:"path"`   // slash-separated, relative
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // "" where the registry has none, for files that others put there
 }
 
 // PromoteOptions says where to; the zero value means Production, with its previous holders archived.

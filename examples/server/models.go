@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,15 +32,25 @@ type models struct {
 
 	mu     sync.Mutex
 	loaded map[string]registry.Version // by id: what was loaded last
-	rest   map[string]time.Time        // by id: no new attempt to replace it before, since one failed
+	failed map[string]failedUpdate     // by id: the version that should be served and cannot be
 }
 
-const restAfterFailure = time.Minute
+// failedUpdate is a new version that could not be loaded while the one before goes on.
+type failedUpdate struct {
+	version int
+	since   time.Time
+	next    time.Time // no new attempt before
+}
+
+const (
+	restAfterFailure = time.Minute
+	resolveTimeout   = 10 * time.Second
+)
 
 // newModels reads the references and fails on those that cannot work.
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
-		loaded: map[string]registry.Version{}, rest: map[string]time.Time{}}
+		loaded: map[string]registry.Version{}, failed: map[string]failedUpdate{}}
 	for _, model := range cfg.Models {
 		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {
 			m.refs[model.ID()] = model.Ref
@@ -54,7 +66,7 @@ func newModels(ctx context.Context, cfg config.Server, device *backend.Device, l
 		return m, nil
 	}
 	var err error
-	if m.registry, err = program.OpenRegistry(cfg.Common, true, log); err != nil {
+	if m.registry, err = program.OpenRegistry(ctx, cfg.Common, program.RegistryOptions{MustExist: true, Logger: log}); err != nil {
 		return nil, fmt.Errorf("%w\n  train a model first with go run ./examples/trainer, or serve one from disk with -model ./folder", err)
 	}
 	for id, uri := range m.uris {
@@ -128,9 +140,11 @@ func (m *models) list(ctx context.Context) ([]serve.Entry, error) {
 // load is what the pool calls for a model that is not in memory.
 func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	ref := m.refs[id]
-	if uri, ok := m.uris[id]; ok {
-		v, err := m.registry.Resolve(ctx, uri)
-		if err != nil {
+	uri, registered := m.uris[id]
+	var v registry.Version
+	if registered {
+		var err error
+		if v, err = m.registry.Resolve(ctx, uri); err != nil {
 			return nil, err
 		}
 		dir := m.folder(uri, v)
@@ -138,9 +152,6 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 			return nil, err
 		}
 		m.log.Info("version downloaded", "model", id, "version", v.Number, "folder", dir)
-		m.mu.Lock()
-		m.loaded[id] = v
-		m.mu.Unlock()
 		ref = "dir:" + dir
 	}
 	precision := m.cfg.Precision
@@ -155,6 +166,11 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	})
 	if err != nil {
 		return nil, err // not the nil *Engine, which would be a Model
+	}
+	if registered {
+		m.mu.Lock()
+		m.loaded[id] = v
+		m.mu.Unlock()
 	}
 	return engine, nil
 }
@@ -204,15 +220,21 @@ func (m *models) follow(ctx context.Context, pool *serve.Pool) {
 }
 
 func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri registry.URI) error {
-	v, err := m.registry.Resolve(ctx, uri)
+	limited, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	v, err := m.registry.Resolve(limited, uri)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
 	old, ok := m.loaded[id]
-	resting := time.Now().Before(m.rest[id])
+	failed, again := m.failed[id]
+	same := old.Number == v.Number && old.RunID == v.RunID
+	if same { // also after a promotion back to it
+		delete(m.failed, id)
+	}
 	m.mu.Unlock()
-	if !ok || resting || old.Number == v.Number && old.RunID == v.RunID || v.Status != registry.Ready {
+	if !ok || same || v.Status != registry.Ready || again && failed.version == v.Number && time.Now().Before(failed.next) {
 		return nil
 	}
 	m.log.Info("new version", "model", id, "from", old.Number, "to", v.Number)
@@ -220,13 +242,33 @@ func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri r
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		m.rest[id] = time.Now().Add(restAfterFailure)
+		if !again || failed.version != v.Number {
+			failed = failedUpdate{version: v.Number, since: time.Now()}
+		}
+		failed.next = time.Now().Add(restAfterFailure)
+		m.failed[id] = failed
 		return fmt.Errorf("version %d stays in use: %w", old.Number, err)
 	}
+	delete(m.failed, id)
 	if m.loaded[id].Number == old.Number { // it had been unloaded meanwhile: the next request loads the new one
 		delete(m.loaded, id)
 	}
 	return m.forget(uri, old)
+}
+
+// degradations are the models that should have been replaced and could not be.
+func (m *models) degradations() []serve.Degradation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var wrong []serve.Degradation
+	for _, id := range slices.Sorted(maps.Keys(m.failed)) {
+		f := m.failed[id]
+		wrong = append(wrong, serve.Degradation{
+			Code: "model_update_failed", Component: "model", Since: f.since.Unix(),
+			Message: fmt.Sprintf("version %d of the model %s could not be loaded; version %d is served", f.version, id, m.loaded[id].Number),
+		})
+	}
+	return wrong
 }
 
 // forget removes the files of a version from the cache that was replaced, unless another model uses them. The registry

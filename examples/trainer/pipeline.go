@@ -92,7 +92,7 @@ func (p *pipeline) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if p.registry, err = program.OpenRegistry(p.Common, false, p.log); err != nil {
+	if p.registry, err = program.OpenRegistry(ctx, p.Common, program.RegistryOptions{BufferDir: p.file("metrics_unsent"), Logger: p.log}); err != nil {
 		return err
 	}
 	if p.device, err = backend.Open(p.Backend, backend.Options{Environ: p.environ, Logger: p.log}); err != nil {
@@ -180,6 +180,9 @@ func (p *pipeline) finish(ctx context.Context, err error) error {
 	}
 	p.out.End()
 	if err != nil && ctx.Err() != nil {
+		if fault := errors.Join(faults...); fault != nil { // such as metrics that a server did not take
+			p.log.Warn("not all could be brought to an end", "error", fault)
+		}
 		return &stoppedError{hint: p.howToGoOn(), cause: err}
 	}
 	return errors.Join(append([]error{err}, faults...)...)

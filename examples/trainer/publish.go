@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,11 +92,7 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if err := p.tracked.LogArtifacts(ctx, "adapter", os.DirFS(p.AdapterDir())); err != nil {
 		return err
 	}
-	source, err := p.tracked.LogModel(ctx, "model", os.DirFS(p.ModelDir()))
-	if err != nil {
-		return err
-	}
-	v, err := p.registry.Register(ctx, p.Name, source, map[string]string{"base_model": p.info.Ref})
+	v, err := p.register(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,6 +115,34 @@ func (p *pipeline) publish(ctx context.Context) error {
 	}
 	p.out.Say("promote", "%s", text)
 	return nil
+}
+
+// publishTag marks the version of one training.
+const publishTag = "docent.publish_id"
+
+// register makes the version, unless it was made before an interruption.
+func (p *pipeline) register(ctx context.Context) (v registry.Version, err error) {
+	if p.state.Publish != "" {
+		for v, err := range p.registry.List(ctx, p.Name) {
+			if errors.Is(err, registry.ErrNotFound) { // not even the model
+				break
+			}
+			if err != nil || v.Tags[publishTag] == p.state.Publish {
+				return v, err
+			}
+		}
+	}
+	if p.state.Model == nil {
+		source, err := p.tracked.LogModel(ctx, "model", os.DirFS(p.ModelDir()))
+		if err != nil {
+			return v, err
+		}
+		p.state.Model, p.state.Publish = &source, rand.Text()
+		if err := p.saveState(); err != nil {
+			return v, err
+		}
+	}
+	return p.registry.Register(ctx, p.Name, *p.state.Model, map[string]string{"base_model": p.info.Ref, publishTag: p.state.Publish})
 }
 
 // trackAnswers records the shares of right answers.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/registry"
 )
 
 // state is run.json: what -resume must know beside the checkpoints. It is written when everything that training needs
@@ -18,6 +19,10 @@ type state struct {
 	Run      string    `json:"run"` // its id in the registry
 	Started  time.Time `json:"started"`
 	Finished bool      `json:"finished"`
+
+	// Of the publication, so that one that was interrupted is not done twice.
+	Model   *registry.Source `json:"model,omitempty"`   // logged
+	Publish string           `json:"publish,omitempty"` // tag of the version
 }
 
 const stateFile = "run.json"

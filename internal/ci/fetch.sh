@@ -3,7 +3,7 @@
 #
 #   fetch.sh xla      XLA's CPU plugin (.so), 61 MB
 #   fetch.sh smollm2  SmolLM2-135M-Instruct as Q4_1 (.gguf), 89 MB
-#   fetch.sh python   an interpreter with PyTorch, transformers, PEFT and OpenAI's client; 5.6 GB, most of it the CUDA
+#   fetch.sh python   an interpreter with PyTorch, transformers, PEFT, OpenAI's client and MLflow; 6 GB, most of it the CUDA
 #                     libraries that PyTorch's wheel is linked with
 #   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
 #
@@ -77,7 +77,7 @@ fetch_python() {
     echo "fetch $what: installing $(grep -v '^#' "$list" | tr '\n' ' ')to $dest, which takes minutes" >&2
     quietly python3 -m venv --without-pip "$work/venv" # pip comes from outside: not every system has ensurepip
     quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir -r "$list"
-    quietly "$work/venv/bin/python" -c 'import torch, transformers, peft, openai'
+    quietly "$work/venv/bin/python" -c 'import torch, transformers, peft, openai, mlflow'
     install_at "$work/venv" "$dest"
   fi
   echo "$dest/bin/python"

@@ -72,10 +72,15 @@ python_checks() {
   env DOCENT_PYTHON="$python" DOCENT_NODE="$node" DOCENT_SMOLLM2="$smollm2" \
     go test -timeout 30m -v -run 'Python|JavaScript|PEFT' ./internal/hub ./internal/ci
 }
+mlflow_checks() {
+  env DOCENT_PYTHON="$python" go test -timeout 30m -v -run TestServer ./registry/mlflow ./examples/trainer
+}
 if [[ -n $python ]]; then
+  part "a real MLflow server, and its Python client" mlflow_checks
   part "reference values of other shapes, made now" other_shapes
   part "PEFT, transformers, huggingface_hub, OpenAI's clients" python_checks
 else
+  skip "a real MLflow server, and its Python client" "the Python packages could not be installed"
   skip "PEFT, transformers, huggingface_hub, OpenAI's clients" "the Python packages could not be installed"
 fi
 

@@ -3,12 +3,11 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/registry"
@@ -69,7 +68,7 @@ func (r *run) commit(stage *stage, files []registry.File) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	all, err := union(have, files)
+	all, err := artifact.Union(have, files)
 	if err != nil {
 		return err
 	}
@@ -105,30 +104,6 @@ func (r *run) clear(name string) error {
 		}
 	}
 	return nil
-}
-
-// union adds files to a manifest; a path with another content is ErrExists.
-func union(have, add []registry.File) ([]registry.File, error) {
-	known := make(map[string]registry.File, len(have))
-	for _, f := range have {
-		known[f.Path] = f
-	}
-	all := slices.Clone(have)
-	var faults []error
-	for _, f := range add {
-		old, ok := known[f.Path]
-		switch {
-		case !ok:
-			all = append(all, f)
-		case old != f:
-			faults = append(faults, &registry.Error{Path: f.Path, Err: fmt.Errorf("%w with other contents", registry.ErrExists),
-				Hint: "artifacts do not change: log it under another path"})
-		}
-	}
-	if faults != nil {
-		return nil, errors.Join(faults...)
-	}
-	return all, artifact.Check(all)
 }
 
 func (s *Store) readManifest(name string) ([]registry.File, error) {
@@ -218,18 +193,8 @@ func (s *Store) sweep() error {
 // copyFrom copies a tree into the stage and lists it.
 func (st *stage) copyFrom(ctx context.Context, fsys fs.FS, prefix string) ([]registry.File, error) {
 	var files []registry.File
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return context.Cause(ctx)
-		}
-		target := path.Join(prefix, name)
-		if err := registry.CheckPath(target); err != nil {
-			return err
-		}
-		f, err := st.copyFile(ctx, fsys, name, target)
+	err := artifact.Walk(ctx, fsys, prefix, func(name, target string, r fs.File) error {
+		f, err := st.copyFile(ctx, r, name, target)
 		files = append(files, f)
 		return err
 	})
@@ -239,20 +204,7 @@ func (st *stage) copyFrom(ctx context.Context, fsys fs.FS, prefix string) ([]reg
 	return files, artifact.Check(files)
 }
 
-func (st *stage) copyFile(ctx context.Context, fsys fs.FS, name, target string) (_ registry.File, err error) {
-	r, err := fsys.Open(name)
-	if err != nil {
-		return registry.File{}, err
-	}
-	defer r.Close()
-	info, err := r.Stat()
-	if err != nil {
-		return registry.File{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return registry.File{}, &registry.Error{Path: name, Err: fmt.Errorf("%w: not a regular file (%s)", registry.ErrInvalid, info.Mode().Type()),
-			Hint: "remove it, or replace the link to a directory by the directory"}
-	}
+func (st *stage) copyFile(ctx context.Context, r io.Reader, name, target string) (_ registry.File, err error) {
 	staged := path.Join(st.dir, target)
 	if err := st.s.root.MkdirAll(path.Dir(staged), 0o777); err != nil {
 		return registry.File{}, err

@@ -24,7 +24,7 @@ func (s *Store) Files(ctx context.Context, v registry.Version) ([]registry.File,
 func (s *Store) Download(ctx context.Context, v registry.Version, dir string) error {
 	base, files, err := s.versionFiles(ctx, v)
 	if err == nil {
-		err = artifact.Fetch(ctx, files, dir, func(_ context.Context, name string, offset int64) (io.ReadCloser, error) {
+		err = artifact.Fetch(ctx, files, dir, 1, func(_ context.Context, name string, offset int64) (io.ReadCloser, error) {
 			return s.openArtifact(base, name, offset)
 		})
 	}

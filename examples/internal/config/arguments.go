@@ -17,6 +17,10 @@ func (l *loader) readFlags() ([]assignment, error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+		if l.operands != nil && name == arg {
+			*l.operands = append(*l.operands, arg)
+			continue
+		}
 		if name == arg || name == "" {
 			l.fault(&Fault{Reason: fmt.Sprintf("unexpected argument %s: everything is set by flags, see -h", quoted(arg))})
 			continue

@@ -14,6 +14,7 @@ type loader struct {
 	groups   []group
 	settings []*setting // those of the groups, then the other program's
 	boot     bootSettings
+	operands *[]string // takes the arguments that are no flags; nil refuses them
 
 	flags   map[string]named // own flags
 	envs    map[string]named // all environment names

@@ -35,6 +35,7 @@ func golden(t *testing.T, name, got string) {
 func TestHelpPages(t *testing.T) {
 	golden(t, filepath.Join("testdata", "trainer.help"), TrainerHelp())
 	golden(t, filepath.Join("testdata", "server.help"), ServerHelp())
+	golden(t, filepath.Join("testdata", "registry.help"), ToolHelp())
 }
 
 // TestBaseJSON: base.json lists every key with its default.

@@ -17,6 +17,10 @@ type Server struct {
 	Listen     string // host:port; port 0 = any free one
 	Prefix     string // "" or "/path", where the API is mounted
 	APIKeyFile string // "" = no key is asked for
+	TLSCert    string // PEM files; "" = plain HTTP
+	TLSKey     string
+	Origins    string // of web pages elsewhere that may call the API, comma-separated; "*" = all
+	Metrics    bool   // at /metrics
 
 	Models        []ModelRef // never empty
 	ModelSource   string     // "registry" or "local": what is served when no model is named
@@ -32,6 +36,8 @@ type Server struct {
 	QueueDepth       int // requests that wait, per model
 	QueueTimeout     time.Duration
 	MaxBodyBytes     int
+	RequestRate      int // a minute, for each key; 0 = no limit
+	TokenRate        int
 	ShutdownGrace    time.Duration // for running answers after a stop signal
 }
 
@@ -72,6 +78,26 @@ func (s *Server) groups() []group {
 				key: "api_key_file", flag: "api-key-file", env: "API_KEY_FILE", arg: "FILE",
 				help:  "file of keys that clients must show; no key is asked for when empty",
 				value: filePath(&s.APIKeyFile, ""),
+			},
+			{
+				key: "tls_cert", flag: "tls-cert", env: "TLS_CERT", arg: "FILE",
+				help:  "certificate chain (PEM); with it the server speaks HTTPS",
+				value: filePath(&s.TLSCert, ""),
+			},
+			{
+				key: "tls_key", flag: "tls-key", env: "TLS_KEY", arg: "FILE",
+				help:  "private key of the certificate (PEM)",
+				value: filePath(&s.TLSKey, ""),
+			},
+			{
+				key: "cors_origins", flag: "cors", env: "CORS_ORIGINS", arg: "SITES",
+				help:  "web sites whose pages may call the API, such as https://portal.example.org, separated by commas, or * for all; none when empty",
+				value: text(&s.Origins, "", func(s string) (string, error) { return s, nil }),
+			},
+			{
+				key: "metrics", flag: "metrics", env: "METRICS",
+				help:  "answer /metrics in Prometheus' format",
+				value: toggle(&s.Metrics, false),
 			},
 		}},
 		{"Models", []*setting{
@@ -147,6 +173,16 @@ func (s *Server) groups() []group {
 				value: whole(&s.MaxBodyBytes, 1<<20, atLeast(1024)),
 			},
 			{
+				key: "requests_per_minute", flag: "rpm", env: "REQUESTS_PER_MINUTE", arg: "N",
+				help:  "requests a minute for each API key; 0 is no limit",
+				value: whole(&s.RequestRate, 0, atLeast(0)),
+			},
+			{
+				key: "tokens_per_minute", flag: "tpm", env: "TOKENS_PER_MINUTE", arg: "N",
+				help:  "tokens a minute for each API key, of prompts and answers; 0 is no limit",
+				value: whole(&s.TokenRate, 0, atLeast(0)),
+			},
+			{
 				key: "shutdown_grace", flag: "grace", env: "SHUTDOWN_GRACE", arg: "TIME",
 				help:  "how long running answers may go on after a stop signal",
 				value: duration(&s.ShutdownGrace, 30*time.Second, atLeast(time.Duration(0))),
@@ -163,6 +199,9 @@ func (s *Server) finish(l *loader) {
 	}
 	if s.MaxContext == 1 {
 		l.wrong("max_context", "must be 0 or >= 2: one token of prompt and one of answer")
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		l.wrong("tls_cert", "and tls_key go together: give both or neither")
 	}
 	if s.CacheDir == "" {
 		l.wrong("cache", "must name a folder")

@@ -131,7 +131,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "epochs", flag: "epochs", env: "EPOCHS NUM_EPOCHS", arg: "N",
 				help:  "passes over the rows",
-				value: whole(&t.Epochs, 1, atLeast(1)),
+				value: whole(&t.Epochs, 2, atLeast(1)),
 			},
 			{
 				key: "max_steps", flag: "max-steps", env: "MAX_STEPS", arg: "N",
@@ -161,7 +161,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "learning_rate", flag: "lr", env: "LEARNING_RATE", arg: "X",
 				help:  "learning rate at its peak",
-				value: number(&t.LearningRate, 1e-3, above(0.0), atMost(1.0)),
+				value: number(&t.LearningRate, 2e-3, above(0.0), atMost(1.0)),
 			},
 			{
 				key: "schedule", flag: "schedule", env: "LR_SCHEDULE", arg: "NAME",

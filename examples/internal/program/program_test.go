@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/internal/mlflowtest"
 	"github.com/docent-ml/docent/registry"
 )
 
@@ -117,11 +119,33 @@ func TestLogger(t *testing.T) {
 
 func TestOpenRegistry(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "registry")
-	_, err := OpenRegistry(config.Common{Registry: config.Registry{Dir: dir}}, true, nil)
+	folder := config.Common{Registry: config.Registry{Dir: dir}}
+	_, err := OpenRegistry(t.Context(), folder, RegistryOptions{MustExist: true})
 	assert.ErrorIs(t, err, registry.ErrNotFound)
-	r, err := OpenRegistry(config.Common{Registry: config.Registry{Dir: dir}}, false, nil)
+	r, err := OpenRegistry(t.Context(), folder, RegistryOptions{})
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
-	_, err = OpenRegistry(config.Common{Registry: config.Registry{URL: "http://localhost:5000"}}, false, nil)
-	assert.ErrorContains(t, err, "-registry file:DIR")
+}
+
+func TestOpenRegistryOnMLflow(t *testing.T) {
+	fake := mlflowtest.NewFake()
+	fake.Username, fake.Password = "ada", "secret"
+	server := httptest.NewServer(fake)
+	common := config.Common{Registry: config.Registry{URL: server.URL}}
+	_, err := OpenRegistry(t.Context(), common, RegistryOptions{})
+	require.ErrorIs(t, err, registry.ErrDenied)
+	assert.ErrorContains(t, err, "MLFLOW_TRACKING_PASSWORD")
+
+	common.MLflow = config.MLflow{Username: "ada", Password: config.NewSecret("secret")}
+	r, err := OpenRegistry(t.Context(), common, RegistryOptions{})
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+
+	server.Close()
+	_, err = OpenRegistry(t.Context(), common, RegistryOptions{})
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+	assert.ErrorContains(t, err, "start the MLflow server")
+	common.MLflow.ServerCert = filepath.Join(t.TempDir(), "none.pem")
+	_, err = OpenRegistry(t.Context(), common, RegistryOptions{})
+	assert.ErrorContains(t, err, "none.pem")
 }

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
+	"github.com/docent-ml/docent/registry/mlflow"
 )
 
 // Registry is an open registry. Whoever opened it closes it.
@@ -16,14 +18,33 @@ type Registry interface {
 	io.Closer
 }
 
-// OpenRegistry opens the registry that the settings name. mustExist refuses a folder without one, instead of making it.
-func OpenRegistry(c config.Common, mustExist bool, log *slog.Logger) (Registry, error) {
-	if c.Registry.URL != "" {
-		return nil, fmt.Errorf("registry %s: this version of docent keeps registries in folders only: use -registry file:DIR", c.Registry)
+// RegistryOptions are those of OpenRegistry.
+type RegistryOptions struct {
+	MustExist bool   // refuse a folder without a registry, instead of making one
+	BufferDir string // for metrics that an MLflow server has not taken; "" keeps them in memory
+	Logger    *slog.Logger
+}
+
+// OpenRegistry opens the registry that the settings name: a folder, or an MLflow server, which must answer.
+func OpenRegistry(ctx context.Context, c config.Common, o RegistryOptions) (Registry, error) {
+	if c.Registry.URL == "" {
+		store, err := local.Open(c.Registry.Dir, local.Options{MustExist: o.MustExist, Logger: o.Logger})
+		if err != nil {
+			return nil, fmt.Errorf("registry %s: %w", c.Registry, err)
+		}
+		return store, nil
 	}
-	store, err := local.Open(c.Registry.Dir, local.Options{MustExist: mustExist, Logger: log})
+	client, err := mlflow.New(mlflow.Options{
+		URL: c.Registry.URL, Username: c.MLflow.Username, Password: c.MLflow.Password.Reveal(), Token: c.MLflow.Token.Reveal(),
+		Workspace: c.MLflow.Workspace, InsecureTLS: c.MLflow.InsecureTLS, ServerCert: c.MLflow.ServerCert, ClientCert: c.MLflow.ClientCert,
+		BufferDir: o.BufferDir, Logger: o.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("registry %s: %w", c.Registry, err)
 	}
-	return store, nil
+	if err := client.Ping(ctx); err != nil {
+		_ = client.Close() // nothing has been sent
+		return nil, fmt.Errorf("registry %s: %w", c.Registry, err)
+	}
+	return client, nil
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -69,14 +70,20 @@ func DecodeJSON(data []byte, v any) error {
 // Check refuses lists that no directory could hold on every system: illegal paths, two paths that differ in case
 // only, a file that is also a directory; and sizes and sums that cannot be right.
 func Check(files []registry.File) error {
+	for _, f := range files {
+		if sum, err := hex.DecodeString(f.SHA256); err != nil || len(sum) != sha256.Size || f.Size < 0 ||
+			f.SHA256 != strings.ToLower(f.SHA256) {
+			return &registry.Error{Path: f.Path, Err: fmt.Errorf("%w: size %d, SHA-256 %q", registry.ErrInvalid, f.Size, f.SHA256)}
+		}
+	}
+	return checkPaths(files)
+}
+
+func checkPaths(files []registry.File) error {
 	seen := make(map[string]string, len(files)) // lower case -> path
 	for _, f := range files {
 		if err := registry.CheckPath(f.Path); err != nil {
 			return err
-		}
-		if sum, err := hex.DecodeString(f.SHA256); err != nil || len(sum) != sha256.Size || f.Size < 0 ||
-			f.SHA256 != strings.ToLower(f.SHA256) {
-			return &registry.Error{Path: f.Path, Err: fmt.Errorf("%w: size %d, SHA-256 %q", registry.ErrInvalid, f.Size, f.SHA256)}
 		}
 		folded := strings.ToLower(f.Path)
 		if other, ok := seen[folded]; ok {
@@ -94,6 +101,30 @@ func Check(files []registry.File) error {
 		}
 	}
 	return nil
+}
+
+// Union adds files to a manifest; a path with another content is ErrExists.
+func Union(have, add []registry.File) ([]registry.File, error) {
+	known := make(map[string]registry.File, len(have))
+	for _, f := range have {
+		known[f.Path] = f
+	}
+	all := slices.Clone(have)
+	var faults []error
+	for _, f := range add {
+		old, ok := known[f.Path]
+		switch {
+		case !ok:
+			all = append(all, f)
+		case old != f:
+			faults = append(faults, &registry.Error{Path: f.Path, Err: fmt.Errorf("%w with other contents", registry.ErrExists),
+				Hint: "artifacts do not change: log it under another path"})
+		}
+	}
+	if faults != nil {
+		return nil, errors.Join(faults...)
+	}
+	return all, Check(all)
 }
 
 // Select returns the files at p (one file, a directory, or everything for ""), their paths relative to base: p, or
@@ -155,7 +186,7 @@ func compare(want registry.File, size int64, sum string) error {
 		return &registry.Error{Path: want.Path, Err: fmt.Errorf("%w: longer than the %d bytes logged", registry.ErrCorrupt, want.Size), Hint: relog}
 	case size < want.Size:
 		return &registry.Error{Path: want.Path, Err: fmt.Errorf("%w: %d bytes of the %d logged", registry.ErrCorrupt, size, want.Size), Hint: relog}
-	case sum != want.SHA256:
+	case want.SHA256 != "" && sum != want.SHA256:
 		return &registry.Error{Path: want.Path, Err: fmt.Errorf("%w: SHA-256 is %s, logged was %s", registry.ErrCorrupt, sum, want.SHA256), Hint: relog}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/filelock"
@@ -20,13 +21,14 @@ import (
 // Open opens a stored file for reading from offset on.
 type Open func(ctx context.Context, path string, offset int64) (io.ReadCloser, error)
 
-// Fetch makes dir hold the files, as registry.Models.Download promises.
+// Fetch makes dir hold the files, as registry.Models.Download promises, fetching several at a time. A file without
+// SHA256 is verified by its size.
 //
 // Beside dir, in ".<base>.partial", lie what is complete ("files"), what is not ("parts") and the lock that makes a
 // second download of the same directory wait for the first; the last step renames "files" to dir. All of it goes
 // through one os.Root at the parent, so that neither a path nor a link leads elsewhere.
-func Fetch(ctx context.Context, files []registry.File, dir string, open Open) error {
-	if err := Check(files); err != nil {
+func Fetch(ctx context.Context, files []registry.File, dir string, atATime int, open Open) error {
+	if err := checkPaths(files); err != nil {
 		return err
 	}
 	dir, err := filepath.Abs(dir)
@@ -48,7 +50,7 @@ func Fetch(ctx context.Context, files []registry.File, dir string, open Open) er
 		return err
 	}
 	defer root.Close()
-	f := &fetch{root: root, files: files, open: open, dir: base, partial: "." + base + ".partial"}
+	f := &fetch{root: root, files: files, open: open, atATime: atATime, dir: base, partial: "." + base + ".partial"}
 
 	switch state, err := f.inspect(ctx); {
 	case err != nil:
@@ -61,6 +63,9 @@ func Fetch(ctx context.Context, files []registry.File, dir string, open Open) er
 		return err
 	}
 	if err := f.run(ctx); err != nil {
+		if errors.Is(err, syscall.ENOSPC) {
+			err = &registry.Error{Path: dir, Err: err, Hint: "make room on its disk: what was fetched stays there and is not fetched again"}
+		}
 		return errors.Join(err, lock.Unlock()) // what was fetched stays for the next attempt
 	}
 	return errors.Join(f.discard(), lock.UnlockAndRemove(), removeIfEmpty(root, f.partial))
@@ -70,6 +75,7 @@ type fetch struct {
 	root         *os.Root
 	files        []registry.File
 	open         Open
+	atATime      int
 	dir, partial string // relative to root
 }
 
@@ -95,12 +101,16 @@ func (f *fetch) run(ctx context.Context) error {
 	if err := f.prune(target); err != nil {
 		return err
 	}
+	err = Each(ctx, len(f.files), f.atATime, func(ctx context.Context, i int) error {
+		file := f.files[i]
+		return f.ensure(ctx, file, path.Join(target, file.Path), path.Join(f.partial, "parts", fmt.Sprintf("%d-%s", i, file.SHA256)))
+	})
+	if err != nil {
+		return err
+	}
 	dirs := map[string]bool{target: true}
-	for i, file := range f.files {
+	for _, file := range f.files {
 		name := path.Join(target, file.Path)
-		if err := f.ensure(ctx, file, name, path.Join(f.partial, "parts", fmt.Sprintf("%d-%s", i, file.SHA256))); err != nil {
-			return err
-		}
 		for d := path.Dir(name); !dirs[d]; d = path.Dir(d) {
 			dirs[d] = true
 		}
@@ -261,6 +271,11 @@ func (f *fetch) fill(ctx context.Context, file registry.File, part string) (resu
 			err = errors.Join(err, f.root.Remove(part))
 		}
 	}()
+	if file.SHA256 == "" { // nothing would tell that the beginning is of another file
+		if err := w.Truncate(0); err != nil {
+			return false, err
+		}
+	}
 	h := sha256.New()
 	have, err := copyHashing(ctx, io.Discard, io.LimitReader(w, file.Size), h)
 	if err != nil {

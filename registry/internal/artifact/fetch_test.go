@@ -3,6 +3,7 @@ package artifact
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -10,7 +11,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -87,7 +90,7 @@ func TestFetchResumesInsideAFile(t *testing.T) {
 	s := &source{content: map[string]string{"big": strings.Repeat("0123456789", 1000), "a/small": "x"}, limit: map[string]int64{"big": 4000}}
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "3")
-	err := Fetch(t.Context(), list(s.content), dir, s.open)
+	err := inTurn(t.Context(), list(s.content), dir, s.open)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.ErrorContains(t, err, "big")
 	require.NoDirExists(t, dir)
@@ -95,7 +98,7 @@ func TestFetchResumesInsideAFile(t *testing.T) {
 
 	s.served.Store(0)
 	s.opened = nil
-	require.NoError(t, Fetch(t.Context(), list(s.content), dir, s.open))
+	require.NoError(t, inTurn(t.Context(), list(s.content), dir, s.open))
 	assert.Equal(t, []int64{4000}, s.opened["big"], "goes on where it stopped")
 	requireFiles(t, s.content, dir)
 	require.Equal(t, []string{"3"}, names(t, parent))
@@ -106,9 +109,9 @@ func TestFetchKeepsWholeFilesOfABrokenOffAttempt(t *testing.T) {
 	files := []registry.File{file("a", "first"), file("b", "second"), file("c", "third")}
 	s := &source{content: content, limit: map[string]int64{"c": 0}}
 	dir := filepath.Join(t.TempDir(), "out")
-	require.Error(t, Fetch(t.Context(), files, dir, s.open))
+	require.Error(t, inTurn(t.Context(), files, dir, s.open))
 	s.opened = nil
-	require.NoError(t, Fetch(t.Context(), files, dir, s.open))
+	require.NoError(t, inTurn(t.Context(), files, dir, s.open))
 	assert.NotContains(t, s.opened, "a")
 	assert.NotContains(t, s.opened, "b")
 	requireFiles(t, content, dir)
@@ -118,13 +121,13 @@ func TestFetchStartsOverWhenThePartIsWrong(t *testing.T) {
 	content := map[string]string{"f": strings.Repeat("right", 100)}
 	s := &source{content: content, limit: map[string]int64{"f": 100}}
 	dir := filepath.Join(t.TempDir(), "out")
-	require.Error(t, Fetch(t.Context(), list(content), dir, s.open))
+	require.Error(t, inTurn(t.Context(), list(content), dir, s.open))
 	parts, err := filepath.Glob(filepath.Join(filepath.Dir(dir), ".out.partial", "parts", "*"))
 	require.NoError(t, err)
 	require.Len(t, parts, 1)
 	for _, wrong := range []string{strings.Repeat("wrong", 10), strings.Repeat("wrong", 1000)} {
 		require.NoError(t, os.WriteFile(parts[0], []byte(wrong), 0o600))
-		require.NoError(t, Fetch(t.Context(), list(content), dir, s.open))
+		require.NoError(t, inTurn(t.Context(), list(content), dir, s.open))
 		requireFiles(t, content, dir)
 		require.NoError(t, os.RemoveAll(dir))
 		require.NoError(t, os.MkdirAll(filepath.Dir(parts[0]), 0o700))
@@ -136,7 +139,7 @@ func TestFetchRefusesWhatIsNotTheFile(t *testing.T) {
 	for _, served := range []string{"jello", "hell", "hello!", ""} {
 		s := &source{content: map[string]string{"dir/f": served}}
 		dir := filepath.Join(t.TempDir(), "out")
-		err := Fetch(t.Context(), want, dir, s.open)
+		err := inTurn(t.Context(), want, dir, s.open)
 		require.ErrorIs(t, err, registry.ErrCorrupt, "%q", served)
 		var typed *registry.Error
 		require.ErrorAs(t, err, &typed)
@@ -144,7 +147,7 @@ func TestFetchRefusesWhatIsNotTheFile(t *testing.T) {
 		require.NoDirExists(t, dir)
 
 		s.content["dir/f"] = "hello"
-		require.NoError(t, Fetch(t.Context(), want, dir, s.open), "and nothing wrong is kept")
+		require.NoError(t, inTurn(t.Context(), want, dir, s.open), "and nothing wrong is kept")
 		requireFiles(t, s.content, dir)
 	}
 }
@@ -154,7 +157,7 @@ func TestFetchDoesNotReadOnEndlessly(t *testing.T) {
 	endless := func(context.Context, string, int64) (io.ReadCloser, error) {
 		return io.NopCloser(readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil })), nil
 	}
-	err := Fetch(t.Context(), []registry.File{file("f", "hello")}, filepath.Join(t.TempDir(), "out"), endless)
+	err := inTurn(t.Context(), []registry.File{file("f", "hello")}, filepath.Join(t.TempDir(), "out"), endless)
 	require.ErrorIs(t, err, registry.ErrCorrupt)
 	assert.Less(t, read, 1<<20)
 }
@@ -168,7 +171,7 @@ func TestFetchRefusesPathsThatLeave(t *testing.T) {
 	for _, path := range []string{"../evil", "/evil", "a/../../evil", `..\evil`, "C:/evil"} {
 		f := file("x", "y")
 		f.Path = path
-		err := Fetch(t.Context(), []registry.File{f}, filepath.Join(parent, "out"), (&source{content: map[string]string{path: "y"}}).open)
+		err := inTurn(t.Context(), []registry.File{f}, filepath.Join(parent, "out"), (&source{content: map[string]string{path: "y"}}).open)
 		require.ErrorIs(t, err, registry.ErrInvalid, path)
 	}
 	assert.Empty(t, names(t, parent))
@@ -182,7 +185,7 @@ func TestFetchDoesNotFollowPlantedLinks(t *testing.T) {
 		t.Skip("no symbolic links here: ", err)
 	}
 	content := map[string]string{"a/f": "x"}
-	require.NoError(t, Fetch(t.Context(), list(content), filepath.Join(parent, "out"), (&source{content: content}).open))
+	require.NoError(t, inTurn(t.Context(), list(content), filepath.Join(parent, "out"), (&source{content: content}).open))
 	requireFiles(t, content, filepath.Join(parent, "out"))
 	assert.Empty(t, names(t, outside))
 }
@@ -192,11 +195,11 @@ func TestFetchReplacesAnotherVersionAtOnce(t *testing.T) {
 	two := map[string]string{"config": "2", "weights": "new!", "same": "same"}
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "out")
-	require.NoError(t, Fetch(t.Context(), list(one), dir, (&source{content: one}).open))
+	require.NoError(t, inTurn(t.Context(), list(one), dir, (&source{content: one}).open))
 	s := &source{content: two, limit: map[string]int64{"weights": 2}}
-	require.Error(t, Fetch(t.Context(), list(two), dir, s.open))
+	require.Error(t, inTurn(t.Context(), list(two), dir, s.open))
 	requireFiles(t, one, dir) // untouched until the new one is complete
-	require.NoError(t, Fetch(t.Context(), list(two), dir, s.open))
+	require.NoError(t, inTurn(t.Context(), list(two), dir, s.open))
 	requireFiles(t, two, dir)
 	assert.NotContains(t, s.opened, "same", "what is there already is not transferred")
 	assert.Equal(t, []string{"out"}, names(t, parent))
@@ -209,9 +212,9 @@ func TestFetchThroughALinkToADirectory(t *testing.T) {
 	if err := os.Symlink(disk, link); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
-	require.NoError(t, Fetch(t.Context(), list(content), filepath.Join(link, "3"), (&source{content: content}).open))
+	require.NoError(t, inTurn(t.Context(), list(content), filepath.Join(link, "3"), (&source{content: content}).open))
 	requireFiles(t, content, filepath.Join(disk, "3"))
-	require.NoError(t, Fetch(t.Context(), list(content), filepath.Join(link, "3"), (&source{}).open))
+	require.NoError(t, inTurn(t.Context(), list(content), filepath.Join(link, "3"), (&source{}).open))
 }
 
 func TestFetchFromReadOnlyCache(t *testing.T) {
@@ -221,11 +224,11 @@ func TestFetchFromReadOnlyCache(t *testing.T) {
 	content := map[string]string{"f": "x"}
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "out")
-	require.NoError(t, Fetch(t.Context(), list(content), dir, (&source{content: content}).open))
+	require.NoError(t, inTurn(t.Context(), list(content), dir, (&source{content: content}).open))
 	require.NoError(t, os.Chmod(parent, 0o500))
 	defer func() { require.NoError(t, os.Chmod(parent, 0o700)) }()
 	unused := func(context.Context, string, int64) (io.ReadCloser, error) { return nil, errors.New("not needed") }
-	require.NoError(t, Fetch(t.Context(), list(content), dir, unused))
+	require.NoError(t, inTurn(t.Context(), list(content), dir, unused))
 }
 
 func TestFetchTogether(t *testing.T) {
@@ -234,7 +237,7 @@ func TestFetchTogether(t *testing.T) {
 	parent := t.TempDir()
 	var wg sync.WaitGroup
 	for range 8 {
-		wg.Go(func() { assert.NoError(t, Fetch(t.Context(), list(content), filepath.Join(parent, "out"), s.open)) })
+		wg.Go(func() { assert.NoError(t, inTurn(t.Context(), list(content), filepath.Join(parent, "out"), s.open)) })
 	}
 	wg.Wait()
 	requireFiles(t, content, filepath.Join(parent, "out"))
@@ -243,6 +246,78 @@ func TestFetchTogether(t *testing.T) {
 }
 
 func TestFetchIntoARoot(t *testing.T) {
-	err := Fetch(t.Context(), []registry.File{file("f", "x")}, string(filepath.Separator), (&source{}).open)
+	err := inTurn(t.Context(), []registry.File{file("f", "x")}, string(filepath.Separator), (&source{}).open)
 	require.ErrorIs(t, err, registry.ErrInvalid)
+}
+
+// inTurn fetches one file at a time, so that it is known which ones an interrupted attempt got.
+func inTurn(ctx context.Context, files []registry.File, dir string, open Open) error {
+	return Fetch(ctx, files, dir, 1, open)
+}
+
+func TestFetchSeveralAtATime(t *testing.T) {
+	content := map[string]string{}
+	for i := range 40 {
+		content[fmt.Sprintf("d%d/e/f%d", i%7, i)] = strings.Repeat(fmt.Sprint(i), 1000)
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	s := &source{content: content}
+	require.NoError(t, Fetch(t.Context(), list(content), dir, 8, func(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(s.content[name][offset:])), nil
+	}))
+	for name, want := range content {
+		got, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+	}
+}
+
+// Without a checksum the size is all there is to go by.
+func TestFetchWithoutChecksums(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	f := registry.File{Path: "f", Size: 5}
+	open := func(text string) Open {
+		return func(_ context.Context, _ string, offset int64) (io.ReadCloser, error) {
+			assert.Zero(t, offset, "what an earlier attempt left may be of another file")
+			return io.NopCloser(strings.NewReader(text)), nil
+		}
+	}
+	require.ErrorIs(t, inTurn(t.Context(), []registry.File{f}, dir, open("hell")), registry.ErrCorrupt)
+	require.ErrorIs(t, inTurn(t.Context(), []registry.File{f}, dir, open("hello!")), registry.ErrCorrupt)
+	require.NoError(t, inTurn(t.Context(), []registry.File{f}, dir, open("hello")))
+	require.ErrorIs(t, Check([]registry.File{f}), registry.ErrInvalid, "no manifest holds such")
+}
+
+func TestEachStopsAtTheFirstError(t *testing.T) {
+	broken := errors.New("broken")
+	var ended atomic.Int32
+	err := Each(t.Context(), 1000, 4, func(ctx context.Context, i int) error {
+		if i == 3 {
+			return broken
+		}
+		if i > 3 {
+			<-ctx.Done()
+			ended.Add(1)
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, broken)
+	assert.LessOrEqual(t, ended.Load(), int32(4))
+	assert.NoError(t, Each(t.Context(), 0, 4, nil))
+}
+
+func TestFetchToAFullDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	full := func(context.Context, string, int64) (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(strings.NewReader("hel"), iotest.ErrReader(&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}))), nil
+	}
+	err := inTurn(t.Context(), []registry.File{file("f", "hello")}, dir, full)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	assert.ErrorContains(t, err, "make room")
+	var from int64
+	require.NoError(t, inTurn(t.Context(), []registry.File{file("f", "hello")}, dir, func(_ context.Context, _ string, offset int64) (io.ReadCloser, error) {
+		from = offset
+		return io.NopCloser(strings.NewReader("hello"[offset:])), nil
+	}))
+	assert.EqualValues(t, 3, from)
 }

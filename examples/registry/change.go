@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/registry"
+)
+
+func promote(ctx context.Context, t *tool, name string, number int, stage registry.Stage) error {
+	archived, err := t.registry.Promote(ctx, name, number, registry.PromoteOptions{Stage: stage})
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s version %d is in %s", name, number, stage)
+	for _, v := range archived {
+		text += fmt.Sprintf(", version %d is archived", v.Number)
+	}
+	_, err = fmt.Fprintln(t.out, text)
+	return err
+}
+
+// rollback promotes the newest archived version below the one in Production, which is the one that was there before
+// unless somebody has archived others by hand.
+func rollback(ctx context.Context, t *tool, name string) error {
+	now, err := t.registry.Resolve(ctx, registry.URI{Name: name, Stage: registry.Production})
+	if err != nil {
+		return err
+	}
+	for v, err := range t.registry.List(ctx, name) {
+		if err != nil {
+			return err
+		}
+		if v.Number < now.Number && v.Stage == registry.Archived && v.Status == registry.Ready {
+			return promote(ctx, t, name, v.Number, registry.Production)
+		}
+	}
+	return fmt.Errorf("%s has no archived version below %d, the one in Production: promote one by its number", name, now.Number)
+}
+
+// copyVersion makes a version of another registry out of this one's: the files, and a run with the parameters, tags,
+// inputs and whole metrics of the one that made it. The stage stays behind, and the times are those of the copy.
+func copyVersion(ctx context.Context, t *tool, ref registry.URI, where config.Registry) (err error) {
+	v, err := t.registry.Resolve(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if v.Number == 0 {
+		return fmt.Errorf("copy: %s is no version of a registered model", ref)
+	}
+	if v.Path != "" && ref.Path != "" {
+		return fmt.Errorf("copy: %s is a part of a version: leave the path out", ref)
+	}
+	common := t.cfg.Common
+	common.Registry = where
+	other, err := program.OpenRegistry(ctx, common, program.RegistryOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, other.Close()) }()
+
+	files, err := os.MkdirTemp("", "docent-copy-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(files)) }()
+	files = filepath.Join(files, "model")
+	if err := t.registry.Download(ctx, v, files); err != nil {
+		return err
+	}
+	info, err := runOf(ctx, t, v)
+	if err != nil {
+		return err
+	}
+	experiment := orElse(info.Experiment, v.Name)
+	tags := own(info.Tags)
+	tags["docent.copied_from"] = fmt.Sprintf("%s in %s", ref, t.cfg.Registry)
+	run, err := other.StartRun(ctx, experiment, orElse(info.Name, title(v)), tags)
+	if err != nil {
+		return err
+	}
+	defer func() { // no effect once it is finished
+		err = errors.Join(err, run.End(context.WithoutCancel(ctx), registry.Failed))
+	}()
+	if err := t.copyRun(ctx, info, run); err != nil {
+		return err
+	}
+	source, err := run.LogModel(ctx, "model", os.DirFS(files))
+	if err != nil {
+		return err
+	}
+	copied, err := other.Register(ctx, v.Name, source, own(v.Tags))
+	if err != nil {
+		return err
+	}
+	if copied, err = registry.WaitReady(ctx, other, copied, registry.WaitOptions{}); err != nil {
+		return err
+	}
+	if err := run.End(ctx, registry.Finished); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(t.out, "%s is %s version %d in %s\n", ref, copied.Name, copied.Number, where)
+	return err
+}
+
+func (t *tool) copyRun(ctx context.Context, info registry.RunInfo, to registry.Run) error {
+	if err := to.LogParams(ctx, info.Params); err != nil {
+		return err
+	}
+	for _, in := range info.Inputs {
+		if err := to.LogInput(ctx, in); err != nil {
+			return err
+		}
+	}
+	steps := map[int64]map[string]float64{}
+	for key := range info.Metrics {
+		for m, err := range t.registry.MetricHistory(ctx, info.ID, key) {
+			if err != nil {
+				return err
+			}
+			if steps[m.Step] == nil {
+				steps[m.Step] = map[string]float64{}
+			}
+			steps[m.Step][key] = m.Value
+		}
+	}
+	for _, step := range slices.Sorted(maps.Keys(steps)) {
+		if err := to.LogMetrics(ctx, step, steps[step]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own leaves out the tags that a registry sets for itself.
+func own(tags map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range tags {
+		if !strings.HasPrefix(key, "mlflow.") && key != "docent.publish_id" && key != "docent.manifest" {
+			out[key] = value
+		}
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/mlflowtest"
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/local"
+	"github.com/docent-ml/docent/registry/mlflow"
+)
+
+func call(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := run(t.Context(), append([]string{"-profile", "none"}, args...), nil, &out)
+	return out.String(), err
+}
+
+func said(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := call(t, args...)
+	require.NoError(t, err)
+	return out
+}
+
+// train registers versions of a model as the trainer does.
+func train(t *testing.T, reg registry.Registry, name string, ranks ...int) {
+	t.Helper()
+	for _, rank := range ranks {
+		run, err := reg.StartRun(t.Context(), "guides", fmt.Sprintf("rank %d", rank), map[string]string{"user": "ada"})
+		require.NoError(t, err)
+		require.NoError(t, run.LogParams(t.Context(), map[string]string{"rank": fmt.Sprint(rank), "base": "SmolLM2"}))
+		require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "train.jsonl", Digest: strings.Repeat("d", 64), Source: "data/train.jsonl", Context: "training"}))
+		for step := range int64(3) {
+			require.NoError(t, run.LogMetrics(t.Context(), step, map[string]float64{"loss": float64(rank) / float64(step+1)}))
+		}
+		source, err := run.LogModel(t.Context(), "model", fstest.MapFS{"weights": {Data: bytes.Repeat([]byte{byte(rank)}, 1000)}})
+		require.NoError(t, err)
+		v, err := reg.Register(t.Context(), name, source, map[string]string{"base_model": "SmolLM2"})
+		require.NoError(t, err)
+		_, err = reg.Promote(t.Context(), name, v.Number, registry.PromoteOptions{})
+		require.NoError(t, err)
+		require.NoError(t, run.End(t.Context(), registry.Finished))
+	}
+}
+
+func TestCommands(t *testing.T) {
+	for what, open := range map[string]func(t *testing.T) (registry.Registry, string){
+		"folder": func(t *testing.T) (registry.Registry, string) {
+			dir := filepath.Join(t.TempDir(), "registry")
+			store, err := local.Open(dir, local.Options{})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, store.Close()) })
+			return store, "file:" + dir
+		},
+		"MLflow": func(t *testing.T) (registry.Registry, string) {
+			client, url := server(t)
+			return client, url
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			reg, where := open(t)
+			assert.Contains(t, said(t, "-registry", where, "list"), "no models in "+where)
+			train(t, reg, "guide", 8, 16, 32)
+			assert.Regexp(t, `guide +3 +3 `, said(t, "-registry", where, "list"))
+			assert.Regexp(t, `(?s)VERSION.*\n3 +Production +READY.*\n2 +Archived.*\n1 +Archived`, said(t, "list", "guide", "-registry", where))
+
+			text := said(t, "-registry", where, "show", "models:/guide/Production")
+			for _, want := range []string{`version +guide 3`, `run name +rank 32`, `param rank +32`, `metric loss +10.6667 at step 2`, `tag base_model +SmolLM2`,
+				`file weights +1000 bytes, SHA-256 [0-9a-f]{64}`, `input training +train.jsonl from data/train.jsonl, digest d{64}`} {
+				assert.Regexp(t, want, text)
+			}
+			text = said(t, "-registry", where, "compare", "models:/guide/1", "models:/guide/3")
+			assert.Regexp(t, `\* +param rank +8 +32`, text)
+			assert.Regexp(t, `\n +param base +SmolLM2 +SmolLM2`, text)
+			assert.Regexp(t, `\* +metric loss +2.66667 at step 2 +10.6667 at step 2`, text)
+			assert.Less(t, strings.Index(text, "param rank"), strings.Index(text, "metric loss"))
+
+			assert.Equal(t, "guide version 2 is in Production, version 3 is archived\n", said(t, "-registry", where, "rollback", "guide"))
+			assert.Equal(t, "guide version 1 is in Production, version 2 is archived\n", said(t, "-registry", where, "rollback", "guide"))
+			_, err := call(t, "-registry", where, "rollback", "guide")
+			assert.ErrorContains(t, err, "promote one by its number")
+			assert.Equal(t, "guide version 3 is in Production, version 1 is archived\n", said(t, "-registry", where, "promote", "guide", "3"))
+			assert.Equal(t, "guide version 2 is in Staging\n", said(t, "-registry", where, "promote", "guide", "2", "staging"))
+			_, err = call(t, "-registry", where, "promote", "guide", "9")
+			require.ErrorIs(t, err, registry.ErrNotFound)
+			_, err = call(t, "-registry", where, "show", "models:/guides/Production")
+			require.ErrorIs(t, err, registry.ErrNotFound)
+		})
+	}
+}
+
+func server(t *testing.T) (*mlflow.Client, string) {
+	t.Helper()
+	fake := mlflowtest.NewFake()
+	listener := httptest.NewServer(fake)
+	t.Cleanup(func() {
+		listener.Close()
+		assert.Empty(t, fake.Faults())
+	})
+	client, err := mlflow.New(mlflow.Options{URL: listener.URL})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return client, listener.URL
+}
+
+// TestCopy takes a version from a folder to MLflow and from there to another folder: files, run and metrics are those
+// of the first.
+func TestCopy(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "from"), filepath.Join(t.TempDir(), "to")
+	store, err := local.Open(from, local.Options{})
+	require.NoError(t, err)
+	defer store.Close()
+	train(t, store, "guide", 8, 16)
+	client, url := server(t)
+	assert.Equal(t, "models:/guide/Production is guide version 1 in "+url+"\n", said(t, "-registry", "file:"+from, "copy", "models:/guide/Production", url))
+	assert.Contains(t, said(t, "-registry", url, "copy", "models:/guide/latest", "file:"+to), "guide version 1 in file:"+to)
+
+	last, err := local.Open(to, local.Options{MustExist: true})
+	require.NoError(t, err)
+	defer last.Close()
+	for _, reg := range []registry.Registry{client, last} {
+		v, err := reg.Get(t.Context(), "guide", 1)
+		require.NoError(t, err)
+		assert.Equal(t, registry.None, v.Stage, "it is promoted when somebody says so")
+		assert.Equal(t, "SmolLM2", v.Tags["base_model"])
+		info, err := reg.GetRun(t.Context(), v.RunID)
+		require.NoError(t, err)
+		assert.Equal(t, registry.Finished, info.Status)
+		assert.Equal(t, "guides", info.Experiment)
+		assert.Equal(t, "rank 16", info.Name)
+		assert.Equal(t, map[string]string{"rank": "16", "base": "SmolLM2"}, info.Params)
+		assert.Equal(t, "ada", info.Tags["user"])
+		assert.Equal(t, strings.Repeat("d", 64), info.Inputs[0].Digest)
+		points := 0
+		for m, err := range reg.MetricHistory(t.Context(), v.RunID, "loss") {
+			require.NoError(t, err)
+			assert.Equal(t, 16/float64(points+1), m.Value)
+			points++
+		}
+		assert.Equal(t, 3, points)
+		dir := filepath.Join(t.TempDir(), "out")
+		require.NoError(t, reg.Download(t.Context(), v, dir))
+		got, err := os.ReadFile(filepath.Join(dir, "weights"))
+		require.NoError(t, err)
+		assert.Equal(t, bytes.Repeat([]byte{16}, 1000), got)
+	}
+}
+
+func TestWrongCommands(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                               "nothing to do",
+		"remove x":                       `no command "remove"`,
+		"list a b":                       "list [MODEL]",
+		"show":                           "show REF",
+		"show guide":                     "models:/name/Production",
+		"compare models:/a/1":            "compare REF REF...",
+		"promote guide":                  "promote MODEL N [STAGE]",
+		"promote guide latest":           "number of a version",
+		"promote guide 1 prod":           "Staging, Production",
+		"rollback":                       "rollback MODEL",
+		"copy models:/a/1":               "copy REF WHERE",
+		"copy models:/a/1 elsewhere":     "must be file:DIR",
+		"list -registry file:not/there":  "no such directory",
+		"list -registry http://a:b@host": "MLFLOW_TRACKING_USERNAME",
+	} {
+		_, err := call(t, strings.Fields(args)...)
+		require.Error(t, err, args)
+		assert.ErrorContains(t, err, want, args)
+	}
+	help, err := call(t, "-h")
+	require.NoError(t, err)
+	assert.Contains(t, help, "rollback MODEL")
+	explained, err := call(t, "-explain", "list")
+	require.NoError(t, err)
+	assert.Contains(t, explained, "registry")
+}

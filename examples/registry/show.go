@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// table writes rows in columns.
+func table(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = strings.Join(strings.Fields(cell), " ")
+		}
+		if _, err := fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t")); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+func listModels(ctx context.Context, t *tool) error {
+	rows := [][]string{{"MODEL", "LATEST", "PRODUCTION", "CREATED"}}
+	for m, err := range t.registry.ListModels(ctx) {
+		if err != nil {
+			return err
+		}
+		production := ""
+		if m.Production > 0 {
+			production = strconv.Itoa(m.Production)
+		}
+		rows = append(rows, []string{m.Name, strconv.Itoa(m.Latest), production, when(m.Created)})
+	}
+	if len(rows) == 1 {
+		_, err := fmt.Fprintf(t.out, "no models in %s: the trainer registers some\n", t.cfg.Registry)
+		return err
+	}
+	return table(t.out, rows)
+}
+
+func listVersions(ctx context.Context, t *tool, name string) error {
+	rows := [][]string{{"VERSION", "STAGE", "STATUS", "ALIASES", "CREATED", "RUN"}}
+	for v, err := range t.registry.List(ctx, name) {
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []string{strconv.Itoa(v.Number), string(v.Stage), string(v.Status), strings.Join(v.Aliases, ","), when(v.Created), v.RunID})
+	}
+	return table(t.out, rows)
+}
+
+func show(ctx context.Context, t *tool, ref registry.URI) error {
+	v, err := t.registry.Resolve(ctx, ref)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"version", title(v)}, {"stage", string(v.Stage)}, {"status", strings.TrimSpace(string(v.Status) + " " + v.Message)},
+		{"aliases", strings.Join(v.Aliases, ", ")}, {"created", when(v.Created)}, {"run", v.RunID}}
+	if v.ModelID != "" {
+		rows = append(rows, []string{"logged model", v.ModelID})
+	}
+	for _, key := range slices.Sorted(maps.Keys(v.Tags)) {
+		rows = append(rows, []string{"tag " + key, v.Tags[key]})
+	}
+	run, err := runOf(ctx, t, v)
+	if err != nil {
+		return err
+	}
+	if run.ID != "" {
+		rows = append(rows, []string{"experiment", run.Experiment}, []string{"run name", run.Name}, []string{"run status", string(run.Status)},
+			[]string{"started", when(run.Started)}, []string{"ended", when(run.Ended)})
+	}
+	for _, in := range run.Inputs {
+		rows = append(rows, []string{"input " + in.Context, fmt.Sprintf("%s from %s, digest %s", in.Name, in.Source, in.Digest)})
+	}
+	for _, key := range slices.Sorted(maps.Keys(run.Params)) {
+		rows = append(rows, []string{"param " + key, run.Params[key]})
+	}
+	for _, key := range slices.Sorted(maps.Keys(run.Metrics)) {
+		rows = append(rows, []string{"metric " + key, metric(run.Metrics[key])})
+	}
+	files, err := t.registry.Files(ctx, v)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		rows = append(rows, []string{"file " + f.Path, fmt.Sprintf("%d bytes, SHA-256 %s", f.Size, orElse(f.SHA256, "unknown"))})
+	}
+	return table(t.out, rows)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func title(v registry.Version) string {
+	if v.Number == 0 {
+		return registry.URI{RunID: v.RunID, Path: v.Path}.String()
+	}
+	return fmt.Sprintf("%s %d", v.Name, v.Number)
+}
+
+func metric(m registry.Metric) string {
+	return fmt.Sprintf("%s at step %d", strconv.FormatFloat(m.Value, 'g', 6, 64), m.Step)
+}
+
+// runOf reads the run of a version; one that is gone, or was never recorded, is empty.
+func runOf(ctx context.Context, t *tool, v registry.Version) (registry.RunInfo, error) {
+	if v.RunID == "" {
+		return registry.RunInfo{}, nil
+	}
+	run, err := t.registry.GetRun(ctx, v.RunID)
+	if errors.Is(err, registry.ErrNotFound) {
+		return registry.RunInfo{}, nil
+	}
+	return run, err
+}
+
+// compare puts what the versions were trained with, and what came of it, side by side. A star marks what differs.
+func compare(ctx context.Context, t *tool, refs []registry.URI) error {
+	head := []string{"", ""}
+	stages := []string{"", "stage"}
+	keys := map[string]bool{} // "param x", "metric x"
+	var columns []map[string]string
+	for _, ref := range refs {
+		v, err := t.registry.Resolve(ctx, ref)
+		if err != nil {
+			return err
+		}
+		run, err := runOf(ctx, t, v)
+		if err != nil {
+			return err
+		}
+		column := map[string]string{}
+		for key, value := range run.Params {
+			column["param "+key] = value
+		}
+		for key, m := range run.Metrics {
+			column["metric "+key] = metric(m)
+		}
+		for key := range column {
+			keys[key] = true
+		}
+		columns = append(columns, column)
+		head, stages = append(head, title(v)), append(stages, string(v.Stage))
+	}
+	rows := [][]string{head, stages}
+	sorted := slices.Sorted(maps.Keys(keys))
+	slices.SortStableFunc(sorted, func(a, b string) int { // parameters first
+		return strings.Compare(b[:1], a[:1])
+	})
+	for _, key := range sorted {
+		row := []string{"", key}
+		for _, column := range columns {
+			row = append(row, orElse(column[key], "-"))
+		}
+		if slices.ContainsFunc(row[2:], func(value string) bool { return value != row[2] }) {
+			row[0] = "*"
+		}
+		rows = append(rows, row)
+	}
+	return table(t.out, rows)
+}

@@ -1,0 +1,50 @@
+"""Opens a version that docent registered, as people do: with MLflow's own client.
+
+    mlflow_check.py URL NAME VERSION FOLDER
+
+URL is the tracking server's, and FOLDER what docent logged as the model. It checks that MLflow finds the version under
+each of its names, that the downloaded files are those of FOLDER, and, where transformers is installed and FOLDER is a
+model that it reads, that mlflow.transformers and mlflow.pyfunc load it.
+"""
+
+import importlib.util
+import pathlib
+import sys
+import tempfile
+
+import mlflow
+
+url, name, version, folder = sys.argv[1:]
+folder = pathlib.Path(folder)
+mlflow.set_tracking_uri(url)
+client = mlflow.MlflowClient()
+
+found = client.get_model_version(name, version)
+assert found.status == "READY", found
+assert "docent.publish_id" in found.tags, found.tags
+assert client.get_model_version_by_alias(name, "production").version == version
+assert [v.version for v in client.get_latest_versions(name, ["Production"])] == [version]
+
+run = client.get_run(found.run_id)
+logged = mlflow.get_logged_model(found.source.removeprefix("models:/"))
+assert logged.status == "READY", logged
+assert logged.model_id in [m.model_id for m in run.outputs.model_outputs], run.outputs
+
+for uri in (f"models:/{name}/{version}", f"models:/{name}/Production", f"models:/{name}/latest", f"models:/{name}@production", f"models:/{logged.model_id}"):
+    info = mlflow.models.get_model_info(uri)
+    assert info.run_id == found.run_id and info.model_id == logged.model_id, info
+    with tempfile.TemporaryDirectory() as out:
+        got = pathlib.Path(mlflow.artifacts.download_artifacts(uri, dst_path=out))
+        for path in folder.rglob("*"):
+            if path.is_file():
+                theirs = got / path.relative_to(folder)
+                assert theirs.read_bytes() == path.read_bytes(), f"{uri}: {theirs} differs"
+
+transformers = (folder / "tokenizer.json").exists() and importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")
+if transformers:
+    pipeline = mlflow.transformers.load_model(f"models:/{name}@production")
+    assert pipeline.tokenizer("hello")["input_ids"], "an empty tokenizer"
+    answer = pipeline("hello", max_new_tokens=4, do_sample=False)
+    assert answer[0]["generated_text"].startswith("hello"), answer
+    assert mlflow.pyfunc.load_model(f"models:/{name}/{version}").predict(["hello"])
+print(f"{name} version {version}: files equal" + (", loaded by transformers and pyfunc" if transformers else "; transformers is not here to load it"))

@@ -1,0 +1,382 @@
+package mlflowtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Fake is an MLflow tracking server as far as package registry/mlflow speaks with one: it answers as MLflow 3.17 was
+// measured to answer, oddities included. Runs, versions and artifacts are in memory. It is an http.Handler.
+//
+// Requests that a real server would misread without a word, for a field of the wrong type or a null list, are collected
+// in Faults.
+type Fake struct {
+	// Intercept may answer a request instead, when it returns true. After may spoil the answer to one that has been
+	// carried out. Set them under Locked where requests of other processes may run.
+	Intercept func(w http.ResponseWriter, r *http.Request) bool
+	After     func(w http.ResponseWriter, r *http.Request) bool
+
+	NoLoggedModels bool // as before MLflow 3
+	NoStages       bool // as a later version will be
+	NoProxy        bool // as with --no-serve-artifacts
+	Username       string
+	Password       string
+	Host           string // what Host must be, if set
+
+	mu          sync.Mutex
+	faults      []string
+	ids         int
+	experiments []*experiment
+	runs        []*run
+	logged      map[string]*loggedModel
+	models      map[string]*model
+	files       map[string][]byte // by path
+}
+
+// NewFake makes an empty server.
+func NewFake() *Fake {
+	s := &Fake{logged: map[string]*loggedModel{}, models: map[string]*model{}, files: map[string][]byte{}}
+	s.experiments = append(s.experiments, &experiment{ID: "0", Name: "Default", Lifecycle: "active"})
+	return s
+}
+
+// Faults lists the requests that a real server would have misread.
+func (s *Fake) Faults() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.faults)
+}
+
+// Locked runs f while no request does.
+func (s *Fake) Locked(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// Files are the stored artifacts by path; change them under Locked only.
+func (s *Fake) Files() map[string][]byte { return s.files }
+
+// SetStatus changes a version's status.
+func (s *Fake) SetStatus(name string, version int, status, message string) {
+	s.Locked(func() {
+		v := s.models[name].version(version)
+		v.Status, v.Message = status, message
+	})
+}
+
+// SetStage changes a version's stage, as a person does in MLflow's UI.
+func (s *Fake) SetStage(name string, version int, stage string) {
+	s.Locked(func() { s.models[name].version(version).Stage = stage })
+}
+
+// DeleteExperiment deletes as the UI does.
+func (s *Fake) DeleteExperiment(name string) {
+	s.Locked(func() {
+		for _, e := range s.experiments {
+			if e.Name == name {
+				e.Lifecycle = "deleted"
+			}
+		}
+	})
+}
+
+// Counts tells how many runs, logged models and versions there are.
+func (s *Fake) Counts() (runs, logged, versions int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.models {
+		versions += len(m.versions)
+	}
+	return len(s.runs), len(s.logged), versions
+}
+
+// Points is how often one point of a metric is stored, by key and step.
+func (s *Fake) Points(run, key string, step int64) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, r := range s.runs {
+		for _, m := range r.history {
+			if r.ID == run && m.Key == key && m.Step == step {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Loggeds are the statuses of the logged models.
+func (s *Fake) Loggeds() (statuses []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.logged {
+		statuses = append(statuses, m.Status)
+	}
+	return statuses
+}
+
+type apiError struct {
+	status        int
+	code, message string
+}
+
+func (e *apiError) Error() string { return e.message }
+
+func notFound(format string, args ...any) error {
+	return &apiError{http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", fmt.Sprintf(format, args...)}
+}
+
+func invalid(format string, args ...any) error {
+	return &apiError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", fmt.Sprintf(format, args...)}
+}
+
+func exists(format string, args ...any) error {
+	return &apiError{http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", fmt.Sprintf(format, args...)}
+}
+
+const (
+	api   = "/api/2.0/mlflow/"
+	proxy = "/api/2.0/mlflow-artifacts/artifacts"
+)
+
+func (s *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var intercept, after func(http.ResponseWriter, *http.Request) bool
+	s.Locked(func() { intercept, after = s.Intercept, s.After })
+	if intercept != nil && intercept(w, r) {
+		return
+	}
+	if after != nil {
+		kept := &recorder{header: http.Header{}, status: http.StatusOK}
+		s.serve(kept, r)
+		if after(w, r) {
+			return
+		}
+		kept.send(w)
+		return
+	}
+	s.serve(w, r)
+}
+
+// recorder holds an answer back.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *recorder) Header() http.Header         { return k.header }
+func (k *recorder) WriteHeader(status int)      { k.status = status }
+func (k *recorder) Write(p []byte) (int, error) { return k.body.Write(p) }
+
+func (k *recorder) send(w http.ResponseWriter) {
+	for name, values := range k.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(k.status)
+	_, _ = w.Write(k.body.Bytes())
+}
+
+func (s *Fake) serve(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == "/health":
+		_, _ = io.WriteString(w, "OK")
+	case r.URL.Path == "/version":
+		_, _ = io.WriteString(w, "3.17.2")
+	case s.Host != "" && r.Host != s.Host:
+		http.Error(w, "Invalid Host header - possible DNS rebinding attack detected", http.StatusForbidden)
+	case s.Username != "" && !s.allowed(r):
+		http.Error(w, "You are not authenticated. Please see https://mlflow.org for how to authenticate.", http.StatusUnauthorized)
+	case r.URL.Path == proxy || strings.HasPrefix(r.URL.Path, proxy+"/"):
+		s.artifacts(w, r)
+	case r.URL.Path == "/get-artifact":
+		s.getArtifact(w, r)
+	case strings.HasPrefix(r.URL.Path, api):
+		s.call(w, r)
+	default:
+		html(w, http.StatusNotFound)
+	}
+}
+
+func (s *Fake) allowed(r *http.Request) bool {
+	user, password, ok := r.BasicAuth()
+	return ok && user == s.Username && password == s.Password
+}
+
+func html(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "<!doctype html>\n<html lang=en>\n<title>%d</title>\n", status)
+}
+
+// request is what an endpoint reads its arguments from.
+type request struct {
+	query url.Values
+	body  []byte
+	fault func(string)
+}
+
+// decode reads the body. What Go refuses to decode, the real server would misread.
+func (r request) decode(v any) {
+	if err := json.Unmarshal(r.body, v); err != nil {
+		r.fault(fmt.Sprintf("%v in %s", err, r.body))
+	}
+	if bytes.Contains(r.body, []byte(":null")) {
+		r.fault(fmt.Sprintf("null in %s", r.body))
+	}
+}
+
+func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
+	endpoint := strings.TrimPrefix(r.URL.Path, api)
+	name := r.Method + " " + endpoint
+	id := ""
+	if rest, ok := strings.CutPrefix(endpoint, "logged-models/"); ok && rest != "search" {
+		name, id = r.Method+" logged-models/*", rest
+	}
+	handler := s.endpoints()[name]
+	if handler == nil || s.NoLoggedModels && strings.Contains(name, "logged-models") || s.NoStages && strings.Contains(name, "transition-stage") {
+		html(w, http.StatusNotFound)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	if r.Method != http.MethodGet && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		http.Error(w, "Bad Request. Content-Type must be application/json.", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := request{r.URL.Query(), body, func(text string) { s.faults = append(s.faults, name+": "+text) }}
+	if r.Method != http.MethodGet && (len(body) == 0 || len(in.query) > 0) {
+		in.fault("arguments belong in the body")
+	}
+	if id != "" {
+		in.query.Set("id", id)
+	}
+	out, err := handler(in)
+	if err != nil {
+		e := err.(*apiError) //nolint:errorlint,errcheck // handlers return nothing else
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(e.status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error_code": e.code, "message": e.message, "sqlstate": "KAM00", "error_class": e.code})
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if out == nil {
+		out = struct{}{}
+	}
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+// newID makes ids of the length of MLflow's.
+func (s *Fake) newID() string {
+	s.ids++
+	return fmt.Sprintf("%032x", s.ids)
+}
+
+func now() int64 { return time.Now().UnixMilli() }
+
+func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
+	if s.NoProxy {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"detail":"Endpoint disabled due to the mlflow server running with --no-serve-artifacts."}`)
+		return
+	}
+	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, proxy), "/")
+	if strings.Contains(name, "..") || strings.Contains(name, "#") || strings.HasSuffix(name, "/") {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid path"}`)
+		return
+	}
+	switch {
+	case r.Method == http.MethodPut:
+		data, err := io.ReadAll(r.Body)
+		if err != nil || r.ContentLength >= 0 && int64(len(data)) != r.ContentLength {
+			return // an upload cut short leaves nothing
+		}
+		s.Locked(func() { s.files[name] = data })
+	case r.Method == http.MethodGet && name == "":
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s.list(r.URL.Query().Get("path")))
+	case r.Method == http.MethodGet:
+		s.serveFile(w, r, name)
+	default:
+		html(w, http.StatusMethodNotAllowed)
+	}
+}
+
+type file struct {
+	Path string `json:"path"`
+	Dir  bool   `json:"is_dir"`
+	Size int    `json:"file_size,omitempty"`
+}
+
+type listing struct {
+	Files []file `json:"files,omitempty"`
+}
+
+func (s *Fake) list(dir string) listing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out listing
+	seen := map[string]bool{}
+	for name, data := range s.files {
+		rest, ok := strings.CutPrefix(name, dir+"/")
+		if !ok {
+			continue
+		}
+		first, _, deeper := strings.Cut(rest, "/")
+		if seen[first] {
+			continue
+		}
+		seen[first] = true
+		f := file{Path: first, Dir: deeper}
+		if !deeper {
+			f.Size = len(data)
+		}
+		out.Files = append(out.Files, f)
+	}
+	slices.SortFunc(out.Files, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
+	return out
+}
+
+func (s *Fake) serveFile(w http.ResponseWriter, r *http.Request, name string) {
+	var data []byte
+	var ok bool
+	s.Locked(func() { data, ok = s.files[name] })
+	if !ok {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"No such artifact"}`)
+		return
+	}
+	w.Header().Set("ETag", strconv.Quote(strconv.Itoa(len(data))))
+	w.Header().Set("Content-Type", "application/octet-stream")
+	http.ServeContent(w, r, path.Base(name), time.Time{}, bytes.NewReader(data))
+}
+
+func (s *Fake) getArtifact(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	var root string
+	s.Locked(func() {
+		for _, found := range s.runs {
+			if found.ID == q.Get("run_id") {
+				root = found.root()
+			}
+		}
+	})
+	s.serveFile(w, r, path.Join(root, q.Get("path")))
+}

@@ -1,0 +1,300 @@
+package mlflowtest
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type model struct {
+	name     string
+	created  int64
+	next     int
+	versions []*version
+	aliases  map[string]int
+}
+
+type version struct {
+	number                 int
+	created                int64
+	Stage, Status, Message string
+	source, run            string
+	tags                   map[string]string
+}
+
+func (m *model) version(n int) *version {
+	for _, v := range m.versions {
+		if v.number == n {
+			return v
+		}
+	}
+	return nil
+}
+
+// answer is a version; only some calls tell its aliases.
+func (m *model) answer(v *version, aliases bool) map[string]any {
+	out := map[string]any{"name": m.name, "version": strconv.Itoa(v.number), "creation_timestamp": v.created, "current_stage": v.Stage,
+		"source": v.source, "run_id": v.run, "status": v.Status}
+	if v.Message != "" {
+		out["status_message"] = v.Message
+	}
+	if len(v.tags) > 0 {
+		out["tags"] = tagList(v.tags)
+	}
+	var names []string
+	for alias, n := range m.aliases {
+		if n == v.number {
+			names = append(names, alias)
+		}
+	}
+	if aliases && names != nil {
+		out["aliases"] = names
+	}
+	return out
+}
+
+// latest are the highest versions of each stage.
+func (m *model) latest() []any {
+	highest := map[string]*version{}
+	for _, v := range m.versions {
+		if old := highest[v.Stage]; old == nil || v.number > old.number {
+			highest[v.Stage] = v
+		}
+	}
+	var out []any
+	for _, v := range highest {
+		out = append(out, m.answer(v, false))
+	}
+	return out
+}
+
+func (m *model) info(aliases bool) map[string]any {
+	out := map[string]any{"name": m.name, "creation_timestamp": m.created}
+	if latest := m.latest(); latest != nil {
+		out["latest_versions"] = latest
+	}
+	if aliases && len(m.aliases) > 0 {
+		var list []any
+		for alias, n := range m.aliases {
+			list = append(list, map[string]string{"alias": alias, "version": strconv.Itoa(n)})
+		}
+		out["aliases"] = list
+	}
+	return out
+}
+
+func (s *Fake) modelsCreate(in request) (any, error) {
+	var body struct{ Name string }
+	in.decode(&body)
+	if strings.ContainsAny(body.Name, "/:") {
+		return nil, invalid("Registered model name cannot contain '/' or ':'")
+	}
+	if s.models[body.Name] != nil {
+		return nil, exists("Registered Model (name=%s) already exists.", body.Name)
+	}
+	m := &model{name: body.Name, created: now(), next: 1, aliases: map[string]int{}}
+	s.models[body.Name] = m
+	return map[string]any{"registered_model": m.info(true)}, nil
+}
+
+func (s *Fake) model(name string) (*model, error) {
+	if m := s.models[name]; m != nil {
+		return m, nil
+	}
+	return nil, notFound("Registered Model with name=%s not found", name)
+}
+
+func (s *Fake) modelsGet(in request) (any, error) {
+	m, err := s.model(in.query.Get("name"))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"registered_model": m.info(true)}, nil
+}
+
+func (s *Fake) modelsSearch(in request) (any, error) {
+	var names []string
+	for name := range s.models {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	names, next := page(names, in.query.Get("page_token"), 2)
+	out := map[string]any{}
+	var list []any
+	for _, name := range names {
+		list = append(list, s.models[name].info(false))
+	}
+	if list != nil {
+		out["registered_models"] = list
+	}
+	if next != "" {
+		out["next_page_token"] = next
+	}
+	return out, nil
+}
+
+// find reads the name and version of a body.
+func (s *Fake) find(name, number string) (*model, *version, error) {
+	m, err := s.model(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, _ := strconv.Atoi(number)
+	v := m.version(n)
+	if v == nil {
+		return nil, nil, notFound("Model Version (name=%s, version=%s) not found", name, number)
+	}
+	return m, v, nil
+}
+
+var (
+	aliasForm     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	reservedAlias = regexp.MustCompile(`^(?i:latest|v\d+)$`)
+)
+
+func (s *Fake) aliasSet(in request) (any, error) {
+	var body struct{ Name, Alias, Version string }
+	in.decode(&body)
+	if !aliasForm.MatchString(body.Alias) || reservedAlias.MatchString(body.Alias) {
+		return nil, invalid("Invalid alias name: '%s'", body.Alias)
+	}
+	m, v, err := s.find(body.Name, body.Version)
+	if err != nil {
+		return nil, err
+	}
+	m.aliases[body.Alias] = v.number
+	return nil, nil
+}
+
+func (s *Fake) aliasDelete(in request) (any, error) {
+	var body struct{ Name, Alias string }
+	in.decode(&body)
+	m, err := s.model(body.Name)
+	if err != nil {
+		return nil, err
+	}
+	delete(m.aliases, body.Alias)
+	return nil, nil
+}
+
+func (s *Fake) versionsCreate(in request) (any, error) {
+	var body struct {
+		Name, Source string
+		Run          string `json:"run_id"`
+		Model        string `json:"model_id"`
+		Tags         []pair
+	}
+	in.decode(&body)
+	m, err := s.model(body.Name)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case strings.HasPrefix(body.Source, "models:/m-") && body.Model == "", strings.HasPrefix(body.Source, "mlflow-artifacts:") && !strings.Contains(body.Source, body.Run),
+		body.Run == "", strings.Contains(body.Source, ".."), strings.HasPrefix(body.Source, "http"):
+		return nil, invalid("Invalid model version source: '%s'", body.Source)
+	}
+	v := &version{number: m.next, created: now(), Stage: "None", Status: "READY", source: body.Source, run: body.Run, tags: map[string]string{}}
+	m.next++
+	for _, t := range body.Tags {
+		v.tags[t.Key] = t.Value
+	}
+	m.versions = append(m.versions, v)
+	return map[string]any{"model_version": m.answer(v, true)}, nil
+}
+
+func (s *Fake) versionsGet(in request) (any, error) {
+	m, v, err := s.find(in.query.Get("name"), in.query.Get("version"))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"model_version": m.answer(v, true)}, nil
+}
+
+var nameFilter = regexp.MustCompile(`name=(?:'([^']*)'|"([^"]*)")`)
+
+func (s *Fake) versionsSearch(in request) (any, error) {
+	filter := in.query.Get("filter")
+	match := nameFilter.FindStringSubmatch(filter)
+	if match == nil {
+		return nil, invalid("Invalid filter '%s'", filter)
+	}
+	m := s.models[match[1]+match[2]]
+	if m == nil {
+		return map[string]any{}, nil
+	}
+	var found []any
+	for _, v := range slices.Backward(m.versions) {
+		if matches(filter, v.tags) {
+			found = append(found, m.answer(v, false))
+		}
+	}
+	found, next := page(found, in.query.Get("page_token"), 3)
+	out := map[string]any{}
+	if len(found) > 0 {
+		out["model_versions"] = found
+	}
+	if next != "" {
+		out["next_page_token"] = next
+	}
+	return out, nil
+}
+
+func (s *Fake) versionsDelete(in request) (any, error) {
+	var body struct{ Name, Version string }
+	in.decode(&body)
+	m, v, err := s.find(body.Name, body.Version)
+	if err != nil {
+		return nil, err
+	}
+	m.versions = slices.DeleteFunc(m.versions, func(other *version) bool { return other == v })
+	for alias, n := range m.aliases {
+		if n == v.number {
+			delete(m.aliases, alias)
+		}
+	}
+	return nil, nil
+}
+
+// versionsTransition is not atomic: it looks at the versions, lets others in, and writes.
+func (s *Fake) versionsTransition(in request) (any, error) {
+	var body struct {
+		Name, Version, Stage string
+		Archive              bool `json:"archive_existing_versions"`
+	}
+	in.decode(&body)
+	m, v, err := s.find(body.Name, body.Version)
+	if err != nil {
+		return nil, err
+	}
+	if body.Archive && body.Stage != "Staging" && body.Stage != "Production" {
+		return nil, &apiError{http.StatusInternalServerError, "INTERNAL_ERROR", "Model version transition cannot archive existing model versions"}
+	}
+	var others []*version
+	for _, other := range m.versions {
+		if body.Archive && other != v && other.Stage == body.Stage {
+			others = append(others, other)
+		}
+	}
+	s.mu.Unlock()
+	s.mu.Lock()
+	for _, other := range others {
+		other.Stage = "Archived"
+	}
+	v.Stage = body.Stage
+	return map[string]any{"model_version": m.answer(v, true)}, nil
+}
+
+func (s *Fake) versionsURI(in request) (any, error) {
+	_, v, err := s.find(in.query.Get("name"), in.query.Get("version"))
+	if err != nil {
+		return nil, err
+	}
+	uri := v.source
+	if id, ok := strings.CutPrefix(uri, "models:/"); ok && s.logged[id] != nil {
+		uri = "mlflow-artifacts:/" + s.logged[id].experiment + "/models/" + id + "/artifacts"
+	}
+	return map[string]any{"artifact_uri": uri}, nil
+}

@@ -1,0 +1,446 @@
+package mlflowtest
+
+import (
+	"encoding/json"
+	"math"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+type pair struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+type experiment struct {
+	ID        string `json:"experiment_id"`
+	Name      string `json:"name"`
+	Lifecycle string `json:"lifecycle_stage"`
+}
+
+type run struct {
+	ID         string
+	experiment string
+	name       string
+	status     string
+	start, end int64
+	params     []pair
+	tags       map[string]string
+	history    []metric
+	inputs     []json.RawMessage
+	noProxy    bool
+}
+
+func (r *run) root() string { return r.experiment + "/" + r.ID + "/artifacts" }
+
+type metric struct {
+	Key       string          `json:"key"`
+	Value     json.RawMessage `json:"value"`
+	Timestamp int64           `json:"timestamp"`
+	Step      int64           `json:"step"`
+}
+
+// value is what a database makes of it.
+func (m metric) value() float64 {
+	text := strings.Trim(string(m.Value), `"`)
+	switch text {
+	case "Infinity":
+		return math.MaxFloat64
+	case "-Infinity":
+		return -math.MaxFloat64
+	}
+	f, _ := strconv.ParseFloat(text, 64)
+	return f
+}
+
+// answer leaves zero values out, as proto3's JSON does.
+func (m metric) answer() map[string]any {
+	out := map[string]any{"key": m.Key, "timestamp": m.Timestamp}
+	switch v := m.value(); {
+	case math.IsNaN(v):
+		out["value"] = "NaN"
+	case v != 0:
+		out["value"] = v
+	default:
+		out["value"] = 0.0
+	}
+	if m.Step != 0 {
+		out["step"] = m.Step
+	}
+	return out
+}
+
+func tagList(tags map[string]string) []pair {
+	var list []pair
+	for key, value := range tags {
+		list = append(list, pair{key, value})
+	}
+	return list
+}
+
+func (r *run) info() map[string]any {
+	uri := "mlflow-artifacts:/" + r.root()
+	if r.noProxy {
+		uri = "/srv/mlruns/" + r.root()
+	}
+	info := map[string]any{"run_id": r.ID, "run_uuid": r.ID, "experiment_id": r.experiment, "run_name": r.name, "status": r.status,
+		"start_time": r.start, "artifact_uri": uri, "lifecycle_stage": "active"}
+	if r.end != 0 {
+		info["end_time"] = r.end
+	}
+	last := map[string]metric{}
+	for _, m := range r.history {
+		if old, ok := last[m.Key]; !ok || m.Step > old.Step || m.Step == old.Step && m.Timestamp >= old.Timestamp {
+			last[m.Key] = m
+		}
+	}
+	var metrics []any
+	for _, m := range last {
+		metrics = append(metrics, m.answer())
+	}
+	data := map[string]any{}
+	if metrics != nil {
+		data["metrics"] = metrics
+	}
+	if r.params != nil {
+		data["params"] = r.params
+	}
+	if len(r.tags) > 0 {
+		data["tags"] = tagList(r.tags)
+	}
+	inputs := map[string]any{}
+	if r.inputs != nil {
+		inputs["dataset_inputs"] = r.inputs
+	}
+	return map[string]any{"info": info, "data": data, "inputs": inputs}
+}
+
+type endpoint func(in request) (any, error)
+
+func (s *Fake) endpoints() map[string]endpoint {
+	return map[string]endpoint{
+		"GET experiments/get":         s.experimentsGet,
+		"GET experiments/get-by-name": s.experimentsByName,
+		"POST experiments/create":     s.experimentsCreate,
+		"POST runs/create":            s.runsCreate,
+		"GET runs/get":                s.runsGet,
+		"POST runs/search":            s.runsSearch,
+		"POST runs/update":            s.runsUpdate,
+		"POST runs/log-batch":         s.runsLogBatch,
+		"POST runs/log-inputs":        s.runsLogInputs,
+		"POST runs/outputs":           s.runsOutputs,
+		"GET metrics/get-history":     s.metricsHistory,
+		"GET artifacts/list":          s.artifactsList,
+
+		"POST logged-models":        s.loggedCreate,
+		"POST logged-models/search": s.loggedSearch,
+		"GET logged-models/*":       s.loggedGet,
+		"PATCH logged-models/*":     s.loggedUpdate,
+
+		"POST registered-models/create":        s.modelsCreate,
+		"GET registered-models/get":            s.modelsGet,
+		"GET registered-models/search":         s.modelsSearch,
+		"POST registered-models/alias":         s.aliasSet,
+		"DELETE registered-models/alias":       s.aliasDelete,
+		"POST model-versions/create":           s.versionsCreate,
+		"GET model-versions/get":               s.versionsGet,
+		"GET model-versions/search":            s.versionsSearch,
+		"DELETE model-versions/delete":         s.versionsDelete,
+		"POST model-versions/transition-stage": s.versionsTransition,
+		"GET model-versions/get-download-uri":  s.versionsURI,
+	}
+}
+
+func (s *Fake) experimentsGet(in request) (any, error) {
+	for _, e := range s.experiments {
+		if e.ID == in.query.Get("experiment_id") {
+			return map[string]any{"experiment": e}, nil
+		}
+	}
+	return nil, notFound("No Experiment with id=%s exists", in.query.Get("experiment_id"))
+}
+
+func (s *Fake) experimentsByName(in request) (any, error) {
+	for _, e := range s.experiments {
+		if e.Name == in.query.Get("experiment_name") {
+			return map[string]any{"experiment": e}, nil
+		}
+	}
+	return nil, notFound("Could not find experiment with name '%s'", in.query.Get("experiment_name"))
+}
+
+func (s *Fake) experimentsCreate(in request) (any, error) {
+	var body struct{ Name string }
+	in.decode(&body)
+	for _, e := range s.experiments {
+		if e.Name == body.Name {
+			return nil, exists("Experiment(name=%s) already exists.", body.Name)
+		}
+	}
+	e := &experiment{ID: strconv.Itoa(len(s.experiments)), Name: body.Name, Lifecycle: "active"}
+	s.experiments = append(s.experiments, e)
+	return map[string]any{"experiment_id": e.ID}, nil
+}
+
+func (s *Fake) runsCreate(in request) (any, error) {
+	var body struct {
+		Experiment string `json:"experiment_id"`
+		Name       string `json:"run_name"`
+		Start      int64  `json:"start_time"`
+		Tags       []pair
+	}
+	in.decode(&body)
+	if body.Name == "" {
+		body.Name = "brave-owl-1"
+	}
+	r := &run{ID: s.newID(), experiment: body.Experiment, name: body.Name, status: "RUNNING", start: body.Start, tags: map[string]string{"mlflow.runName": body.Name},
+		noProxy: s.NoProxy}
+	for _, t := range body.Tags {
+		r.tags[t.Key] = t.Value
+	}
+	s.runs = append(s.runs, r)
+	return map[string]any{"run": r.info()}, nil
+}
+
+func (s *Fake) run(id string) (*run, error) {
+	for _, r := range s.runs {
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return nil, notFound("Run with id=%s not found", id)
+}
+
+func (s *Fake) runsGet(in request) (any, error) {
+	r, err := s.run(in.query.Get("run_id"))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"run": r.info()}, nil
+}
+
+var tagFilter = regexp.MustCompile("tags\\.`([^`]+)` *= *'([^']*)'")
+
+func matches(filter string, tags map[string]string) bool {
+	m := tagFilter.FindStringSubmatch(filter)
+	return m == nil || tags[m[1]] == m[2]
+}
+
+// page cuts a list as the server does, with offsets for tokens.
+func page[T any](list []T, token string, size int) (items []T, next string) {
+	at, _ := strconv.Atoi(token)
+	end := min(len(list), at+size)
+	if end < len(list) {
+		next = strconv.Itoa(end)
+	}
+	return list[min(at, len(list)):end], next
+}
+
+func (s *Fake) runsSearch(in request) (any, error) {
+	var body struct {
+		Experiments []string `json:"experiment_ids"`
+		Filter      string
+		Max         int      `json:"max_results"`
+		Order       []string `json:"order_by"`
+		Token       string   `json:"page_token"`
+	}
+	in.decode(&body)
+	if body.Max == 0 {
+		in.fault("max_results is missing")
+	}
+	var found []*run
+	for _, r := range slices.Backward(s.runs) {
+		if slices.Contains(body.Experiments, r.experiment) && matches(body.Filter, r.tags) {
+			found = append(found, r)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *run) int { return int(b.start - a.start) })
+	found, next := page(found, body.Token, body.Max)
+	out := map[string]any{}
+	var runs []any
+	for _, r := range found {
+		runs = append(runs, r.info())
+	}
+	if runs != nil {
+		out["runs"] = runs
+	}
+	if next != "" {
+		out["next_page_token"] = next
+	}
+	return out, nil
+}
+
+func (s *Fake) runsUpdate(in request) (any, error) {
+	var body struct {
+		Run    string `json:"run_id"`
+		Status string
+		End    int64 `json:"end_time"`
+	}
+	in.decode(&body)
+	r, err := s.run(body.Run)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]string{"RUNNING", "FINISHED", "FAILED", "KILLED"}, body.Status) {
+		in.fault("status " + body.Status)
+	} else {
+		r.status = body.Status
+	}
+	if body.End != 0 {
+		r.end = body.End
+	}
+	return map[string]any{"run_info": r.info()["info"]}, nil
+}
+
+var keyForm = regexp.MustCompile(`^[\pL\pN\pM_\-./: ]{1,250}$`)
+
+func checkKey(key string) error {
+	if !keyForm.MatchString(key) || path.Clean(key) != key || strings.HasPrefix(key, "/") || strings.HasPrefix(key, "..") {
+		return invalid("Invalid name: '%s'", key)
+	}
+	return nil
+}
+
+func cutTo(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n])
+}
+
+func (s *Fake) runsLogBatch(in request) (any, error) {
+	var body struct {
+		Run     string `json:"run_id"`
+		Metrics []metric
+		Params  []pair
+		Tags    []pair
+	}
+	if len(in.body) > 1_000_000 {
+		return nil, invalid("request is too large")
+	}
+	in.decode(&body)
+	r, err := s.run(body.Run)
+	if err != nil {
+		return nil, err
+	}
+	if len(body.Metrics) > 1000 || len(body.Params) > 100 || len(body.Tags) > 100 || len(body.Metrics)+len(body.Params)+len(body.Tags) > 1000 {
+		return nil, invalid("A batch logging request can contain at most 1000 metrics, 100 params, 100 tags")
+	}
+	for _, m := range body.Metrics {
+		if err := checkKey(m.Key); err != nil {
+			return nil, err
+		}
+		if text := string(m.Value); text != `"NaN"` && text != `"Infinity"` && text != `"-Infinity"` && json.Unmarshal(m.Value, new(float64)) != nil {
+			in.fault("metric value " + text)
+		}
+	}
+	for _, p := range slices.Concat(body.Params, body.Tags) {
+		if err := checkKey(p.Key); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range body.Params {
+		p.Value = cutTo(p.Value, 6000)
+		if i := slices.IndexFunc(r.params, func(old pair) bool { return old.Key == p.Key }); i >= 0 && r.params[i].Value != p.Value {
+			return nil, invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key)
+		}
+	}
+	for _, p := range body.Params {
+		p.Value = cutTo(p.Value, 6000)
+		if !slices.Contains(r.params, p) {
+			r.params = append(r.params, p)
+		}
+	}
+	for _, t := range body.Tags {
+		r.tags[t.Key] = cutTo(t.Value, 8000)
+	}
+	for _, m := range body.Metrics {
+		if !slices.ContainsFunc(r.history, func(old metric) bool {
+			return old.Key == m.Key && old.Step == m.Step && old.Timestamp == m.Timestamp && string(old.Value) == string(m.Value)
+		}) {
+			r.history = append(r.history, m)
+		}
+	}
+	return nil, nil
+}
+
+func (s *Fake) runsLogInputs(in request) (any, error) {
+	var body struct {
+		Run      string `json:"run_id"`
+		Datasets []json.RawMessage
+	}
+	in.decode(&body)
+	r, err := s.run(body.Run)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range body.Datasets {
+		var set struct {
+			Dataset struct{ Name, Digest, Source string }
+		}
+		if err := json.Unmarshal(d, &set); err != nil {
+			in.fault(err.Error())
+		}
+		if len(set.Dataset.Digest) > 36 {
+			return nil, invalid("Dataset digest exceeds the maximum length of 36")
+		}
+		if !slices.ContainsFunc(r.inputs, func(old json.RawMessage) bool { return string(old) == string(d) }) {
+			r.inputs = append(r.inputs, d)
+		}
+	}
+	return nil, nil
+}
+
+func (s *Fake) runsOutputs(in request) (any, error) {
+	var body struct {
+		Run    string `json:"run_id"`
+		Models []struct {
+			ID   string `json:"model_id"`
+			Step int64
+		}
+	}
+	in.decode(&body)
+	_, err := s.run(body.Run)
+	return nil, err
+}
+
+func (s *Fake) metricsHistory(in request) (any, error) {
+	r, err := s.run(in.query.Get("run_id"))
+	if err != nil {
+		return map[string]any{}, nil // of a run that does not exist it is empty
+	}
+	var points []any
+	for _, m := range slices.Backward(r.history) {
+		if m.Key == in.query.Get("metric_key") {
+			points = append(points, m.answer())
+		}
+	}
+	points, next := page(points, in.query.Get("page_token"), 3)
+	out := map[string]any{}
+	if len(points) > 0 {
+		out["metrics"] = points
+	}
+	if next != "" {
+		out["next_page_token"] = next
+	}
+	return out, nil
+}
+
+func (s *Fake) artifactsList(in request) (any, error) {
+	r, err := s.run(in.query.Get("run_id"))
+	if err != nil {
+		return nil, err
+	}
+	dir := in.query.Get("path")
+	s.mu.Unlock()
+	out := s.list(path.Join(r.root(), dir))
+	s.mu.Lock()
+	for i := range out.Files {
+		out.Files[i].Path = path.Join(dir, out.Files[i].Path)
+	}
+	return out, nil
+}

@@ -1,0 +1,301 @@
+package mlflow
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/pem"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/mlflowtest"
+	"github.com/docent-ml/docent/registry"
+)
+
+func TestOptions(t *testing.T) {
+	for what, o := range map[string]Options{
+		"http://localhost:5000":       {},
+		"write http://":               {URL: "http://a b"},
+		"such as http://":             {URL: "file:///models"},
+		"MLflow server":               {URL: "localhost:5000"},
+		"user or password":            {URL: "http://ada:canary@localhost"},
+		"query":                       {URL: "http://localhost?x=1"},
+		"give both or neither":        {URL: "http://localhost", Username: "ada"},
+		"without a check":             {URL: "http://localhost", InsecureTLS: true, ServerCert: "x"},
+		"set up TLS in it":            {URL: "http://localhost", HTTP: http.DefaultClient, InsecureTLS: true},
+		"would cut transfers":         {URL: "http://localhost", HTTP: &http.Client{Timeout: 1}},
+		"Patience":                    {URL: "http://localhost", Patience: -1},
+		"Transfers":                   {URL: "http://localhost", Transfers: -1},
+		"Token: holds a line break":   {URL: "http://localhost", Token: "canary\n"},
+		"no such file":                {URL: "http://localhost", ServerCert: filepath.Join(t.TempDir(), "none.pem")},
+		"no certificate in it":        {URL: "http://localhost", ServerCert: write(t, "x")},
+		"a certificate and its key":   {URL: "http://localhost", ClientCert: write(t, "x")},
+		"Workspace: holds a line bre": {URL: "http://localhost", Workspace: "a\r\nX-Other: b"},
+	} {
+		_, err := New(o)
+		require.Error(t, err, what)
+		assert.ErrorContains(t, err, what)
+		assert.NotContains(t, err.Error(), "canary")
+	}
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+// TestWrongServers: every way of not reaching MLflow is told, with what to do, and at once.
+func TestWrongServers(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	answering := func(f http.HandlerFunc) string {
+		s := httptest.NewServer(f)
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	hosts := mlflowtest.NewFake()
+	hosts.Host = "mlflow:5000"
+	auth := mlflowtest.NewFake()
+	auth.Username, auth.Password = "ada", "secret"
+	secure := httptest.NewTLSServer(mlflowtest.NewFake())
+	t.Cleanup(secure.Close)
+	secure.Config.ErrorLog = nil
+	for what, test := range map[string]struct {
+		url     string
+		kind    error
+		mention string
+	}{
+		"nobody listens":    {closed.URL, registry.ErrUnavailable, "start the MLflow server"},
+		"no such host":      {"http://no-such-host.invalid:5000", registry.ErrUnavailable, "correct the host's name"},
+		"host check":        {answering(hosts.ServeHTTP), registry.ErrDenied, "--allowed-hosts"},
+		"no credentials":    {answering(auth.ServeHTTP), registry.ErrDenied, "MLFLOW_TRACKING_USERNAME"},
+		"forbidden":         {answering(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Permission denied", 403) }), registry.ErrDenied, "ask for permission"},
+		"another site":      {answering(func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }), registry.ErrNotFound, "check that the URL"},
+		"a page":            {answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), registry.ErrUnavailable, "an HTML page"},
+		"another API":       {answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`["x"]`)) }), registry.ErrUnavailable, "instead of MLflow's"},
+		"moved":             {answering(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://new/", 301) }), registry.ErrUnavailable, "https://new/"},
+		"TLS where there's": {strings.Replace(answering(auth.ServeHTTP), "http:", "https:", 1), registry.ErrUnavailable, "http://"},
+		"unknown authority": {secure.URL, registry.ErrUnavailable, "MLFLOW_TRACKING_SERVER_CERT_PATH"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			c := newClient(t, Options{URL: test.url})
+			began := time.Now()
+			err := c.Ping(t.Context())
+			require.ErrorIs(t, err, test.kind)
+			assert.ErrorContains(t, err, test.mention)
+			assert.Less(t, time.Since(began), 5*time.Second)
+			_, err = c.StartRun(t.Context(), "e", "", nil)
+			require.ErrorIs(t, err, test.kind)
+		})
+	}
+	require.NoError(t, newClient(t, Options{URL: answering(auth.ServeHTTP), Username: "ada", Password: "secret", Token: "unused"}).Ping(t.Context()))
+}
+
+func TestTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(mlflowtest.NewFake())
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	var file bytes.Buffer
+	require.NoError(t, pem.Encode(&file, &pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	require.NoError(t, newClient(t, Options{URL: s.URL, ServerCert: write(t, file.String())}).Ping(t.Context()))
+	require.NoError(t, newClient(t, Options{URL: s.URL, InsecureTLS: true}).Ping(t.Context()))
+	require.NoError(t, newClient(t, Options{URL: s.URL, HTTP: s.Client()}).Ping(t.Context()))
+	require.Error(t, newClient(t, Options{URL: s.URL}).Ping(t.Context()))
+}
+
+// TestRequestsCarry: credentials, the workspace and the path of the URL go with every request, artifacts included.
+func TestRequestsCarry(t *testing.T) {
+	s := mlflowtest.NewFake()
+	var seen []string
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		seen = append(seen, r.Method+" "+r.URL.Path)
+		assert.Equal(t, "Bearer canary", r.Header.Get("Authorization"), r.URL.Path)
+		assert.Equal(t, "library", r.Header.Get("X-MLFLOW-WORKSPACE"), r.URL.Path)
+		assert.Empty(t, r.Header.Get("Origin"))
+		return false
+	}
+	listener := httptest.NewServer(http.StripPrefix("/tools/mlflow", s))
+	t.Cleanup(listener.Close)
+	c := hasten(newClient(t, Options{URL: listener.URL + "/tools/mlflow/", Token: "canary", Workspace: "library", Transfers: 1}))
+	v := publish(t, c, "guide", fstest.MapFS{"weights": {Data: []byte("w")}})
+	require.NoError(t, c.Download(t.Context(), v, filepath.Join(t.TempDir(), "out")))
+	assert.Contains(t, strings.Join(seen, "\n"), "PUT /api/2.0/mlflow-artifacts/")
+	assert.Empty(t, s.Faults())
+}
+
+// TestSecretsAreNotTold, whatever a server writes back.
+func TestSecretsAreNotTold(t *testing.T) {
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+		_ = r.Header.Write(w)
+		_, _ = w.Write([]byte("password canary-password token canary-token"))
+	}))
+	t.Cleanup(echo.Close)
+	for _, o := range []Options{{Username: "ada", Password: "canary-password"}, {Token: "canary-token"}} {
+		log, said := capture()
+		o.URL, o.Logger = echo.URL, log
+		c := hasten(newClient(t, o))
+		err := c.Ping(t.Context())
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		text := err.Error() + said.String()
+		assert.Contains(t, text, "[hidden]")
+		for _, secret := range []string{o.Password, o.Token, "YWRhOmNhbmFyeS1wYXNzd29yZA"} {
+			if secret != "" {
+				assert.NotContains(t, text, secret)
+			}
+		}
+	}
+}
+
+func TestDeletedExperiment(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "gone", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	s.DeleteExperiment("gone")
+	_, err = c.StartRun(t.Context(), "gone", "", nil)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "restore it")
+}
+
+func TestNoArtifactProxy(t *testing.T) {
+	s, url := fake(t)
+	s.NoProxy = true
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	for _, call := range []func() error{
+		func() error { return run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {}}) },
+		func() error { _, err := run.LogModel(t.Context(), "model", fstest.MapFS{"f": {}}); return err },
+	} {
+		err := call()
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, "--serve-artifacts")
+	}
+	assert.Equal(t, []string{modelFailed}, s.Loggeds())
+	// What others have put there can be read through the server.
+	id := theirRun(t, c)
+	s.Locked(func() { s.Files()["0/"+id+"/artifacts/deep/f"] = []byte("hello") })
+	v, err := c.Resolve(t.Context(), registry.URI{RunID: id, Path: "deep"})
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, c.Download(t.Context(), v, dir))
+	got, err := os.ReadFile(filepath.Join(dir, "f"))
+	require.NoError(t, err)
+	assert.Equal(t, "hello", string(got))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+
+	for uri, mention := range map[string]string{"s3://bucket/1/x": "object store", "file:///srv/1": "--serve-artifacts", "/srv/1": "--serve-artifacts"} {
+		err := c.tree(uri).proxied()
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, mention)
+	}
+}
+
+func TestTreeAddresses(t *testing.T) {
+	c := newClient(t, Options{URL: "http://tracking:5000/mlflow"})
+	for uri, want := range map[string]string{
+		"mlflow-artifacts:/1/a/artifacts":              "http://tracking:5000/mlflow" + proxyPath + "/1/a/artifacts/x%20y/%C3%BC%25",
+		"mlflow-artifacts:///1/a":                      "http://tracking:5000/mlflow" + proxyPath + "/1/a/x%20y/%C3%BC%25",
+		"mlflow-artifacts://other:8080/1/a":            "http://other:8080" + proxyPath + "/1/a/x%20y/%C3%BC%25",
+		"mlflow-artifacts:/workspaces/w/1/a/artifacts": "http://tracking:5000/mlflow" + proxyPath + "/workspaces/w/1/a/artifacts/x%20y/%C3%BC%25",
+	} {
+		assert.Equal(t, want, c.tree(uri).url("x y/ü%"), uri)
+	}
+}
+
+// Names that a server lists are not believed: they could lead out of the folder that is downloaded to.
+func TestListedNamesAreNotBelieved(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	id := theirRun(t, c)
+	for _, name := range []string{`..\\..\\evil`, "a/../../evil", "/etc/evil", "x:y"} {
+		s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+			if dir := r.URL.Query().Get("path"); strings.HasSuffix(dir, "artifacts") {
+				_, _ = w.Write([]byte(`{"files":[{"path":"` + name + `","file_size":1}]}`))
+				return true
+			}
+			return false
+		}
+		_, err := c.Resolve(t.Context(), registry.URI{RunID: id})
+		require.ErrorIs(t, err, registry.ErrInvalid, name)
+	}
+}
+
+// A full disk is told by the file that does not fit, and what was fetched stays for the next attempt.
+func TestFullDisk(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url, BufferDir: t.TempDir()}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	j := asRun(run).journal
+	require.NoError(t, j.append(entry{Time: 1, Metrics: map[string]number{"a": 1}}))
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	kept := j.storage
+	j.storage = fullStorage{kept, full}
+	require.NoError(t, run.LogMetrics(t.Context(), 7, map[string]float64{"loss": 1}), "sent at once, since it cannot be kept")
+	info, err := c.GetRun(t.Context(), run.ID())
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, info.Metrics["loss"].Step)
+	c.o.URL, c.base.Host = "http://127.0.0.1:1", "127.0.0.1:1"
+	err = run.LogMetrics(t.Context(), 8, map[string]float64{"loss": 1})
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	assert.ErrorContains(t, err, "make room")
+	j.storage = kept
+	require.NoError(t, full.Close())
+	require.NoError(t, j.remove())
+}
+
+type fullStorage struct {
+	storage
+	full *os.File
+}
+
+func (f fullStorage) WriteAt(p []byte, _ int64) (int, error) { return f.full.Write(p) }
+
+func asRun(r registry.Run) *run { return r.(*run) }
+
+func TestAfterClose(t *testing.T) {
+	_, url := fake(t)
+	c, err := New(Options{URL: url})
+	require.NoError(t, err)
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.NoError(t, c.Close())
+	for _, err := range []error{c.Ping(t.Context()), run.LogMetrics(t.Context(), 1, map[string]float64{"a": 1}), run.End(t.Context(), registry.Finished)} {
+		require.ErrorIs(t, err, fs.ErrClosed)
+	}
+}
+
+// TestNobodyAnswers: a connection that is taken and then silent.
+func TestNobodyAnswers(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	c := hasten(newClient(t, Options{URL: "http://" + listener.Addr().String(), Timeout: 50 * time.Millisecond}))
+	began := time.Now()
+	err = c.Ping(t.Context())
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+	assert.ErrorContains(t, err, "no answer in time")
+	assert.Less(t, time.Since(began), 5*time.Second)
+}

@@ -1,0 +1,71 @@
+//go:build unix
+
+package mlflow
+
+import (
+	"net/http"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/mlflowtest"
+	"github.com/docent-ml/docent/registry"
+)
+
+// TestServerWithoutProxy: a real server that does not serve artifacts keeps runs and metrics all the same.
+func TestServerWithoutProxy(t *testing.T) {
+	s := mlflowtest.StartServer(t, "--no-serve-artifacts")
+	c := newClient(t, Options{URL: s.URL})
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"loss": 1}))
+	err = run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {}})
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+	assert.ErrorContains(t, err, "--serve-artifacts")
+	_, err = run.LogModel(t.Context(), "model", fstest.MapFS{"f": {}})
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+}
+
+// TestServerHostCheck: a name that the real server does not accept as its own is told with the flag that it needs.
+func TestServerHostCheck(t *testing.T) {
+	s := mlflowtest.StartServer(t, "--allowed-hosts", "mlflow.example:*")
+	c := newClient(t, Options{URL: s.URL})
+	err := c.Ping(t.Context())
+	require.ErrorIs(t, err, registry.ErrDenied)
+	assert.ErrorContains(t, err, "start it with --allowed-hosts")
+
+	named := newClient(t, Options{URL: s.URL, HTTP: &http.Client{Transport: hostTransport("mlflow.example:5000")}})
+	require.NoError(t, named.Ping(t.Context()))
+}
+
+type hostTransport string
+
+func (h hostTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = string(h)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestServerWorkspaces: what is in one workspace of a real server is not in another, artifacts included.
+func TestServerWorkspaces(t *testing.T) {
+	s := mlflowtest.StartServer(t, "--enable-workspaces")
+	admin := newClient(t, Options{URL: s.URL})
+	for _, name := range []string{"library", "museum"} {
+		body := map[string]string{"name": name}
+		require.NoError(t, admin.call(t.Context(), request{method: http.MethodPost, path: "/api/3.0/mlflow/workspaces", body: body}, nil))
+	}
+	library := newClient(t, Options{URL: s.URL, Workspace: "library"})
+	v := publish(t, library, "guide", fstest.MapFS{"weights": {Data: []byte("w")}})
+	require.NoError(t, library.Download(t.Context(), v, filepath.Join(t.TempDir(), "out")))
+	_, err := newClient(t, Options{URL: s.URL, Workspace: "museum"}).Resolve(t.Context(), registry.URI{Name: "guide"})
+	require.ErrorIs(t, err, registry.ErrNotFound)
+
+	plain := mlflowtest.StartServer(t)
+	err = newClient(t, Options{URL: plain.URL, Workspace: "library"}).Ping(t.Context())
+	require.Error(t, err)
+	assert.ErrorContains(t, err, "--enable-workspaces")
+}

@@ -1,0 +1,77 @@
+package mlflow
+
+import (
+	"bytes"
+	"io/fs"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// lockedBuffer is a buffer that several goroutines write to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// publish does what a trainer does at its end.
+func publish(t *testing.T, c *Client, name string, model fs.FS) registry.Version {
+	t.Helper()
+	run, err := c.StartRun(t.Context(), "experiment of "+name, "a run", nil)
+	require.NoError(t, err)
+	source, err := run.LogModel(t.Context(), name, model)
+	require.NoError(t, err)
+	v, err := c.Register(t.Context(), name, source, nil)
+	require.NoError(t, err)
+	_, err = c.Promote(t.Context(), name, v.Number, registry.PromoteOptions{})
+	require.NoError(t, err)
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	return v
+}
+
+// statFS is what os.DirFS returns.
+type statFS interface {
+	fs.FS
+	fs.StatFS
+}
+
+// switching is a folder in which a file changes between the first time it is opened and the second.
+type switching struct {
+	FS     statFS
+	change func()
+	opened int
+}
+
+func (s *switching) Open(name string) (fs.File, error) {
+	if name == "f" {
+		if s.opened++; s.opened == 2 {
+			s.change()
+		}
+	}
+	return s.FS.Open(name)
+}
+
+// theirRun makes a run as another client does.
+func theirRun(t *testing.T, c *Client) string {
+	t.Helper()
+	var out struct {
+		Run wireRun `json:"run"`
+	}
+	require.NoError(t, c.post(t.Context(), "runs/create", map[string]string{"experiment_id": "0"}, &out))
+	return out.Run.Info.ID
+}

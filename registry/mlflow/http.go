@@ -1,0 +1,337 @@
+package mlflow
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+const (
+	apiPath      = "/api/2.0/mlflow/"
+	maxAnswer    = 64 << 20 // bytes of a JSON answer; pages are asked for small enough
+	maxErrorBody = 64 << 10
+)
+
+// httpClient makes the client that the options describe.
+func httpClient(o Options) (*http.Client, error) {
+	client := &http.Client{}
+	if o.HTTP != nil {
+		*client = *o.HTTP
+	} else {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		// The server closes idle connections after 5 s; a call that meets the closing fails without need.
+		transport.IdleConnTimeout = 3 * time.Second
+		transport.MaxIdleConnsPerHost = 16
+		var err error
+		if transport.TLSClientConfig, err = tlsConfig(o); err != nil {
+			return nil, err
+		}
+		client.Transport = transport
+	}
+	// A redirected POST would arrive as a GET, and credentials at a host that nobody named.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return client, nil
+}
+
+func tlsConfig(o Options) (*tls.Config, error) {
+	config := &tls.Config{InsecureSkipVerify: o.InsecureTLS, MinVersion: tls.VersionTLS12} //nolint:gosec // when asked for
+	if o.ServerCert != "" {
+		pem, err := os.ReadFile(o.ServerCert)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &registry.Error{Path: o.ServerCert, Err: fmt.Errorf("%w: no certificate in it", registry.ErrInvalid)}
+		}
+	}
+	if o.ClientCert != "" {
+		pair, err := tls.LoadX509KeyPair(o.ClientCert, o.ClientCert)
+		if err != nil {
+			return nil, &registry.Error{Path: o.ClientCert, Err: fmt.Errorf("%w: %w", registry.ErrInvalid, err)}
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// prepare adds what every request has.
+func (c *Client) prepare(req *http.Request) {
+	switch {
+	case c.o.Username != "":
+		req.SetBasicAuth(c.o.Username, c.o.Password)
+	case c.o.Token != "":
+		req.Header.Set("Authorization", "Bearer "+c.o.Token)
+	}
+	if c.o.Workspace != "" {
+		req.Header.Set("X-MLFLOW-WORKSPACE", c.o.Workspace)
+	}
+}
+
+// check refuses what comes after Close.
+func (c *Client) check() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return fmt.Errorf("MLflow client: %w", fs.ErrClosed)
+	}
+	return nil
+}
+
+// send does one request. An answer other than 2xx is an *APIError.
+func (c *Client) send(req *http.Request) (*http.Response, error) {
+	if err := c.check(); err != nil && !closing(req.Context()) {
+		return nil, err
+	}
+	c.prepare(req)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.connectionError(req.Context(), err)
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil && len(body) == 0 && resp.StatusCode >= 500 {
+		return nil, c.connectionError(req.Context(), err)
+	}
+	return nil, c.apiError(resp, body)
+}
+
+// connectionError tells the end of the caller's context from a fault of the connection. *url.Error would repeat the
+// whole address.
+func (c *Client) connectionError(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errSilent) {
+		return cause
+	} else if cause != nil {
+		err = cause
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return broken(err)
+}
+
+// errSilent ends an attempt, not the call.
+var errSilent = errors.New("no answer in time")
+
+// request is one call of the API.
+type request struct {
+	method string
+	path   string // below the base
+	query  url.Values
+	body   any // becomes JSON; nil is none
+}
+
+// do calls the API once and decodes the answer, a JSON object, into out (nil to drop it).
+func (c *Client) do(ctx context.Context, r request, out any) error {
+	u := *c.base
+	u.Path, u.RawPath, u.RawQuery = u.Path+r.path, "", r.query.Encode()
+	return c.doURL(ctx, r.method, u.String(), r.body, out)
+}
+
+func (c *Client) doURL(ctx context.Context, method, address string, in, out any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSilent)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := c.send(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return c.connectionError(ctx, err)
+	}
+	data = bytes.TrimSpace(data)
+	if out == nil {
+		out = &struct{}{}
+	}
+	if len(data) == 0 || data[0] != '{' || !json.Valid(data) {
+		return c.notMLflow(resp.Header, data)
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return &brokenError{err: fmt.Errorf("an answer that MLflow does not give: %w", err), hint: wrongServer, sent: true}
+	}
+	c.reached.Store(true)
+	return nil
+}
+
+// text asks once for something that is not JSON.
+func (c *Client) text(ctx context.Context, path string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSilent)
+	defer cancel()
+	u := *c.base
+	u.Path, u.RawPath = u.Path+path, ""
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.send(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return "", c.connectionError(ctx, err)
+	}
+	return string(bytes.TrimSpace(data)), nil
+}
+
+const wrongServer = "check that the URL is that of an MLflow server, and what a proxy before it answers"
+
+// notMLflow is the error of a success that cannot be MLflow's: its API answers with a JSON object, always.
+func (c *Client) notMLflow(header http.Header, data []byte) error {
+	what := "nothing"
+	switch {
+	case isHTML(header, data):
+		what = "an HTML page"
+	case len(data) > 0 && data[0] == '{':
+		what = "half of an answer"
+	case len(data) > 0:
+		what = fmt.Sprintf("%q", c.shown(string(data[:min(len(data), 100)])))
+	}
+	return &brokenError{err: fmt.Errorf("the answer is %s instead of MLflow's", what), hint: wrongServer, sent: true}
+}
+
+// retry repeats an attempt while its failure may pass.
+func (c *Client) retry(ctx context.Context, attempt func() error) error {
+	var began time.Time
+	for n := 0; ; n++ {
+		err := context.Cause(ctx)
+		if err == nil {
+			err = attempt()
+		}
+		if err == nil || !retryable(err) {
+			return c.explain(err)
+		}
+		if n == 0 {
+			began = time.Now()
+		}
+		pause := c.backoff(n)
+		var api *APIError
+		if errors.As(err, &api) {
+			pause = max(pause, api.retryAfter)
+		}
+		if !c.worthWaiting(err, n) || time.Since(began)+pause > c.o.Patience {
+			return c.explain(err)
+		}
+		c.log.Debug("MLflow: trying again", "pause", pause, "error", err)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// worthWaiting: an address where MLflow never answered is rather wrong than busy.
+func (c *Client) worthWaiting(err error, attempts int) bool {
+	var b *brokenError
+	return c.reached.Load() || !errors.As(err, &b) || attempts == 0
+}
+
+// backoff is the pause after attempt n: doubled each time, with up to a quarter more so that clients that failed together
+// do not come back together.
+func (c *Client) backoff(n int) time.Duration {
+	d := min(c.pause<<min(n, 20), c.longestPause)
+	return d + rand.N(d/4+1)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// explain adds what to do.
+func (c *Client) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if h := hint(err); h != "" {
+		return &registry.Error{Err: err, Hint: h}
+	}
+	return err
+}
+
+// get and post call what may be repeated.
+func (c *Client) get(ctx context.Context, endpoint string, q url.Values, out any) error {
+	return c.call(ctx, request{method: http.MethodGet, path: apiPath + endpoint, query: q}, out)
+}
+
+func (c *Client) post(ctx context.Context, endpoint string, body, out any) error {
+	return c.call(ctx, request{method: http.MethodPost, path: apiPath + endpoint, body: body}, out)
+}
+
+func (c *Client) call(ctx context.Context, r request, out any) error {
+	return c.retry(ctx, func() error { return c.do(ctx, r, out) })
+}
+
+// create sends what would make a second one if it were repeated. After a failure that leaves open whether the server did
+// it, find looks for the result first. It reports whether there was such a doubt.
+func (c *Client) create(ctx context.Context, send func() error, find func() (bool, error)) (doubt bool, err error) {
+	err = c.retry(ctx, func() error {
+		if doubt {
+			if found, err := find(); found || err != nil {
+				return err
+			}
+		}
+		err := send()
+		doubt = doubt || ambiguous(err)
+		return err
+	})
+	return doubt, err
+}
+
+// query makes arguments from names and values.
+func query(pairs ...string) url.Values {
+	q := make(url.Values, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return q
+}
+
+type closingKey struct{}
+
+// whileClosing marks the context of Close, whose calls may still be sent.
+func whileClosing(ctx context.Context) context.Context {
+	return context.WithValue(ctx, closingKey{}, true)
+}
+
+func closing(ctx context.Context) bool { return ctx.Value(closingKey{}) != nil }

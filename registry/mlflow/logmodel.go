@@ -1,0 +1,191 @@
+package mlflow
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// logModel makes a logged model. Until it is READY nobody registers it, so what goes wrong before leaves nothing but
+// its trace.
+func (r *run) logModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
+	if err := registry.CheckName(name); err != nil {
+		return registry.Source{}, err
+	}
+	w, err := r.running(ctx)
+	if err != nil {
+		return registry.Source{}, err
+	}
+	src, err := r.c.scan(ctx, fsys, "")
+	if err != nil {
+		return registry.Source{}, err
+	}
+	if len(src.files) == 0 {
+		return registry.Source{}, &registry.Error{Name: name, Err: fmt.Errorf("%w: there are no files", registry.ErrInvalid), Hint: "name the folder of the model"}
+	}
+	m, err := r.c.createLoggedModel(ctx, w, name)
+	if isNoRoute(err) {
+		return r.logModelAsArtifacts(ctx, name, fsys)
+	} else if err != nil {
+		return registry.Source{}, err
+	}
+	if err := r.fillLoggedModel(ctx, m, fsys, src); err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		return registry.Source{}, errors.Join(err, r.c.setModelStatus(undo, m.Info.ID, modelFailed))
+	}
+	return registry.Source{RunID: r.id, ModelID: m.Info.ID}, nil
+}
+
+func (r *run) fillLoggedModel(ctx context.Context, m wireLoggedModel, fsys fs.FS, src source) error {
+	t := r.c.tree(m.Info.ArtifactURI)
+	if err := t.proxied(); err != nil {
+		return err
+	}
+	version, err := r.c.serverVersion(ctx)
+	if err != nil {
+		return err
+	}
+	d := description{artifactPath: m.Info.ArtifactURI, runID: r.id, modelID: m.Info.ID, mlflow: version, created: r.c.now()}
+	if err := d.complete(fsys, &src, ""); err != nil {
+		return err
+	}
+	all, last := src, source{open: src.open}
+	all.files = nil
+	for _, f := range src.files { // what tells that it is a model comes when the rest is there
+		if f.Path == mlmodelFile {
+			last.files = append(last.files, f)
+		} else {
+			all.files = append(all.files, f)
+		}
+	}
+	for _, part := range []source{all, last} {
+		if err := t.upload(ctx, part, nil); err != nil {
+			return err
+		}
+	}
+	if _, err := t.putManifest(ctx, src.files); err != nil {
+		return err
+	}
+	if err := r.c.setModelStatus(ctx, m.Info.ID, modelReady); err != nil {
+		return err
+	}
+	type output struct {
+		ID   string `json:"model_id"`
+		Step int64  `json:"step"`
+	}
+	body := struct {
+		Run    string   `json:"run_id"`
+		Models []output `json:"models"`
+	}{r.id, []output{{ID: m.Info.ID}}}
+	return r.c.post(ctx, "runs/outputs", body, nil)
+}
+
+// logModelAsArtifacts is for servers before MLflow 3.
+func (r *run) logModelAsArtifacts(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
+	if err := registry.CheckPath(name); err != nil {
+		return registry.Source{}, err
+	}
+	src, err := r.c.scan(ctx, fsys, name)
+	if err != nil {
+		return registry.Source{}, err
+	}
+	version, err := r.c.serverVersion(ctx)
+	if err != nil {
+		return registry.Source{}, err
+	}
+	d := description{artifactPath: name, runID: r.id, mlflow: version, created: r.c.now()}
+	if err := d.complete(fsys, &src, name); err != nil {
+		return registry.Source{}, err
+	}
+	return registry.Source{RunID: r.id, Path: name}, r.artifacts.add(ctx, src)
+}
+
+// loggedModelName replaces what MLflow does not take there and registry.CheckName does.
+func loggedModelName(name string) string { return strings.ReplaceAll(name, ".", "-") }
+
+func (c *Client) createLoggedModel(ctx context.Context, w wireRun, name string) (wireLoggedModel, error) {
+	unique := rand.Text()
+	body := struct {
+		Experiment string `json:"experiment_id"`
+		Name       string `json:"name"`
+		Run        string `json:"source_run_id"`
+		Tags       []pair `json:"tags"`
+	}{w.Info.Experiment, loggedModelName(name), w.Info.ID, []pair{{publishID, unique}}}
+	var out struct {
+		Model wireLoggedModel `json:"model"`
+	}
+	_, err := c.create(ctx, func() error {
+		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models", body: body}, &out)
+	}, func() (bool, error) {
+		search := struct {
+			Experiments []string `json:"experiment_ids"`
+			Filter      string   `json:"filter"`
+			Max         int      `json:"max_results"`
+		}{[]string{w.Info.Experiment}, "tags.`" + publishID + "` = " + quoted(unique), 1}
+		var found struct {
+			Models []wireLoggedModel `json:"models"`
+		}
+		err := c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models/search", body: search}, &found)
+		if err != nil || len(found.Models) == 0 {
+			return false, err
+		}
+		out.Model = found.Models[0]
+		return true, nil
+	})
+	if err == nil {
+		err = registry.URI{ModelID: out.Model.Info.ID}.Validate()
+	}
+	return out.Model, err
+}
+
+// setModelStatus checks the answer: a status that the server does not know is taken without a word.
+func (c *Client) setModelStatus(ctx context.Context, id, status string) error {
+	body := struct {
+		ID     string `json:"model_id"`
+		Status string `json:"status"`
+	}{id, status}
+	var out struct {
+		Model wireLoggedModel `json:"model"`
+	}
+	err := c.call(ctx, request{method: http.MethodPatch, path: apiPath + "logged-models/" + id, body: body}, &out)
+	if err == nil && out.Model.Info.Status != status {
+		err = fmt.Errorf("%w: the logged model %s is %s and not %s", registry.ErrUnavailable, id, out.Model.Info.Status, status)
+	}
+	return err
+}
+
+func (c *Client) loggedModel(ctx context.Context, id string) (wireLoggedModel, error) {
+	var out struct {
+		Model wireLoggedModel `json:"model"`
+	}
+	err := c.call(ctx, request{method: http.MethodGet, path: path.Join(apiPath, "logged-models", id)}, &out)
+	if errors.Is(err, registry.ErrNotFound) {
+		err = &registry.Error{Err: fmt.Errorf("%w: no logged model %s", registry.ErrNotFound, id), Hint: "a registered model is written models:/name/latest"}
+	}
+	return out.Model, err
+}
+
+// serverVersion is what /version says, in plain text; servers that do not tell are as old as may be.
+func (c *Client) serverVersion(ctx context.Context) (string, error) {
+	version := "2.0.0"
+	err := c.retry(ctx, func() error {
+		text, err := c.text(ctx, "/version")
+		if isNoRoute(err) {
+			return nil
+		}
+		if err == nil && len(text) < 40 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyz.-+") == "" && text != "" {
+			version = text
+		}
+		return err
+	})
+	return version, err
+}

@@ -1,0 +1,161 @@
+package mlflow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+const mlmodelFile = "MLmodel"
+
+// description is what MLflow's readers are told about a model.
+type description struct {
+	artifactPath, runID string
+	modelID             string // "" on servers without logged models
+	mlflow              string // version of the server
+	created             time.Time
+}
+
+// tokenizerFiles are copied to where the transformers flavour looks for them, even when they lie at the root as well.
+var tokenizerFiles = []string{
+	"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json",
+	"vocab.json", "merges.txt", "tokenizer.model",
+}
+
+const tokenizerDir = "components/tokenizer"
+
+// complete adds MLmodel and what goes with it to the files of fsys, which src holds below prefix. A folder that has an
+// MLmodel is complete already.
+func (d description) complete(fsys fs.FS, src *source, prefix string) error {
+	if _, err := fs.Stat(fsys, mlmodelFile); err == nil {
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var size int64
+	have := map[string]bool{}
+	for _, f := range src.files {
+		size += f.Size
+		have[strings.TrimPrefix(strings.TrimPrefix(f.Path, prefix), "/")] = true
+	}
+	add := func(name, text string) {
+		if !have[name] {
+			src.addBytes(path.Join(prefix, name), []byte(text))
+		}
+	}
+	weights := slices.ContainsFunc(src.files, func(f registry.File) bool {
+		return path.Dir(path.Join("/", f.Path)) == path.Join("/", prefix) && strings.HasSuffix(f.Path, ".safetensors")
+	})
+	if !weights || !have["config.json"] || !have["tokenizer.json"] { // not a model that transformers would load
+		add(mlmodelFile, d.mlmodel("flavors: {}\n", "", size))
+		return nil
+	}
+	config, err := readConfig(fsys)
+	if err != nil {
+		return err
+	}
+	for _, name := range tokenizerFiles {
+		if !have[name] {
+			continue
+		}
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return err
+		}
+		add(path.Join(tokenizerDir, name), string(data))
+	}
+	add("requirements.txt", fmt.Sprintf("mlflow==%s\ntorch\ntransformers\n", d.mlflow))
+	add("python_env.yaml", "python: 3.11.7\nbuild_dependencies:\n- pip\n- setuptools\n- wheel\ndependencies:\n- -r requirements.txt\n")
+	add("conda.yaml", fmt.Sprintf("channels:\n- conda-forge\ndependencies:\n- python=3.11.7\n- pip\n- pip:\n  - mlflow==%s\n  - torch\n  - transformers\nname: mlflow-env\n", d.mlflow))
+	add(mlmodelFile, d.mlmodel(config.flavors(), signature, size))
+	return nil
+}
+
+// hfConfig is what of config.json goes into MLmodel.
+type hfConfig struct {
+	Name       string `json:"_name_or_path"`
+	ModelType  string `json:"model_type"`
+	DType      string `json:"dtype"`
+	TorchDType string `json:"torch_dtype"` // its name before transformers 5
+}
+
+func readConfig(fsys fs.FS) (hfConfig, error) {
+	var c hfConfig
+	data, err := fs.ReadFile(fsys, "config.json")
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, &registry.Error{Path: "config.json", Err: fmt.Errorf("%w: %w", registry.ErrInvalid, err), Hint: "it must be the model's configuration in JSON"}
+	}
+	return c, nil
+}
+
+const signature = `signature:
+  inputs: '[{"type": "string", "required": true}]'
+  outputs: '[{"type": "string", "required": true}]'
+  params: null
+`
+
+// flavors is for mlflow.transformers and mlflow.pyfunc. There is no source_model_revision, which would send the loader
+// to the Hub.
+func (c hfConfig) flavors() string {
+	dtype := c.DType
+	if dtype == "" {
+		dtype = c.TorchDType
+	}
+	if dtype == "" {
+		dtype = "float32"
+	}
+	name := c.Name
+	if name == "" {
+		name = c.ModelType
+	}
+	return fmt.Sprintf(`flavors:
+  python_function:
+    env:
+      conda: conda.yaml
+      virtualenv: python_env.yaml
+    loader_module: mlflow.transformers
+    python_version: 3.11.7
+  transformers:
+    code: null
+    components:
+    - tokenizer
+    instance_type: TextGenerationPipeline
+    model_binary: .
+    pipeline_model_type: AutoModelForCausalLM
+    source_model_name: %s
+    task: text-generation
+    tokenizer_type: AutoTokenizer
+    torch_dtype: %s
+`, yamlString(name), yamlString("torch."+dtype))
+}
+
+// mlmodel writes the file, keys in alphabetical order as MLflow does.
+func (d description) mlmodel(flavors, signature string, size int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "artifact_path: %s\n%smlflow_version: %s\n", yamlString(d.artifactPath), flavors, yamlString(d.mlflow))
+	id := d.modelID
+	if id != "" {
+		fmt.Fprintf(&b, "model_id: %s\n", id)
+	} else {
+		id = d.runID
+	}
+	fmt.Fprintf(&b, "model_size_bytes: %d\nmodel_uuid: %s\nrun_id: %s\n%s", size, id, d.runID, signature)
+	fmt.Fprintf(&b, "utc_time_created: '%s'\n", d.created.UTC().Format("2006-01-02 15:04:05.000000"))
+	return b.String()
+}
+
+// yamlString quotes as JSON does, which YAML reads.
+func yamlString(s string) string {
+	data, _ := json.Marshal(s) // of a string it never fails
+	return string(data)
+}

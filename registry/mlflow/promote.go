@@ -1,0 +1,230 @@
+package mlflow
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// The stages that serve have an alias of the same name in lower case: unlike them it moves in one step.
+func hasAlias(s registry.Stage) bool { return s == registry.Staging || s == registry.Production }
+
+func aliasOf(s registry.Stage) string { return strings.ToLower(string(s)) }
+
+// Promote implements registry.Models. The alias moves first: whoever follows it sees the new version at once, and a
+// promotion that is interrupted then has happened. The next one repairs the stages.
+func (c *Client) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
+	stage, err := registry.ParseStage(string(cmp.Or(o.Stage, registry.Production)))
+	var archived []registry.Version
+	if err == nil {
+		archived, err = c.promote(ctx, name, version, stage, o.KeepPrevious)
+	}
+	return archived, wrap("promote", ref(name, version), err)
+}
+
+func (c *Client) promote(ctx context.Context, name string, n int, stage registry.Stage, keep bool) ([]registry.Version, error) {
+	w, err := c.version(ctx, name, n)
+	if err != nil {
+		return nil, err
+	}
+	if err := usable(w.export(nil)); err != nil {
+		return nil, err
+	}
+	s, err := c.state(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var left []int // who may have been archived
+	if hasAlias(stage) {
+		left = s.in(stage)
+		if err := c.setAlias(ctx, name, aliasOf(stage), n); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.transition(ctx, name, n, stage, hasAlias(stage) && !keep); err != nil {
+		return nil, err
+	}
+	// Others may be at the same. Each goes on until it has seen alias and stages agree after its own last change, so
+	// the last of them leaves them that way.
+	const rounds = 50
+	for range rounds {
+		if s, err = c.state(ctx, name); err != nil {
+			return nil, err
+		}
+		changed, err := c.settle(ctx, s, n, stage, keep)
+		if err != nil {
+			return nil, err
+		}
+		if len(changed) == 0 {
+			return s.archived(left, n), nil
+		}
+		left = append(left, changed...)
+	}
+	return nil, &registry.Error{Err: fmt.Errorf("%w: others keep moving the versions", registry.ErrUnavailable), Hint: "promote again when they have finished"}
+}
+
+// state is all that promotions look at.
+type state struct {
+	model    wireModel
+	versions []registry.Version // newest first
+}
+
+func (c *Client) state(ctx context.Context, name string) (*state, error) {
+	m, err := c.model(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{model: m}
+	for v, err := range c.versions(ctx, m) {
+		if err != nil {
+			return nil, err
+		}
+		s.versions = append(s.versions, v)
+	}
+	return s, nil
+}
+
+// in lists the versions of a stage, newest first.
+func (s *state) in(stage registry.Stage) []int {
+	var list []int
+	for _, v := range s.versions {
+		if v.Stage == stage {
+			list = append(list, v.Number)
+		}
+	}
+	return list
+}
+
+// archived are those of the given that are archived now.
+func (s *state) archived(of []int, except int) []registry.Version {
+	var list []registry.Version
+	for _, v := range s.versions {
+		if v.Stage == registry.Archived && v.Number != except && slices.Contains(of, v.Number) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// settle makes aliases and stages agree after version n was moved, and returns the versions it has touched; none means
+// that they agree.
+func (c *Client) settle(ctx context.Context, s *state, n int, moved registry.Stage, keep bool) (touched []int, err error) {
+	if c.withoutStages() {
+		return nil, nil
+	}
+	name := s.model.Name
+	for _, stage := range []registry.Stage{registry.Staging, registry.Production} {
+		alias := aliasOf(stage)
+		holder, holders := s.model.holder(alias), s.in(stage)
+		switch {
+		case holder == n && moved != stage && !slices.Contains(holders, n): // it left: another takes the alias, or nobody
+			if len(holders) > 0 {
+				err = c.setAlias(ctx, name, alias, holders[0])
+			} else {
+				err = c.deleteAlias(ctx, name, alias)
+			}
+			touched = append(touched, n)
+		case moved != stage: // nothing of ours
+		case holder == 0 && len(holders) > 0: // somebody has taken it away from under us
+			next := holders[0]
+			if slices.Contains(holders, n) {
+				next = n
+			}
+			err = c.setAlias(ctx, name, alias, next)
+			touched = append(touched, next)
+		case holder != 0 && !slices.Contains(holders, holder): // another promotion is between alias and stage
+			err = c.transition(ctx, name, holder, stage, false)
+			touched = append(touched, holder)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if moved != stage || keep || holder == 0 {
+			continue
+		}
+		for _, other := range holders {
+			if other == holder {
+				continue
+			}
+			if err := c.transition(ctx, name, other, registry.Archived, false); err != nil {
+				return nil, err
+			}
+			touched = append(touched, other)
+		}
+	}
+	return touched, nil
+}
+
+// transition moves a version to a stage. A server that has dropped stages is no fault: the alias has moved.
+func (c *Client) transition(ctx context.Context, name string, n int, stage registry.Stage, archive bool) error {
+	if c.withoutStages() {
+		return nil
+	}
+	body := struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+		Stage   string `json:"stage"`
+		Archive bool   `json:"archive_existing_versions"`
+	}{name, strconv.Itoa(n), string(stage), archive}
+	err := c.post(ctx, "model-versions/transition-stage", body, nil)
+	if isNoRoute(err) {
+		c.mu.Lock()
+		c.noStages = true
+		c.mu.Unlock()
+		c.log.Warn("this MLflow server has no stages: versions are promoted by alias alone", "server", c.base.String())
+		return nil
+	}
+	return err
+}
+
+func (c *Client) withoutStages() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.noStages
+}
+
+// SetAlias implements registry.Models.
+func (c *Client) SetAlias(ctx context.Context, name, alias string, version int) error {
+	err := registry.CheckAlias(alias)
+	if err == nil {
+		_, err = c.version(ctx, name, version)
+	}
+	if err == nil {
+		err = c.setAlias(ctx, name, alias, version)
+	}
+	return wrap("set alias of", ref(name, version), err)
+}
+
+func (c *Client) setAlias(ctx context.Context, name, alias string, n int) error {
+	body := struct {
+		Name    string `json:"name"`
+		Alias   string `json:"alias"`
+		Version string `json:"version"`
+	}{name, alias, strconv.Itoa(n)}
+	for attempt := 0; ; attempt++ {
+		err := c.post(ctx, "registered-models/alias", body, nil)
+		var api *APIError
+		// Two first settings at once: the database refuses one, which succeeds when it is sent again.
+		if attempt == 3 || !errors.As(err, &api) || api.Code != "BAD_REQUEST" {
+			return err
+		}
+		if err := sleep(ctx, c.backoff(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) deleteAlias(ctx context.Context, name, alias string) error {
+	body := struct {
+		Name  string `json:"name"`
+		Alias string `json:"alias"`
+	}{name, alias}
+	return c.call(ctx, request{method: http.MethodDelete, path: apiPath + "registered-models/alias", body: body}, nil)
+}

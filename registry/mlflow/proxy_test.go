@@ -1,0 +1,245 @@
+package mlflow
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// spoils are what proxies do to an answer.
+var spoils = map[string]func(w http.ResponseWriter){
+	"429": func(w http.ResponseWriter) {
+		w.Header().Set("Retry-After", "0")
+		http.Error(w, "slow down", http.StatusTooManyRequests)
+	},
+	"500": func(w http.ResponseWriter) {
+		http.Error(w, `{"error_code":"INTERNAL_ERROR","message":"database is locked"}`, 500)
+	},
+	"502": func(w http.ResponseWriter) { http.Error(w, "<html>Bad Gateway</html>", http.StatusBadGateway) },
+	"HTML": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<html>please log in</html>")
+	},
+	"half a body": func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "1000")
+		_, _ = io.WriteString(w, `{"run": {"info`)
+		panic(http.ErrAbortHandler)
+	},
+	"half a body that looks whole": func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"run": {"info`) },
+	"nothing":                      func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	"an empty body":                func(http.ResponseWriter) {},
+}
+
+// TestSpoiledAnswers spoils every second answer to each thing that a trainer does, after the server has done it. All of
+// it succeeds, and nothing is made twice.
+func TestSpoiledAnswers(t *testing.T) {
+	for what, spoil := range spoils {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s, url := fake(t)
+			c := hasten(newClient(t, Options{URL: url, BufferDir: t.TempDir()}))
+			c.o.Patience = 10 * time.Second
+			require.NoError(t, c.Ping(t.Context())) // the server has been reached
+			var mu sync.Mutex
+			n := map[string]int{}
+			every2nd := func(w http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				key := r.Method + r.URL.Path + r.URL.Query().Get("path")
+				n[key]++
+				even := n[key]%2 == 0
+				mu.Unlock()
+				if even || r.URL.Path == "/version" {
+					return false
+				}
+				spoil(w)
+				return true
+			}
+			if what == "429" {
+				s.Intercept = every2nd // what was refused was not done
+			} else {
+				s.After = every2nd
+			}
+			v := publish(t, c, "guide", fstest.MapFS{"config.json": {Data: []byte("{}")}, "weights": {Data: []byte(strings.Repeat("w", 300_000))}})
+			assert.Equal(t, 1, v.Number)
+			runs, logged, versions := s.Counts()
+			assert.Equal(t, []int{1, 1, 1}, []int{runs, logged, versions}, "runs, logged models, versions")
+			found, err := c.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
+			require.NoError(t, err)
+			require.NoError(t, c.Download(t.Context(), found, filepath.Join(t.TempDir(), "out")))
+		})
+	}
+}
+
+// A proxy that cuts every transfer after a while: downloads go on from there.
+func TestDownloadsGoOn(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	data := strings.Repeat("0123456789abcdef", 40_000)
+	v := publish(t, c, "guide", fstest.MapFS{"weights": {Data: []byte(data)}})
+	var ranges atomic.Int32
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/weights") {
+			return false
+		}
+		from := 0
+		if text := r.Header.Get("Range"); text != "" {
+			_, err := fmt.Sscanf(text, "bytes=%d-", &from)
+			assert.NoError(t, err)
+			ranges.Add(1)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(data)-1, len(data)))
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)-from))
+		if from > 0 {
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		rest := data[from:]
+		_, _ = io.WriteString(w, rest[:min(len(rest), 100_000)])
+		if len(rest) > 100_000 {
+			panic(http.ErrAbortHandler)
+		}
+		return true
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, c.Download(t.Context(), v, dir))
+	assert.EqualValues(t, 6, ranges.Load())
+
+	// One that never gets further is given up, and says where.
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/weights") {
+			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+			_, _ = io.WriteString(w, data[:50_000])
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	err := c.Download(t.Context(), v, filepath.Join(t.TempDir(), "other"))
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+	assert.ErrorContains(t, err, "breaks off after")
+}
+
+// A server that ignores ranges, and a proxy that serves a page instead of the file.
+func TestDownloadsFromOddServers(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	data := strings.Repeat("0123456789abcdef", 40_000)
+	v := publish(t, c, "guide", fstest.MapFS{"weights": {Data: []byte(data)}})
+	var n atomic.Int32
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/weights") {
+			return false
+		}
+		switch n.Add(1) {
+		case 1: // a page, with a success
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<html>maintenance</html>")
+		case 2:
+			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+			_, _ = io.WriteString(w, data[:200_000])
+			panic(http.ErrAbortHandler)
+		default: // from the beginning, whatever was asked for
+			_, _ = io.WriteString(w, data)
+		}
+		return true
+	}
+	require.NoError(t, c.Download(t.Context(), v, filepath.Join(t.TempDir(), "out")))
+	assert.EqualValues(t, 3, n.Load())
+}
+
+func TestRetryAfterIsObeyed(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	c.o.Patience = 5 * time.Second
+	var calls atomic.Int32
+	s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		if calls.Add(1) > 1 {
+			return false
+		}
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	}
+	began := time.Now()
+	require.NoError(t, c.Ping(t.Context()))
+	assert.GreaterOrEqual(t, time.Since(began), time.Second)
+
+	// One that asks for more than the caller's patience is told at once, and a wait ends with its context.
+	s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	began = time.Now()
+	require.ErrorIs(t, c.Ping(t.Context()), registry.ErrUnavailable)
+	c.o.Patience = 2 * time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, c.Ping(ctx), context.DeadlineExceeded)
+	assert.Less(t, time.Since(began), 2*time.Second)
+}
+
+// What cannot succeed later is sent once.
+func TestPermanentFailuresAreNotRepeated(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	require.NoError(t, c.Ping(t.Context()))
+	for what, answer := range map[string]func(w http.ResponseWriter){
+		"400": func(w http.ResponseWriter) {
+			http.Error(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}`, 400)
+		},
+		"401": func(w http.ResponseWriter) { http.Error(w, "who?", 401) },
+		"FEATURE_DISABLED": func(w http.ResponseWriter) {
+			http.Error(w, `{"error_code":"FEATURE_DISABLED","message":"workspaces"}`, 500)
+		},
+		"NOT_IMPLEMENTED": func(w http.ResponseWriter) { http.Error(w, `{"error_code":"NOT_IMPLEMENTED","message":"no"}`, 501) },
+		"redirect":        func(w http.ResponseWriter) { w.Header().Set("Location", "https://elsewhere/"); w.WriteHeader(301) },
+		"serving off":     func(w http.ResponseWriter) { http.Error(w, `{"detail":"running with --no-serve-artifacts"}`, 503) },
+	} {
+		var calls atomic.Int32
+		s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool { calls.Add(1); answer(w); return true }
+		err := c.Ping(t.Context())
+		require.Error(t, err, what)
+		assert.EqualValues(t, 1, calls.Load(), what)
+		var typed *registry.Error
+		require.ErrorAs(t, err, &typed)
+	}
+}
+
+// TestLateCommit: the answer gets lost, the search does not find the version yet, and both are made in the end.
+func TestLateCommit(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("x")}}))
+	var spoiled, hidden atomic.Bool
+	s.After = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/model-versions/create") && !spoiled.Swap(true) {
+			panic(http.ErrAbortHandler)
+		}
+		if strings.HasSuffix(r.URL.Path, "/model-versions/search") && !hidden.Swap(true) {
+			_, _ = io.WriteString(w, "{}")
+			return true
+		}
+		return false
+	}
+	v, err := c.Register(t.Context(), "guide", registry.Source{RunID: run.ID(), Path: "model"}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 1, v.Number)
+	_, _, versions := s.Counts()
+	assert.Equal(t, 1, versions, "the second one is removed")
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+}

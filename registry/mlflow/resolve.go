@@ -1,0 +1,273 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/artifact"
+)
+
+// Resolve implements registry.Models. See the package comment for how alias and stage go together.
+func (c *Client) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
+	v, err := c.resolve(ctx, u)
+	if err != nil {
+		return registry.Version{}, wrap("resolve", u.String(), err)
+	}
+	return v, nil
+}
+
+func (c *Client) resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
+	var none registry.Version
+	if err := u.Validate(); err != nil {
+		return none, err
+	}
+	if u.RunID != "" || u.ModelID != "" {
+		o, err := c.from(ctx, registry.Source{RunID: u.RunID, ModelID: u.ModelID, Path: u.Path})
+		if err != nil {
+			return none, err
+		}
+		if _, err := o.list(ctx); err != nil {
+			return none, err
+		}
+		return registry.Version{RunID: o.runID, ModelID: o.modelID, Path: u.Path, Stage: registry.None, Status: registry.Ready}, nil
+	}
+	n, err := c.find(ctx, u)
+	if err != nil {
+		return none, err
+	}
+	w, err := c.version(ctx, u.Name, n)
+	if err != nil {
+		return none, err
+	}
+	v := w.export(w.Aliases)
+	if u.Path == "" {
+		return v, nil
+	}
+	v.Path = path.Join(v.Path, u.Path)
+	if _, _, err := c.contents(ctx, w, v.Path); err != nil {
+		return none, err
+	}
+	return v, nil
+}
+
+// find returns the number of the version that u means.
+func (c *Client) find(ctx context.Context, u registry.URI) (int, error) {
+	if u.Version != 0 {
+		return u.Version, nil
+	}
+	m, err := c.model(ctx, u.Name)
+	if err != nil {
+		return 0, err
+	}
+	stage := u.Stage
+	if s, err := registry.ParseStage(u.Alias); err == nil && u.Alias == aliasOf(s) {
+		stage = s
+	}
+	switch {
+	case stage != "":
+		return c.holder(ctx, m, stage)
+	case u.Alias != "":
+		if n := m.holder(u.Alias); n != 0 {
+			return n, nil
+		}
+		var known []string
+		for _, a := range m.Aliases {
+			known = append(known, a.Alias)
+		}
+		slices.Sort(known)
+		return 0, &registry.Error{Err: fmt.Errorf("%w: no alias %s among %q", registry.ErrNotFound, u.Alias, known), Hint: "set it"}
+	}
+	latest := 0
+	for _, v := range m.Latest {
+		latest = max(latest, int(v.Version))
+	}
+	if latest == 0 {
+		return 0, fmt.Errorf("%w: the model has no version", registry.ErrNotFound)
+	}
+	return latest, nil
+}
+
+// holder finds the version that a stage means: the holder of its alias, else the highest that is in it.
+func (c *Client) holder(ctx context.Context, m wireModel, stage registry.Stage) (int, error) {
+	highest := 0
+	for _, v := range m.Latest {
+		if v.Stage == string(stage) {
+			highest = max(highest, int(v.Version))
+		}
+	}
+	n := highest
+	if hasAlias(stage) {
+		if holder := m.holder(aliasOf(stage)); holder != 0 {
+			n = holder
+			c.tellDisagreement(ctx, m, stage, holder, highest)
+		}
+	}
+	if n == 0 {
+		return 0, &registry.Error{Err: fmt.Errorf("%w: no version is in %s", registry.ErrNotFound, stage), Hint: "promote one"}
+	}
+	return n, nil
+}
+
+// tellDisagreement says once when somebody has moved the stage in MLflow and not the alias: what is served is not what
+// its UI shows.
+func (c *Client) tellDisagreement(ctx context.Context, m wireModel, stage registry.Stage, holder, highest int) {
+	if highest == 0 || highest == holder {
+		return
+	}
+	w, err := c.version(ctx, m.Name, holder)
+	if err != nil || w.Stage == string(stage) {
+		return
+	}
+	key := fmt.Sprintf("%s %s %d %d", m.Name, stage, holder, highest)
+	c.mu.Lock()
+	told := c.told[key]
+	c.told[key] = true
+	c.mu.Unlock()
+	if !told {
+		c.log.Warn("alias and stage name different versions, and the alias counts: promote the one that is meant",
+			"model", m.Name, "alias", aliasOf(stage), "version", holder, "stage", stage, "has", highest)
+	}
+}
+
+// contents lists the files of a version at a path (of the tree it was made from; "" is all of it), as Download writes
+// them, and where they are.
+func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin, []registry.File, error) {
+	v := w.export(nil)
+	o, err := c.originOf(ctx, w)
+	if err != nil {
+		return o, nil, err
+	}
+	if at == "" {
+		at = v.Path
+	}
+	var all []registry.File
+	if sum := v.Tags[manifestTag]; sum != "" {
+		if strings.Trim(sum, "0123456789abcdef") != "" {
+			return o, nil, fmt.Errorf("%w: tag %s is %q", registry.ErrCorrupt, manifestTag, sum)
+		}
+		all, err = o.tree.manifest(ctx, sum)
+	} else {
+		all, err = o.tree.files(ctx)
+	}
+	if err != nil {
+		return o, nil, err
+	}
+	within, files := artifact.Select(all, at)
+	if len(files) == 0 && at == v.Path {
+		return o, nil, &registry.Error{Err: fmt.Errorf("%w: its files are gone from the MLflow server", registry.ErrCorrupt), Hint: "restore them, or register a new version"}
+	} else if len(files) == 0 {
+		return o, nil, &registry.Error{Path: at, Err: fmt.Errorf("%w: the version has no such file", registry.ErrNotFound), Hint: "leave the path out for all of it"}
+	}
+	o.path = within
+	return o, files, nil
+}
+
+// originOf finds what a version was made from. That it is gone is damage.
+func (c *Client) originOf(ctx context.Context, w wireVersion) (origin, error) {
+	v := w.export(nil)
+	var o origin
+	var err error
+	switch {
+	case v.ModelID != "":
+		o, err = c.from(ctx, registry.Source{ModelID: v.ModelID})
+	case v.RunID != "" && (v.Path != "" || strings.HasSuffix(strings.TrimSuffix(w.Source, "/"), "/artifacts") || strings.HasPrefix(w.Source, "runs:/")):
+		o, err = c.from(ctx, registry.Source{RunID: v.RunID})
+	default: // a copy of another version, or files outside any run: the server knows where
+		var out struct {
+			URI string `json:"artifact_uri"`
+		}
+		err = c.get(ctx, "model-versions/get-download-uri", query("name", w.Name, "version", fmt.Sprint(int64(w.Version))), &out)
+		o = origin{tree: c.tree(out.URI), runID: w.RunID}
+	}
+	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
+		err = &registry.Error{Err: fmt.Errorf("%w: what the version was made from is gone: %w", registry.ErrCorrupt, err),
+			Hint: "restore it on the MLflow server, or register a new version"}
+	}
+	return o, err
+}
+
+// Files implements registry.Models.
+func (c *Client) Files(ctx context.Context, v registry.Version) ([]registry.File, error) {
+	_, files, err := c.filesOf(ctx, v)
+	return files, wrap("list files of", versionRef(v), err)
+}
+
+func versionRef(v registry.Version) string {
+	switch {
+	case v.Number != 0:
+		return ref(v.Name, v.Number)
+	case v.ModelID != "":
+		return registry.URI{ModelID: v.ModelID}.String()
+	}
+	return registry.URI{RunID: v.RunID, Path: v.Path}.String()
+}
+
+// filesOf lists what v means: paths as Download writes them, relative to the origin.
+func (c *Client) filesOf(ctx context.Context, v registry.Version) (origin, []registry.File, error) {
+	if v.Number == 0 {
+		o, err := c.from(ctx, registry.Source{RunID: v.RunID, ModelID: v.ModelID, Path: v.Path})
+		if err != nil {
+			return o, nil, err
+		}
+		all, err := o.list(ctx)
+		if err != nil {
+			return o, nil, err
+		}
+		within, files := artifact.Select(all, o.path)
+		o.path = within
+		return o, files, nil
+	}
+	w, err := c.version(ctx, v.Name, v.Number)
+	if err != nil {
+		return origin{}, nil, err
+	}
+	if err := usable(w.export(nil)); err != nil {
+		return origin{}, nil, err
+	}
+	return c.contents(ctx, w, v.Path)
+}
+
+func usable(v registry.Version) error {
+	switch v.Status {
+	case registry.Ready:
+		return nil
+	case registry.FailedRegistration:
+		return &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrFailed, v.Message), Hint: "register the artifacts again"}
+	default:
+		return &registry.Error{Err: fmt.Errorf("%w: the version is %s", registry.ErrNotReady, v.Status), Hint: "wait with WaitReady"}
+	}
+}
+
+// Download implements registry.Models. A download that broke off leaves ".<name>.partial" beside dir for the next one
+// to go on from.
+func (c *Client) Download(ctx context.Context, v registry.Version, dir string) error {
+	return wrap("download", versionRef(v), c.download(ctx, v, dir))
+}
+
+func (c *Client) download(ctx context.Context, v registry.Version, dir string) error {
+	o, files, err := c.filesOf(ctx, v)
+	if err != nil {
+		return err
+	}
+	sizes := make(map[string]int64, len(files))
+	unverified := 0
+	for _, f := range files {
+		sizes[f.Path] = f.Size
+		if f.SHA256 == "" {
+			unverified++
+		}
+	}
+	if unverified > 0 {
+		c.log.Warn("MLflow has no checksums of these files, which docent did not log: only their sizes are verified", "version", versionRef(v), "files", unverified)
+	}
+	return artifact.Fetch(ctx, files, dir, c.o.Transfers, func(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
+		r, err := o.tree.open(ctx, path.Join(o.path, name), offset, sizes[name])
+		return r, missing(name, err)
+	})
+}

@@ -1,0 +1,306 @@
+package mlflow
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// publishID is the tag by which what was created is found again when the answer got lost.
+const publishID = "docent.publish_id"
+
+const pageSize = 200
+
+// experiment returns the id of the named experiment, ErrNotFound where there is none.
+func (c *Client) experiment(ctx context.Context, name string) (string, error) {
+	var out struct {
+		Experiment wireExperiment `json:"experiment"`
+	}
+	err := c.get(ctx, "experiments/get-by-name", query("experiment_name", name), &out)
+	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
+		return "", fmt.Errorf("%w: no such experiment", registry.ErrNotFound)
+	} else if err != nil {
+		return "", err
+	}
+	if out.Experiment.Lifecycle == deleted {
+		return "", &registry.Error{Name: name, Err: fmt.Errorf("%w: the experiment has been deleted, and its name cannot be used again", registry.ErrInvalid),
+			Hint: "restore it on the MLflow server (mlflow experiments restore), or choose another name"}
+	}
+	return out.Experiment.ID, nil
+}
+
+// ensureExperiment makes the experiment if nobody else has.
+func (c *Client) ensureExperiment(ctx context.Context, name string) (string, error) {
+	id, err := c.experiment(ctx, name)
+	if !errors.Is(err, registry.ErrNotFound) || isNoRoute(err) {
+		return id, err
+	}
+	var made wireExperiment
+	body := struct {
+		Name string `json:"name"`
+	}{name}
+	// Repeating it is harmless: the second one is told that the name exists.
+	if err := c.post(ctx, "experiments/create", body, &made); err == nil {
+		return made.ID, nil
+	} else if !errors.Is(err, registry.ErrExists) {
+		return "", err
+	}
+	return c.experiment(ctx, name)
+}
+
+// StartRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
+func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
+	r, err := c.startRun(ctx, experiment, name, tags)
+	if err != nil {
+		return nil, wrap("start run in", experiment, err)
+	}
+	return r, nil
+}
+
+func (c *Client) startRun(ctx context.Context, experiment, name string, tags map[string]string) (*run, error) {
+	if err := cmp.Or(registry.CheckName(experiment), registry.CheckPairs(tags)); err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return nil, &registry.Error{Name: name, Err: fmt.Errorf("%w: not a name for a run", registry.ErrInvalid),
+			Hint: "use UTF-8 text without control characters"}
+	}
+	id, err := c.ensureExperiment(ctx, experiment)
+	if err != nil {
+		return nil, err
+	}
+	limits := newLimiter(c.log)
+	sent := limits.pairs("tag", tags, maxRunTag)
+	unique := rand.Text()
+	sent[publishID] = unique
+	if sent["mlflow.source.type"] == "" {
+		sent["mlflow.source.type"] = "LOCAL"
+	}
+	body := struct {
+		Experiment string `json:"experiment_id"`
+		Name       string `json:"run_name,omitempty"`
+		Start      int64  `json:"start_time"`
+		Tags       []pair `json:"tags,omitempty"`
+	}{id, name, c.now().UnixMilli(), pairsOf(sent)}
+	var out struct {
+		Run wireRun `json:"run"`
+	}
+	_, err = c.create(ctx, func() error {
+		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/create", body: body}, &out)
+	}, func() (bool, error) {
+		found, _, err := c.searchRuns(ctx, id, "tags.`"+publishID+"` = '"+unique+"'", 1, "")
+		if err != nil || len(found) == 0 {
+			return false, err
+		}
+		out.Run = found[0]
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.sendLeft(ctx); err != nil {
+		return nil, err
+	}
+	return c.newRun(out.Run, limits)
+}
+
+// ResumeRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
+func (c *Client) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
+	r, err := c.resumeRun(ctx, id)
+	if err != nil {
+		return nil, wrap("resume run", id, err)
+	}
+	return r, nil
+}
+
+func (c *Client) resumeRun(ctx context.Context, id string) (*run, error) {
+	found, err := c.run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if found.Info.Lifecycle == deleted {
+		return nil, &registry.Error{Err: fmt.Errorf("%w: the run has been deleted", registry.ErrInvalid),
+			Hint: "restore it on the MLflow server (mlflow runs restore), or start another"}
+	}
+	// Before the status: an end that was left to be told is not the end any more.
+	if err := c.sendLeft(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.retry(ctx, func() error { return c.setStatus(ctx, id, registry.Running, 0) }); err != nil {
+		return nil, err
+	}
+	return c.newRun(found, newLimiter(c.log))
+}
+
+// setStatus writes a run's status once; end is in milliseconds, 0 while it runs.
+func (c *Client) setStatus(ctx context.Context, id string, status registry.Status, end int64) error {
+	body := struct {
+		Run    string `json:"run_id"`
+		Status string `json:"status"`
+		End    int64  `json:"end_time,omitempty"`
+	}{id, string(status), end}
+	return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/update", body: body}, nil)
+}
+
+// run reads a run.
+func (c *Client) run(ctx context.Context, id string) (wireRun, error) {
+	if err := (registry.URI{RunID: id}).Validate(); err != nil {
+		return wireRun{}, err
+	}
+	var out struct {
+		Run wireRun `json:"run"`
+	}
+	err := c.get(ctx, "runs/get", query("run_id", id), &out)
+	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
+		err = fmt.Errorf("%w: no such run", registry.ErrNotFound)
+	}
+	return out.Run, err
+}
+
+// GetRun implements registry.Tracker.
+func (c *Client) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
+	info, err := c.getRun(ctx, id)
+	return info, wrap("get run", id, err)
+}
+
+func (c *Client) getRun(ctx context.Context, id string) (registry.RunInfo, error) {
+	r, err := c.run(ctx, id)
+	if err != nil {
+		return registry.RunInfo{}, err
+	}
+	var out struct {
+		Experiment wireExperiment `json:"experiment"`
+	}
+	if err := c.get(ctx, "experiments/get", query("experiment_id", r.Info.Experiment), &out); err != nil {
+		return registry.RunInfo{}, err
+	}
+	return r.info(out.Experiment.Name), nil
+}
+
+func (r wireRun) info(experiment string) registry.RunInfo {
+	info := registry.RunInfo{
+		ID: r.Info.ID, Experiment: experiment, Name: r.Info.Name, Status: registry.Status(r.Info.Status),
+		Started: fromMillis(r.Info.Start), Params: mapOf(r.Data.Params), Tags: mapOf(r.Data.Tags),
+		Metrics: make(map[string]registry.Metric, len(r.Data.Metrics)),
+	}
+	if info.Status != registry.Running { // the time of an end before a resume stays
+		info.Ended = fromMillis(r.Info.End)
+	}
+	for _, m := range r.Data.Metrics {
+		info.Metrics[m.Key] = m.point()
+	}
+	for _, in := range r.Inputs.Datasets {
+		info.Inputs = append(info.Inputs, in.input())
+	}
+	return info
+}
+
+// ListRuns implements registry.Tracker.
+func (c *Client) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
+	return func(yield func(registry.RunInfo, error) bool) {
+		fail := func(err error) { yield(registry.RunInfo{}, wrap("list runs of", experiment, err)) }
+		if err := registry.CheckName(experiment); err != nil {
+			fail(err)
+			return
+		}
+		id, err := c.experiment(ctx, experiment)
+		if err != nil {
+			fail(err)
+			return
+		}
+		for token, more := "", true; more; more = token != "" {
+			var page []wireRun
+			err := c.retry(ctx, func() (err error) {
+				page, token, err = c.searchRuns(ctx, id, "", pageSize, token)
+				return err
+			})
+			if err != nil {
+				fail(err)
+				return
+			}
+			for _, r := range page {
+				if !yield(r.info(experiment), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// searchRuns asks once for a page of runs, newest first.
+func (c *Client) searchRuns(ctx context.Context, experiment, filter string, n int, token string) ([]wireRun, string, error) {
+	body := struct {
+		Experiments []string `json:"experiment_ids"`
+		Filter      string   `json:"filter,omitempty"`
+		Max         int      `json:"max_results"`
+		Order       []string `json:"order_by"`
+		Token       string   `json:"page_token,omitempty"`
+	}{[]string{experiment}, filter, n, []string{"attributes.start_time DESC"}, token}
+	var out struct {
+		Runs  []wireRun `json:"runs"`
+		Token string    `json:"next_page_token"`
+	}
+	err := c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/search", body: body}, &out)
+	if err != nil {
+		return nil, token, err
+	}
+	return out.Runs, out.Token, nil
+}
+
+// MetricHistory implements registry.Tracker. All points are read before the first is yielded, since MLflow gives them in
+// no order.
+func (c *Client) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[registry.Metric, error] {
+	return func(yield func(registry.Metric, error) bool) {
+		points, err := c.metricHistory(ctx, runID, key)
+		if err != nil {
+			yield(registry.Metric{}, wrap("get metric of run", runID, err))
+			return
+		}
+		for _, p := range points {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Client) metricHistory(ctx context.Context, runID, key string) ([]registry.Metric, error) {
+	if _, err := c.run(ctx, runID); err != nil { // the history of a run that does not exist is empty
+		return nil, err
+	}
+	var points []registry.Metric
+	q := query("run_id", runID, "metric_key", sanitize(key), "max_results", "10000")
+	for {
+		var out struct {
+			Metrics []wireMetric `json:"metrics"`
+			Token   string       `json:"next_page_token"`
+		}
+		if err := c.get(ctx, "metrics/get-history", q, &out); err != nil {
+			return nil, err
+		}
+		for _, m := range out.Metrics {
+			points = append(points, m.point())
+		}
+		if out.Token == "" {
+			break
+		}
+		q.Set("page_token", out.Token)
+	}
+	if points == nil {
+		return nil, fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
+	}
+	slices.SortStableFunc(points, func(a, b registry.Metric) int {
+		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
+	})
+	return points, nil
+}

@@ -1,0 +1,337 @@
+package mlflow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/registry"
+)
+
+// TestStageWithoutAlias: who promotes by MLflow's UI or Python moves the stage alone, and is followed as long as nobody
+// has set the alias.
+func TestStageWithoutAlias(t *testing.T) {
+	s, url := fake(t)
+	log, said := capture()
+	c := hasten(newClient(t, Options{URL: url, Logger: log}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("x")}}))
+	for range 3 {
+		_, err := c.Register(t.Context(), "guide", registry.Source{RunID: run.ID(), Path: "model"}, nil)
+		require.NoError(t, err)
+	}
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	production := func() int {
+		v, err := c.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
+		require.NoError(t, err)
+		for m, err := range c.ListModels(t.Context()) {
+			require.NoError(t, err)
+			assert.Equal(t, v.Number, m.Production)
+		}
+		return v.Number
+	}
+	s.SetStage("guide", 1, "Production")
+	s.SetStage("guide", 2, "Production")
+	assert.Equal(t, 2, production(), "the highest, as for MLflow's own client")
+	_, err = c.Promote(t.Context(), "guide", 1, registry.PromoteOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, 1, production())
+	s.SetStage("guide", 1, "Archived")
+	s.SetStage("guide", 3, "Production")
+	assert.Equal(t, 1, production(), "the alias counts")
+	assert.Equal(t, 1, production())
+	assert.Equal(t, 1, strings.Count(said.String(), "alias and stage name different versions"), "told once")
+	_, err = c.Promote(t.Context(), "guide", 3, registry.PromoteOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, 3, production())
+}
+
+// TestInterruptedPromotion: the alias has moved when the server goes away. What is served is the new version, and the
+// next promotion repairs the stages.
+func TestInterruptedPromotion(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	publish(t, c, "guide", fstest.MapFS{"f": {Data: []byte("1")}})
+	v := publish(t, c, "guide", fstest.MapFS{"f": {Data: []byte("2")}})
+	_, err := c.Promote(t.Context(), "guide", 1, registry.PromoteOptions{})
+	require.NoError(t, err)
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "transition-stage") {
+			http.Error(w, "", http.StatusBadGateway)
+			return true
+		}
+		return false
+	}
+	_, err = c.Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{})
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+	s.Intercept = nil
+	now, err := c.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Equal(t, 2, now.Number)
+	archived, err := c.Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{})
+	require.NoError(t, err)
+	require.Len(t, archived, 1)
+	assert.Equal(t, 1, archived[0].Number)
+}
+
+// TestLoggedModelURI: a logged model can be named without any version.
+func TestLoggedModelURI(t *testing.T) {
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	files := fstest.MapFS{"weights": {Data: []byte("w")}}
+	v := publish(t, c, "v1.2 größe", files)
+	require.NotEmpty(t, v.ModelID)
+	u, err := registry.ParseURI("models:/" + v.ModelID)
+	require.NoError(t, err)
+	found, err := c.Resolve(t.Context(), u)
+	require.NoError(t, err)
+	assert.Equal(t, registry.Version{ModelID: v.ModelID, RunID: v.RunID, Stage: registry.None, Status: registry.Ready}, found)
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, c.Download(t.Context(), found, dir))
+	assert.FileExists(t, filepath.Join(dir, "weights"))
+	text, err := os.ReadFile(filepath.Join(dir, "MLmodel"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "model_id: "+v.ModelID)
+}
+
+// TestBrokenUploadOfAModel: nobody can register it, and MLflow shows that it failed, also when the caller has gone.
+func TestBrokenUploadOfAModel(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			cancel()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	_, err = run.LogModel(ctx, "model", fstest.MapFS{"weights": {Data: []byte("w")}})
+	require.ErrorIs(t, err, context.Canceled)
+	s.Intercept = nil
+	assert.Equal(t, []string{modelFailed}, s.Loggeds())
+	id := ""
+	s.Locked(func() {
+		for name := range s.Files() {
+			id = name
+		}
+	})
+	assert.Empty(t, id, "nothing was stored")
+	require.NoError(t, run.End(t.Context(), registry.Killed))
+	info, err := c.GetRun(t.Context(), run.ID())
+	require.NoError(t, err)
+	assert.Equal(t, registry.Killed, info.Status)
+}
+
+func TestOlderAndLaterServers(t *testing.T) {
+	s, url := fake(t)
+	s.NoLoggedModels, s.NoStages = true, true
+	c := hasten(newClient(t, Options{URL: url}))
+	model := testmodel.Write(t, 1)
+	v := publish(t, c, "guide", os.DirFS(model))
+	assert.Empty(t, v.ModelID)
+	assert.Equal(t, "guide", v.Path)
+	second := publish(t, c, "guide", os.DirFS(model))
+	now, err := c.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Equal(t, second.Number, now.Number)
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, c.Download(t.Context(), now, dir))
+	for _, name := range []string{"config.json", "MLmodel", "components/tokenizer/tokenizer.json", "requirements.txt"} {
+		assert.FileExists(t, filepath.Join(dir, name))
+	}
+}
+
+// TestPythonVersions: what Python registered has no manifest. It can be served all the same, verified by size.
+func TestPythonVersions(t *testing.T) {
+	s, url := fake(t)
+	log, said := capture()
+	c := hasten(newClient(t, Options{URL: url, Logger: log}))
+	id := theirRun(t, c)
+	s.Locked(func() {
+		s.Files()["0/"+id+"/artifacts/model/MLmodel"] = []byte("flavors: {}")
+		s.Files()["0/"+id+"/artifacts/model/data/weights"] = []byte("weights")
+		s.Files()["7/elsewhere/f"] = []byte("f")
+	})
+	require.NoError(t, c.ensureModel(t.Context(), "theirs"))
+	for source, want := range map[string][]string{
+		"mlflow-artifacts:/0/" + id + "/artifacts/model": {"MLmodel", "data/weights"},
+		"runs:/" + id + "/model":                         {"MLmodel", "data/weights"},
+	} {
+		var out struct {
+			Version wireVersion `json:"model_version"`
+		}
+		body := map[string]string{"name": "theirs", "source": source, "run_id": id}
+		require.NoError(t, c.post(t.Context(), "model-versions/create", body, &out))
+		v, err := c.Get(t.Context(), "theirs", int(out.Version.Version))
+		require.NoError(t, err)
+		assert.Equal(t, "model", v.Path)
+		list, err := c.Files(t.Context(), v)
+		require.NoError(t, err)
+		var names []string
+		for _, f := range list {
+			assert.Empty(t, f.SHA256)
+			names = append(names, f.Path)
+		}
+		assert.Equal(t, want, names)
+		dir := filepath.Join(t.TempDir(), "out")
+		require.NoError(t, c.Download(t.Context(), v, dir))
+		assert.FileExists(t, filepath.Join(dir, "data", "weights"))
+	}
+	assert.Contains(t, said.String(), "only their sizes are verified")
+}
+
+// TestAlteredManifest: the manifest's name and the version's tag say what it must be.
+func TestAlteredManifest(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	v := publish(t, c, "guide", fstest.MapFS{"f": {Data: []byte("1")}})
+	s.Locked(func() {
+		for name, data := range s.Files() {
+			if strings.Contains(name, manifestDir) {
+				s.Files()[name] = bytes.ReplaceAll(data, []byte(`"size": 1,`), []byte(`"size": 2,`))
+			}
+		}
+	})
+	err := c.Download(t.Context(), v, filepath.Join(t.TempDir(), "out"))
+	require.ErrorIs(t, err, registry.ErrCorrupt)
+	assert.ErrorContains(t, err, manifestDir)
+	s.Locked(func() { clear(s.Files()) })
+	err = c.Download(t.Context(), v, filepath.Join(t.TempDir(), "out"))
+	require.ErrorIs(t, err, registry.ErrCorrupt)
+}
+
+// TestChangedWhileRead: what is uploaded is what was looked at first, or nothing is.
+func TestChangedWhileRead(t *testing.T) {
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	require.NoError(t, os.WriteFile(name, []byte("before"), 0o600))
+	s := &switching{FS: os.DirFS(dir).(statFS), change: func() { require.NoError(t, os.WriteFile(name, []byte("beFore"), 0o600)) }}
+	err = run.LogArtifacts(t.Context(), "model", s)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "changed while it was read")
+	_, err = c.Resolve(t.Context(), registry.URI{RunID: run.ID(), Path: "model"})
+	require.ErrorIs(t, err, registry.ErrNotFound, "what is there is not logged")
+	require.NoError(t, run.End(t.Context(), registry.Failed))
+}
+
+func TestReservedPaths(t *testing.T) {
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	err = run.LogArtifacts(t.Context(), manifestDir, fstest.MapFS{"f": {}})
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "where the manifests are")
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+}
+
+// TestUploadOnce: files that are there are not sent a second time.
+func TestUploadOnce(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	files := fstest.MapFS{"a": {Data: []byte("a")}, "b": {Data: []byte("b")}}
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", files))
+	var puts atomic.Int32
+	s.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && !strings.Contains(r.URL.Path, manifestDir) {
+			puts.Add(1)
+		}
+		return false
+	}
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", files))
+	assert.Zero(t, puts.Load())
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+}
+
+func TestLimits(t *testing.T) {
+	_, url := fake(t)
+	log, said := capture()
+	c := hasten(newClient(t, Options{URL: url, Logger: log}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	long := strings.Repeat("ß", 6001)
+	require.NoError(t, run.LogParams(t.Context(), map[string]string{"targets[0]": "q", "targets(0)": "k", "long": long, "a//b": "1", "../x": "2"}))
+	require.NoError(t, run.LogParams(t.Context(), map[string]string{"long": long}), "again")
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"50%": 1, strings.Repeat("k", 300): 2}))
+	digest := strings.Repeat("0123456789abcdef", 4)
+	require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "rows", Digest: digest, Source: "s", Context: "training"}))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	info, err := c.GetRun(t.Context(), run.ID())
+	require.NoError(t, err)
+	require.Len(t, info.Params, 5, "two keys never become one: %v", sortedKeys(info.Params))
+	assert.Equal(t, "k", info.Params["targets_0_"])
+	assert.Equal(t, strings.Repeat("ß", 6000), info.Params["long"])
+	assert.Contains(t, info.Metrics, "50_")
+	assert.Len(t, info.Metrics, 2)
+	assert.Equal(t, digest, info.Inputs[0].Digest, "whole, though MLflow cuts it")
+	for _, text := range []string{`key=long characters=6001 kept=6000`, `key=50% recorded=50_`, `key=targets[0]`} {
+		assert.Contains(t, said.String(), text)
+	}
+}
+
+func TestSanitize(t *testing.T) {
+	for key, want := range map[string]string{
+		"train/loss": "train/loss", "a[0]": "a_0_", "größe 模型:x": "größe 模型:x", "/abs": "abs", "a//b": "a/b", "a/../b": "a/_/b", "..": "_", "a/./b": "a/_/b",
+		"x/": "x", "%": "_", "...": "_", "///": "_", "e\u0301": "e\u0301",
+	} {
+		assert.Equal(t, want, sanitize(key), "%q", key)
+	}
+	assert.Len(t, sanitize(strings.Repeat("ü", 300)), 500)
+}
+
+func FuzzSanitize(f *testing.F) {
+	for _, s := range []string{"a", "a//b", "../..", "ü%[]", " . / ."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		s := sanitize(key)
+		require.NotEmpty(t, s)
+		require.Equal(t, s, sanitize(s))
+		require.LessOrEqual(t, len([]rune(s)), maxKey)
+		require.NotContains(t, s, "..")
+		require.NotContains(t, s, "//")
+		require.False(t, strings.HasPrefix(s, "/"))
+	})
+}
+
+// FuzzAnswers reads what a server may answer.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte(`{"run_id":"r","value":"NaN","timestamp":"5","step":1}`))
+	f.Add([]byte(`{"version":"2","source":"models:/m-1","run_id":"r","tags":[{"key":"a","value":"b"}]}`))
+	f.Add([]byte(`{"version":3,"source":"runs:/r/a/b","run_id":"r","current_stage":"production"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v wireVersion
+		if json.Unmarshal(data, &v) == nil {
+			out := v.export(v.Aliases)
+			require.NotEmpty(t, out.Stage)
+			require.NotEmpty(t, out.Status)
+		}
+		var m wireMetric
+		if json.Unmarshal(data, &m) == nil {
+			again, err := json.Marshal(m)
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(again, &m))
+		}
+	})
+}

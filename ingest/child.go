@@ -14,6 +14,8 @@ import (
 	"runtime/metrics"
 	"strings"
 	"time"
+
+	"github.com/docent-ml/docent/ingest/internal/deadline"
 )
 
 // childArg, as the last argument, marks a process as a child.
@@ -38,13 +40,14 @@ const (
 //
 // It returns false at once unless this process was started by Walk to read
 // documents; then it reads them, and returns true when the parent is done.
-// Readers that are not of this package are named by a value of their type.
+// Readers that are not of this package are named by a value of their type. One
+// with the same settings reads all documents of a child.
 func RunChild(args []string, readers ...Reader) bool {
 	if !isChild(args) {
 		return false
 	}
 	signal.Ignore(os.Interrupt) // Ctrl-C in a terminal is for the parent to handle
-	serveChild(os.Stdin, os.Stdout, append(readers, PDF{}, Text{}, Markdown{}))
+	serveChild(os.Stdin, os.Stdout, append(readers, PDF{}, DOCX{}, HTML{}, Text{}, Markdown{}))
 	return true
 }
 
@@ -59,6 +62,7 @@ func serveChild(in io.Reader, out io.Writer, readers []Reader) {
 		return
 	}
 	limited := false
+	known := &library{types: readers, made: map[string]Reader{}}
 	for {
 		var req request
 		if readFrame(r, &req) != nil {
@@ -68,26 +72,32 @@ func serveChild(in io.Reader, out io.Writer, readers []Reader) {
 			limitMemory(req.Memory)
 			limited = true
 		}
-		if writeFrame(out, answer(req, r, readers)) != nil {
+		if writeFrame(out, answer(req, r, known)) != nil {
 			return
 		}
 	}
 }
 
-func answer(req request, r io.Reader, readers []Reader) response {
+func answer(req request, r io.Reader, known *library) response {
 	// The parent kills at the deadline; should it be gone, nobody else would.
 	timer := time.AfterFunc(req.Timeout+2*time.Second, func() { os.Exit(exitTimeout) })
 	defer timer.Stop()
+	ctx := deadline.Enforce(context.Background())
+	reader, err := known.reader(req)
+	if req.Prepare {
+		if err == nil {
+			err = prepare(ctx, reader)
+		}
+		return failure(err)
+	}
 	data := make([]byte, req.Size)
 	if _, err := io.ReadFull(r, data); err != nil {
 		return failure(err)
 	}
-	reader, err := req.revive(readers)
 	if err != nil {
 		return failure(err)
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), req.Timeout,
-		fmt.Errorf("%w of %v", ErrTimeout, req.Timeout.Round(time.Millisecond)))
+	ctx, cancel := withLimit(ctx, req.Timeout)
 	defer cancel()
 	doc, err := readSafely(ctx, reader, data)
 	if err != nil {
@@ -96,7 +106,16 @@ func answer(req request, r io.Reader, readers []Reader) response {
 	return response{Document: doc}
 }
 
-func failure(err error) response { return response{Outcome: outcomeOf(err), Error: err.Error()} }
+func failure(err error) response {
+	if err == nil {
+		return response{}
+	}
+	return response{Outcome: outcomeOf(err), Error: err.Error()}
+}
+
+func withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w of %v", ErrTimeout, limit.Round(time.Millisecond)))
+}
 
 // limitMemory ends the process when it holds more than limit bytes. The garbage
 // collector is told first, and the kernel has the last word.
@@ -184,6 +203,31 @@ func (c *child) stop() {
 	_ = c.in.Close()
 	c.kill()
 	_ = c.cmd.Wait()
+}
+
+// prepareTimeout bounds what a reader does before its first document.
+const prepareTimeout = 2 * time.Minute
+
+// prepare makes the reader of a request ready.
+func (c *child) prepare(ctx context.Context, req request) error {
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, c.kill)()
+	req.Prepare, req.Memory, req.Timeout = true, c.limit, prepareTimeout
+	var resp response
+	err := writeFrame(c.in, req)
+	if err == nil {
+		err = readFrame(c.out, &resp)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return fmt.Errorf("ingest: preparing %s: %w", req.Reader, c.postMortem(ctx, err))
+	case resp.Error != "":
+		return fmt.Errorf("ingest: preparing %s: %s", req.Reader, resp.Error)
+	}
+	return nil
 }
 
 // patience is how long a child may take to notice its deadline by itself.

@@ -11,7 +11,7 @@ import (
 // Cleanup turns what stands on printed pages into running text. The zero value
 // does everything; each field leaves one thing as it was.
 type Cleanup struct {
-	KeepHeaders   bool // lines repeated at the top or bottom of most pages: all but the first are dropped
+	KeepHeaders   bool // running headers and footers, else dropped but for their first copy, from seven pages on
 	KeepControls  bool // NUL, other control characters and U+FFFD, else removed
 	KeepLigatures bool // ligatures and Arabic presentation forms, else their letters (NFKC)
 	KeepHyphens   bool // soft hyphens and hyphens at line ends, else removed and the word joined
@@ -145,86 +145,4 @@ func cutHyphen(line string) (string, bool) {
 		return stem, true
 	}
 	return strings.CutSuffix(line, "‐")
-}
-
-// Lines this near to the edge of a page may be headers or footers; they are
-// when they stand, but for digits, on this share of the pages.
-const (
-	headerLines = 2
-	headerPages = 3
-	headerShare = 0.5
-)
-
-func dropHeaders(pages []Page) {
-	if len(pages) < headerPages {
-		return
-	}
-	counts := map[string]int{}
-	split := make([][]string, len(pages))
-	for i, p := range pages {
-		split[i] = strings.Split(p.Text, "\n")
-		for key := range edgeKeys(split[i]) {
-			counts[key]++
-		}
-	}
-	seen := map[string]bool{}
-	for i := range pages {
-		dropped := false
-		for key, at := range edgeKeys(split[i]) {
-			if n := counts[key]; n < headerPages || float64(n) < headerShare*float64(len(pages)) {
-				continue
-			}
-			if !seen[key] {
-				seen[key] = true // its one copy stays, so that nothing is lost
-				continue
-			}
-			split[i][at] = "\x00"
-			dropped = true
-		}
-		if dropped {
-			kept := split[i][:0]
-			for _, l := range split[i] {
-				if l != "\x00" {
-					kept = append(kept, l)
-				}
-			}
-			pages[i].Text = strings.TrimSpace(strings.Join(kept, "\n"))
-		}
-	}
-}
-
-// edgeKeys returns the lines near the top and the bottom of a page, with the
-// digits made alike and the side they stand on, and where they are.
-func edgeKeys(lines []string) map[string]int {
-	keys := map[string]int{}
-	collect := func(side string, order []int) {
-		n := 0
-		for _, i := range order {
-			text := strings.Join(strings.Fields(lines[i]), " ")
-			if text == "" {
-				continue
-			}
-			if n++; n > headerLines {
-				return
-			}
-			keys[side+alikeDigits(text)] = i
-		}
-	}
-	down := make([]int, len(lines))
-	up := make([]int, len(lines))
-	for i := range lines {
-		down[i], up[len(lines)-1-i] = i, i
-	}
-	collect("top ", down)
-	collect("bottom ", up)
-	return keys
-}
-
-func alikeDigits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsDigit(r) {
-			return '0'
-		}
-		return r
-	}, s)
 }

@@ -49,7 +49,7 @@ func TestCleanup(t *testing.T) {
 
 func TestHeadersAndFooters(t *testing.T) {
 	var in []string
-	for i := 1; i <= 5; i++ {
+	for i := 1; i <= 8; i++ {
 		in = append(in, fmt.Sprintf("Some University\n\nBody of %c.\nMore %c.\nLast %c.\n\nGuide 2025\tpage %d", 'a'+i, 'a'+i, 'a'+i, i))
 	}
 	got := cleaned(Cleanup{}, append([]string(nil), in...)...)
@@ -59,16 +59,52 @@ func TestHeadersAndFooters(t *testing.T) {
 		assert.Equal(t, fmt.Sprintf("Body of %c.\nMore %c.\nLast %c.", c, c, c), s)
 	}
 	assert.Equal(t, in, cleaned(Cleanup{KeepHeaders: true}, append([]string(nil), in...)...))
-	two := in[:2]
-	assert.Equal(t, two, cleaned(Cleanup{}, append([]string(nil), two...)...), "two pages prove nothing")
+	few := in[:6]
+	assert.Equal(t, few, cleaned(Cleanup{}, append([]string(nil), few...)...), "a short document keeps its own")
 }
 
 func TestBodyLinesAreNoHeaders(t *testing.T) {
 	var in []string
-	for i := range 6 {
+	for i := range 8 {
 		in = append(in, fmt.Sprintf("title %c\nsub %c\nexercise\nexercise\nend %c\nfoot %c", 'a'+i, 'a'+i, 'a'+i, 'a'+i))
 	}
 	assert.Equal(t, in, cleaned(Cleanup{}, append([]string(nil), in...)...))
+}
+
+// What counts up or stands on every page is not yet a header.
+func TestRepeatedTextIsNoHeader(t *testing.T) {
+	pages := func(page func(i int) string) (in []string) {
+		for i := 1; i <= 8; i++ {
+			in = append(in, page(i))
+		}
+		return in
+	}
+	body := func(i int) string { return fmt.Sprintf("Text of %c.\nMore of %c.\nEnd of %c.", 'a'+i, 'a'+i, 'a'+i) }
+	for name, in := range map[string][]string{
+		"headings that count": pages(func(i int) string { return fmt.Sprintf("Week %d\n\n%s", i, body(i)) }),
+		"questions": pages(func(i int) string {
+			return fmt.Sprintf("%s\n\nQuestion %d", body(i), i+3)
+		}),
+		"amounts": pages(func(i int) string { return fmt.Sprintf("%s\nTotal of the group: %d euro", body(i), 100*i*i) }),
+		"head of a table": pages(func(i int) string {
+			return fmt.Sprintf("Week\tTopic\tReading\n%d\tLimits %d\tp. %d\n%s", i, i, i*i, body(i))
+		}),
+		"under a heading": pages(func(i int) string { return fmt.Sprintf("Part %c\nContents\n%s", 'a'+i, body(i)) }),
+		"nothing else":    pages(func(i int) string { return "The same note\non every page" }),
+	} {
+		assert.Equal(t, in, cleaned(Cleanup{}, append([]string(nil), in...)...), name)
+	}
+	for name, edge := range map[string]func(i int) string{
+		"page numbers":     func(i int) string { return fmt.Sprintf("- %d -", i+11) },
+		"pages of":         func(i int) string { return fmt.Sprintf("Page %d of 8", i) },
+		"title and number": func(i int) string { return fmt.Sprintf("%d\tIntroduction to Ethics", i+2) },
+	} {
+		got := cleaned(Cleanup{}, pages(func(i int) string { return body(i) + "\n\n" + edge(i) })...)
+		assert.Equal(t, body(1)+"\n\n"+edge(1), got[0], name)
+		for i, s := range got[1:] {
+			assert.Equal(t, body(i+2), s, name)
+		}
+	}
 }
 
 func FuzzCleanup(f *testing.F) {

@@ -31,9 +31,10 @@
 // # Formats
 //
 // A [Reader] knows one format; Options.Readers maps file extensions to readers,
-// so formats and engines can be added or replaced. [PDF], [Text] and [Markdown]
-// are here. There is no OCR: a scanned page has no text, and a document of
-// them has the outcome [Empty].
+// so formats and engines can be added or replaced. [PDF], [DOCX], [HTML], [Text]
+// and [Markdown] are here; package pdfium has a second engine for PDF, as
+// Options.Fallback or alone. There is no OCR: a scanned page has no text, and a
+// document of them has the outcome [Empty].
 //
 // Readers and Walk may be used from several goroutines at once; a Document and a
 // Report belong to one.
@@ -42,6 +43,7 @@ package ingest
 import (
 	"context"
 	"io"
+	"strings"
 )
 
 // Document is one file as text.
@@ -51,8 +53,18 @@ type Document struct {
 	MediaType string  `json:"media_type,omitempty"` // such as "application/pdf"
 	Title     string  `json:"title,omitempty"`      // from the file's own metadata, often missing or wrong
 	Pages     []Page  `json:"pages,omitempty"`      // ascending; pages that failed are left out
+	Fallback  bool    `json:"fallback,omitempty"`   // whether text came from Options.Fallback
 	Outcome   Outcome `json:"outcome"`
 	Faults    []Fault `json:"faults,omitempty"` // why the outcome is not OK
+}
+
+// Text is the text of all pages, with a blank line between two.
+func (d *Document) Text() string {
+	texts := make([]string, len(d.Pages))
+	for i, p := range d.Pages {
+		texts[i] = p.Text
+	}
+	return strings.Join(texts, "\n\n")
 }
 
 // Page is the text of one page, in reading order. Lines end with "\n",
@@ -98,5 +110,8 @@ type Reader interface {
 	//
 	// To run in child processes, a reader is a struct whose exported fields
 	// survive encoding/json, and is named in the call of RunChild.
+	//
+	// A reader that takes long to start has a method Prepare(ctx) error: it is
+	// called before Read, any number of times, outside of a document's time.
 	Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, error)
 }

@@ -64,7 +64,7 @@ func (c configured) Read(context.Context, io.ReaderAt, int64) (*Document, error)
 }
 
 func TestMain(m *testing.M) {
-	if RunChild(os.Args, panicking{}, endless{}, exiting{}, hungry{}, configured{}) {
+	if RunChild(os.Args, panicking{}, endless{}, exiting{}, hungry{}, configured{}, scripted{}, &preparing{}) {
 		return
 	}
 	os.Exit(m.Run())

@@ -9,16 +9,19 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 )
 
-// Isolated reads documents in child processes, one for each worker, which are
-// killed at the deadline or above the memory limit and then replaced. A
+// Isolated reads documents in child processes, one for each worker and half as
+// many for Options.Fallback, whose readers may be heavy. They are killed at the
+// deadline or above the memory limit and then replaced. A
 // document can neither take the calling process down nor touch another
 // document. Starting a child costs some ten milliseconds, each document about
 // as much as a copy of it.
 //
 // Children get no environment variables and no files: they see the bytes of
-// one document at a time.
+// one document at a time. Only a reader that keeps a cache on disk, as that of
+// package pdfium may, opens files there.
 type Isolated struct {
 	// Command starts the child program, which must call RunChild. Nil starts
 	// this program again.
@@ -45,35 +48,45 @@ func (i *Isolated) validate() error {
 // pool keeps the children of one walk.
 type pool struct {
 	Isolated
-	log *slog.Logger
+	log  *slog.Logger
+	room chan struct{} // one for each child that may be at work
 
 	mu   sync.Mutex
 	idle []*child
 }
 
-func newPool(i Isolated, log *slog.Logger) *pool {
+func newPool(i Isolated, children int, log *slog.Logger) *pool {
 	if i.MaxMemory == 0 {
 		i.MaxMemory = defaultMaxMemory
 	}
-	return &pool{Isolated: i, log: log}
+	return &pool{Isolated: i, log: log, room: make(chan struct{}, children)}
 }
 
 // read has a child read a document. fatal is an error that every document
-// would meet.
-func (p *pool) read(ctx context.Context, r Reader, sum *digest, open func() (fs.File, error)) (doc *Document, fatal, err error) {
+// would meet. The clock runs while a child is at work, not while one is waited
+// for, started or made ready: that is no document's fault.
+func (p *pool) read(ctx context.Context, limit time.Duration, r Reader, sum *digest, open func() (fs.File, error)) (doc *Document, fatal, err error) {
 	req, fatal := newRequest(r)
 	if fatal != nil {
 		return nil, fatal, nil
 	}
+	select {
+	case p.room <- struct{}{}:
+		defer func() { <-p.room }()
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
 	for {
-		c, fatal := p.take(ctx, req.Reader)
-		if fatal != nil && ctx.Err() != nil { // no time to start one
+		c, fatal := p.take(ctx, req)
+		if fatal != nil && ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
 		}
 		if fatal != nil {
 			return nil, fatal, nil
 		}
-		doc, err = attempt(ctx, c, req, sum, open)
+		timed, cancel := withLimit(ctx, limit)
+		doc, err = attempt(timed, c, req, sum, open)
+		cancel()
 		if !c.broken {
 			p.give(c) // from here on it is another's
 			return doc, nil, err
@@ -99,7 +112,7 @@ func attempt(ctx context.Context, c *child, req request, sum *digest, open func(
 }
 
 // take returns an idle child or starts one.
-func (p *pool) take(ctx context.Context, reader string) (*child, error) {
+func (p *pool) take(ctx context.Context, req request) (*child, error) {
 	p.mu.Lock()
 	if n := len(p.idle); n > 0 {
 		c := p.idle[n-1]
@@ -112,9 +125,13 @@ func (p *pool) take(ctx context.Context, reader string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(c.readers, reader) {
+	if !slices.Contains(c.readers, req.Reader) {
 		c.stop()
-		return nil, fmt.Errorf("ingest: the child program knows the readers %v but not %s: pass it to RunChild", c.readers, reader)
+		return nil, fmt.Errorf("ingest: the child program knows the readers %v but not %s: pass it to RunChild", c.readers, req.Reader)
+	}
+	if err := c.prepare(ctx, req); err != nil {
+		c.stop()
+		return nil, err
 	}
 	p.log.Debug("child process started", "pid", c.cmd.Process.Pid)
 	return c, nil

@@ -61,20 +61,10 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 			doc.fault(i+1, "%v", err)
 			continue
 		}
-		share := unreadableShare(text)
-		if share > doubtfulShare {
-			doc.fault(i+1, "%.0f %% of the characters are unreadable: the fonts do not say what their glyphs mean", 100*share)
-		}
-		if share <= garbledShare {
-			doc.Pages = append(doc.Pages, Page{Number: i + 1, Text: text})
-		}
+		doc.AddPage(i+1, text)
 	}
 	p.Cleanup.Apply(doc.Pages)
 	return doc, nil
-}
-
-func (d *Document) fault(page int, format string, args ...any) {
-	d.Faults = append(d.Faults, Fault{Page: page, Reason: fmt.Sprintf(format, args...)})
 }
 
 // publicError says the same with this package's errors.

@@ -7,12 +7,15 @@ import (
 )
 
 // Report counts the documents of a walk and remembers what was wrong with them.
-// It is made to be printed, and to be written as JSON beside the data.
+// It is made to be printed, and to be written as JSON beside the data. It keeps
+// some hundreds of bytes for each document.
 type Report struct {
 	Read   int `json:"read"`   // with text: OK and Partial
 	Empty  int `json:"empty"`  // without text
 	Failed int `json:"failed"` // all other outcomes
 	Pages  int `json:"pages"`  // pages with text
+
+	Fallback int `json:"fallback,omitempty"` // documents with text from Options.Fallback
 
 	Outcomes  map[Outcome]int  `json:"outcomes"`
 	Documents []DocumentReport `json:"documents"`
@@ -41,6 +44,9 @@ func (r *Report) Add(d *Document) {
 		r.Failed++
 	}
 	r.Pages += len(d.Pages)
+	if d.Fallback {
+		r.Fallback++
+	}
 	if r.Outcomes == nil {
 		r.Outcomes = map[Outcome]int{}
 	}
@@ -62,6 +68,9 @@ func (r *Report) String() string {
 	}
 	t.Flush()
 	fmt.Fprintf(&b, "%d documents: %d read (%d pages), %d empty, %d failed\n", len(r.Documents), r.Read, r.Pages, r.Empty, r.Failed)
+	if r.Fallback > 0 {
+		fmt.Fprintf(&b, "%d of them with the fallback\n", r.Fallback)
+	}
 	return b.String()
 }
 

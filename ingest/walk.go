@@ -2,15 +2,12 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
+	"maps"
 	"path"
 	"runtime"
 	"slices"
@@ -19,11 +16,11 @@ import (
 	"time"
 )
 
-// Options says what Walk reads and how. The zero value reads all PDF, text and
-// Markdown files in the calling process.
+// Options says what Walk reads and how. The zero value reads all files that
+// DefaultReaders knows, in the calling process.
 type Options struct {
 	// Readers maps file extensions, in lower case and with their dot, to
-	// readers. Nil means .pdf, .txt and .md with the readers of this package.
+	// readers. Nil means DefaultReaders.
 	Readers map[string]Reader
 
 	// Include and Exclude are patterns as in path.Match, where "**" also
@@ -32,16 +29,33 @@ type Options struct {
 	// means everything; Exclude wins, and leaves out what is below a folder.
 	Include, Exclude []string
 
+	// Paths, when not nil, are the files to read, as List yields them. Nothing
+	// is looked for, and Include and Exclude do not count.
+	Paths []string
+
 	MaxFileBytes int64         // larger files are not opened; 0: 256 MiB
 	Timeout      time.Duration // for one document; 0: one minute
 	Workers      int           // documents read at the same time; 0: GOMAXPROCS
+
+	// Fallback maps file extensions to second readers, such as that of package
+	// pdfium. One is asked where the first reader fails, finds no text or doubts
+	// it; what it reads better stands for what the first one gave. The first
+	// then has half of Timeout.
+	Fallback map[string]Reader
 
 	// Isolated reads each document in a child process. Nil reads in this one;
 	// see the package comment for what that risks.
 	Isolated *Isolated
 
+	// CacheDir is a folder that keeps what was read, so that a file which did
+	// not change is not read again; "" keeps nothing. It holds the text of the
+	// documents, also of those that needed a password. Several processes may
+	// use it at once, and it may be deleted at any time.
+	CacheDir string
+
 	// Progress is called after each document, in path order, before Walk
-	// yields it, and holds the walk up until it returns.
+	// yields it, and holds the walk up until it returns. It makes Walk count
+	// the documents first.
 	Progress func(Progress)
 
 	Logger *slog.Logger // nil: discard
@@ -49,26 +63,35 @@ type Options struct {
 
 // Progress is how far a walk has come.
 type Progress struct {
-	Done, Total int // documents
+	Done, Total int // documents; Total is as counted at the start
 	Path        string
 	Outcome     Outcome
 	Elapsed     time.Duration // since the walk began
+	PerSecond   float64       // documents, on average since the walk began
+	Remaining   time.Duration // what is left, at that rate
+}
+
+func progress(done, total int, d *Document, elapsed time.Duration) Progress {
+	p := Progress{Done: done, Total: max(total, done), Path: d.Path, Outcome: d.Outcome, Elapsed: elapsed}
+	if seconds := elapsed.Seconds(); seconds > 0 {
+		p.PerSecond = float64(done) / seconds
+		p.Remaining = time.Duration(float64(p.Total-done) / p.PerSecond * float64(time.Second))
+	}
+	return p
 }
 
 // Validate reports all settings that make no sense.
 func (o Options) Validate() error {
 	var errs []error
-	for ext, r := range o.Readers {
-		if !strings.HasPrefix(ext, ".") || ext != strings.ToLower(ext) {
-			errs = append(errs, fmt.Errorf("ingest: Options.Readers: extension %q must begin with a dot and be in lower case", ext))
-		}
-		if r == nil {
-			errs = append(errs, fmt.Errorf("ingest: Options.Readers[%q] is nil", ext))
-		}
-	}
+	errs = append(errs, validateReaders("Readers", o.Readers), validateReaders("Fallback", o.Fallback))
 	for _, p := range slices.Concat(o.Include, o.Exclude) {
 		if _, err := path.Match(p, ""); err != nil || p == "" {
 			errs = append(errs, fmt.Errorf("ingest: pattern %q: must follow path.Match", p))
+		}
+	}
+	for _, p := range o.Paths {
+		if !fs.ValidPath(p) {
+			errs = append(errs, fmt.Errorf("ingest: Options.Paths: %q is no path below a root: it must be relative, with slashes and without ..", p))
 		}
 	}
 	if o.MaxFileBytes < 0 || o.Timeout < 0 || o.Workers < 0 {
@@ -80,9 +103,31 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
+func validateReaders(field string, readers map[string]Reader) error {
+	var errs []error
+	for _, ext := range slices.Sorted(maps.Keys(readers)) {
+		if !strings.HasPrefix(ext, ".") || ext != strings.ToLower(ext) {
+			errs = append(errs, fmt.Errorf("ingest: Options.%s: extension %q must begin with a dot and be in lower case", field, ext))
+		}
+		if readers[ext] == nil {
+			errs = append(errs, fmt.Errorf("ingest: Options.%s[%q] is nil", field, ext))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// DefaultReaders returns the readers that Walk uses when Options.Readers is
+// nil, to change some of them.
+func DefaultReaders() map[string]Reader {
+	return map[string]Reader{
+		".pdf": PDF{}, ".docx": DOCX{}, ".html": HTML{}, ".htm": HTML{}, ".xhtml": HTML{},
+		".txt": Text{}, ".md": Markdown{}, ".markdown": Markdown{},
+	}
+}
+
 func (o Options) withDefaults() Options {
 	if o.Readers == nil {
-		o.Readers = map[string]Reader{".pdf": PDF{}, ".txt": Text{}, ".md": Markdown{}}
+		o.Readers = DefaultReaders()
 	}
 	if o.MaxFileBytes == 0 {
 		o.MaxFileBytes = 256 << 20
@@ -108,8 +153,9 @@ func (o Options) withDefaults() Options {
 // walk: wrong options, an unreadable root, a child program that does not start,
 // or ctx. Leaving the loop stops the workers and their processes.
 //
-// Only the paths and the documents in work are held in memory. The sequence may
-// be ranged over again, and reads the files again.
+// What is held in memory are the documents in work and the names of the folder
+// that is being read, however many files there are. The sequence may be ranged
+// over again, and reads the files again.
 func Walk(ctx context.Context, fsys fs.FS, o Options) iter.Seq2[*Document, error] {
 	return func(yield func(*Document, error) bool) {
 		if err := o.Validate(); err != nil {
@@ -117,14 +163,25 @@ func Walk(ctx context.Context, fsys fs.FS, o Options) iter.Seq2[*Document, error
 			return
 		}
 		w := &walker{fsys: fsys, Options: o.withDefaults(), began: time.Now()}
-		files, err := w.list()
-		if err != nil {
-			yield(nil, fmt.Errorf("ingest: listing the folder: %w", err))
-			return
-		}
-		w.Logger.Info("reading documents", "documents", len(files), "workers", w.Workers, "isolated", w.Isolated != nil)
-		if err := w.run(ctx, files, yield); err != nil {
+		if err := w.run(ctx, yield); err != nil {
 			yield(nil, err)
+		}
+	}
+}
+
+// List yields the paths that Walk reads with these options, in the same order,
+// for programs that share them out. An error ends it.
+func List(fsys fs.FS, o Options) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		err := o.Validate()
+		if err == nil {
+			w := &walker{fsys: fsys, Options: o.withDefaults()}
+			if err = w.list(func(f file) bool { return yield(f.path, nil) }); err != nil {
+				err = unlisted(err)
+			}
+		}
+		if err != nil {
+			yield("", err)
 		}
 	}
 }
@@ -133,47 +190,10 @@ type walker struct {
 	Options
 	fsys  fs.FS
 	began time.Time
-	pool  *pool // of child processes; nil when reading in this one
+	pool  *pool  // of child processes; nil when reading in this one
+	spare *pool  // of those for Fallback
+	cache *cache // nil: no cache
 }
-
-// file is one path to read, or the error that listing it gave.
-type file struct {
-	path string
-	err  error
-}
-
-// list finds the files to read. Sorting the whole list, and not each folder,
-// makes the order that of the paths as strings.
-func (w *walker) list() ([]file, error) {
-	var files []file
-	err := fs.WalkDir(w.fsys, ".", func(p string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil && (p == "." || d == nil):
-			return err
-		case p != "." && matchesAny(w.Exclude, p):
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-		case err != nil:
-			files = append(files, file{p, err})
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-		case d.IsDir() || w.reader(p) == nil || len(w.Include) > 0 && !matchesAny(w.Include, p):
-		case d.Type().IsRegular():
-			files = append(files, file{path: p})
-		case d.Type()&fs.ModeSymlink != 0:
-			if info, err := fs.Stat(w.fsys, p); err != nil || info.Mode().IsRegular() {
-				files = append(files, file{p, err})
-			}
-		}
-		return nil
-	})
-	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.path, b.path) })
-	return files, err
-}
-
-func (w *walker) reader(p string) Reader { return w.Readers[strings.ToLower(path.Ext(p))] }
 
 // result is a document with its error, or the error that ends the walk.
 type result struct {
@@ -182,37 +202,39 @@ type result struct {
 	fatal error
 }
 
-// run reads files ahead of the consumer. Each file gets a slot in a queue as
-// long as there are workers, so results leave in order and never pile up.
-func (w *walker) run(ctx context.Context, files []file, yield func(*Document, error) bool) error {
+// readAhead is how many documents, for each worker, may wait for one before
+// them that takes longer.
+const readAhead = 4
+
+// run reads files ahead of the consumer. Each file gets a slot in a queue of
+// fixed length, so results leave in order and never pile up.
+func (w *walker) run(ctx context.Context, yield func(*Document, error) bool) error {
+	total := 0
+	if w.Progress != nil {
+		if err := w.list(func(file) bool { total++; return ctx.Err() == nil }); err != nil {
+			return unlisted(err)
+		}
+	}
+	if w.CacheDir != "" {
+		w.cache = &cache{dir: w.CacheDir, log: w.Logger}
+	}
+	w.Logger.Info("reading documents", "workers", w.Workers, "isolated", w.Isolated != nil)
 	if w.Isolated != nil {
-		w.pool = newPool(*w.Isolated, w.Logger)
+		w.pool, w.spare = newPool(*w.Isolated, w.Workers, w.Logger), newPool(*w.Isolated, max(w.Workers/2, 1), w.Logger)
 		defer w.pool.close()
+		defer w.spare.close()
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	slots := make(chan chan result, w.Workers-1)
-	busy := make(chan struct{}, w.Workers)
+	slots := make(chan chan result, readAhead*w.Workers)
+	var listed error
 	wg.Go(func() {
 		defer close(slots)
-		for _, f := range files {
-			slot := make(chan result, 1)
-			select {
-			case slots <- slot:
-			case <-ctx.Done():
-				return
-			}
-			busy <- struct{}{}
-			wg.Go(func() {
-				slot <- w.read(ctx, f)
-				<-busy
-			})
-		}
+		listed = w.feed(ctx, &wg, slots)
 	})
-
 	done := 0
 	for slot := range slots {
 		r := <-slot
@@ -224,140 +246,53 @@ func (w *walker) run(ctx context.Context, files []file, yield func(*Document, er
 		}
 		done++
 		if w.Progress != nil {
-			w.Progress(Progress{done, len(files), r.doc.Path, r.doc.Outcome, time.Since(w.began)})
+			w.Progress(progress(done, total, r.doc, time.Since(w.began)))
 		}
 		if !yield(r.doc, r.err) {
 			return nil
 		}
 	}
+	if listed != nil {
+		return unlisted(listed)
+	}
 	return context.Cause(ctx)
+}
+
+func unlisted(err error) error { return fmt.Errorf("ingest: listing the folder: %w", err) }
+
+// feed starts the reading of one file after the other, with no more than
+// Workers at a time.
+func (w *walker) feed(ctx context.Context, wg *sync.WaitGroup, slots chan<- chan result) error {
+	busy := make(chan struct{}, w.Workers)
+	return w.list(func(f file) bool {
+		slot := make(chan result, 1)
+		select {
+		case slots <- slot:
+		case <-ctx.Done():
+			return false
+		}
+		busy <- struct{}{}
+		wg.Go(func() {
+			slot <- w.read(ctx, f)
+			<-busy
+		})
+		return true
+	})
 }
 
 // read turns one file into a result.
 func (w *walker) read(ctx context.Context, f file) result {
 	start := time.Now()
-	doc, err := &Document{}, f.err
-	if err == nil {
+	got := reading{doc: &Document{}, err: f.err}
+	if f.err == nil {
 		var fatal error
-		if doc, fatal, err = w.extract(ctx, f.path); fatal != nil {
+		if got, fatal = w.extract(ctx, f.path); fatal != nil {
 			return result{fatal: fatal}
 		}
 	}
+	doc := got.doc
 	doc.Path = f.path
-	err = doc.settle(err)
+	err := doc.settle(got.err)
 	w.Logger.Debug("document read", "path", f.path, "outcome", doc.Outcome, "pages", len(doc.Pages), "took", time.Since(start))
 	return result{doc: doc, err: err}
-}
-
-// extract opens the file and hands it to its reader. The document is never nil
-// unless fatal is not.
-func (w *walker) extract(ctx context.Context, p string) (doc *Document, fatal, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.Timeout, fmt.Errorf("%w of %v", ErrTimeout, w.Timeout))
-	defer cancel()
-	sum := &digest{Hash: sha256.New(), size: -1}
-	open := func() (f fs.File, err error) {
-		sum.Reset()
-		f, sum.size, err = w.open(p)
-		return f, err
-	}
-	if w.pool != nil {
-		doc, fatal, err = w.pool.read(ctx, w.reader(p), sum, open)
-	} else {
-		doc, err = w.inProcess(ctx, w.reader(p), sum, open)
-	}
-	if doc == nil {
-		doc = &Document{}
-	}
-	doc.ID = sum.id()
-	return doc, fatal, err
-}
-
-// digest hashes a file of a known size.
-type digest struct {
-	hash.Hash
-	n, size int64
-}
-
-func (d *digest) Write(b []byte) (int, error) {
-	d.n += int64(len(b))
-	return d.Hash.Write(b)
-}
-
-func (d *digest) Reset() {
-	d.n, d.size = 0, -1
-	d.Hash.Reset()
-}
-
-// id is "" unless the whole file was hashed.
-func (d *digest) id() string {
-	if d.n != d.size {
-		return ""
-	}
-	return hex.EncodeToString(d.Sum(nil))
-}
-
-// open returns the file and its size, which is within the limit.
-func (w *walker) open(p string) (fs.File, int64, error) {
-	f, err := w.fsys.Open(p)
-	if err != nil {
-		return nil, -1, err
-	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%w: not a regular file", fs.ErrInvalid)
-	case info.Size() > w.MaxFileBytes:
-		err = fmt.Errorf("%w: %d bytes, the limit is %d (Options.MaxFileBytes)", ErrTooLarge, info.Size(), w.MaxFileBytes)
-	default:
-		return f, info.Size(), nil
-	}
-	f.Close()
-	return nil, -1, err
-}
-
-func (w *walker) inProcess(ctx context.Context, r Reader, sum *digest, open func() (fs.File, error)) (*Document, error) {
-	f, err := open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data := make([]byte, sum.size)
-	n, err := io.ReadFull(io.TeeReader(f, sum), data)
-	if err == io.ErrUnexpectedEOF || err == io.EOF && sum.size > 0 {
-		return nil, changed(int64(n), sum.size)
-	}
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	if hasMore(f) {
-		return nil, changed(sum.size+1, sum.size)
-	}
-	return readSafely(ctx, r, data)
-}
-
-func changed(got, want int64) error {
-	return fmt.Errorf("file changed while it was read: %d bytes or more instead of %d", got, want)
-}
-
-func hasMore(f io.Reader) bool {
-	n, _ := io.ReadFull(f, make([]byte, 1))
-	return n > 0
-}
-
-// readSafely runs a reader, turning a panic into an error.
-func readSafely(ctx context.Context, r Reader, data []byte) (doc *Document, err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			doc, err = nil, fmt.Errorf("%w: panic: %v", ErrCrashed, x)
-		}
-	}()
-	doc, err = r.Read(ctx, memory(data), int64(len(data)))
-	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	if doc == nil && err == nil {
-		err = fmt.Errorf("%w: reader returned neither document nor error", ErrCrashed)
-	}
-	return doc, err
 }

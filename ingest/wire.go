@@ -11,8 +11,8 @@ import (
 )
 
 // Parent and child exchange frames: four bytes of length, big-endian, and JSON.
-// The child begins with a hello; then each request, followed by the bytes of
-// the document, gets one response.
+// The child begins with a hello; then each request gets one response: the first
+// only makes a reader ready, the others are followed by the bytes of a document.
 
 const maxFrame = 1 << 30
 
@@ -21,11 +21,12 @@ type hello struct {
 	Readers  []string `json:"readers"`
 }
 
-const protocol = 1
+const protocol = 2
 
 type request struct {
 	Reader   string          `json:"reader"`   // the Go type, such as "ingest.PDF"
 	Settings json.RawMessage `json:"settings"` // the value
+	Prepare  bool            `json:"prepare,omitempty"`
 	Size     int64           `json:"size"`
 	Timeout  time.Duration   `json:"timeout"`
 	Memory   int64           `json:"memory"`
@@ -66,6 +67,25 @@ func (req request) revive(known []Reader) (Reader, error) {
 		return v.Interface().(Reader), nil // a pointer has the methods of the value too
 	}
 	return nil, fmt.Errorf("reader %s is unknown", req.Reader)
+}
+
+// library are the readers of a child. They are kept, for some are costly to
+// start.
+type library struct {
+	types []Reader
+	made  map[string]Reader
+}
+
+func (l *library) reader(req request) (Reader, error) {
+	key := req.Reader + string(req.Settings)
+	if r := l.made[key]; r != nil {
+		return r, nil
+	}
+	r, err := req.revive(l.types)
+	if err == nil {
+		l.made[key] = r
+	}
+	return r, err
 }
 
 func writeFrame(w io.Writer, v any) error {

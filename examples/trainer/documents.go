@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 const (
@@ -34,7 +36,7 @@ func (p *pipeline) read(ctx context.Context) error {
 		return fmt.Errorf("documents: %w", err)
 	}
 	if n == 0 {
-		return fmt.Errorf("documents: no .pdf, .txt or .md file is in %s or below: name the folder with -docs", p.Docs)
+		return fmt.Errorf("documents: no .pdf, .docx, .html, .md or .txt file is in %s or below: name the folder with -docs", p.Docs)
 	}
 	p.out.Say("read", "%d documents, %d pages, %d without text, %d failed", found.Read, found.Pages, found.Empty, found.Failed)
 	if found.Read == 0 {
@@ -44,11 +46,17 @@ func (p *pipeline) read(ctx context.Context) error {
 }
 
 // walk yields every document, whatever became of it, and adds it to the report. Documents are read in processes of
-// their own, which a broken or hostile file may take down.
+// their own, which a broken or hostile file may take down, and by PDFium where the own engine fails.
 func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ingest.Document, error] {
 	return func(yield func(ingest.Document, error) bool) {
+		engine := &pdfium.PDF{}
+		if dir, err := os.UserCacheDir(); err == nil {
+			engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
+		}
+		defer engine.Close()
 		for doc, err := range ingest.Walk(ctx, os.DirFS(p.Docs), ingest.Options{
 			Isolated: &ingest.Isolated{}, Logger: p.log,
+			Fallback: map[string]ingest.Reader{".pdf": engine},
 			Progress: func(s ingest.Progress) { p.out.Show("read", int64(s.Done), int64(s.Total)) },
 		}) {
 			if doc == nil {

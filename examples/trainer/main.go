@@ -15,10 +15,11 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func main() {
-	if ingest.RunChild(os.Args) { // this process reads one document after another for a trainer
+	if ingest.RunChild(os.Args, &pdfium.PDF{}) { // this process reads one document after another for a trainer
 		return
 	}
 	program.Main(run)

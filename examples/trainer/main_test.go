@@ -18,6 +18,7 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
@@ -25,7 +26,7 @@ import (
 
 // TestMain lets the test binary be the child process that reads a document, as main does.
 func TestMain(m *testing.M) {
-	if ingest.RunChild(os.Args) {
+	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
 		return
 	}
 	os.Exit(m.Run())
@@ -42,7 +43,7 @@ func library(t *testing.T, facts bool) string {
 	write("tides.md", "# Tides\n\nThe tide room opens at nine. Its keeper is Ada Marsh.\n\nBoats are lent for three days.\n")
 	write("sub/lamps.txt", "Lamps are lit at dusk. The lamp fee is 12 crowns.\n\nOil is kept in the north cellar.\n")
 	write("broken.pdf", "%PDF-1.4\nthis is where it ends")
-	write("notes.docx", "not a document for us")
+	write("notes.odt", "not a document for us")
 	if facts {
 		write("facts.jsonl", `{"doc_id": "tides.md", "question": "When does the tide room open?", "answer": "at nine"}
 {"doc_id": "tides.md", "question": "Who keeps the tide room?", "answer": "Ada Marsh"}
@@ -209,7 +210,7 @@ func TestEarlyClearStops(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"no documents":      {args(empty, base, t.TempDir()), []string{"no .pdf, .txt or .md file", "-docs"}},
+		"no documents":      {args(empty, base, t.TempDir()), []string{"no .pdf, .docx, .html, .md or .txt file", "-docs"}},
 		"no such folder":    {args(filepath.Join(empty, "gone"), base, t.TempDir()), []string{"documents", "gone", "-docs"}},
 		"a file":            {args(file, base, t.TempDir(), "-facts", bad), []string{"is a file", "folder it lies in"}},
 		"no such base":      {args(docs, "./no/such/model", t.TempDir()), []string{"base model", "no/such/model", "-base takes"}},
@@ -217,7 +218,7 @@ func TestEarlyClearStops(t *testing.T) {
 		"no usable fact":    {args(docs, base, t.TempDir(), "-facts", bad), []string{"no line of", "doc_id"}},
 		"facts not there":   {args(docs, base, t.TempDir(), "-facts", filepath.Join(empty, "f.jsonl")), []string{"facts", "f.jsonl"}},
 		"wrong registry":    {args(docs, base, t.TempDir(), "-registry", "file:"+occupied), []string{"registry", occupied}},
-		"MLflow":            {args(docs, base, t.TempDir(), "-registry", "http://127.0.0.1:1"), []string{"registry", "file:DIR"}},
+		"MLflow":            {args(docs, base, t.TempDir(), "-registry", "http://127.0.0.1:1"), []string{"registry", "start the MLflow server"}},
 		"wrong target":      {args(docs, base, t.TempDir(), "-targets", "nose_proj"), []string{"nose_proj", "q_proj"}},
 		"nothing to resume": {args(docs, base, t.TempDir(), "-resume"), []string{"there is no run", "-data"}},
 		"unknown flag":      {args(docs, base, t.TempDir(), "-epoch", "3"), []string{"epoch", "epochs"}},

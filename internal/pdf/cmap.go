@@ -36,6 +36,9 @@ type cidRange struct {
 // maxCMapBytes is several times the largest map that fonts carry.
 const maxCMapBytes = 8 << 20
 
+// maxTargetBytes is what the format allows for the text of one code.
+const maxTargetBytes = 512
+
 func parseCMap(data []byte) *cmap {
 	m := &cmap{chars: map[uint32]string{}}
 	l := lexer{data: data[:min(len(data), maxCMapBytes)]}
@@ -106,7 +109,9 @@ func (m *cmap) readChars(l *lexer) {
 		start := l.pos
 		switch t := l.next(); t.kind {
 		case text:
-			m.chars[code] = fromUTF16(t.text)
+			if len(t.text) <= maxTargetBytes {
+				m.chars[code] = fromUTF16(t.text)
+			}
 		case name: // a glyph name in place of the character: not seen with text
 		default:
 			l.pos = start
@@ -129,10 +134,13 @@ func (m *cmap) readRanges(l *lexer) {
 		r := charRange{lo: lo, hi: hi}
 		switch t := l.next(); t.kind {
 		case text:
+			if len(t.text) > maxTargetBytes {
+				continue
+			}
 			r.text = fromUTF16(t.text)
 		case arrayOpen:
 			for t = l.next(); t.kind == text; t = l.next() {
-				r.list = append(r.list, fromUTF16(t.text))
+				r.list = append(r.list, fromUTF16(t.text[:min(len(t.text), maxTargetBytes)]))
 			}
 		default:
 			l.pos = start

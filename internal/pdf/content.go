@@ -52,7 +52,9 @@ const (
 	maxSaved     = 512 // nested q
 	maxFormDepth = 24
 	maxOperands  = 1 << 18 // of one operator, the elements of an array counted
+	formCost     = 100     // operators that drawing a form counts as, by the time it takes
 	checkEvery   = 1 << 12 // operators between looks at the context
+	leapSpace    = 1.0     // of the font size: wider letter spacing sets no word apart, but columns
 )
 
 // interpreter runs the content streams of one page and collects its glyphs.
@@ -61,6 +63,7 @@ type interpreter struct {
 	file    *File
 	glyphs  []shown
 	ops     int
+	check   int              // ops at which to look at the context
 	runes   int              // bytes of text in glyphs
 	content int              // bytes decoded
 	running map[*stream]bool // forms being drawn, to meet a cycle
@@ -103,7 +106,8 @@ func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
 			return
 		case t.kind != keyword:
 			if args = append(args, t); len(args) > maxOperands {
-				panic(stop{fmt.Errorf("an operator with more than %d operands", maxOperands)})
+				args = args[:0] // no operator has so many: this is no content any more
+				l.reset()
 			}
 			continue
 		case t.is("ID"):
@@ -116,8 +120,11 @@ func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
 		if in.ops++; in.ops > in.file.limits.Operators {
 			panic(stop{fmt.Errorf("more than %d operators", in.file.limits.Operators)})
 		}
-		if in.ops%checkEvery == 0 && in.ctx.Err() != nil {
-			panic(stop{context.Cause(in.ctx)})
+		if in.ops >= in.check {
+			in.check = in.ops + checkEvery
+			if in.ctx.Err() != nil {
+				panic(stop{context.Cause(in.ctx)})
+			}
 		}
 	}
 }
@@ -286,14 +293,20 @@ func (fr *frame) showString(s []byte) {
 	for len(s) > 0 {
 		g, n := fr.font.next(s)
 		s = s[n:]
-		// Letter spacing belongs to the glyph, or spaced letters fall apart.
 		w := g.width*fr.size + fr.charSpace
 		if g.space {
 			w += fr.wordSpace
 		}
 		from := fr.tm.mul(fr.ctm)
-		fr.advance(w)
+		// Letter spacing belongs to the glyph, or spaced letters fall apart; but
+		// some writers go to the next column of a table with it.
+		beyond := 0.0
+		if fr.charSpace > leapSpace*math.Abs(fr.size) {
+			beyond = fr.charSpace
+		}
+		fr.advance(w - beyond)
 		to := fr.tm.mul(fr.ctm)
+		fr.advance(beyond)
 		at := shown{text: g.text, size: math.Abs(fr.size) * math.Hypot(from[2], from[3])}
 		at.x0, at.y0 = from.apply(0, fr.rise)
 		at.x1, at.y1 = to.apply(0, fr.rise)
@@ -369,6 +382,7 @@ func (in *interpreter) form(form, resources parser.Value, ctm matrix) {
 	if own := safely(func() parser.Value { return form.Key("Resources") }); !own.IsNull() {
 		resources = own
 	}
+	in.ops += formCost
 	in.running[s] = true
 	in.depth++
 	in.run(content, resources, formMatrix(form).mul(ctm))

@@ -56,16 +56,24 @@ func layout(glyphs []shown) string {
 // turns each group to the horizontal.
 func byDirection(glyphs []shown) [][]shown {
 	groups := map[int][]shown{}
-	angle := 0
-	for _, g := range glyphs {
+	angle, from := 0, 0 // glyphs[from:] stand at one angle so far
+	for i, g := range glyphs {
+		last := angle
 		if dx, dy := g.x1-g.x0, g.y1-g.y0; math.Hypot(dx, dy) > 1e-3 {
 			angle = int(math.Round(math.Atan2(dy, dx)*90/math.Pi)) * 2
 			if angle == -180 {
 				angle = 180
 			}
 		}
-		groups[angle] = append(groups[angle], g)
+		if angle != last && i > from {
+			groups[last] = append(groups[last], glyphs[from:i]...)
+			from = i
+		}
 	}
+	if from == 0 { // nearly all pages: nothing needs a copy
+		return [][]shown{turn(glyphs, -float64(angle)*math.Pi/180)}
+	}
+	groups[angle] = append(groups[angle], glyphs[from:]...)
 	angles := make([]int, 0, len(groups))
 	for a := range groups {
 		angles = append(angles, a)

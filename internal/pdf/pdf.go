@@ -78,6 +78,7 @@ type File struct {
 	pages   []node
 	title   string
 	fonts   map[string]font // by the printed form of the font's dictionary
+	glyphs  []shown         // memory of the page read last
 }
 
 // Open indexes the file. It keeps data and may repair it in place, so the

@@ -30,12 +30,13 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if page.value.IsNull() {
 		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
 	}
-	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}}
+	in := &interpreter{ctx: ctx, file: f, glyphs: f.glyphs[:0], running: map[*stream]bool{}}
+	defer func() { f.glyphs = in.glyphs[:0] }() // the next page needs about as many
 	content, err := in.pageContent(page.value)
 	if err != nil && len(content) == 0 {
 		return "", fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}
-	in.run(content, page.inherited("Resources"), unit)
+	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit)
 	in.spans = nil
 	in.annotations(page.value)
 	if box, ok := pageBox(page); ok {

@@ -71,7 +71,7 @@ func (t *Trainer) groups() []group {
 		{"Documents", []*setting{
 			{
 				key: "docs", flag: "docs", env: "PDF_DIR", arg: "DIR",
-				help:  "folder of PDFs (also .txt, .md), read with its subfolders; required",
+				help:  "folder of PDFs (also .docx, .html, .txt, .md), read with its subfolders; required",
 				value: filePath(&t.Docs, ""),
 			},
 			{

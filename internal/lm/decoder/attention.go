@@ -29,7 +29,8 @@ func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 		n, m := c.QDim(), c.KVDim()
 		q, k, v = columns(qkv, 0, n), columns(qkv, n, n+m), columns(qkv, n+m, n+2*m)
 	} else {
-		q, k, v = d.linear(path+".q_proj", x), d.linear(path+".k_proj", x), d.linear(path+".v_proj", x)
+		all := d.linears(x, path+".q_proj", path+".k_proj", path+".v_proj")
+		q, k, v = all[0], all[1], all[2]
 	}
 	batch, seq := at.size()
 	q = Reshape(q, batch, seq, c.Heads, c.HeadDim)

@@ -16,22 +16,54 @@ type LoRA struct {
 //	y = x·Wᵀ + b + alpha/rank · (drop(x)·Aᵀ)·Bᵀ      [rows, out]
 //
 // Source: Hu et al. 2021, "LoRA", as in PEFT. No other file knows about adapters.
-func (d *Decoder) linear(path string, x *Node) *Node {
-	y := contract(x, d.Weights[path+".weight"], 1, d.inAxis()) // [rows, out]
-	if b, ok := d.Weights[path+".bias"]; ok {
-		y = Add(y, ExpandLeftToRank(b, 2))
+func (d *Decoder) linear(path string, x *Node) *Node { return d.linears(x, path)[0] }
+
+// linears applies several projections to the same x.
+func (d *Decoder) linears(x *Node, paths ...string) []*Node {
+	reduced := d.reduce(x, paths)
+	ys := make([]*Node, len(paths))
+	for i, path := range paths {
+		y := contract(x, d.Weights[path+".weight"], 1, d.inAxis()) // [rows, out]
+		if b, ok := d.Weights[path+".bias"]; ok {
+			y = Add(y, ExpandLeftToRank(b, 2))
+		}
+		if z, ok := reduced[path]; ok {
+			ab := d.Adapter[path]
+			y = Add(y, ConvertDType(contract(MulScalar(z, ab.Scale), ab.B, 1, 1), y.DType()))
+		}
+		ys[i] = y
 	}
-	ab, ok := d.Adapter[path]
-	if !ok {
-		return y
+	return ys
+}
+
+// reduce returns drop(x)·Aᵀ [rows, rank] for every path with an update. Without dropout, which differs from one update to
+// the next, the matrices A are stacked: x is large and they are thin, so it is reading x that takes the time, here and in
+// both products of the backward pass.
+func (d *Decoder) reduce(x *Node, paths []string) map[string]*Node {
+	out := map[string]*Node{}
+	var adapted []string
+	var stack []*Node
+	for _, path := range paths {
+		ab, ok := d.Adapter[path]
+		switch {
+		case !ok:
+		case d.Dropout != nil:
+			out[path] = contract(d.Dropout(f32(x)), ab.A, 1, 1)
+		default:
+			adapted, stack = append(adapted, path), append(stack, ab.A)
+		}
 	}
-	xa := f32(x)
-	if d.Dropout != nil {
-		xa = d.Dropout(xa)
+	if len(stack) == 0 {
+		return out
 	}
-	z := contract(xa, ab.A, 1, 1)                      // [rows, rank]
-	dy := contract(MulScalar(z, ab.Scale), ab.B, 1, 1) // [rows, out]
-	return Add(y, ConvertDType(dy, y.DType()))
+	z := contract(f32(x), Concatenate(stack, 0), 1, 1) // [rows, Σ rank]
+	from := 0
+	for i, path := range adapted {
+		to := from + stack[i].Shape().Dim(0)
+		out[path] = columns(z, from, to)
+		from = to
+	}
+	return out
 }
 
 // contract is the matrix product of two matrices over one axis of each, the other axes of x first.

@@ -16,8 +16,8 @@ func (d *Decoder) mlp(layer string, x *Node) *Node {
 		n := d.Config.IntermediateSize
 		gate, up = columns(gateUp, 0, n), columns(gateUp, n, 2*n)
 	} else {
-		gate = d.linear(layer+".mlp.gate_proj", x)
-		up = d.linear(layer+".mlp.up_proj", x)
+		both := d.linears(x, layer+".mlp.gate_proj", layer+".mlp.up_proj")
+		gate, up = both[0], both[1]
 	}
 	return d.linear(layer+".mlp.down_proj", Mul(activate(d.Config.Activation, gate), up))
 }

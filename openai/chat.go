@@ -3,11 +3,16 @@ package openai
 // ChatCompletionRequest is the body of POST /v1/chat/completions. Pointers stand where absent differs from zero.
 // A server reads it with [ParseChatCompletionRequest]; a Go client may marshal it.
 type ChatCompletionRequest struct {
-	Model               string    `json:"model"`
-	Messages            []Message `json:"messages"`
-	MaxCompletionTokens *int      `json:"max_completion_tokens,omitempty"` // wins over max_tokens
+	Model               string    `json:"model" schema:"minLength=1"`
+	Messages            []Message `json:"messages" schema:"minItems=1,maxItems=2048"`
+	MaxCompletionTokens *int      `json:"max_completion_tokens,omitempty" schema:"min=1"` // wins over max_tokens
 	Logprobs            bool      `json:"logprobs,omitempty"`
-	TopLogprobs         int       `json:"top_logprobs,omitempty"` // 0 to 20, needs Logprobs
+	TopLogprobs         int       `json:"top_logprobs,omitempty" schema:"min=0,max=20"` // needs Logprobs
+
+	ResponseFormat    *ResponseFormat `json:"response_format,omitempty"` // nil: text
+	Tools             []Tool          `json:"tools,omitempty" schema:"maxItems=128"`
+	ToolChoice        *ToolChoice     `json:"tool_choice,omitempty"`         // nil: auto
+	ParallelToolCalls *bool           `json:"parallel_tool_calls,omitempty"` // nil: true
 	// ChatTemplateKwargs are extra variables of the model's chat template (an extension). Numbers are int64 or float64.
 	ChatTemplateKwargs map[string]any `json:"chat_template_kwargs,omitempty"`
 	Sampling
@@ -26,24 +31,27 @@ func (r *ChatCompletionRequest) TokenLimit() *int {
 
 // Sampling are the request fields that every generating route shares. The last five are extensions.
 type Sampling struct {
-	MaxTokens        *int            `json:"max_tokens,omitempty"`
-	Temperature      *float64        `json:"temperature,omitempty"` // 0 to 2; 0 is greedy
-	TopP             *float64        `json:"top_p,omitempty"`       // 0 to 1
-	N                *int            `json:"n,omitempty"`
-	Stop             []string        `json:"stop,omitempty"`
+	MaxTokens        *int            `json:"max_tokens,omitempty" schema:"min=1"`
+	Temperature      *float64        `json:"temperature,omitempty" schema:"min=0,max=2"` // 0 is greedy
+	TopP             *float64        `json:"top_p,omitempty" schema:"min=0,max=1"`
+	N                *int            `json:"n,omitempty" schema:"min=1,max=8"`
+	Stop             Stop            `json:"stop,omitempty"`
 	Stream           bool            `json:"stream,omitempty"`
 	StreamOptions    *StreamSettings `json:"stream_options,omitempty"`
 	Seed             *int64          `json:"seed,omitempty"`
 	LogitBias        map[int]float64 `json:"logit_bias,omitempty"` // token id to -100..100
-	PresencePenalty  *float64        `json:"presence_penalty,omitempty"`
-	FrequencyPenalty *float64        `json:"frequency_penalty,omitempty"`
+	PresencePenalty  *float64        `json:"presence_penalty,omitempty" schema:"min=-2,max=2"`
+	FrequencyPenalty *float64        `json:"frequency_penalty,omitempty" schema:"min=-2,max=2"`
 
-	RepetitionPenalty *float64 `json:"repetition_penalty,omitempty"`   // (0, 10], 1 is off
-	NoRepeatNgramSize *int     `json:"no_repeat_ngram_size,omitempty"` // 0 is off
-	TopK              *int     `json:"top_k,omitempty"`                // 0 is off
-	MinP              *float64 `json:"min_p,omitempty"`                // 0 to 1, 0 is off
+	RepetitionPenalty *float64 `json:"repetition_penalty,omitempty" schema:"above=0,max=10"` // 1 is off
+	NoRepeatNgramSize *int     `json:"no_repeat_ngram_size,omitempty" schema:"min=0"`        // 0 is off
+	TopK              *int     `json:"top_k,omitempty" schema:"min=0"`                       // 0 is off
+	MinP              *float64 `json:"min_p,omitempty" schema:"min=0,max=1"`                 // 0 is off
 	IgnoreEOS         bool     `json:"ignore_eos,omitempty"`
 }
+
+// Stop are texts before which an answer ends: one string on the wire, or a list.
+type Stop []string
 
 // StreamSettings is the field stream_options.
 type StreamSettings struct {
@@ -52,8 +60,10 @@ type StreamSettings struct {
 
 // Message is one message of the conversation. Text parts of a request are joined into Content.
 type Message struct {
-	Role    string `json:"role"` // developer, system, user, assistant
-	Content string `json:"content"`
+	Role       string     `json:"role" schema:"enum=developer|system|user|assistant|tool"`
+	Content    string     `json:"content" schema:"as=content"`
+	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`   // of an assistant's message
+	ToolCallID string     `json:"tool_call_id,omitempty"` // of a tool's message: the call that it answers
 }
 
 // ChatCompletionResponse is the answer of POST /v1/chat/completions without a stream.
@@ -73,16 +83,17 @@ type ChatCompletionResponse struct {
 type ChatChoice struct {
 	Index        int             `json:"index"`
 	Message      ResponseMessage `json:"message"`
-	Logprobs     *Logprobs       `json:"logprobs"`      // null unless asked for
-	FinishReason string          `json:"finish_reason"` // stop, length
+	Logprobs     *Logprobs       `json:"logprobs"` // null unless asked for
+	FinishReason string          `json:"finish_reason" schema:"enum=stop|length|tool_calls"`
 }
 
 // ResponseMessage is an answer. The specification requires refusal to be present, so it is not left out when null.
 type ResponseMessage struct {
 	Role        string       `json:"role"`
-	Content     string       `json:"content"`
+	Content     *string      `json:"content"` // null if there are only calls
 	Refusal     *string      `json:"refusal"`
 	Annotations []Annotation `json:"annotations"`
+	ToolCalls   []ToolCall   `json:"tool_calls,omitempty"`
 }
 
 // Annotation is there because clients expect the list; docent never puts anything into it.
@@ -111,7 +122,8 @@ type ChunkChoice struct {
 
 // Delta is a piece of a message. The first of a choice has the role, the last is empty.
 type Delta struct {
-	Role    string           `json:"role,omitempty"`
-	Content *string          `json:"content,omitempty"`
-	Refusal Nullable[string] `json:"refusal,omitzero"`
+	Role      string           `json:"role,omitempty"`
+	Content   *string          `json:"content,omitempty"`
+	Refusal   Nullable[string] `json:"refusal,omitzero"`
+	ToolCalls []ToolCallDelta  `json:"tool_calls,omitempty"`
 }

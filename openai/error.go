@@ -19,6 +19,8 @@ const (
 	CodeUnsupportedParameter  Code = "unsupported_parameter"
 	CodeUnknownParameter      Code = "unknown_parameter"
 	CodeUnsupportedContent    Code = "unsupported_content"
+	CodeUnsupportedSchema     Code = "unsupported_schema"
+	CodeUnsupportedOperation  Code = "unsupported_operation"
 	CodeContextLengthExceeded Code = "context_length_exceeded"
 	CodeTemplate              Code = "template_error"
 	CodeInvalidAPIKey         Code = "invalid_api_key"
@@ -29,6 +31,7 @@ const (
 	CodeRequestTimeout        Code = "request_timeout"
 	CodeRequestTooLarge       Code = "request_too_large"
 	CodeUnsupportedMediaType  Code = "unsupported_media_type"
+	CodeRateLimitExceeded     Code = "rate_limit_exceeded"
 	CodeQueueFull             Code = "queue_full"
 	CodeInternal              Code = "internal_error"
 	CodeGenerationFailed      Code = "generation_failed"
@@ -42,7 +45,7 @@ func (c Code) class() (status int, typ string) {
 	switch c {
 	case CodeInvalidJSON, CodeContextLengthExceeded, CodeTemplate:
 		return http.StatusBadRequest, "invalid_request_error"
-	case CodeValidation, CodeUnsupportedParameter, CodeUnknownParameter, CodeUnsupportedContent:
+	case CodeValidation, CodeUnsupportedParameter, CodeUnknownParameter, CodeUnsupportedContent, CodeUnsupportedSchema, CodeUnsupportedOperation:
 		return http.StatusUnprocessableEntity, "invalid_request_error"
 	case CodeInvalidAPIKey:
 		return http.StatusUnauthorized, "authentication_error"
@@ -60,7 +63,7 @@ func (c Code) class() (status int, typ string) {
 		return http.StatusRequestEntityTooLarge, "invalid_request_error"
 	case CodeUnsupportedMediaType:
 		return http.StatusUnsupportedMediaType, "invalid_request_error"
-	case CodeQueueFull:
+	case CodeRateLimitExceeded, CodeQueueFull:
 		return http.StatusTooManyRequests, "rate_limit_error"
 	case CodeModelUnavailable, CodeShuttingDown, CodeQueueTimeout:
 		return http.StatusServiceUnavailable, "server_error"
@@ -102,6 +105,24 @@ type ErrorResponse struct {
 func NewError(code Code, message string) *Error {
 	status, typ := code.class()
 	return &Error{Message: message, Type: typ, Code: code, Status: status, Details: []Detail{}}
+}
+
+// Unsupported returns the error of one field that cannot be had, in the form that validation gives it. loc is the way to
+// the field: names and indices.
+func Unsupported(code Code, message string, loc ...any) *Error {
+	return fieldError(code, unsupported, message, loc)
+}
+
+// Invalid is the same for a value that can be judged only where the model is known.
+func Invalid(message string, loc ...any) *Error {
+	return fieldError(CodeValidation, outOfRange, message, loc)
+}
+
+func fieldError(code Code, typ, message string, loc []any) *Error {
+	field := fieldName(loc)
+	e := NewError(code, field+": "+message)
+	e.Details = []Detail{{Field: field, Loc: append([]any{"body"}, loc...), Message: message, Type: typ}}
+	return e.WithParam(field)
 }
 
 // WithParam names the request field that is at fault and returns e.

@@ -28,6 +28,7 @@ const (
 type node struct {
 	kind   kind
 	pos    int    // byte offset in the body
+	end    int    // of the value, likewise
 	text   string // text: decoded; number, boolean: the literal
 	items  []node
 	fields []field // object, in document order, names unique
@@ -78,6 +79,12 @@ func (p *jsonParser) comma() {
 }
 
 func (p *jsonParser) value(depth int) (node, error) {
+	n, err := p.read(depth)
+	n.end = p.i
+	return n, err
+}
+
+func (p *jsonParser) read(depth int) (node, error) {
 	n := node{pos: p.i}
 	switch c := p.s[p.i]; c {
 	case '{', '[':

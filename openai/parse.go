@@ -23,10 +23,34 @@ type Limits struct {
 
 // form collects what is wrong with one body. Reading goes on after a fault, so that all are reported together.
 type form struct {
+	body    []byte
 	faults  []fault
 	count   int // of faults, kept or not
 	strict  bool
 	ignored []string
+}
+
+// parseRequest reads a body that is one JSON object. The error is an *[Error].
+func parseRequest(body []byte, l Limits, read func(s *fieldSet, l Limits)) (ignored []string, err error) {
+	if l.MaxMessages == 0 {
+		l.MaxMessages = 2048
+	}
+	if l.MaxN == 0 {
+		l.MaxN = 8
+	}
+	root, err := parseJSON(body)
+	if err != nil {
+		return nil, NewError(CodeInvalidJSON, err.Error())
+	}
+	f := &form{body: body, strict: l.StrictFields}
+	if s, ok := (place{node: root, f: f}).set(); ok {
+		read(s, l)
+		s.finish()
+	}
+	if e := f.err(); e != nil {
+		return nil, e
+	}
+	return f.ignored, nil
 }
 
 type fault struct {
@@ -86,7 +110,7 @@ func (p place) coded(code Code, typ, message string) {
 func (p place) refuse(message string) { p.coded(CodeUnsupportedParameter, unsupported, message) }
 
 // err is the error object for all faults, or nil. Its code, param and message are those of the first.
-func (f *form) err() error {
+func (f *form) err() *Error {
 	if f.count == 0 {
 		return nil
 	}

@@ -17,26 +17,12 @@ const (
 // invalid_json if the body is not strict JSON, else one that lists every invalid field. A field that is not in the API
 // is ignored and named in the result's Ignored.
 func ParseChatCompletionRequest(body []byte, l Limits) (*ChatCompletionRequest, error) {
-	if l.MaxMessages == 0 {
-		l.MaxMessages = 2048
-	}
-	if l.MaxN == 0 {
-		l.MaxN = 8
-	}
-	root, err := parseJSON(body)
-	if err != nil {
-		return nil, NewError(CodeInvalidJSON, err.Error())
-	}
-	f := &form{strict: l.StrictFields}
 	r := &ChatCompletionRequest{}
-	if s, ok := (place{node: root, f: f}).set(); ok {
-		r.read(s, l)
-		s.finish()
-	}
-	r.Ignored = f.ignored
-	if err := f.err(); err != nil {
+	ignored, err := parseRequest(body, l, r.read)
+	if err != nil {
 		return nil, err
 	}
+	r.Ignored = ignored
 	return r, nil
 }
 
@@ -46,17 +32,37 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 	r.Sampling.read(s, l)
 	r.MaxCompletionTokens = s.small("max_completion_tokens", 1, math.MaxInt32)
 	r.readLogprobs(s)
-	r.readTemplateKwargs(s)
+	r.ChatTemplateKwargs = s.templateKwargs()
 
-	// Accepted and without effect: what they ask for is what happens anyway, or concerns OpenAI's own service.
-	for _, name := range []string{"safety_identifier", "prompt_cache_key", "prompt_cache_retention", "verbosity"} {
+	s.readAccepted()
+	s.modalities()
+	if p, ok := s.take("reasoning_effort"); ok && p.isText() && p.text != "none" {
+		p.refuse(`is not supported, except "none"`)
+	}
+	s.text("verbosity")
+	format, hasFormat := s.take("response_format")
+	if hasFormat {
+		if rf, ok := format.set(); ok {
+			r.ResponseFormat = rf.readFormat(true)
+		}
+	}
+	r.Tools, r.ToolChoice, r.ParallelToolCalls = s.readTools(true)
+	format.refuseWithTools(r.ResponseFormat, r.Tools, r.ToolChoice)
+	s.refuse("audio", "functions", "function_call", "web_search_options", "prediction", "moderation")
+}
+
+// readAccepted takes what has no effect: what these fields ask for is what happens anyway, or concerns OpenAI's own
+// service.
+func (s *fieldSet) readAccepted() {
+	for _, name := range []string{"user", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"} {
 		s.text(name)
 	}
 	if p, ok := s.take("prompt_cache_options"); ok {
 		p.set()
 	}
-	s.metadata()
-	s.modalities()
+	if p, ok := s.take("metadata"); ok {
+		p.metadata()
+	}
 	if p, ok := s.take("store"); ok {
 		if p.kind != boolean {
 			p.fault(mistyped, "must be true or false")
@@ -64,12 +70,14 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 			p.refuse("is not supported: nothing is stored")
 		}
 	}
-	if p, ok := s.take("reasoning_effort"); ok && p.isText() && p.text != "none" {
-		p.refuse(`is not supported, except "none"`)
+}
+
+// refuseWithTools: an answer cannot be held to a format while the model is free to call a function instead.
+func (p place) refuseWithTools(f *ResponseFormat, tools []Tool, choice *ToolChoice) {
+	free := len(tools) > 0 && (choice == nil || choice.Mode == ToolAuto)
+	if f != nil && f.Type != "text" && free {
+		p.refuse("is not supported together with tools, unless tool_choice is none, required or a function")
 	}
-	s.responseFormat()
-	s.tools()
-	s.refuse("audio", "functions", "function_call", "web_search_options", "prediction", "moderation")
 }
 
 func (s *fieldSet) model() string {
@@ -101,9 +109,10 @@ func (r *Sampling) read(s *fieldSet, l Limits) {
 	r.LogitBias = s.logitBias()
 	r.PresencePenalty = s.number("presence_penalty", -2, 2)
 	r.FrequencyPenalty = s.number("frequency_penalty", -2, 2)
-	s.text("user")
-	s.text("service_tier")
+	r.readExtensions(s)
+}
 
+func (r *Sampling) readExtensions(s *fieldSet) {
 	if p, ok := s.take("repetition_penalty"); ok {
 		r.RepetitionPenalty = p.float(0, 10)
 		if r.RepetitionPenalty != nil && *r.RepetitionPenalty == 0 {
@@ -187,15 +196,15 @@ func (r *ChatCompletionRequest) readLogprobs(s *fieldSet) {
 	}
 }
 
-// readTemplateKwargs refuses the names that the server itself gives to the template: they would be overwritten.
-func (r *ChatCompletionRequest) readTemplateKwargs(s *fieldSet) {
+// templateKwargs refuses the names that the server itself gives to the template: they would be overwritten.
+func (s *fieldSet) templateKwargs() map[string]any {
 	p, ok := s.take("chat_template_kwargs")
 	if !ok {
-		return
+		return nil
 	}
 	if p.kind != object {
 		p.fault(mistyped, "must be an object")
-		return
+		return nil
 	}
 	for _, x := range p.fields {
 		switch x.name {
@@ -203,21 +212,21 @@ func (r *ChatCompletionRequest) readTemplateKwargs(s *fieldSet) {
 			p.in(x.name, x.value).fault(conflict, "is set by the server")
 		}
 	}
-	r.ChatTemplateKwargs = p.free().(map[string]any)
+	return p.free().(map[string]any)
 }
 
-func (s *fieldSet) metadata() {
-	p, ok := s.take("metadata")
-	if !ok {
-		return
-	}
+func (p place) metadata() map[string]string {
 	if p.kind != object {
 		p.fault(mistyped, "must be an object of strings")
-		return
+		return nil
 	}
+	m := make(map[string]string, len(p.fields))
 	for _, x := range p.fields {
-		p.in(x.name, x.value).isText()
+		v := p.in(x.name, x.value)
+		v.isText()
+		m[x.name] = v.text
 	}
+	return m
 }
 
 func (s *fieldSet) modalities() {
@@ -234,45 +243,6 @@ func (s *fieldSet) modalities() {
 			x.refuse(`is not supported: the only modality is "text"`)
 		}
 	}
-}
-
-func (s *fieldSet) responseFormat() {
-	p, ok := s.take("response_format")
-	if !ok {
-		return
-	}
-	rf, ok := p.set()
-	if !ok {
-		return
-	}
-	t, ok := rf.take("type")
-	switch {
-	case !ok:
-		t.fault(missing, "is required")
-	case !t.isText() || t.text == "text":
-	case t.text == "json_object" || t.text == "json_schema":
-		p.refuse(fmt.Sprintf("type %s is not supported, only text", t.text))
-	default:
-		t.fault(enum, "must be one of text, json_object, json_schema")
-	}
-}
-
-// tools refuses functions. An empty list, and choices that come to the same as having none, are no request for them.
-func (s *fieldSet) tools() {
-	if p, ok := s.take("tools"); ok {
-		if p.kind != array {
-			p.fault(mistyped, "must be a list")
-		} else if len(p.items) > 0 {
-			p.refuse("are not supported")
-		}
-	}
-	if p, ok := s.take("tool_choice"); ok {
-		none := p.kind == text && (p.text == "none" || p.text == "auto")
-		if !none {
-			p.refuse("is not supported, except none and auto without tools")
-		}
-	}
-	s.boolean("parallel_tool_calls")
 }
 
 func (r *ChatCompletionRequest) readMessages(s *fieldSet, l Limits) {
@@ -319,26 +289,32 @@ func (m *Message) read(s *fieldSet) {
 	case !role.isText():
 	case !slices.Contains(roles, role.text):
 		role.fault(enum, "must be one of "+strings.Join(roles, ", "))
-	case role.text == "tool":
-		role.refuse("tool is not supported")
 	}
 	m.Role = role.text
-	m.Content = s.content()
+	calls, called := s.readCalls()
+	m.ToolCalls, m.Content = calls, s.content(called)
+	if m.Role == "tool" {
+		m.ToolCallID = s.required("tool_call_id")
+	} else {
+		s.text("tool_call_id")
+	}
+	if called && m.Role != "assistant" {
+		s.fault(conflict, "only the assistant calls tools")
+	}
 	s.text("name")    // documented; no template has a place for it
 	s.text("refusal") // sent back by clients that append the answer to the conversation
-	s.refuse("audio", "function_call", "tool_call_id")
-	if p, ok := s.take("tool_calls"); ok && (p.kind != array || len(p.items) > 0) {
-		p.refuse("are not supported")
-	}
+	s.refuse("audio", "function_call")
 	s.take("annotations") // part of an answer, sent back
 }
 
-// content is a string, or a list of text parts, which are joined.
-func (s *fieldSet) content() string {
+// content is a string, or a list of text parts, which are joined. It may be missing where there are calls instead.
+func (s *fieldSet) content(calls bool) string {
 	p, ok := s.take("content")
 	switch {
 	case !ok:
-		p.fault(missing, "is required")
+		if !calls {
+			p.fault(missing, "is required")
+		}
 	case p.kind == text:
 		return p.text
 	case p.kind != array:
@@ -349,7 +325,7 @@ func (s *fieldSet) content() string {
 		var b strings.Builder
 		for i, item := range p.items {
 			if part, ok := p.at(i, item).set(); ok {
-				b.WriteString(part.partText())
+				b.WriteString(part.partText("text"))
 			}
 		}
 		return b.String()
@@ -357,7 +333,8 @@ func (s *fieldSet) content() string {
 	return ""
 }
 
-func (s *fieldSet) partText() string {
+// partText is the text of a part, whose type is one of the given.
+func (s *fieldSet) partText(types ...string) string {
 	t, ok := s.take("type")
 	switch {
 	case !ok:
@@ -365,8 +342,8 @@ func (s *fieldSet) partText() string {
 		return ""
 	case !t.isText():
 		return ""
-	case t.text != "text":
-		s.coded(CodeUnsupportedContent, unsupported, "only text parts are supported, not "+quoteName(t.text))
+	case !slices.Contains(types, t.text):
+		s.coded(CodeUnsupportedContent, unsupported, "only parts of the type "+strings.Join(types, " or ")+" are supported, not "+quoteName(t.text))
 		return ""
 	}
 	v, ok := s.take("text")
@@ -376,6 +353,8 @@ func (s *fieldSet) partText() string {
 		v.isText()
 	}
 	s.take("prompt_cache_breakpoint") // a hint: what can be reused is found without it
+	s.take("annotations")             // part of an answer, sent back
+	s.take("logprobs")
 	s.finish()
 	return v.text
 }

@@ -50,13 +50,14 @@ func TestParseReadsEveryField(t *testing.T) {
 	require.Nil(t, e)
 	p := func(v float64) *float64 { return &v }
 	n := func(v int) *int { return &v }
-	seed := int64(-9223372036854775808)
+	seed, yes := int64(-9223372036854775808), true
 	assert.Equal(t, &ChatCompletionRequest{
 		Model: "acme/handbook-qa",
 		Messages: []Message{
-			{"developer", "Aé😀\n"}, {"user", "hi"}, {"assistant", "yo"}, {"user", ""},
+			{Role: "developer", Content: "Aé😀\n"}, {Role: "user", Content: "hi"}, {Role: "assistant", Content: "yo"}, {Role: "user"},
 		},
 		MaxCompletionTokens: n(7), Logprobs: true, TopLogprobs: 20,
+		ResponseFormat: &ResponseFormat{Type: "text"}, ToolChoice: &ToolChoice{Mode: "auto"}, ParallelToolCalls: &yes,
 		ChatTemplateKwargs: map[string]any{"thinking": false, "n": int64(3), "x": []any{1.5, nil, "s", map[string]any{"y": map[string]any{}}}},
 		Sampling: Sampling{
 			MaxTokens: n(5), Temperature: p(0), TopP: p(0.1), N: n(2), Stop: []string{"a", "b"}, Stream: true,
@@ -67,6 +68,35 @@ func TestParseReadsEveryField(t *testing.T) {
 		Ignored: []string{"temprature", "x"},
 	}, r)
 	assert.Equal(t, 7, *r.TokenLimit())
+}
+
+func TestParseTools(t *testing.T) {
+	r, e := parse(t, `{"model":"m","messages":[{"role":"user","content":"x"},
+		{"role":"assistant","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},
+		{"role":"tool","tool_call_id":"call_1","content":[{"type":"text","text":"42"}]}],
+		"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object", "x":1},"strict":true}},
+			{"type":"function","function":{"name":"g"}}],
+		"tool_choice":{"type":"function","function":{"name":"g"}},"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"},"strict":true}}}`)
+	require.Nil(t, e)
+	assert.Equal(t, []Message{
+		{Role: "user", Content: "x"},
+		{Role: "assistant", ToolCalls: []ToolCall{{ID: "call_1", Type: "function", Function: FunctionCall{Name: "f", Arguments: `{"a":1}`}}}},
+		{Role: "tool", ToolCallID: "call_1", Content: "42"},
+	}, r.Messages)
+	assert.Equal(t, []Tool{
+		{Type: "function", Function: Function{Name: "f", Description: "d", Parameters: json.RawMessage(`{"type":"object", "x":1}`), Strict: true}},
+		{Type: "function", Function: Function{Name: "g"}},
+	}, r.Tools)
+	assert.Equal(t, &ToolChoice{Mode: ToolFunction, Name: "g"}, r.ToolChoice)
+	assert.Equal(t, &ResponseFormat{Type: "json_schema", JSONSchema: &JSONSchema{Name: "s", Schema: json.RawMessage(`{"type":"object"}`), Strict: true}}, r.ResponseFormat)
+	assert.Empty(t, r.Ignored)
+
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	again, e := parse(t, string(text))
+	require.Nil(t, e, string(text))
+	assert.Equal(t, r.ToolChoice, again.ToolChoice)
+	assert.Equal(t, r.Messages, again.Messages)
 }
 
 func TestParseMarshalledRequest(t *testing.T) {
@@ -84,7 +114,7 @@ func TestParseNullIsAbsent(t *testing.T) {
 	r, e := parse(t, `{"model":"m",`+user+`,"temperature":null,"stop":null,"stream_options":null,"n":null,"store":null,
 		"logprobs":null,"top_logprobs":null,"audio":null,"tools":null,"response_format":null,"chat_template_kwargs":null}`)
 	require.Nil(t, e)
-	assert.Equal(t, &ChatCompletionRequest{Model: "m", Messages: []Message{{"user", "hi"}}}, r)
+	assert.Equal(t, &ChatCompletionRequest{Model: "m", Messages: []Message{{Role: "user", Content: "hi"}}}, r)
 	_, e = parse(t, `{"model":null,"messages":null}`)
 	assert.Equal(t, []string{"model missing", "messages missing"}, told(e))
 }
@@ -131,8 +161,13 @@ func TestParseRefuses(t *testing.T) {
 		{msg(`{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:"}}]}`),
 			CodeUnsupportedContent, "messages[0].content[1] unsupported"},
 		{msg(`{"role":"user","content":[{"type":"input_audio"}]}`), CodeUnsupportedContent, "messages[0].content[0] unsupported"},
-		{msg(`{"role":"user","content":"x"},{"role":"tool","content":"x"}`), CodeUnsupportedParameter, "messages[1].role unsupported"},
-		{msg(`{"role":"user","content":"x"},{"role":"assistant","content":"x","tool_calls":[{}]}`), CodeUnsupportedParameter, "messages[1].tool_calls unsupported"},
+		{msg(`{"role":"user","content":"x"},{"role":"tool","content":"x"}`), CodeValidation, "messages[1].tool_call_id missing"},
+		{msg(`{"role":"user","content":"x","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]}`),
+			CodeValidation, "messages[0] conflict"},
+		{msg(`{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[]}`), CodeValidation, "messages[1].content missing"},
+		{msg(`{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{},{"type":"x"},{"type":"function","id":1,"function":{"name":"a b"}}]}`),
+			CodeUnsupportedParameter, "messages[1].tool_calls[1].type unsupported, messages[1].tool_calls[2].id type, " +
+				"messages[1].tool_calls[2].function.name format, messages[1].tool_calls[0].type missing, messages[1].tool_calls[2].function.arguments missing"},
 		{msg(`{"role":"user","content":"x","name":7}`), CodeValidation, "messages[0].name type"},
 
 		{body(`"temperature":2.1`), CodeValidation, "temperature range"},
@@ -180,9 +215,24 @@ func TestParseRefuses(t *testing.T) {
 		{body(`"response_format":{"type":"xml"}`), CodeValidation, "response_format.type enum"},
 		{body(`"response_format":{}`), CodeValidation, "response_format.type missing"},
 
-		{body(`"response_format":{"type":"json_object"}`), CodeUnsupportedParameter, "response_format unsupported"},
-		{body(`"tools":[{"type":"function"}]`), CodeUnsupportedParameter, "tools unsupported"},
-		{body(`"tool_choice":"required"`), CodeUnsupportedParameter, "tool_choice unsupported"},
+		{body(`"response_format":{"type":"json_schema"}`), CodeValidation, "response_format.json_schema missing"},
+		{body(`"response_format":{"type":"json_schema","json_schema":{"name":"a b","schema":1}}`), CodeValidation,
+			"response_format.json_schema.name format, response_format.json_schema.schema type"},
+		{body(`"response_format":{"type":"json_schema","json_schema":{}}`), CodeValidation,
+			"response_format.json_schema.name missing, response_format.json_schema.schema missing"},
+		{body(`"tools":[{"type":"function"}]`), CodeValidation, "tools[0].function missing"},
+		{body(`"tools":[{"type":"custom"},1,{}]`), CodeUnsupportedParameter, "tools[0].type unsupported, tools[1] type, tools[2].type missing"},
+		{body(`"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"f","parameters":[]}}]`), CodeValidation,
+			"tools[1] conflict, tools[1].function.parameters type"},
+		{body(`"tools":[` + strings.Repeat(`1,`, 128) + `1]`), CodeValidation, "tools too_long"},
+		{body(`"tool_choice":"required"`), CodeValidation, "tool_choice conflict"},
+		{body(`"tool_choice":"sometimes"`), CodeValidation, "tool_choice enum"},
+		{body(`"tool_choice":7`), CodeValidation, "tool_choice type"},
+		{body(`"tool_choice":{"type":"allowed_tools"}`), CodeUnsupportedParameter, "tool_choice.type unsupported"},
+		{body(`"tool_choice":{"type":"function","function":{"name":"f"}}`), CodeValidation, "tool_choice conflict"},
+		{body(`"tool_choice":{"type":"function"}`), CodeValidation, "tool_choice.function missing"},
+		{body(`"tools":[{"type":"function","function":{"name":"f"}}],"response_format":{"type":"json_object"}`), CodeUnsupportedParameter,
+			"response_format unsupported"},
 		{body(`"store":true`), CodeUnsupportedParameter, "store unsupported"},
 		{body(`"reasoning_effort":"high"`), CodeUnsupportedParameter, "reasoning_effort unsupported"},
 		{body(`"modalities":["text","audio"]`), CodeUnsupportedParameter, "modalities[1] unsupported"},

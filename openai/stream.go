@@ -52,10 +52,18 @@ func NewStream(w http.ResponseWriter, o StreamOptions) *Stream {
 }
 
 // Send writes v as one event. v's JSON has no line breaks of its own, so one data line holds it.
-func (s *Stream) Send(v any) error {
+func (s *Stream) Send(v any) error { return s.SendEvent("", v) }
+
+// SendEvent is Send for an event that has a name.
+func (s *Stream) SendEvent(name string, v any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buf.Reset()
+	if name != "" {
+		s.buf.WriteString("event: ")
+		s.buf.WriteString(name)
+		s.buf.WriteByte('\n')
+	}
 	s.buf.WriteString("data: ")
 	if err := s.enc.Encode(v); err != nil { // ends with the first of the two line feeds
 		return fmt.Errorf("openai: encoding an event: %w", err)

@@ -1,11 +1,8 @@
 package serve
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/docent-ml/docent/openai"
@@ -17,77 +14,43 @@ func (h *Handler) chat(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	req, err := openai.ParseChatCompletionRequest(body, h.limits())
+	req, err := openai.ParseChatCompletionRequest(body, h.o.limits())
 	if err != nil {
 		return err
 	}
-	x.model = req.Model
-	if len(req.Ignored) > 0 {
-		x.w.Header().Set("X-Docent-Ignored", headerList(req.Ignored))
-	}
-	if !h.mayUse(x, req.Model) {
-		return notAllowed(req.Model)
-	}
-
-	g := newGeneration(x, req)
-	lease, waited, err := h.pool.acquire(x.ctx, req.Model)
-	if errors.Is(err, ErrModelNotFound) {
-		return modelNotFound(req.Model)
-	}
+	g := newGeneration(x, "chatcmpl-", req.TokenLimit())
+	lease, err := g.acquire(req.Model, req.Ignored)
 	if err != nil {
-		if x.ctx.Err() != nil {
-			return x.ended()
-		}
 		return err
 	}
 	defer h.pool.release(lease)
-	if waited {
-		g.times.loaded()
-	}
-	ask, err := h.request(req, lease.info)
-	if err != nil {
+	ask := g.request(req.Sampling, lease.info)
+	ask.TemplateArgs, ask.Logprobs, ask.TopLogprobs = req.ChatTemplateKwargs, req.Logprobs, req.TopLogprobs
+	ask.Messages = conversation(req.Messages)
+	ask.Tools = toolsOf(req.Tools, req.ToolChoice, req.ParallelToolCalls)
+	ask.Format = formatOf(req.ResponseFormat)
+	if err := able(ask, lease.info, chatFields, req.LogitBias); err != nil {
 		return err
 	}
-	if h.o.LogContent {
-		h.log.Info("prompt", "request_id", x.id, "messages", ask.Messages)
-	}
-	g.ask, g.fingerprint = ask, lease.info.Fingerprint
-	deltas := lease.model.Generate(x.ctx, ask)
+	g.fields = chatFields
+	g.begin(lease, ask)
 	if req.Stream {
-		return g.stream(deltas)
+		return (&chatStream{g: g}).run(req.StreamOptions)
 	}
-	return g.answer(deltas)
+	return g.chatAnswer()
 }
 
-// request turns what the client sent into what the model is asked.
-func (h *Handler) request(req *openai.ChatCompletionRequest, info Info) (Request, error) {
-	limit := h.o.DefaultMaxTokens
-	if n := req.TokenLimit(); n != nil {
-		limit = *n
-	}
+// request is what all generating routes ask of a model.
+func (g *generation) request(in openai.Sampling, info Info) Request {
+	o := g.x.h.o
 	ask := Request{
-		Messages:     conversation(req.Messages),
-		TemplateArgs: req.ChatTemplateKwargs,
-		Sampling:     sampling(req.Sampling, info.Defaults),
-		N:            1,
-		MaxTokens:    min(limit, h.o.MaxTokensCap),
-		MaxTime:      h.o.MaxGenerationTime,
-		Stop:         req.Stop,
-		IgnoreEOS:    req.IgnoreEOS,
-		Logprobs:     req.Logprobs,
-		TopLogprobs:  req.TopLogprobs,
+		Sampling: sampling(in, info.Defaults), N: 1, MaxTokens: min(g.wanted, o.MaxTokensCap), MaxTime: o.MaxGenerationTime,
+		Stop: in.Stop, IgnoreEOS: in.IgnoreEOS,
 	}
-	if req.N != nil {
-		ask.N = *req.N
+	if in.N != nil {
+		ask.N = *in.N
 	}
-	if info.VocabSize > 0 {
-		for id := range req.LogitBias {
-			if id >= info.VocabSize {
-				return Request{}, unknownToken(id, info.VocabSize)
-			}
-		}
-	}
-	return ask, nil
+	return ask
 }
 
 // conversation joins all system messages, wherever they stand, into one in front: the context. Strict templates refuse
@@ -100,13 +63,17 @@ func conversation(in []openai.Message) []Message {
 		case "system", "developer":
 			system = append(system, m.Content)
 		default:
-			out = append(out, Message{m.Role, m.Content})
+			turn := Message{Role: m.Role, Content: m.Content, CallID: m.ToolCallID}
+			for _, c := range m.ToolCalls {
+				turn.Calls = append(turn.Calls, Call{c.ID, c.Function.Name, c.Function.Arguments})
+			}
+			out = append(out, turn)
 		}
 	}
 	if system == nil {
 		return out[1:]
 	}
-	out[0] = Message{"system", strings.Join(system, "\n\n")}
+	out[0] = Message{Role: "system", Content: strings.Join(system, "\n\n")}
 	return out
 }
 
@@ -143,63 +110,69 @@ func override[T any](field *T, value *T) {
 	}
 }
 
-// unknownToken can be told only now that the model is known.
-func unknownToken(id, vocab int) *openai.Error {
-	key := strconv.Itoa(id)
-	field := "logit_bias." + key
-	text := fmt.Sprintf("the model has no such token, only 0 to %d", vocab-1)
-	e := openai.NewError(openai.CodeValidation, field+": "+text).WithParam(field)
-	e.Details = append(e.Details, openai.Detail{Field: field, Loc: []any{"body", "logit_bias", key}, Message: text, Type: "range"})
-	return e
+// choiceText is a choice of an answer that is sent whole.
+type choiceText struct {
+	text  strings.Builder
+	lps   []openai.TokenLogprob
+	calls []openai.ToolCall
 }
 
-// answer collects the whole text and sends one response.
-func (g *generation) answer(deltas deltaSeq) error {
-	texts := make([]strings.Builder, g.ask.N)
-	logprobs := make([][]openai.TokenLogprob, g.ask.N)
-	err := g.run(deltas, func(d Delta) error {
-		texts[d.Choice].WriteString(d.Text)
-		logprobs[d.Choice] = append(logprobs[d.Choice], wireLogprobs(d.Tokens)...)
+func (c *choiceText) add(g *generation, d Delta) {
+	c.text.WriteString(d.Text)
+	c.lps = append(c.lps, wireLogprobs(d.Tokens)...)
+	if d.Call == nil {
+		return
+	}
+	if d.Call.Index == len(c.calls) {
+		c.calls = append(c.calls, openai.ToolCall{
+			ID: "call_" + g.x.h.newID(), Type: "function", Function: openai.FunctionCall{Name: d.Call.Name},
+		})
+	}
+	c.calls[d.Call.Index].Function.Arguments += d.Call.Arguments
+}
+
+// message is the choice as a message. Only calls without any text have no content.
+func (c *choiceText) message() openai.ResponseMessage {
+	m := openai.ResponseMessage{Role: "assistant", Annotations: []openai.Annotation{}, ToolCalls: c.calls}
+	if text := c.text.String(); text != "" || c.calls == nil {
+		m.Content = &text
+	}
+	return m
+}
+
+// collect runs the whole answer.
+func (g *generation) collect() ([]choiceText, error) {
+	choices := make([]choiceText, g.choices)
+	err := g.run(func(d Delta) error {
+		choices[d.Choice].add(g, d)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range choices {
+		g.logText(i, choices[i].text.String())
+	}
+	return choices, nil
+}
+
+// chatAnswer collects the whole text and sends one response.
+func (g *generation) chatAnswer() error {
+	choices, err := g.collect()
 	if err != nil {
 		return err
 	}
 	latency := g.times.latency(g.usage.CompletionTokens)
 	res := openai.ChatCompletionResponse{
 		ID: g.id, Object: "chat.completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
-		ServiceTier: "default", Choices: make([]openai.ChatChoice, g.ask.N), Usage: g.usage, Latency: latency,
+		ServiceTier: "default", Choices: make([]openai.ChatChoice, len(choices)), Usage: g.usage, Latency: latency,
 	}
-	for i := range res.Choices {
-		res.Choices[i] = openai.ChatChoice{
-			Index:        i,
-			Message:      openai.ResponseMessage{Role: "assistant", Content: texts[i].String(), Annotations: []openai.Annotation{}},
-			FinishReason: string(g.finish[i]),
+	for i := range choices {
+		res.Choices[i] = openai.ChatChoice{Index: i, Message: choices[i].message(), FinishReason: string(g.finish[i])}
+		if g.asks[0].Logprobs {
+			res.Choices[i].Logprobs = &openai.Logprobs{Content: append([]openai.TokenLogprob{}, choices[i].lps...)}
 		}
-		if g.ask.Logprobs {
-			res.Choices[i].Logprobs = &openai.Logprobs{Content: append([]openai.TokenLogprob{}, logprobs[i]...)}
-		}
-		g.logText(i, texts[i].String())
 	}
 	g.headers(latency)
 	return g.x.respond(http.StatusOK, res)
-}
-
-func (g *generation) logText(choice int, text string) {
-	if g.x.h.o.LogContent {
-		g.x.h.log.Info("answer", "request_id", g.x.id, "choice", choice, "text", text)
-	}
-}
-
-// headerList joins field names that a stranger chose into a header value.
-func headerList(names []string) string {
-	list := make([]string, len(names))
-	for i, name := range names {
-		list[i] = name
-		plain := func(r rune) bool { return r > ' ' && r < 0x7f && r != ',' && r != '"' }
-		if strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
-			list[i] = strconv.QuoteToASCII(name)
-		}
-	}
-	return strings.Join(list, ", ")
 }

@@ -96,7 +96,7 @@ func TestChatChoicesAndLogprobs(t *testing.T) {
 	require.Len(t, res.Choices, 3)
 	for i, c := range res.Choices {
 		assert.Equal(t, i, c.Index)
-		assert.Equal(t, "Hello, wörld!", c.Message.Content)
+		assert.Equal(t, "Hello, wörld!", *c.Message.Content)
 		require.Len(t, c.Logprobs.Content, 4)
 		assert.Equal(t, []int{' ', 'w', 0xc3, 0xb6, 'r', 'l', 'd'}, c.Logprobs.Content[2].Bytes)
 	}
@@ -115,12 +115,12 @@ func TestChatRequestReachesModel(t *testing.T) {
 		return got
 	}
 	assert.Equal(t, Request{
-		Messages: []Message{{"user", "hi"}}, Sampling: Sampling{Temperature: 1}, N: 1, MaxTokens: 256, MaxTime: time.Minute,
+		Messages: []Message{{Role: "user", Content: "hi"}}, Sampling: Sampling{Temperature: 1}, N: 1, MaxTokens: 256, MaxTime: time.Minute,
 	}, ask(plain))
 
 	seed := ^uint64(0)
 	assert.Equal(t, Request{
-		Messages: []Message{{"user", "hi"}}, TemplateArgs: map[string]any{"a": int64(1)},
+		Messages: []Message{{Role: "user", Content: "hi"}}, TemplateArgs: map[string]any{"a": int64(1)},
 		Sampling: Sampling{
 			TopK: 5, TopP: 0.5, MinP: 0.1, RepetitionPenalty: 1.2, NoRepeatNgram: 3, PresencePenalty: 1, FrequencyPenalty: -1,
 			LogitBias: map[int]float64{3: 7}, Seed: &seed,
@@ -139,17 +139,17 @@ func TestChatRequestReachesModel(t *testing.T) {
 
 func TestConversation(t *testing.T) {
 	for _, c := range []struct{ in, want []Message }{
-		{[]Message{{"user", "q"}}, []Message{{"user", "q"}}},
-		{[]Message{{"system", ""}, {"user", "q"}}, []Message{{"system", ""}, {"user", "q"}}},
+		{[]Message{{Role: "user", Content: "q"}}, []Message{{Role: "user", Content: "q"}}},
+		{[]Message{{Role: "system", Content: ""}, {Role: "user", Content: "q"}}, []Message{{Role: "system", Content: ""}, {Role: "user", Content: "q"}}},
 		{
-			[]Message{{"user", "1"}, {"system", "a"}, {"assistant", "2"}, {"developer", "b"}, {"user", "3"}, {"system", "c"}},
-			[]Message{{"system", "a\n\nb\n\nc"}, {"user", "1"}, {"assistant", "2"}, {"user", "3"}},
+			[]Message{{Role: "user", Content: "1"}, {Role: "system", Content: "a"}, {Role: "assistant", Content: "2"}, {Role: "developer", Content: "b"}, {Role: "user", Content: "3"}, {Role: "system", Content: "c"}},
+			[]Message{{Role: "system", Content: "a\n\nb\n\nc"}, {Role: "user", Content: "1"}, {Role: "assistant", Content: "2"}, {Role: "user", Content: "3"}},
 		},
-		{[]Message{{"user", "q"}, {"assistant", "so"}}, []Message{{"user", "q"}, {"assistant", "so"}}},
+		{[]Message{{Role: "user", Content: "q"}, {Role: "assistant", Content: "so"}}, []Message{{Role: "user", Content: "q"}, {Role: "assistant", Content: "so"}}},
 	} {
 		var in []openai.Message
 		for _, m := range c.in {
-			in = append(in, openai.Message(m))
+			in = append(in, openai.Message{Role: m.Role, Content: m.Content})
 		}
 		assert.Equal(t, c.want, conversation(in))
 	}
@@ -343,11 +343,14 @@ func TestLogContent(t *testing.T) {
 }
 
 // deltaModel plays a script.
-type deltaModel struct{ deltas []Delta }
+type deltaModel struct {
+	deltas []Delta
+	info   Info
+}
 
-func scripted(deltas []Delta) Model { return deltaModel{deltas} }
+func scripted(deltas []Delta) Model { return deltaModel{deltas: deltas} }
 
-func (m deltaModel) Info() Info { return Info{} }
+func (m deltaModel) Info() Info { return m.info }
 
 func (m deltaModel) Generate(context.Context, Request) deltaSeq {
 	return func(yield func(Delta, error) bool) {

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/docent-ml/docent/openai"
@@ -14,23 +13,24 @@ type chatStream struct {
 	g     *generation
 	chunk openai.ChatCompletionChunk
 	text  string
+	call  [1]openai.ToolCallDelta
 	texts []strings.Builder // only with LogContent
 }
 
-// stream sends the answer as it comes. Nothing is written before the first delta: until then a failure can still have
+// run sends the answer as it comes. Nothing is written before the first delta: until then a failure can still have
 // its own status.
-func (g *generation) stream(deltas deltaSeq) error {
-	s := &chatStream{g: g}
+func (s *chatStream) run(o *openai.StreamSettings) error {
+	g := s.g
 	s.chunk = openai.ChatCompletionChunk{
 		ID: g.id, Object: "chat.completion.chunk", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
 		Choices: make([]openai.ChunkChoice, 1),
 	}
-	usage := g.req.StreamOptions != nil && g.req.StreamOptions.IncludeUsage
+	usage := o != nil && o.IncludeUsage
 	s.chunk.Usage.Set = usage
 	if g.x.h.o.LogContent {
-		s.texts = make([]strings.Builder, g.ask.N)
+		s.texts = make([]strings.Builder, g.choices)
 	}
-	if err := g.run(deltas, s.piece); err != nil {
+	if err := g.run(s.piece); err != nil {
 		return err
 	}
 	if usage {
@@ -43,10 +43,11 @@ func (g *generation) stream(deltas deltaSeq) error {
 	for i := range s.texts {
 		g.logText(i, s.texts[i].String())
 	}
+	g.x.settle()
 	return unsent(g.x.stream.Done())
 }
 
-// piece sends what one delta holds: nothing, text, the end, or text and the end.
+// piece sends what one delta holds: nothing, text, a piece of a call, the end, or text and the end.
 func (s *chatStream) piece(d Delta) error {
 	if d.Start != nil {
 		if err := s.open(); err != nil {
@@ -59,10 +60,15 @@ func (s *chatStream) piece(d Delta) error {
 	if d.Text != "" || len(d.Tokens) > 0 {
 		s.text = d.Text
 		c := openai.ChunkChoice{Index: d.Choice, Delta: openai.Delta{Content: &s.text}}
-		if s.g.ask.Logprobs {
+		if s.g.asks[0].Logprobs {
 			c.Logprobs = &openai.Logprobs{Content: wireLogprobs(d.Tokens)}
 		}
 		if err := s.send(c); err != nil {
+			return err
+		}
+	}
+	if d.Call != nil {
+		if err := s.callPiece(d.Choice, *d.Call); err != nil {
 			return err
 		}
 	}
@@ -73,14 +79,29 @@ func (s *chatStream) piece(d Delta) error {
 	return s.send(openai.ChunkChoice{Index: d.Choice, FinishReason: &reason})
 }
 
+// callPiece sends the head of a call, its arguments, or both, each in a chunk of its own.
+func (s *chatStream) callPiece(choice int, c CallDelta) error {
+	c0 := &s.call[0]
+	if c.Name != "" {
+		*c0 = openai.ToolCallDelta{
+			Index: c.Index, ID: "call_" + s.g.x.h.newID(), Type: "function", Function: openai.FunctionCallDelta{Name: c.Name},
+		}
+		if err := s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{ToolCalls: s.call[:]}}); err != nil {
+			return err
+		}
+	}
+	if c.Arguments == "" {
+		return nil
+	}
+	*c0 = openai.ToolCallDelta{Index: c.Index, Function: openai.FunctionCallDelta{Arguments: c.Arguments}}
+	return s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{ToolCalls: s.call[:]}})
+}
+
 // open sends the headers, and the role of every choice.
 func (s *chatStream) open() error {
-	x := s.g.x
-	s.g.headers(s.g.times.latency(0))
-	x.status = http.StatusOK
-	x.stream = openai.NewStream(x.w, openai.StreamOptions{WriteTimeout: x.h.o.WriteTimeout, KeepAlive: x.h.o.KeepAlive})
+	s.g.open()
 	empty := ""
-	for i := range s.g.ask.N {
+	for i := range s.g.choices {
 		role := openai.Delta{Role: "assistant", Content: &empty, Refusal: openai.Nullable[string]{Set: true}}
 		if err := s.send(openai.ChunkChoice{Index: i, Delta: role}); err != nil {
 			return err

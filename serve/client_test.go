@@ -9,6 +9,7 @@ import (
 
 	oai "github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/responses"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -52,7 +53,7 @@ func TestOfficialClient(t *testing.T) {
 	assert.Equal(t, "stop", res.Choices[0].FinishReason)
 	assert.Len(t, res.Choices[0].Logprobs.Content, 4)
 	assert.EqualValues(t, 17, res.Usage.TotalTokens)
-	assert.Equal(t, []Message{{"system", "Opening hours: 9-17.\n\nBe short."}, {"user", "When do you open?"}}, got.Messages)
+	assert.Equal(t, []Message{{Role: "system", Content: "Opening hours: 9-17.\n\nBe short."}, {Role: "user", Content: "When do you open?"}}, got.Messages)
 	assert.InDelta(t, 1.1, got.Sampling.RepetitionPenalty, 0)
 	assert.Equal(t, []string{"END"}, got.Stop)
 
@@ -119,4 +120,60 @@ func TestOfficialClientErrors(t *testing.T) {
 	require.True(t, stream.Next())
 	require.NoError(t, stream.Close())
 	eventually(t, "free", func() bool { return m.inside.Load() == 0 })
+}
+
+func TestOfficialClientOnOtherRoutes(t *testing.T) {
+	m := &embedder{fakeModel: *hello()}
+	c := officialClient(t, m, HandlerOptions{})
+	ctx := t.Context()
+	const model = "acme/handbook-qa"
+	completion, err := c.Completions.New(ctx, oai.CompletionNewParams{Model: model, Prompt: oai.CompletionNewParamsPromptUnion{OfString: oai.String("Say")}, Logprobs: oai.Int(1)})
+	require.NoError(t, err)
+	assert.Equal(t, "Hello, wörld!", completion.Choices[0].Text)
+	assert.Len(t, completion.Choices[0].Logprobs.Tokens, 4)
+	pieces := c.Completions.NewStreaming(ctx, oai.CompletionNewParams{Model: model, Prompt: oai.CompletionNewParamsPromptUnion{OfArrayOfTokens: []int64{1, 2}}})
+	text := ""
+	for pieces.Next() {
+		for _, choice := range pieces.Current().Choices {
+			text += choice.Text
+		}
+	}
+	require.NoError(t, pieces.Err())
+	assert.Equal(t, "Hello, wörld!", text)
+
+	vectors, err := c.Embeddings.New(ctx, oai.EmbeddingNewParams{Model: model, Input: oai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"a", "b"}}})
+	require.NoError(t, err)
+	assert.Len(t, vectors.Data[1].Embedding, 2)
+
+	ask := responses.ResponseNewParams{Model: model, Instructions: oai.String("Be brief."), Input: responses.ResponseNewParamsInputUnion{OfString: oai.String("hi")}}
+	whole, err := c.Responses.New(ctx, ask)
+	require.NoError(t, err)
+	assert.Equal(t, "Hello, wörld!", whole.OutputText())
+	assert.EqualValues(t, 12, whole.Usage.TotalTokens)
+	assert.EqualValues(t, "completed", whole.Status)
+	stream := c.Responses.NewStreaming(ctx, ask)
+	text = ""
+	var last responses.ResponseStreamEventUnion
+	for stream.Next() {
+		if last = stream.Current(); last.Type == "response.output_text.delta" {
+			text += last.Delta
+		}
+	}
+	require.NoError(t, stream.Err())
+	assert.Equal(t, "Hello, wörld!", text)
+	assert.Equal(t, "response.completed", last.Type)
+	assert.Equal(t, "Hello, wörld!", last.Response.OutputText())
+
+	calls := officialClient(t, calling(), HandlerOptions{})
+	p := params()
+	p.Tools = []oai.ChatCompletionToolUnionParam{oai.ChatCompletionFunctionTool(oai.FunctionDefinitionParam{Name: "f"}), oai.ChatCompletionFunctionTool(oai.FunctionDefinitionParam{Name: "g"})}
+	streamed := calls.Chat.Completions.NewStreaming(ctx, p)
+	acc := oai.ChatCompletionAccumulator{}
+	for streamed.Next() {
+		require.True(t, acc.AddChunk(streamed.Current()))
+	}
+	require.NoError(t, streamed.Err())
+	require.Len(t, acc.Choices[0].Message.ToolCalls, 2)
+	assert.JSONEq(t, `{"a":1}`, acc.Choices[0].Message.ToolCalls[0].Function.Arguments)
+	assert.Equal(t, "tool_calls", acc.Choices[0].FinishReason)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/docent-ml/docent/internal/hub"
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/lm/text"
@@ -38,9 +39,15 @@ type EngineOptions struct {
 	// the next version of a model, or the base beside the tuned one, then compiles nothing.
 	Like *Engine
 
+	// Warm compiles what ordinary requests need before Load returns, so that the first ones do not wait for it.
+	Warm bool
+
 	Slots      int // sequences generated together; 0 = 8
 	MaxContext int // most tokens of prompt and answer; 0 = what the model was made for
-	MaxQueue   int // requests that wait for a slot; more are ErrBusy; 0 = 64
+	// PrefixBytes bounds the memory that keeps the computed beginnings of prompts, such as a system message or the
+	// conversation so far, for requests that begin alike; 0 = 256 MB, negative = none.
+	PrefixBytes int64
+	MaxQueue    int // requests that wait for a slot; more are ErrBusy; 0 = 64
 	// QueueTimeout is the longest such wait; then it is ErrQueueTimeout. 0 = one minute.
 	QueueTimeout time.Duration
 
@@ -64,6 +71,10 @@ type Engine struct {
 	context  int
 	info     Info
 	eos      map[int32]bool
+	prefix   int                 // special tokens that the model wants in front of a text
+	calls    *grammar.ToolFormat // nil: the template knows no functions
+	grammars grammar.Cache
+	writes   func() (*grammar.Vocabulary, error) // made when it is first needed
 	log      *slog.Logger
 
 	mu       sync.Mutex
@@ -110,7 +121,7 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w: the folder has no tokenizer.json", ref, ErrBadModel)
 	}
-	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext}
+	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes}
 	if o.Like != nil {
 		io.Programs = o.Like.programs
 	}
@@ -118,6 +129,13 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+	}
+	if o.Warm {
+		if err := slots.Warm(); err != nil {
+			slots.Close()
+			m.Close()
+			return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+		}
 	}
 	e := &Engine{
 		model: m, slots: slots, programs: slots.Programs(), context: slots.Context(), eos: map[int32]bool{}, log: log,
@@ -132,7 +150,13 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	for _, id := range m.EOS() {
 		e.eos[int32(id)] = true
 	}
+	e.prefix = specialPrefix(m.Tokenizer)
 	e.info = describe(m, e.context)
+	if f, ok := e.findTools(); ok {
+		e.calls, e.info.Tools = &f, true
+	}
+	e.info.Constrained = true
+	e.writes = sync.OnceValues(e.newVocabulary)
 	go e.run()
 	return e, nil
 }
@@ -214,17 +238,25 @@ func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Delta, error
 	}
 }
 
-// prompt renders and tokenises a conversation.
+// prompt renders and tokenises a conversation, or a text that is to be continued.
 func (e *Engine) prompt(r Request) (ids []int32, dropped int, err error) {
-	messages := make([]text.Message, len(r.Messages))
-	for i, m := range r.Messages {
-		messages[i] = text.Message{Role: m.Role, Content: m.Content}
+	if r.Prompt != nil {
+		ids, _ = e.encode(*r.Prompt)
+		return ids, 0, nil
+	}
+	messages, o := templateMessages(r.Messages), text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs}
+	if len(r.Tools.List) > 0 {
+		if e.calls != nil {
+			o.Tools = templateTools(r.Tools.List)
+		} else {
+			messages = toldOfTools(messages, r.Tools.List)
+		}
 	}
 	if e.model.Chat == nil {
 		prompt, dropped := text.QAPrompt(messages)
 		return e.model.Tokenizer.EncodeQA(prompt), dropped, nil
 	}
-	ids, err = e.model.Chat.Encode(messages, text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs})
+	ids, err = e.model.Chat.Encode(messages, o)
 	if errors.Is(err, text.ErrTemplate) {
 		return nil, 0, &TemplateError{Reason: err.Error()}
 	}

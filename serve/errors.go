@@ -35,6 +35,15 @@ func (e *TemplateError) Error() string {
 	return "the model's chat template refuses the conversation: " + e.Reason
 }
 
+// SchemaError says that a JSON Schema of the request has something that constrained decoding does not know: 422.
+type SchemaError struct {
+	Tool   int   // place in Request.Tools.List whose parameters it is; -1: the schema of Request.Format
+	Path   []any // where in it: names and indices
+	Reason string
+}
+
+func (e *SchemaError) Error() string { return "the schema is not supported: " + e.Reason }
+
 // loadError is a failed load, fresh or remembered.
 type loadError struct {
 	id    string
@@ -65,10 +74,10 @@ func apiError(err error) *openai.Error {
 		return e
 	}
 	if e, ok := errors.AsType[*ContextLengthError](err); ok {
-		return openai.NewError(openai.CodeContextLengthExceeded, e.Error()).WithParam("messages")
+		return openai.NewError(openai.CodeContextLengthExceeded, e.Error())
 	}
 	if e, ok := errors.AsType[*TemplateError](err); ok {
-		return openai.NewError(openai.CodeTemplate, e.Error()).WithParam("messages")
+		return openai.NewError(openai.CodeTemplate, e.Error())
 	}
 	load, loading := errors.AsType[*loadError](err)
 	switch {

@@ -29,14 +29,18 @@ type exchange struct {
 	began  time.Time
 	id     string // of the request
 
-	entered bool           // counts as running
-	stream  *openai.Stream // once streaming has begun, nothing but events can be sent
-	cut     bool           // the stream broke off: abort the connection
+	entered bool                // counts as running
+	stream  *openai.Stream      // once streaming has begun, nothing but events can be sent
+	cut     bool                // the stream broke off: abort the connection
+	failing func(*openai.Error) // how a stream that has events of its own tells of a failure
 
-	// for the log line
+	// for the log line and the metrics
 	route, key, model string
 	status            int
+	code              openai.Code
 	tokens            openai.Usage
+	firstToken        time.Duration
+	settled           bool
 	err               error
 }
 
@@ -77,6 +81,7 @@ func (x *exchange) end() {
 	}
 	x.unbind()
 	x.cancel(nil)
+	x.settle()
 	x.logLine()
 	if x.entered {
 		x.h.leave()
@@ -84,6 +89,16 @@ func (x *exchange) end() {
 	if x.cut {
 		panic(http.ErrAbortHandler) // closes the connection: nobody takes the stream for complete
 	}
+}
+
+// settle counts the request, once: before its last bytes go out, so that a client that has its answer sees it counted.
+func (x *exchange) settle() {
+	if x.settled {
+		return
+	}
+	x.settled = true
+	x.h.rates.charge(x.key, x.tokens.TotalTokens)
+	x.observe()
 }
 
 // path is what the client asked for, with the prefix that the host may have stripped, without the query.
@@ -111,6 +126,7 @@ func (x *exchange) respond(status int, v any) error {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Length", strconv.Itoa(body.Len()))
 	x.status = status
+	x.settle()
 	x.write(func() {
 		x.w.WriteHeader(status)
 		_, x.err = x.w.Write(body.Bytes())
@@ -142,19 +158,29 @@ func (x *exchange) fail(err error) {
 		e.Status = x.h.o.ValidationStatus
 	}
 	e.Path, e.RequestID = x.path(), x.id
-	x.status = e.Status
+	x.status, x.code = e.Status, e.Code
 	if errors.Is(err, errGone) {
 		x.status = statusClientGone
 	}
+	x.settle()
 	if x.stream != nil {
 		x.cut = true
-		_ = x.stream.Send(openai.ErrorResponse{Error: e}) // the log line has err already
+		x.breakOff(e)
 		return
 	}
 	if e.Status == http.StatusRequestTimeout || e.Status == http.StatusRequestEntityTooLarge {
 		x.w.Header().Set("Connection", "close")
 	}
 	x.write(func() { openai.WriteError(x.w, e) })
+}
+
+// breakOff tells the client of a stream what happened; the log line has the error already.
+func (x *exchange) breakOff(e *openai.Error) {
+	if x.failing != nil {
+		x.failing(e)
+		return
+	}
+	_ = x.stream.Send(openai.ErrorResponse{Error: e})
 }
 
 // ended is the error of a request whose context has ended: by Close, or from outside.

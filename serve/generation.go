@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/docent-ml/docent/openai"
 )
@@ -17,42 +18,95 @@ type deltaSeq = iter.Seq2[Delta, error]
 
 // generation follows one answer, streamed or not: it counts, measures, and checks that the model keeps to its contract.
 type generation struct {
-	x           *exchange
-	req         *openai.ChatCompletionRequest
-	ask         Request
-	id          string // of the completion
-	created     int64
+	x       *exchange
+	id      string // of the completion
+	created int64
+	wanted  int        // tokens of each choice, as the client or the default says
+	fields  fieldNames // of the route's request, for errors that only the model can find
+
+	model       Model
 	fingerprint string
+	asks        []Request // one for each prompt, all with the same N
+	choices     int       // of all prompts together
 
 	usage  openai.Usage
 	finish []Finish // for each choice, "" while it runs
 	times  stopwatch
 }
 
-func newGeneration(x *exchange, req *openai.ChatCompletionRequest) *generation {
-	return &generation{
-		x: x, req: req, id: "chatcmpl-" + x.h.newID(), created: time.Now().Unix(),
+func newGeneration(x *exchange, prefix string, limit *int) *generation {
+	g := &generation{
+		x: x, id: prefix + x.h.newID(), created: time.Now().Unix(), wanted: x.h.o.DefaultMaxTokens,
 		times: stopwatch{arrived: x.began, asked: time.Now()},
+	}
+	override(&g.wanted, limit)
+	return g
+}
+
+// acquire finds the model, loading it if need be. The caller releases it.
+func (g *generation) acquire(id string, ignored []string) (*loaded, error) {
+	x := g.x
+	x.model = id
+	if len(ignored) > 0 {
+		x.w.Header().Set("X-Docent-Ignored", headerList(ignored))
+	}
+	if !x.h.mayUse(x, id) {
+		return nil, notAllowed(id)
+	}
+	lease, waited, err := x.h.pool.acquire(x.ctx, id)
+	switch {
+	case errors.Is(err, ErrModelNotFound):
+		return nil, modelNotFound(id)
+	case err != nil && x.ctx.Err() != nil:
+		return nil, x.ended()
+	case err != nil:
+		return nil, err
+	}
+	if waited {
+		g.times.loaded()
+	}
+	return lease, nil
+}
+
+// begin sets what the model is asked.
+func (g *generation) begin(lease *loaded, asks ...Request) {
+	g.model, g.fingerprint, g.asks = lease.model, lease.info.Fingerprint, asks
+	g.choices = len(asks) * asks[0].N
+	if g.x.h.o.LogContent {
+		for _, ask := range asks {
+			if ask.Prompt != nil {
+				g.x.h.log.Info("prompt", "request_id", g.x.id, "text", ask.Prompt.Text, "tokens", ask.Prompt.Tokens)
+			} else {
+				g.x.h.log.Info("prompt", "request_id", g.x.id, "messages", ask.Messages)
+			}
+		}
 	}
 }
 
-// run goes through the answer. Every delta is passed on after it was counted; the first has Start.
-func (g *generation) run(deltas deltaSeq, each func(Delta) error) error {
-	g.finish = make([]Finish, g.ask.N)
-	started := false
-	for d, err := range deltas {
+// run goes through the answer. Every delta is passed on after it was counted; the first ones, one for each prompt, have
+// Start.
+func (g *generation) run(each func(Delta) error) error {
+	g.finish = make([]Finish, g.choices)
+	started := 0
+	g.x.h.waiting.Add(1)
+	wait := sync.OnceFunc(func() { g.x.h.waiting.Add(-1) })
+	defer wait()
+	for d, err := range together(g.x.ctx, g.model, g.asks) {
 		if err != nil {
 			return g.failed(err)
 		}
-		if (d.Start != nil) == started || d.Choice < 0 || d.Choice >= g.ask.N || g.finish[d.Choice] != "" {
+		if (d.Start != nil) != (started < len(g.asks)) || d.Choice < 0 || d.Choice >= g.choices || g.finish[d.Choice] != "" {
 			return g.failed(fmt.Errorf("serve: the model sent a piece of choice %d out of order", d.Choice))
 		}
-		if !started {
-			started = true
+		if d.Start != nil {
+			started++
 			g.start(*d.Start)
+			wait()
 		}
 		if d.Sampled > 0 {
-			g.times.sampled()
+			if g.times.sampled() {
+				g.x.firstToken = time.Since(g.x.began)
+			}
 			g.usage.CompletionTokens += d.Sampled
 			g.usage.TotalTokens += d.Sampled
 		}
@@ -74,20 +128,29 @@ func (g *generation) run(deltas deltaSeq, each func(Delta) error) error {
 func (g *generation) start(s Start) {
 	g.times.started()
 	g.x.h.queue.admitted()
-	g.usage = openai.Usage{
-		PromptTokens: s.PromptTokens, TotalTokens: s.PromptTokens,
-		PromptTokensDetails: openai.PromptTokensDetails{CachedTokens: s.CachedTokens},
-	}
+	g.usage.PromptTokens += s.PromptTokens
+	g.usage.TotalTokens += s.PromptTokens
+	g.usage.PromptTokensDetails.CachedTokens += s.CachedTokens
 	header := g.x.w.Header()
-	wanted := g.x.h.o.DefaultMaxTokens
-	if n := g.req.TokenLimit(); n != nil {
-		wanted = *n
-	}
-	if s.MaxTokens < wanted {
+	if s.MaxTokens < g.wanted {
 		header.Set("X-Docent-Clamped", "max_tokens="+strconv.Itoa(s.MaxTokens))
 	}
 	if s.DroppedMessages > 0 {
 		header.Set("X-Docent-Dropped-Messages", strconv.Itoa(s.DroppedMessages))
+	}
+}
+
+// open begins the stream.
+func (g *generation) open() {
+	x := g.x
+	g.headers(g.times.latency(0))
+	x.status = http.StatusOK
+	x.stream = openai.NewStream(x.w, openai.StreamOptions{WriteTimeout: x.h.o.WriteTimeout, KeepAlive: x.h.o.KeepAlive})
+}
+
+func (g *generation) logText(choice int, text string) {
+	if g.x.h.o.LogContent {
+		g.x.h.log.Info("answer", "request_id", g.x.id, "choice", choice, "text", text)
 	}
 }
 
@@ -98,6 +161,9 @@ func (g *generation) failed(err error) error {
 	}
 	if errors.Is(err, ErrBusy) {
 		g.x.h.queue.full()
+	}
+	if e, ok := errors.AsType[*SchemaError](err); ok {
+		return g.fields.schemaFault(e)
 	}
 	return &generateError{err}
 }
@@ -132,10 +198,12 @@ func (s *stopwatch) loaded() {
 func (s *stopwatch) started() { s.start = time.Now() }
 
 // sampled: there is a token. The first one ends the reading of the prompt.
-func (s *stopwatch) sampled() {
+func (s *stopwatch) sampled() (first bool) {
 	if s.first.IsZero() {
 		s.first = time.Now()
+		return true
 	}
+	return false
 }
 
 func (s *stopwatch) ended() { s.end = time.Now() }
@@ -162,25 +230,15 @@ func (s *stopwatch) latency(tokens int) openai.Latency {
 // ms is in milliseconds, to the microsecond.
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// wireLogprobs writes token bytes as the API wants them.
-func wireLogprobs(tokens []TokenLogprob) []openai.TokenLogprob {
-	out := make([]openai.TokenLogprob, len(tokens))
-	for i, t := range tokens {
-		out[i] = openai.TokenLogprob{Token: lossy(t.Bytes), Logprob: t.Logprob, Bytes: ints(t.Bytes), TopLogprobs: make([]openai.TopLogprob, len(t.Top))}
-		for j, alt := range t.Top {
-			out[i].TopLogprobs[j] = openai.TopLogprob{Token: lossy(alt.Bytes), Logprob: alt.Logprob, Bytes: ints(alt.Bytes)}
+// headerList joins field names that a stranger chose into a header value.
+func headerList(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = name
+		plain := func(r rune) bool { return r > ' ' && r < 0x7f && r != ',' && r != '"' }
+		if strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+			list[i] = strconv.QuoteToASCII(name)
 		}
 	}
-	return out
-}
-
-// lossy is the text of a token, with U+FFFD for what is only a part of a character.
-func lossy(b []byte) string { return strings.ToValidUTF8(string(b), string(utf8.RuneError)) }
-
-func ints(b []byte) []int {
-	out := make([]int, len(b))
-	for i, c := range b {
-		out[i] = int(c)
-	}
-	return out
+	return strings.Join(list, ", ")
 }

@@ -21,7 +21,7 @@ func TestGoldenSmolLM2(t *testing.T) {
 			t.Run(want.Messages[len(want.Messages)-1].Content, func(t *testing.T) {
 				r := Request{N: 1, IgnoreEOS: false}
 				for _, m := range want.Messages {
-					r.Messages = append(r.Messages, Message{m.Role, m.Content})
+					r.Messages = append(r.Messages, Message{Role: m.Role, Content: m.Content})
 				}
 				ids, _, err := e.prompt(r)
 				require.NoError(t, err)

@@ -26,6 +26,10 @@ type healthReport struct {
 	Degradations []Degradation `json:"degradations"`
 }
 
+type liveReport struct {
+	Status string `json:"status"`
+}
+
 type modelHealth struct {
 	ID    string  `json:"id"`
 	Ready bool    `json:"ready"`
@@ -35,21 +39,14 @@ type modelHealth struct {
 
 // live tells that the process answers.
 func (h *Handler) live(x *exchange) error {
-	return x.respond(http.StatusOK, struct {
-		Status string `json:"status"`
-	}{"ok"})
+	return x.respond(http.StatusOK, liveReport{"ok"})
 }
 
 // health tells whether requests can be served. It waits for nothing: neither for the registry nor for a model.
 func (h *Handler) health(x *exchange) error {
-	models, wrong, listing := h.pool.status()
+	models, listing, wrong := h.condition()
 	report := healthReport{
-		Version: h.o.Version, UptimeS: int64(time.Since(h.started).Seconds()),
-		Models: []modelHealth{}, Degradations: append([]Degradation{}, wrong...),
-	}
-	if since, ok := h.queue.state(); ok {
-		report.Degradations = append(report.Degradations,
-			Degradation{"queue_saturated", "requests are refused because the queue is full", "engine", since.Unix()})
+		Version: h.o.Version, UptimeS: int64(time.Since(h.started).Seconds()), Models: []modelHealth{}, Degradations: wrong,
 	}
 	loading := listing
 	for _, m := range models {
@@ -57,13 +54,6 @@ func (h *Handler) health(x *exchange) error {
 		loading = loading || m.state == "loading"
 		// A cold model counts although its files may not have been checked: the first request will load it.
 		report.Ready = report.Ready || m.ready || m.state == "cold"
-		if m.state == "warm" && m.info.Prompt == PromptPlain {
-			report.Degradations = append(report.Degradations,
-				Degradation{"no_chat_template", "the model " + m.ID + " has no chat template; a generic prompt is used", "model", m.since.Unix()})
-		}
-	}
-	if h.o.Degradations != nil {
-		report.Degradations = append(report.Degradations, h.o.Degradations()...)
 	}
 
 	status := http.StatusOK
@@ -81,6 +71,24 @@ func (h *Handler) health(x *exchange) error {
 	}
 	x.w.Header().Set("Cache-Control", "no-store")
 	return x.respond(status, report)
+}
+
+// condition is what is known of the models, whether their first list is still being fetched, and all that is wrong.
+func (h *Handler) condition() (models []modelState, listing bool, wrong []Degradation) {
+	models, wrong, listing = h.pool.status()
+	wrong = append([]Degradation{}, wrong...)
+	if since, ok := h.queue.state(); ok {
+		wrong = append(wrong, Degradation{"queue_saturated", "requests are refused because the queue is full", "engine", since.Unix()})
+	}
+	for _, m := range models {
+		if m.state == "warm" && m.info.Prompt == PromptPlain {
+			wrong = append(wrong, Degradation{"no_chat_template", "the model " + m.ID + " has no chat template; a generic prompt is used", "model", m.since.Unix()})
+		}
+	}
+	if h.o.Degradations != nil {
+		wrong = append(wrong, h.o.Degradations()...)
+	}
+	return models, listing, wrong
 }
 
 func (m modelState) health() modelHealth {

@@ -5,8 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/text"
+	"github.com/docent-ml/docent/openai"
 )
 
 // job is one request inside the engine. All but out and the context belongs to the engine's loop.
@@ -18,6 +20,11 @@ type job struct {
 	start  Start
 	out    *mailbox
 	taken  chan struct{} // closed when the job leaves the queue
+	embed  bool          // only the vector of the text is wanted
+	vector []float32
+	calls  *grammar.ToolFormat // nil: no calls are looked for
+	form   *grammar.Grammar    // nil: any text
+	writes *grammar.Vocabulary // with form
 
 	prompt   *infer.Prompt // while it is computed and until every choice has a slot
 	first    []float32     // logits behind the prompt
@@ -36,6 +43,7 @@ type sequence struct {
 	sampler    *sampler
 	stream     *text.Stream
 	transcript *transcript
+	calls      *callReader // nil: none are looked for
 }
 
 // newJob does on the caller's goroutine what needs no device.
@@ -44,11 +52,17 @@ func (e *Engine) newJob(ctx context.Context, r Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(ids) == 0 {
+		return nil, openai.Invalid("has no tokens for this model", "prompt")
+	}
 	room := e.context - len(ids)
 	if room < 1 {
 		return nil, &ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
 	}
 	j := &job{r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
+	if err := e.constrain(j); err != nil {
+		return nil, err
+	}
 	j.start = Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	return j, nil

@@ -93,6 +93,15 @@ func (p *Pool) adopt(id string, m Model) *loaded {
 
 // callLoad contains the host's function: a panic in it would end the process, since no handler stands above.
 func (p *Pool) callLoad(ctx context.Context, id string) (m Model, err error) {
+	began := time.Now()
+	defer func() {
+		p.mu.Lock()
+		tell := p.onLoad
+		p.mu.Unlock()
+		if tell != nil {
+			tell(id, time.Since(began), err)
+		}
+	}()
 	defer catch(&err)
 	m, err = p.load(ctx, id)
 	if err == nil && m == nil {

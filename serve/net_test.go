@@ -318,17 +318,27 @@ func TestHeadOnTheWire(t *testing.T) {
 // Ten thousand broken bodies: an answer to each, none of them a 5xx.
 func TestMalformedBodies(t *testing.T) {
 	var log logBuffer
-	h := newHandler(t, hello(), HandlerOptions{Logger: log.logger()})
+	m := &embedder{fakeModel: *hello()}
+	m.info.Tools, m.info.Constrained, m.info.VocabSize = true, true, 1000
+	h := newHandler(t, m, HandlerOptions{Logger: log.logger()})
 	rng := rand.New(rand.NewPCG(11, 13))
-	seeds := []string{
-		plain, with(`"stream":true,"stop":["a"],"logit_bias":{"1":2},"n":2,"logprobs":true,"top_logprobs":3`),
-		with(`"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],"response_format":{"type":"json_schema"}`),
-		`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"\ud83d\ude00"},{"type":"image_url","image_url":{"url":"x"}}]}]}`,
+	tool := `{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}`
+	seeds := []struct{ path, body string }{
+		{"/v1/chat/completions", plain},
+		{"/v1/chat/completions", with(`"stream":true,"stop":["a"],"logit_bias":{"1":2},"n":2,"logprobs":true,"top_logprobs":3`)},
+		{"/v1/chat/completions", with(`"tools":[` + tool + `],"tool_choice":{"type":"function","function":{"name":"f"}},"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{}}}`)},
+		{"/v1/chat/completions", `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"\ud83d\ude00"},{"type":"image_url","image_url":{"url":"x"}}]}]}`},
+		{"/v1/completions", `{"model":"m","prompt":["a","b"],"echo":true,"logprobs":2,"max_tokens":3,"stream":true}`},
+		{"/v1/completions", `{"model":"m","prompt":[[1,2],[3]],"best_of":1}`},
+		{"/v1/embeddings", `{"model":"m","input":["a","b"],"encoding_format":"base64","dimensions":2}`},
+		{"/v1/responses", `{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"x"}]}],"text":{"format":{"type":"text"}},"metadata":{"a":"b"},"stream":true}`},
+		{"/v1/responses", `{"model":"m","input":"x","tools":[{"type":"function","name":"f","parameters":{}}],"tool_choice":"auto"}`},
 	}
 	values := []string{`null`, `true`, `-1`, `1e400`, `"x"`, `[]`, `{}`, `[[[]]]`, `"\u0000"`, `9223372036854775808`, `0.5`, `NaN`, `"` + "\xff" + `"`}
 	statuses := map[int]int{}
 	for i := range 10000 {
-		body := []byte(seeds[rng.IntN(len(seeds))])
+		seed := seeds[rng.IntN(len(seeds))]
+		body := []byte(seed.body)
 		for range 1 + rng.IntN(3) {
 			at := rng.IntN(len(body))
 			switch rng.IntN(5) {
@@ -351,9 +361,9 @@ func TestMalformedBodies(t *testing.T) {
 				break
 			}
 		}
-		w, aborted := do(h, post("/v1/chat/completions", string(body)))
-		require.False(t, aborted, "%d: %q", i, body)
-		require.Less(t, w.Code, 500, "%d: %q", i, body)
+		w, aborted := do(h, post(seed.path, string(body)))
+		require.False(t, aborted, "%d: %s %q", i, seed.path, body)
+		require.Less(t, w.Code, 500, "%d: %s %q", i, seed.path, body)
 		if w.Code != 200 {
 			errorOf(t, w)
 		}

@@ -77,6 +77,7 @@ type Pool struct {
 	leaving  int           // of these, being closed
 	reserved int           // loads that have been promised room
 	change   chan struct{} // closed and replaced when something above may have made room
+	onLoad   func(id string, took time.Duration, err error)
 }
 
 // loaded is a model in memory. Its fields are guarded by Pool.mu, the first four never change.
@@ -202,6 +203,13 @@ func (p *Pool) acquire(ctx context.Context, id string) (h *loaded, waited bool, 
 		p.changed()
 	}
 	return nil, true, context.Cause(ctx)
+}
+
+// observeLoads has f called at the end of each load.
+func (p *Pool) observeLoads(f func(id string, took time.Duration, err error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.onLoad = f
 }
 
 func (p *Pool) release(h *loaded) {

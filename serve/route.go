@@ -10,10 +10,11 @@ import (
 
 // route is one endpoint.
 type route struct {
-	name   string // as in the log; never what the client sent
-	post   bool   // else GET and HEAD
-	health bool   // open without a key, also while shutting down
-	serve  func(*exchange) error
+	name  string // as in the log; never what the client sent
+	post  bool   // else GET and HEAD
+	probe bool   // open without a key, also while shutting down
+	meta  bool   // open without a key, unless ProtectMeta
+	serve func(*exchange) error
 }
 
 // find is the route of a path as the handler sees it, and the model id in it. It is done by hand since http.ServeMux
@@ -29,9 +30,15 @@ func (h *Handler) find(path string) (rt route, id string) {
 	}
 	switch path {
 	case "/health", "/health/ready":
-		return route{name: path, health: true, serve: h.health}, ""
+		return route{name: path, probe: true, serve: h.health}, ""
 	case "/health/live":
-		return route{name: path, health: true, serve: h.live}, ""
+		return route{name: path, probe: true, serve: h.live}, ""
+	case "/openapi.json":
+		return route{name: path, meta: true, serve: h.openAPI}, ""
+	case "/metrics":
+		if h.o.Metrics != nil {
+			return route{name: path, meta: true, serve: h.metrics}, ""
+		}
 	}
 	rest, ok := strings.CutPrefix(path, "/v1/")
 	if !ok {
@@ -45,6 +52,12 @@ func (h *Handler) find(path string) (rt route, id string) {
 		return route{name: "/v1/models", serve: h.models}, ""
 	case "chat/completions":
 		return route{name: "/v1/chat/completions", post: true, serve: h.chat}, ""
+	case "completions":
+		return route{name: "/v1/completions", post: true, serve: h.completions}, ""
+	case "embeddings":
+		return route{name: "/v1/embeddings", post: true, serve: h.embeddings}, ""
+	case "responses":
+		return route{name: "/v1/responses", post: true, serve: h.responses}, ""
 	}
 	// URL.Path is decoded already, so a slash of the id may have come plain or as %2F.
 	if id, ok := strings.CutPrefix(rest, "models/"); ok && id != "" {
@@ -57,6 +70,7 @@ func (h *Handler) find(path string) (rt route, id string) {
 func (h *Handler) dispatch(x *exchange) error {
 	rt, id := h.find(x.r.URL.Path)
 	x.route = rt.name
+	crossSite := x.allowOrigin()
 	if rt.serve == nil {
 		return openai.NewError(openai.CodeRouteNotFound, "there is nothing at this path")
 	}
@@ -64,11 +78,14 @@ func (h *Handler) dispatch(x *exchange) error {
 	if rt.post {
 		allow = "POST"
 	}
+	if crossSite && x.r.Method == http.MethodOptions {
+		return x.preflight(allow)
+	}
 	if m := x.r.Method; (m == http.MethodPost) != rt.post || !rt.post && m != http.MethodGet && m != http.MethodHead {
 		x.w.Header().Set("Allow", allow)
 		return openai.NewError(openai.CodeMethodNotAllowed, fmt.Sprintf("the method is not allowed here, use %s", allow))
 	}
-	if rt.health {
+	if rt.probe || rt.meta && !h.o.ProtectMeta {
 		return rt.serve(x)
 	}
 	if err := h.enter(); err != nil {
@@ -83,8 +100,18 @@ func (h *Handler) dispatch(x *exchange) error {
 	if err := h.authenticate(x); err != nil {
 		return err
 	}
-	if id != "" {
-		x.model = id
+	if rt.post {
+		if err := h.rates.take(x.key, x.w.Header()); err != nil {
+			return err
+		}
 	}
+	x.model = id
 	return rt.serve(x)
+}
+
+// metrics is GET /metrics.
+func (h *Handler) metrics(x *exchange) error {
+	x.status = http.StatusOK
+	x.write(func() { h.o.Metrics.ServeHTTP(x.w, x.r) })
+	return nil
 }

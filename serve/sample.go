@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+
+	"github.com/docent-ml/docent/internal/lm/grammar"
 )
 
 var (
@@ -25,6 +27,9 @@ type sampler struct {
 
 	logprobs bool
 	top      int // alternatives asked for
+
+	state *grammar.State // the form that the answer is kept to; nil: none
+	words int            // of its masks
 }
 
 type tokenCount struct {
@@ -38,6 +43,7 @@ type workspace struct {
 	heap   []scored
 	kept   []scored
 	top    []ranked
+	mask   []uint64
 }
 
 type scored struct {
@@ -104,10 +110,13 @@ func (s *sampler) next(row []float32, w *workspace) (token, error) {
 		return token{}, err
 	}
 	scores := row
-	if s.shapes() {
+	if s.shapes() || s.state != nil {
 		w.scores = append(w.scores[:0], row...)
 		scores = w.scores
 		s.shape(scores)
+		if s.state != nil {
+			s.forbid(scores, row, w)
+		}
 		if best, err = argmax(scores); err != nil {
 			return token{}, err
 		}
@@ -119,6 +128,9 @@ func (s *sampler) next(row []float32, w *workspace) (token, error) {
 	if s.logprobs {
 		t.top = w.mostLikely(row, s.top)
 		t.logprob = float64(row[t.id]) - logSumExp(row)
+	}
+	if s.state != nil && !s.state.Accept(t.id) {
+		return token{}, errNoToken
 	}
 	s.history = append(s.history, t.id)
 	if s.index != nil {
@@ -153,12 +165,12 @@ func (s *sampler) shapes() bool {
 
 // shape applies penalties, ban and bias.
 func (s *sampler) shape(scores []float32) {
-	if r := float32(s.p.RepetitionPenalty); r != 1 {
+	if r := s.p.RepetitionPenalty; r != 1 {
 		for _, c := range s.counts {
-			if x := &scores[c.id]; *x < 0 {
-				*x *= r
-			} else {
-				*x /= r
+			if x := float64(scores[c.id]); x < 0 {
+				scores[c.id] = float32(x * r)
+			} else { // a penalty of nearly nothing makes what is there certain, not infinite
+				scores[c.id] = float32(min(x/r, math.MaxFloat32))
 			}
 		}
 	}

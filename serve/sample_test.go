@@ -308,3 +308,13 @@ func BenchmarkSample(b *testing.B) {
 		})
 	}
 }
+
+// The smallest penalty that may be asked for drives no logit out of the finite numbers.
+func TestTinyRepetitionPenalty(t *testing.T) {
+	for _, penalty := range []float64{5e-324, 1e-40, 1e-5} {
+		s := newSampler(Request{Sampling: Sampling{RepetitionPenalty: penalty}}, 0, []int{0, 1, 2}, 4)
+		got, err := s.next([]float32{0, -3, 2, 5}, &workspace{})
+		require.NoError(t, err)
+		assert.Equal(t, 2, got.id)
+	}
+}

@@ -3,8 +3,6 @@ package serve
 import (
 	"slices"
 	"time"
-
-	"github.com/docent-ml/docent/internal/lm/infer"
 )
 
 // loop is the state of the goroutine that owns the device.
@@ -109,29 +107,34 @@ func (l *loop) fill() {
 	if j == nil {
 		return
 	}
+	if j.embed {
+		err := l.embedding(j)
+		l.unfill(j)
+		j.out.end(err)
+		return
+	}
 	var err error
 	if j.prompt == nil {
-		j.prompt, err = l.e.slots.NewPrompt(len(j.ids))
+		if j.r.Echo && j.next == 0 {
+			if err := l.echo(j); err != nil {
+				l.fail(j, err)
+				return
+			}
+		}
+		j.prompt, err = l.e.slots.NewPrompt(j.ids)
 		if j.r.MaxTime > 0 {
 			j.deadline = time.Now().Add(j.r.MaxTime)
 		}
 	}
-	if from := j.promptLen(); err == nil && from < len(j.ids) {
-		j.first, err = l.e.slots.Prefill(j.prompt, j.ids[from:min(from+infer.PieceTokens, len(j.ids))])
+	if err == nil && j.first == nil {
+		j.first, err = l.e.slots.Prefill(j.prompt)
 	}
-	if err == nil && j.promptLen() == len(j.ids) {
+	if err == nil && j.first != nil {
 		err = l.admit(j)
 	}
 	if err != nil {
 		l.fail(j, err)
 	}
-}
-
-func (j *job) promptLen() int {
-	if j.prompt == nil {
-		return 0
-	}
-	return j.prompt.Len()
 }
 
 // admit starts as many choices as there are free slots.
@@ -145,8 +148,14 @@ func (l *loop) admit(j *job) error {
 		s := &sequence{
 			job: j, choice: j.next, slot: slot,
 			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
-			stream:     l.e.model.Tokenizer.NewStream(true),
+			stream:     l.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
 			transcript: newTranscript(j.r, l.e.info.Prompt == PromptQA),
+		}
+		if j.calls != nil {
+			s.calls = newCallReader(*j.calls, j.r.Tools.One)
+		}
+		if j.form != nil {
+			s.sampler.state, s.sampler.words = j.form.Start(j.writes), j.writes.Words()
 		}
 		if j.next == 0 {
 			j.out.put(Delta{Start: &j.start})
@@ -210,12 +219,12 @@ func (l *loop) advance(s *sequence, row []float32) error {
 	d := Delta{Choice: s.choice, Sampled: 1}
 	stopped := false
 	switch {
-	case l.e.eos[s.last] && !s.job.r.IgnoreEOS:
+	case l.e.eos[s.last] && (!s.job.r.IgnoreEOS || s.sampler.state != nil):
 		d.Finish = FinishStop
 	default:
 		d.Text, d.Tokens, stopped = s.transcript.add(s.stream.Push(s.last), l.logprob(s, t))
 		switch {
-		case stopped:
+		case stopped, s.sampler.complete():
 			d.Finish = FinishStop
 		case s.count >= s.job.start.MaxTokens, !s.job.deadline.IsZero() && time.Now().After(s.job.deadline):
 			d.Finish = FinishLength
@@ -229,11 +238,22 @@ func (l *loop) advance(s *sequence, row []float32) error {
 			d.Finish = FinishStop
 		}
 	}
-	s.job.out.put(d)
+	s.put(d)
 	if d.Finish != "" {
 		l.finish(s)
 	}
 	return nil
+}
+
+// put hands a delta on, with the calls found in its text.
+func (s *sequence) put(d Delta) {
+	if s.calls == nil {
+		s.job.out.put(d)
+		return
+	}
+	for _, d := range s.calls.deltas(d) {
+		s.job.out.put(d)
+	}
 }
 
 // logprob describes a token for the answer, when that was asked for.
@@ -241,9 +261,14 @@ func (l *loop) logprob(s *sequence, t token) *TokenLogprob {
 	if !s.job.r.Logprobs {
 		return nil
 	}
-	lp := &TokenLogprob{ID: t.id, Bytes: l.e.model.Tokenizer.Bytes(int32(t.id)), Logprob: t.logprob}
+	lp := l.e.describeToken(t)
+	return &lp
+}
+
+func (e *Engine) describeToken(t token) TokenLogprob {
+	lp := TokenLogprob{ID: t.id, Bytes: e.model.Tokenizer.Bytes(int32(t.id)), Logprob: t.logprob}
 	for _, x := range t.top {
-		lp.Top = append(lp.Top, TokenLogprob{ID: x.id, Bytes: l.e.model.Tokenizer.Bytes(int32(x.id)), Logprob: x.value})
+		lp.Top = append(lp.Top, TokenLogprob{ID: x.id, Bytes: e.model.Tokenizer.Bytes(int32(x.id)), Logprob: x.value})
 	}
 	return lp
 }

@@ -7,15 +7,19 @@
 //	…
 //	err = h.Shutdown(ctx) // answers what runs, refuses the rest, frees the models
 //
+// The routes are those of OpenAI's API for chat completions, completions, embeddings, responses and models, and /health,
+// /openapi.json and, with a [Metrics], /metrics. A Model that is also an [Embedder] makes embeddings.
+//
 // The handler owns no listener, no http.Server and no flags; it sets its time limits through
-// http.NewResponseController, so that those of the host's server cut neither a slow model nor a long stream. CORS,
-// TLS and rate limits are the host's.
+// http.NewResponseController, so that those of the host's server cut neither a slow model nor a long stream. TLS is the
+// host's; keys, rate limits and CORS are options that are off unless asked for.
 //
 // Pool and Handler are safe for concurrent use, and a Model must be.
 package serve
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"time"
 )
@@ -30,9 +34,18 @@ type Model interface {
 	//
 	// The first Delta comes when nothing can fail early any more: the prompt is rendered, tokenised and short enough,
 	// and the request has left the queue. It carries Start. Deltas of the N choices may interleave; each choice ends
-	// with one Delta that has Finish. An error is the last element: a *TemplateError, a *ContextLengthError, ErrBusy,
-	// ErrQueueTimeout, ErrClosed, the context's, or anything else, which is the server's fault.
+	// with one Delta that has Finish. An error is the last element: a *TemplateError, a *ContextLengthError, a
+	// *SchemaError, ErrBusy, ErrQueueTimeout, ErrClosed, the context's, or anything else, which is the server's fault.
 	Generate(ctx context.Context, r Request) iter.Seq2[Delta, error]
+}
+
+// Embedder is a Model that also turns texts into vectors. Without it, the embeddings route refuses the model.
+type Embedder interface {
+	Model
+
+	// Embed returns the vector of unit length for one text, and of how many tokens it was made. Errors are those of
+	// Generate.
+	Embed(ctx context.Context, in Prompt) (vector []float32, tokens int, err error)
 }
 
 // PromptMode says how a conversation becomes a prompt.
@@ -53,12 +66,18 @@ type Info struct {
 	Bytes         int64  // memory held
 	Prompt        PromptMode
 	Defaults      *Sampling // of the model's generation config; nil = temperature 1 and nothing else
+	Tools         bool      // the chat template tells the model of functions
+	Constrained   bool      // Format and forced calls are obeyed
 }
 
-// Request is one conversation to be answered N times.
+// Request is one conversation to be answered, or one text to be continued, N times.
 type Request struct {
 	Messages     []Message      // at most one system message, and it leads; at least one user message
 	TemplateArgs map[string]any // extra variables of the chat template; values as in JSON, numbers int64 or float64
+	Prompt       *Prompt        // instead of all Messages: to be continued as it is
+	Echo         bool           // of a Prompt: Start tells its text and, with Logprobs, its tokens
+	Tools        Tools          // of a conversation
+	Format       Format
 	Sampling     Sampling
 	N            int           // choices, at least 1; choice i draws with seed Seed+i
 	MaxTokens    int           // for each choice, at least 1; the model lowers it to what the context has room for
@@ -69,8 +88,41 @@ type Request struct {
 	TopLogprobs  int  // alternatives for each token, 0 to 20
 }
 
-// Message is one turn: role system, user or assistant. The text is data: control tokens in it mean nothing.
-type Message struct{ Role, Content string }
+// Message is one turn: role system, user, assistant or tool. The text is data: control tokens in it mean nothing.
+type Message struct {
+	Role, Content string
+	Calls         []Call // that the assistant made
+	CallID        string // of a tool's message: the call that it answers
+}
+
+// Call is one call of a function. Arguments is the text of a JSON object.
+type Call struct{ ID, Name, Arguments string }
+
+// Prompt is a text, or the ids of its tokens.
+type Prompt struct {
+	Text   string
+	Tokens []int // win over Text
+}
+
+// Tools are the functions that the model may call. The zero value has none.
+type Tools struct {
+	List []Tool
+	Must bool   // the answer is at least one call
+	Only string // the answer is one call of this function
+	One  bool   // at most one call
+}
+
+// Tool is a function as the model sees it. Parameters is a JSON Schema, nil for a function without any.
+type Tool struct {
+	Name, Description string
+	Parameters        json.RawMessage
+}
+
+// Format constrains the text of an answer. The zero value does not.
+type Format struct {
+	JSON   bool            // the text is one JSON object, or what Schema says
+	Schema json.RawMessage // nil: any object
+}
 
 // Sampling says how the next token is chosen. The zero value is greedy, with everything off.
 type Sampling struct {
@@ -91,9 +143,18 @@ type Delta struct {
 	Start   *Start // on the first Delta of the request, and only there
 	Choice  int    // 0 to N-1
 	Text    string // whole characters that can no longer become part of a stop string
+	Call    *CallDelta
 	Tokens  []TokenLogprob
 	Sampled int    // tokens sampled for this choice since its last Delta, end of sequence and stop strings included
 	Finish  Finish // on the last Delta of a choice, and only there
+}
+
+// CallDelta is a piece of a function call. The first piece of a call has its name; the arguments of all pieces join to
+// one JSON text.
+type CallDelta struct {
+	Index     int // of the call in its choice, counted from 0; a call is complete before the next one begins
+	Name      string
+	Arguments string
 }
 
 // Start tells what is known once the prompt is accepted.
@@ -102,6 +163,11 @@ type Start struct {
 	CachedTokens    int // of these, taken from the prefix cache
 	MaxTokens       int // that each choice may have: Request.MaxTokens or less
 	DroppedMessages int // that the prompt form had no place for
+
+	// With Request.Echo: the prompt's text and, with Request.Logprobs, its tokens. Nothing predicts the first token: its
+	// Logprob is NaN, and it has no Top.
+	EchoText   string
+	EchoTokens []TokenLogprob
 }
 
 // Finish is why a choice ended.
@@ -110,6 +176,8 @@ type Finish string
 const (
 	FinishStop   Finish = "stop"   // end of sequence, or a stop string
 	FinishLength Finish = "length" // MaxTokens, MaxTime, or the context is full
+
+	FinishToolCalls Finish = "tool_calls" // the choice ends with function calls
 )
 
 // TokenLogprob is a returned token with the natural logarithm of its probability in the model's own distribution,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,27 @@ import (
 	"github.com/docent-ml/docent/serve"
 )
 
+// listen opens the address, for HTTPS if there is a certificate.
+func listen(cfg config.Server) (net.Listener, error) {
+	var certificate tls.Certificate
+	if cfg.TLSCert != "" {
+		var err error
+		if certificate, err = tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey); err != nil {
+			return nil, fmt.Errorf("-tls-cert %s and -tls-key %s: %w", cfg.TLSCert, cfg.TLSKey, err)
+		}
+	}
+	l, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w: choose another address with -listen", cfg.Listen, err)
+	}
+	if cfg.TLSCert == "" {
+		return l, nil
+	}
+	return tls.NewListener(l, &tls.Config{
+		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	}), nil
+}
+
 // serveUntil serves until ctx ends and then lets running answers finish. It calls ready with the API's URL once /health
 // answers.
 func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, mux http.Handler, handler *serve.Handler, ready func(url string) error) error {
@@ -19,8 +41,16 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, mux http
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 
-	base := "http://" + reachable(l.Addr().String()) + cfg.Prefix
-	err := waitHealthy(ctx, base+"/health/live")
+	scheme := "http://"
+	client := &http.Client{Transport: &http.Transport{}}
+	if cfg.TLSCert != "" {
+		scheme = "https://"
+		// The certificate is for the server's name, not for this address, and only whether it answers is asked.
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	}
+	base := scheme + reachable(l.Addr().String()) + cfg.Prefix
+	err := waitHealthy(ctx, client, base+"/health/live")
+	client.CloseIdleConnections()
 	if err == nil {
 		err = ready(base + "/v1")
 	}
@@ -46,13 +76,13 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, mux http
 }
 
 // waitHealthy asks until the server answers.
-func waitHealthy(ctx context.Context, url string) error {
+func waitHealthy(ctx context.Context, client *http.Client, url string) error {
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
-		response, err := http.DefaultClient.Do(request)
+		response, err := client.Do(request)
 		if err == nil {
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {

@@ -11,12 +11,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/docent-ml/docent/examples/internal/backend"
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/prometheus"
 )
 
 func main() { program.Main(run) }
@@ -60,19 +62,24 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	handler, err := serve.NewHandler(pool, serve.HandlerOptions{
-		Prefix: cfg.Prefix, APIKeys: keys, MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
-		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, time.Now()), Logger: log,
-	})
+	options := serve.HandlerOptions{
+		Prefix: cfg.Prefix, APIKeys: keys, AllowedOrigins: origins(cfg.Origins), RequestsPerMinute: cfg.RequestRate, TokensPerMinute: cfg.TokenRate,
+		MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
+		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, time.Now()), Logger: log,
+	}
+	if cfg.Metrics {
+		options.Metrics = prometheus.New()
+	}
+	handler, err := serve.NewHandler(pool, options)
 	if err != nil {
 		return errors.Join(err, pool.Close())
 	}
 	// Models are freed before the device is.
 	defer func() { err = errors.Join(err, handler.Close()) }()
 
-	listener, err := net.Listen("tcp", cfg.Listen)
+	listener, err := listen(cfg)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w: choose another address with -listen", cfg.Listen, err)
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.Handle(cfg.Prefix+"/", handler)
@@ -87,12 +94,18 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	})
 }
 
+// origins splits the list of web sites.
+func origins(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
 // degradations tells /health what the program knows.
-func degradations(d *backend.Device, since time.Time) func() []serve.Degradation {
-	if d.Fallback == "" {
-		return nil
-	}
+func degradations(d *backend.Device, m *models, since time.Time) func() []serve.Degradation {
 	return func() []serve.Degradation {
-		return []serve.Degradation{{Code: "cpu_fallback", Message: d.Fallback, Component: "engine", Since: since.Unix()}}
+		wrong := m.degradations()
+		if d.Fallback != "" {
+			wrong = append(wrong, serve.Degradation{Code: "cpu_fallback", Message: d.Fallback, Component: "engine", Since: since.Unix()})
+		}
+		return wrong
 	}
 }

@@ -205,7 +205,7 @@ func TestEarlyClearStops(t *testing.T) {
 		"unknown family":     {[]string{"-model", broken, "-model-name", "x"}, []string{"mystery"}},
 		"no key file":        {[]string{"-model", model, "-api-key-file", filepath.Join(broken, "keys")}, []string{"API keys"}},
 		"address is taken":   {[]string{"-model", model, "-listen", taken}, []string{"listen on " + taken, "-listen"}},
-		"MLflow":             {[]string{"-registry", "http://127.0.0.1:1"}, []string{"file:DIR"}},
+		"MLflow":             {[]string{"-registry", "http://127.0.0.1:1"}, []string{"http://127.0.0.1:1", "start the MLflow server"}},
 		"no such plugin":     {[]string{"-model", model, "-backend", "xla:/no/plugin.so"}, []string{"/no/plugin.so"}},
 		"wrong flag by name": {[]string{"-modle", model}, []string{"modle", "model"}},
 	} {

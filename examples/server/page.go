@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 //go:embed page.html.tmpl
 var pageSource string
 
-// newPage is the program's own route beside the API: how to call it.
+// newPage is the program's own route beside the API: a chat with the models, and how to call them.
 func newPage(cfg config.Server, needsKey bool) http.Handler {
 	page := template.Must(template.New("page").Parse(pageSource)) // a constant, which a test renders
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -20,12 +21,13 @@ func newPage(cfg config.Server, needsKey bool) http.Handler {
 			scheme = "https"
 		}
 		data := struct {
-			URL, Health string
-			Models      []config.ModelRef
-			NeedsKey    bool
-		}{scheme + "://" + r.Host + cfg.Prefix + "/v1", cfg.Prefix + "/health", cfg.Models, needsKey}
+			URL, Prefix, Nonce string
+			Models             []config.ModelRef
+			NeedsKey           bool
+		}{scheme + "://" + r.Host + cfg.Prefix + "/v1", cfg.Prefix, rand.Text(), cfg.Models, needsKey}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "+
+			"frame-ancestors 'none'; script-src 'nonce-"+data.Nonce+"'")
 		page.Execute(w, data) // an error here means that the client has left
 	})
 }

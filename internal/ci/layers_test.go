@@ -18,7 +18,13 @@ var layers = map[string][]string{
 	"openai":  {},
 	"chunk":   {},
 	"dataset": {},
-	"ingest":  {"internal/pdf/...", "github.com/ledongthuc/pdf", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys"},
+	"ingest":  {"internal/pdf/...", "ingest/internal/...", "github.com/ledongthuc/pdf", "golang.org/x/net", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys"},
+
+	"ingest/pdfium": {
+		"ingest", "ingest/internal/...", "internal/pdf/...", "github.com/ledongthuc/pdf", "golang.org/x/net", "golang.org/x/text",
+		"golang.org/x/sync", "golang.org/x/sys", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
+		"github.com/google/uuid", "github.com/jolestar/go-commons-pool/v2", "github.com/gofrs/flock",
+	},
 
 	"registry":              {},
 	"registry/local":        {"registry", "registry/internal/...", "golang.org/x/sys"},
@@ -27,6 +33,8 @@ var layers = map[string][]string{
 
 	"lora":  {"dataset", "internal/...", modules},
 	"serve": {"openai", "internal/...", modules},
+
+	"serve/prometheus": {"serve", "openai", "internal/...", modules},
 }
 
 // modules is in the layers that may bring many: testdata/deps lists them one by one.

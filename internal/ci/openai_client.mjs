@@ -65,6 +65,40 @@ const checks = {
     assert.notEqual(two.choices[0].message.content, one.choices[0].message.content);
   },
 
+  async completionsAndEmbeddings() {
+    const whole = await client.completions.create({ model, prompt: "The exam is", max_tokens: 8, temperature: 0, ignore_eos: true });
+    let text = "";
+    for await (const c of await client.completions.create({ model, prompt: "The exam is", max_tokens: 8, temperature: 0, ignore_eos: true, stream: true }))
+      text += c.choices[0]?.text ?? "";
+    assert.equal(text, whole.choices[0].text);
+    const { data } = await client.embeddings.create({ model, input: ["a", "b"] });
+    assert.equal(data.length, 2);
+    assert(Math.abs(data[0].embedding.reduce((sum, x) => sum + x * x, 0) - 1) < 1e-3);
+  },
+
+  async responses() {
+    const options = { model, input: "When is the exam?", max_output_tokens: 12, temperature: 0, ignore_eos: true };
+    const whole = await client.responses.create(options);
+    assert.equal(whole.status, "incomplete");
+    let text = "", last;
+    for await (const e of await client.responses.create({ ...options, stream: true })) {
+      if (e.type === "response.output_text.delta") text += e.delta;
+      last = e.type;
+    }
+    assert.equal(text, whole.output_text);
+    assert.equal(last, "response.incomplete");
+  },
+
+  async tools() {
+    const parameters = { type: "object", properties: { room: { type: "integer", minimum: 1, maximum: 9 } }, required: ["room"], additionalProperties: false };
+    const tools = [{ type: "function", function: { name: "set_exam", parameters } }];
+    const stream = client.chat.completions.stream({ model, messages, tools, tool_choice: "required", max_tokens: 200, temperature: 0 });
+    const { message, finish_reason } = (await stream.finalChatCompletion()).choices[0];
+    assert.equal(finish_reason, "tool_calls");
+    const { room } = JSON.parse(message.tool_calls[0].function.arguments);
+    assert(room >= 1 && room <= 9, room);
+  },
+
   async errors() {
     for (const [error, code, options] of [
       [OpenAI.NotFoundError, "model_not_found", { model: "nobody/knows-me" }],

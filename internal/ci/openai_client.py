@@ -211,6 +211,123 @@ def check_unknown_field():
     assert "made_up" in response.headers["x-docent-ignored"]
 
 
+def check_completions():
+    def complete(prompt="The exam is", **options):
+        return client.completions.create(model=MODEL, prompt=prompt, temperature=0, **{"max_tokens": 8, "extra_body": GOES_ON, **options})
+
+    one = complete(logprobs=2)
+    assert one.object == "text_completion" and one.choices[0].finish_reason == "length" and one.usage.completion_tokens == 8
+    lp = one.choices[0].logprobs
+    assert len(lp.tokens) == len(lp.token_logprobs) == len(lp.top_logprobs) == len(lp.text_offset) == 8
+    chunks = list(complete(stream=True, stream_options={"include_usage": True}))
+    assert "".join(c.choices[0].text for c in chunks[:-1]) == one.choices[0].text
+    assert chunks[-1].choices == [] and chunks[-1].usage.completion_tokens == 8
+    two = complete(["The exam is", "Hello"], n=2)
+    assert [c.index for c in two.choices] == [0, 1, 2, 3]
+    assert two.choices[0].text == two.choices[1].text == one.choices[0].text != two.choices[2].text
+    echo = complete(echo=True, logprobs=0)
+    assert echo.choices[0].text == "The exam is" + one.choices[0].text
+    assert echo.choices[0].logprobs.token_logprobs[0] is None and "".join(echo.choices[0].logprobs.tokens).startswith("The exam is")
+    for options in [{"suffix": "x"}, {"best_of": 2}]:
+        try:
+            complete(**options)
+        except openai.UnprocessableEntityError as e:
+            assert e.code == "unsupported_parameter" and e.param in options
+        else:
+            raise AssertionError(options)
+
+
+def check_embeddings():
+    def embed(text, **options):
+        return client.embeddings.create(model=MODEL, input=text, **options)
+
+    answer = embed(["When is the exam?", "Hello"])
+    a, b = (d.embedding for d in answer.data)
+    assert [d.index for d in answer.data] == [0, 1] and len(a) == len(b) and a != b
+    assert abs(sum(x * x for x in a) - 1) < 1e-3 and answer.usage.total_tokens > 0
+    plain = embed("When is the exam?", encoding_format="float").data[0].embedding
+    assert max(abs(x - y) for x, y in zip(a, plain)) < 1e-4
+    embed("x", dimensions=len(a))
+    try:
+        embed("x", dimensions=len(a) + 1)
+    except openai.UnprocessableEntityError as e:
+        assert e.param == "dimensions"
+    else:
+        raise AssertionError("other dimensions")
+
+
+def check_responses():
+    options = {"model": MODEL, "input": "When is the exam?", "temperature": 0, "max_output_tokens": 12, "extra_body": GOES_ON}
+    whole = client.responses.create(**options)
+    assert whole.status == "incomplete" and whole.incomplete_details.reason == "max_output_tokens"
+    assert whole.output_text == text(chat(max_tokens=12)) and whole.usage.output_tokens == 12
+    events = list(client.responses.create(stream=True, **options))
+    assert [e.sequence_number for e in events] == list(range(len(events)))
+    assert events[0].type == "response.created" and events[-1].type == "response.incomplete"
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == whole.output_text
+    # The client's own helper wants a complete answer.
+    form = {"format": {"type": "json_schema", "name": "exam", "schema": SCHEMA}}
+    with client.responses.stream(model=MODEL, input="When is the exam?", text=form, max_output_tokens=200) as stream:
+        final = stream.get_final_response()
+    assert final.status == "completed"
+    fits(final.output_text)
+    for refusal in [{"previous_response_id": "resp_1"}, {"store": True}, {"background": True}]:
+        try:
+            client.responses.create(**options, **refusal)
+        except openai.UnprocessableEntityError as e:
+            assert e.param in refusal, e
+        else:
+            raise AssertionError(refusal)
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"day": {"enum": ["monday", "friday"]}, "room": {"type": "integer", "minimum": 1, "maximum": 40}},
+    "required": ["day", "room"],
+    "additionalProperties": False,
+}
+TOOL = {"type": "function", "function": {"name": "set_exam", "description": "sets the exam", "parameters": SCHEMA}}
+
+
+def fits(value):
+    value = json.loads(value)
+    assert value["day"] in ("monday", "friday") and 1 <= value["room"] <= 40 and len(value) == 2, value
+
+
+def check_formats():
+    form = {"type": "json_schema", "json_schema": {"name": "exam", "schema": SCHEMA, "strict": True}}
+    for seed in range(3):
+        answer = chat(max_tokens=200, temperature=1, seed=seed, response_format=form)
+        assert answer.choices[0].finish_reason == "stop"
+        fits(text(answer))
+    answer = chat(max_tokens=200, response_format={"type": "json_object"})
+    assert text(answer).startswith("{") and (answer.choices[0].finish_reason == "length" or json.loads(text(answer)) is not None)
+    bad = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"a": {"not": {}}}}}}
+    e = refused(openai.UnprocessableEntityError, "unsupported_schema", None, response_format=bad)
+    assert e.param.startswith("response_format.json_schema.schema"), e.param
+
+
+def check_forced_calls():
+    for choice in ["required", {"type": "function", "function": {"name": "set_exam"}}]:
+        answer = chat(max_tokens=300, tools=[TOOL], tool_choice=choice)
+        call = answer.choices[0].message.tool_calls[0]
+        assert answer.choices[0].finish_reason == "tool_calls" and call.function.name == "set_exam" and call.id.startswith("call_")
+        fits(call.function.arguments)
+        pieces = [c.choices[0].delta.tool_calls[0] for c in chat(max_tokens=300, tools=[TOOL], tool_choice=choice, stream=True) if c.choices[0].delta.tool_calls]
+        assert pieces[0].function.name == "set_exam" and pieces[0].function.arguments == "" and pieces[0].id
+        assert "".join(p.function.arguments for p in pieces) == call.function.arguments
+    refused(openai.UnprocessableEntityError, "validation_error", "tool_choice", tool_choice="required")
+    refused(openai.UnprocessableEntityError, "unsupported_parameter", "tools", tools=[TOOL])  # this template knows none
+    assert text(chat(tools=[TOOL], tool_choice="none")) == text(chat())
+
+
+def check_documents():
+    base = BASE.removesuffix("/v1")
+    with urllib.request.urlopen(base + "/openapi.json", timeout=60) as r:
+        spec = json.load(r)
+    assert spec["openapi"].startswith("3.1") and "/v1/chat/completions" in spec["paths"]
+
+
 def check_raw_requests():
     for method, path, body, content_type, status, code in [
         ("POST", "/chat/completions", b"{", "application/json", 400, "invalid_json"),

@@ -52,11 +52,11 @@ func greedy(t *testing.T, s *infer.Slots, prompt []int32, n int) []int32 {
 // admit computes a prompt and gives it a slot.
 func admit(t testing.TB, s *infer.Slots, prompt []int32) (slot int, logits []float32) {
 	t.Helper()
-	p, err := s.NewPrompt(len(prompt))
+	p, err := s.NewPrompt(prompt)
 	require.NoError(t, err)
 	defer p.Close()
-	for from := 0; from < len(prompt); from += infer.PieceTokens {
-		logits, err = s.Prefill(p, prompt[from:min(from+infer.PieceTokens, len(prompt))])
+	for logits == nil {
+		logits, err = s.Prefill(p)
 		require.NoError(t, err)
 	}
 	slot, err = s.Admit(p, false, false)

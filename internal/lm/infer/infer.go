@@ -3,14 +3,15 @@
 //
 //	s, err := infer.New(m, backend, infer.Options{Slots: 8})
 //	…
-//	p, err := s.NewPrompt(len(ids))
-//	logits, err := s.Prefill(p, ids)    // in pieces of at most PieceTokens
+//	p, err := s.NewPrompt(ids)
+//	logits, err := s.Prefill(p)    // until there are some: it computes a piece at a time
 //	slot, err := s.Admit(p, false, false)
 //	rows, err := s.Step(map[int]int32{slot: token})
 //	s.Release(slot)
 //
 // Shapes come from short lists (pieces of 64 or 256 tokens, batches of one slot or of all, pasts of 512, 1,024, …
-// positions), so few graphs are compiled. Slots belong to one goroutine.
+// positions), so few graphs are compiled. A prompt that begins like an earlier one takes its beginning from there. Slots
+// belong to one goroutine.
 package infer
 
 import (
@@ -28,13 +29,13 @@ import (
 )
 
 const (
-	// PieceTokens is the most that one call of Prefill computes.
-	PieceTokens = 256
-	smallPiece  = 64
+	largePiece = 256 // the most that one call of Prefill computes
+	smallPiece = 64
 	// recentColumns is how many tokens the slots gather before they are folded into the past: the past is copied once
 	// in as many steps.
 	recentColumns = 64
 	smallestPast  = 512
+	prefixBytes   = 256 << 20
 )
 
 // ErrFull is returned by Admit when every slot is taken.
@@ -44,6 +45,8 @@ var ErrFull = errors.New("every slot is taken")
 type Options struct {
 	Slots      int // most sequences at once; 0 = 8
 	MaxContext int // most tokens of one sequence; 0 = the model's context
+	// PrefixBytes bounds the memory that keeps the beginnings of prompts for later ones; 0 = 256 MB, negative = none.
+	PrefixBytes int64
 	// Programs are used if they are of a model of the same shape; otherwise, and if nil, new ones are made.
 	Programs *Programs
 }
@@ -60,16 +63,17 @@ type Slots struct {
 
 	// The batch: size slots, of which some are taken, over a past of capacity positions.
 	size, capacity int
-	past           []*tensors.Tensor // K and V of each layer, in turn
-	recent         []*tensors.Tensor
+	past, recent   *cache
 	column         int     // of recent that the next step writes
 	lengths        []int32 // valid positions of the past; 0 in a free slot
 	taken          []bool
+	prefixes       prefixes
 }
 
 // Prompt is a sequence that is being computed: its keys and values, and how far it is.
 type Prompt struct {
-	kv       []*tensors.Tensor
+	ids      []int32
+	cache    *cache
 	capacity int
 	length   int
 }
@@ -79,6 +83,9 @@ func New(m *model.Model, backend compute.Backend, o Options) (*Slots, error) {
 	s := &Slots{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: m.Config.MaxPositions}
 	if s.max == 0 {
 		s.max = 8
+	}
+	if s.prefixes.limit = o.PrefixBytes; s.prefixes.limit == 0 {
+		s.prefixes.limit = prefixBytes
 	}
 	if o.MaxContext > 0 {
 		s.context = min(s.context, o.MaxContext)
@@ -121,7 +128,7 @@ func bucket(n int) int {
 }
 
 // zeros makes empty keys and values for slots sequences of up to positions.
-func (s *Slots) zeros(slots, positions int) ([]*tensors.Tensor, error) {
+func (s *Slots) zeros(slots, positions int) (*cache, error) {
 	rows, dim := slots*s.config.KVHeads, s.config.HeadDim
 	var out []*tensors.Tensor
 	for i := range 2 * s.config.Layers {
@@ -136,17 +143,26 @@ func (s *Slots) zeros(slots, positions int) ([]*tensors.Tensor, error) {
 		}
 		out = append(out, t)
 	}
-	return out, nil
+	return newCache(out), nil
 }
 
-// NewPrompt makes room for a prompt of n tokens.
-func (s *Slots) NewPrompt(n int) (*Prompt, error) {
-	if n > s.context {
-		return nil, fmt.Errorf("prompt of %d tokens is beyond the context of %d", n, s.context)
+// NewPrompt makes room for a prompt. The beginning that it has in common with an earlier one is computed already.
+func (s *Slots) NewPrompt(ids []int32) (*Prompt, error) {
+	if len(ids) == 0 || len(ids) > s.context {
+		return nil, fmt.Errorf("prompt of %d tokens: must have 1 to %d, the context", len(ids), s.context)
 	}
-	p := &Prompt{capacity: bucket(roundUp(n, smallPiece))}
+	p := &Prompt{ids: ids, capacity: bucket(len(ids))}
 	var err error
-	p.kv, err = s.zeros(1, p.capacity)
+	like, n := s.prefixes.longest(ids)
+	switch {
+	case n == 0:
+		p.cache, err = s.zeros(1, p.capacity)
+	case like.capacity == p.capacity:
+		p.cache = like.cache.share()
+	default:
+		p.cache, err = s.programs.resize(s.config.KVHeads, p.capacity, like.cache)
+	}
+	p.length = min(n, len(ids)-1) // the last token is always computed, for what follows it
 	return p, err
 }
 
@@ -155,33 +171,32 @@ func (p *Prompt) Len() int { return p.length }
 
 // Close frees the prompt. It may be called more than once.
 func (p *Prompt) Close() {
-	device.Free(p.kv...)
-	p.kv = nil
+	p.cache.release()
+	p.cache = nil
 }
 
-func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
-
-// Prefill computes the next piece of a prompt and returns the logits [vocab] that follow its last token. A piece has
-// PieceTokens tokens, the last one may have fewer.
-func (s *Slots) Prefill(p *Prompt, ids []int32) ([]float32, error) {
-	n := len(ids)
-	if n == 0 || n > PieceTokens || p.length%PieceTokens != 0 || p.length+n > p.capacity {
-		return nil, fmt.Errorf("prefill of %d tokens at %d: pieces have %d tokens, the last one may have fewer, and fit the prompt's %d", n, p.length, PieceTokens, p.capacity)
-	}
+// Prefill computes the next piece of a prompt. With the last one it returns the logits [vocab] that follow, otherwise nil.
+func (s *Slots) Prefill(p *Prompt) ([]float32, error) {
+	n := min(len(p.ids)-p.length, largePiece)
 	width := smallPiece
 	if n > smallPiece {
-		width = PieceTokens
+		width = largePiece
 	}
 	tokens := make([]int32, width)
-	copy(tokens, ids)
+	copy(tokens, p.ids[p.length:p.length+n])
 	in := []any{tensors.FromFlatDataAndDimensions(tokens, 1, width), []int32{int32(p.length)}, [][]int32{{int32(n - 1)}}}
-	out, err := s.programs.prefill.Run(append(append(in, anys(p.kv)...), s.model.Inputs()...))
+	out, err := s.programs.prefill.Run(append(append(in, anys(p.cache.tensors)...), s.model.Inputs()...))
 	if err != nil {
 		return nil, err
 	}
-	device.Free(p.kv...)
-	p.kv = out[1:]
+	p.cache.release()
+	p.cache = newCache(out[1:])
 	p.length += n
+	if p.length < len(p.ids) {
+		device.Free(out[0])
+		return nil, nil
+	}
+	s.prefixes.add(remembered{ids: p.ids, cache: p.cache, capacity: p.capacity})
 	return take(out[0])
 }
 
@@ -216,18 +231,20 @@ func (s *Slots) Admit(p *Prompt, keep, company bool) (slot int, err error) {
 	if err := s.reserve(slots, p.length); err != nil {
 		return 0, err
 	}
-	past := p.kv
-	if keep || s.size > 1 || p.capacity != s.capacity {
-		if past, err = s.programs.insert.Run(append(append([]any{int32(slot)}, anys(p.kv)...), anys(s.past)...)); err != nil {
+	past := p.cache
+	if s.size > 1 || p.capacity != s.capacity {
+		out, err := s.programs.insert.Run(append(append([]any{int32(slot)}, anys(p.cache.tensors)...), anys(s.past.tensors)...))
+		if err != nil {
 			return 0, err
 		}
-		if !keep {
-			p.Close()
-		}
+		past = newCache(out)
 	} else {
-		p.kv = nil
+		past.share()
 	}
-	device.Free(s.past...)
+	if !keep {
+		p.Close()
+	}
+	s.past.release()
 	s.past = past
 	s.lengths[slot], s.taken[slot] = int32(p.length), true
 	return slot, nil
@@ -274,13 +291,13 @@ func (s *Slots) Step(next map[int]int32) (map[int][]float32, error) {
 		tokens[slot] = id
 	}
 	in := []any{tensors.FromFlatDataAndDimensions(tokens, s.size, 1), slices.Clone(s.lengths), int32(s.column)}
-	in = append(append(append(in, anys(s.past)...), anys(s.recent)...), s.model.Inputs()...)
+	in = append(append(append(in, anys(s.past.tensors)...), anys(s.recent.tensors)...), s.model.Inputs()...)
 	out, err := s.programs.decode.Run(in)
 	if err != nil {
 		return nil, err
 	}
-	device.Free(s.recent...)
-	s.recent = out[1:]
+	s.recent.release()
+	s.recent = newCache(out[1:])
 	s.column++
 	flat, err := take(out[0])
 	if err != nil {
@@ -302,13 +319,13 @@ func (s *Slots) flush() error {
 	if err := s.reserve(s.size, 0); err != nil {
 		return err
 	}
-	in := append([]any{slices.Clone(s.lengths)}, anys(s.past)...)
-	out, err := s.programs.flush.Run(append(in, anys(s.recent)...))
+	in := append([]any{slices.Clone(s.lengths)}, anys(s.past.tensors)...)
+	out, err := s.programs.flush.Run(append(in, anys(s.recent.tensors)...))
 	if err != nil {
 		return err
 	}
-	device.Free(s.past...)
-	s.past = out
+	s.past.release()
+	s.past = newCache(out)
 	for slot, t := range s.taken {
 		if t {
 			s.lengths[slot] += int32(s.column)
@@ -332,20 +349,20 @@ func (s *Slots) reserve(slots, length int) error {
 	if size == s.size && capacity == s.capacity {
 		return nil
 	}
-	var past []*tensors.Tensor
+	var past *cache
 	var err error
 	if s.past == nil {
 		past, err = s.zeros(size, capacity)
 	} else {
-		past, err = s.programs.grow(size*s.config.KVHeads, capacity, s.past)
+		past, err = s.programs.resize(size*s.config.KVHeads, capacity, s.past)
 	}
 	if err != nil {
 		return err
 	}
-	device.Free(s.past...)
+	s.past.release()
 	s.past = past
 	if size != s.size {
-		device.Free(s.recent...)
+		s.recent.release()
 		s.recent = nil
 		s.taken = append(s.taken, make([]bool, size-s.size)...)
 		s.lengths = append(s.lengths, make([]int32, size-s.size)...)
@@ -356,8 +373,8 @@ func (s *Slots) reserve(slots, length int) error {
 
 // reset drops the batch, so that the next one is as small as it can be.
 func (s *Slots) reset() {
-	device.Free(s.past...)
-	device.Free(s.recent...)
+	s.past.release()
+	s.recent.release()
 	s.past, s.recent, s.taken, s.lengths = nil, nil, nil, nil
 	s.size, s.capacity, s.column = 0, 0, 0
 }
@@ -366,6 +383,7 @@ func (s *Slots) reset() {
 // once.
 func (s *Slots) Close() {
 	s.reset()
+	s.prefixes.clear()
 	if s.programs != nil {
 		s.programs.release()
 		s.programs = nil

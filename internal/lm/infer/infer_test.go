@@ -112,13 +112,13 @@ func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
 	s, err := infer.New(m, backend, infer.Options{Slots: 1, MaxContext: 100})
 	require.NoError(t, err)
 	defer s.Close()
-	_, err = s.NewPrompt(101)
+	_, err = s.NewPrompt(make([]int32, 101))
 	require.ErrorContains(t, err, "100")
-	p, err := s.NewPrompt(50)
-	require.NoError(t, err)
-	_, err = s.Prefill(p, nil)
+	_, err = s.NewPrompt(nil)
 	require.Error(t, err)
-	_, err = s.Prefill(p, make([]int32, 50))
+	p, err := s.NewPrompt(make([]int32, 50))
+	require.NoError(t, err)
+	_, err = s.Prefill(p)
 	require.NoError(t, err)
 	_, err = s.Admit(p, true, false)
 	require.NoError(t, err)
@@ -135,4 +135,90 @@ func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
 	other.Close()
 	_, err = s.Step(map[int]int32{0: 1})
 	require.NoError(t, err, "closing one user twice leaves the graphs to the other")
+}
+
+// TestPromptsShareTheirBeginning compares prompts that take over computed beginnings, of the same and of other
+// capacities, with the same prompts computed whole.
+func TestPromptsShareTheirBeginning(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	vocab := m.Config.VocabSize
+	r := rand.New(rand.NewPCG(5, 6))
+	system := randomIDs(r, 300, vocab)
+	after := func(common, n int) []int32 {
+		return append(append([]int32(nil), system[:common]...), randomIDs(r, n, vocab)...)
+	}
+	s, err := infer.New(m, backend, infer.Options{Slots: 2})
+	require.NoError(t, err)
+	defer s.Close()
+	for _, x := range []struct {
+		name   string
+		ids    []int32
+		shared int
+	}{
+		{"first", after(300, 5), 0},
+		{"the same beginning", after(300, 40), 300},
+		{"a part of it", after(123, 10), 123},
+		{"too little of it", after(10, 10), 0},
+		{"longer than the capacity", after(300, 400), 300},
+		{"shorter again", after(300, 1), 300},
+		{"nothing new", system[:200], 199},
+	} {
+		p, err := s.NewPrompt(x.ids)
+		require.NoError(t, err, x.name)
+		assert.Equal(t, x.shared, p.Len(), x.name)
+		var logits []float32
+		for logits == nil {
+			logits, err = s.Prefill(p)
+			require.NoError(t, err, x.name)
+		}
+		slot, err := s.Admit(p, false, false)
+		require.NoError(t, err, x.name)
+		rows, err := s.Step(map[int]int32{slot: 7})
+		require.NoError(t, err, x.name)
+		whole := golden.Logits(t, backend, m, append(append([]int32(nil), x.ids...), 7), []int{len(x.ids) + 1})
+		golden.Close(t, whole[len(whole)-2*vocab:len(whole)-vocab], logits, 1e-4, x.name)
+		golden.Close(t, whole[len(whole)-vocab:], rows[slot], 1e-4, x.name)
+		s.Release(slot)
+	}
+}
+
+func TestPromptsAreForgottenBeyondTheLimit(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	ids := randomIDs(rand.New(rand.NewPCG(7, 8)), 100, m.Config.VocabSize)
+	for _, limit := range []int64{-1, 1} {
+		s, err := infer.New(m, backend, infer.Options{Slots: 1, PrefixBytes: limit})
+		require.NoError(t, err)
+		for range 2 {
+			p, err := s.NewPrompt(ids)
+			require.NoError(t, err)
+			assert.Zero(t, p.Len())
+			_, err = s.Prefill(p)
+			require.NoError(t, err)
+			p.Close()
+		}
+		s.Close()
+	}
+}
+
+func TestWarmLeavesNothing(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	ids := randomIDs(rand.New(rand.NewPCG(9, 10)), 30, m.Config.VocabSize)
+	var want []int32
+	for _, warm := range []bool{false, true} {
+		s, err := infer.New(m, backend, infer.Options{Slots: 3})
+		require.NoError(t, err)
+		if warm {
+			require.NoError(t, s.Warm())
+			assert.Equal(t, 3, s.Free())
+		}
+		got := greedy(t, s, ids, 70)
+		if !warm {
+			want = got
+		}
+		assert.Equal(t, want, got)
+		s.Close()
+	}
 }

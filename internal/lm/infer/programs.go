@@ -9,7 +9,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm"
@@ -29,12 +28,12 @@ type Programs struct {
 	mu    sync.Mutex
 	users int
 
-	prefill *device.Program // a piece of one prompt
-	decode  *device.Program // one token of every slot
-	insert  *device.Program // a prompt into a slot
-	flush   *device.Program // the recent part into the past
-	growers map[[2]int]*device.Program
-	texts   *whole // nil until a text is embedded or scored
+	prefill  *device.Program // a piece of one prompt
+	decode   *device.Program // one token of every slot
+	insert   *device.Program // a prompt into a slot
+	flush    *device.Program // the recent part into the past
+	resizers map[[2]int]*device.Program
+	texts    *whole // nil until a text is embedded or scored
 }
 
 // shapeOf is the part of a config that graphs depend on.
@@ -55,7 +54,7 @@ func (p *Programs) use(m *model.Model, backend compute.Backend) bool {
 }
 
 func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
-	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, growers: map[[2]int]*device.Program{}}
+	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, resizers: map[[2]int]*device.Program{}}
 	n := 2 * p.config.Layers
 	decode := func(weights []*Node) *decoder.Decoder {
 		return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
@@ -67,9 +66,8 @@ func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
 		past := pairs(in[3 : 3+n])
 		h, recent := d.Extended(in[0], decoder.Cached{Past: past, Lengths: in[1]})
 		last := Gather(h, in[2]) // [1, hidden]
-		block := DivScalar(in[1], PieceTokens)
 		for i := range past {
-			past[i] = decoder.KV{K: putPiece(past[i].K, recent[i].K, 2, block), V: putPiece(past[i].V, recent[i].V, 1, block)}
+			past[i] = fold(past[i], recent[i], in[1])
 		}
 		return append([]*Node{Reshape(d.Logits(last), p.config.VocabSize)}, flat(past)...)
 	})
@@ -109,19 +107,6 @@ func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
 
 // The updates below select between old and new instead of writing in place: the result is a copy anyway, and not every
 // backend has updates at a computed place.
-
-// putPiece replaces one block of PieceTokens positions of x, along an axis, by piece, which may be shorter; what
-// follows it in the block becomes zero, and is not valid yet.
-func putPiece(x, piece *Node, axis int, block *Node) *Node {
-	g := x.Graph()
-	dims := slices.Clone(x.Shape().Dimensions)
-	piece = pad(piece, axis, PieceTokens)
-	split := slices.Insert(slices.Clone(dims), axis+1, PieceTokens)
-	split[axis] = dims[axis] / PieceTokens
-	at := Iota(g, shapes.Make(dtypes.Int32, split...), axis)
-	here := Equal(at, BroadcastToDims(Reshape(block), split...))
-	return Reshape(Where(here, BroadcastToDims(InsertAxes(piece, axis), split...), Reshape(x, split...)), dims...)
-}
 
 // putSlot replaces the rows of a slot of past [slots·kvHeads, …] by those of a prompt [kvHeads, …] of at most as many
 // positions.
@@ -187,16 +172,17 @@ func flat(kvs []decoder.KV) []*Node {
 	return out
 }
 
-// grow pads keys and values with zeros to more rows and positions.
-func (p *Programs) grow(rows, positions int, kv []*tensors.Tensor) ([]*tensors.Tensor, error) {
+// resize cuts keys and values, or pads them with zeros, to other numbers of rows and positions.
+func (p *Programs) resize(rows, positions int, c *cache) (*cache, error) {
 	key := [2]int{rows, positions}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.growers[key] == nil {
-		program, err := device.NewProgram(p.backend, "grow", func(in []*Node) []*Node {
+	if p.resizers[key] == nil {
+		program, err := device.NewProgram(p.backend, "resize", func(in []*Node) []*Node {
 			out := make([]*Node, len(in))
 			for i, x := range in {
 				axis := 2 - i%2
+				x = SliceAxis(x, axis, AxisRange(0, min(positions, x.Shape().Dim(axis))))
 				out[i] = pad(pad(x, 0, rows), axis, positions)
 			}
 			return out
@@ -204,9 +190,10 @@ func (p *Programs) grow(rows, positions int, kv []*tensors.Tensor) ([]*tensors.T
 		if err != nil {
 			return nil, err
 		}
-		p.growers[key] = program
+		p.resizers[key] = program
 	}
-	return p.growers[key].Run(anys(kv))
+	out, err := p.resizers[key].Run(anys(c.tensors))
+	return newCache(out), err
 }
 
 // release removes a user; the last one closes the graphs.
@@ -219,8 +206,8 @@ func (p *Programs) release() {
 	for _, x := range []*device.Program{p.prefill, p.decode, p.insert, p.flush} {
 		x.Close()
 	}
-	for _, g := range p.growers {
-		g.Close()
+	for _, r := range p.resizers {
+		r.Close()
 	}
 	p.texts.close()
 }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+// browser is a page of a headless Chromium, driven over its debugging protocol.
+type browser struct {
+	t    *testing.T
+	ctx  context.Context
+	conn *websocket.Conn
+	id   int
+}
+
+// openBrowser starts the Chromium that DOCENT_CHROMIUM or the path has, or skips the test.
+func openBrowser(t *testing.T) *browser {
+	t.Helper()
+	program := os.Getenv("DOCENT_CHROMIUM")
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome", "headless_shell"} {
+		if found, err := exec.LookPath(name); program == "" && err == nil {
+			program = found
+		}
+	}
+	if program == "" {
+		t.Skip("no Chromium: DOCENT_CHROMIUM names none, and there is none in the path")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+		"--user-data-dir="+t.TempDir(), "--remote-debugging-port=0", "about:blank")
+	cmd.WaitDelay = 5 * time.Second
+	errors, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	var address *url.URL
+	lines := bufio.NewScanner(errors)
+	for address == nil && lines.Scan() {
+		if text := regexp.MustCompile(`ws://\S+`).FindString(lines.Text()); text != "" {
+			address, err = url.Parse(text)
+			require.NoError(t, err)
+		}
+	}
+	require.NotNil(t, address, "%s did not start: %v", program, lines.Err())
+	go io.Copy(io.Discard, errors) //nolint:errcheck // it must not block on a full pipe
+
+	response, err := http.Get("http://" + address.Host + "/json/list")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var pages []struct{ Type, WebSocketDebuggerURL string }
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&pages))
+	for _, p := range pages {
+		if p.Type == "page" {
+			conn, _, err := websocket.Dial(ctx, p.WebSocketDebuggerURL, nil)
+			require.NoError(t, err)
+			conn.SetReadLimit(16 << 20)
+			t.Cleanup(func() { conn.CloseNow() })
+			return &browser{t: t, ctx: ctx, conn: conn}
+		}
+	}
+	require.Fail(t, "the browser has no page")
+	return nil
+}
+
+// do sends a command of the protocol and decodes its result.
+func (b *browser) do(method string, params map[string]any, result any) {
+	b.t.Helper()
+	b.id++
+	require.NoError(b.t, wsjson.Write(b.ctx, b.conn, map[string]any{"id": b.id, "method": method, "params": params}))
+	for {
+		var message struct {
+			ID     int
+			Result json.RawMessage
+			Error  *struct{ Message string }
+		}
+		require.NoError(b.t, wsjson.Read(b.ctx, b.conn, &message))
+		if message.ID != b.id {
+			continue // an event
+		}
+		require.Nil(b.t, message.Error)
+		require.NoError(b.t, json.Unmarshal(message.Result, result))
+		return
+	}
+}
+
+// eval runs JavaScript in the page and returns its value.
+func (b *browser) eval(script string) any {
+	b.t.Helper()
+	var out struct {
+		Result           struct{ Value any }
+		ExceptionDetails *struct {
+			Text      string
+			Exception struct{ Description string }
+		}
+	}
+	b.do("Runtime.evaluate", map[string]any{"expression": script, "awaitPromise": true, "returnByValue": true}, &out)
+	if e := out.ExceptionDetails; e != nil {
+		require.Fail(b.t, "JavaScript", "%s %s", e.Text, e.Exception.Description)
+	}
+	return out.Result.Value
+}
+
+// wait waits until an expression is true.
+func (b *browser) wait(condition string) {
+	b.t.Helper()
+	script := fmt.Sprintf(`new Promise((yes) => { const look = () => (%s) ? yes(true) : setTimeout(look, 10); look(); })`, condition)
+	require.Equal(b.t, true, b.eval(script))
+}
+
+// ask types a question and presses Enter.
+func (b *browser) ask(question string) {
+	b.t.Helper()
+	text, err := json.Marshal(question)
+	require.NoError(b.t, err)
+	b.eval(`document.getElementById("question").value = ` + string(text) + `;
+		document.getElementById("question").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true})); 1`)
+}
+
+func (b *browser) texts(selector string) string {
+	b.t.Helper()
+	return b.eval(fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.textContent).join("\n")`, selector)).(string)
+}
+
+func TestChatPage(t *testing.T) {
+	b := openBrowser(t)
+	url, _ := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny", "-model", testmodel.Write(t, 2), "-model-name", "other",
+		"-max-tokens", "900", "-default-max-tokens", "900", "-prefix", "/ai")
+	page := strings.TrimSuffix(url, "/ai/v1") + "/"
+	b.do("Page.navigate", map[string]any{"url": page}, &struct{}{})
+	b.wait(`document.readyState === "complete" && document.querySelectorAll("#model option").length === 2`)
+	assert.Equal(t, "tiny\nother", b.texts("#model option"))
+
+	idle := `!document.getElementById("send").disabled && document.querySelectorAll(".turn.assistant").length > 0`
+	b.eval(`document.getElementById("system").value = "Be brief."; document.getElementById("model").value = "other"; 1`)
+	// What the page sends is seen where it leaves. The random model must not end its answers as it likes, and the second
+	// one is long enough to be stopped.
+	b.eval(`window.sent = []; const real = window.fetch; window.fetch = (u, o) => {
+		sent.push(o.body);
+		const more = {ignore_eos: true, max_tokens: sent.length === 1 ? 60 : 700};
+		return real(u, {...o, body: JSON.stringify({...JSON.parse(o.body), ...more})});
+	}; 1`)
+	b.ask("hello <b>there</b>")
+	b.wait(idle)
+	assert.Equal(t, "hello <b>there</b>", b.texts(".turn.user"), "text is text")
+	assert.NotEmpty(t, b.texts(".turn.assistant"))
+	assert.Empty(t, b.texts(".turn.error"))
+	assert.Regexp(t, `^[\d.]+ tokens/s, \d+ tokens, first after [\d.]+ s$`, b.texts("#speed"))
+	sent := b.eval(`sent[0]`).(string)
+	assert.Contains(t, sent, `"model":"other"`)
+	assert.Contains(t, sent, `{"role":"system","content":"Be brief."},{"role":"user","content":"hello <b>there</b>"}`)
+
+	// The second turn has the first; Stop keeps what has come.
+	b.ask("go on")
+	b.wait(`[...document.querySelectorAll(".turn.assistant")].length === 2 && document.querySelectorAll(".turn.assistant")[1].textContent !== ""`)
+	b.eval(`document.getElementById("stop").click(); 1`)
+	b.wait(`!document.getElementById("send").disabled`)
+	assert.Regexp(t, `^stopped after \d+ tokens$`, b.texts("#speed"))
+	assert.Contains(t, b.eval(`sent[1]`).(string), `"role":"assistant"`)
+
+	b.eval(`document.getElementById("clear").click(); 1`)
+	assert.Empty(t, b.texts(".turn"))
+	b.eval(`document.getElementById("model").append(new Option("gone")); document.getElementById("model").value = "gone"; 1`)
+	b.ask("anybody?")
+	b.wait(`document.querySelectorAll(".turn.error").length > 0`)
+	assert.Contains(t, b.texts(".turn.error"), "does not exist")
+}

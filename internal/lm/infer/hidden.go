@@ -1,0 +1,117 @@
+package infer
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/docent-ml/docent/internal/device"
+	"github.com/docent-ml/docent/internal/lm/decoder"
+	"github.com/docent-ml/docent/internal/lm/model"
+)
+
+// ScorePiece is the most rows that one call of Logits takes.
+const ScorePiece = 64
+
+// whole are the graphs for texts that are read but not continued: no cache comes of them. They are compiled when a text
+// is first embedded or scored, for lengths that are powers of two.
+type whole struct {
+	hidden *device.Program // tokens [1, width], weights. out: [width, hidden]
+	head   *device.Program // hidden [ScorePiece, hidden], weights. out: logits [ScorePiece, vocab]
+}
+
+func (p *Programs) whole() (*whole, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.texts != nil {
+		return p.texts, nil
+	}
+	decode := func(weights []*Node) *decoder.Decoder {
+		return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
+	}
+	w := &whole{}
+	var err error
+	w.hidden, err = device.NewProgram(p.backend, "hidden", func(in []*Node) []*Node {
+		positions := Iota(in[0].Graph(), in[0].Shape(), 1)
+		one := OnesLike(positions)
+		return []*Node{ConvertDType(decode(in[1:]).Hidden(in[0], positions, one, one), dtypes.Float32)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.head, err = device.NewProgram(p.backend, "head", func(in []*Node) []*Node {
+		d := decode(in[1:])
+		return []*Node{d.Logits(ConvertDType(in[0], in[1].DType()))}
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.texts = w
+	return w, nil
+}
+
+func (w *whole) close() {
+	if w != nil {
+		w.hidden.Close()
+		w.head.Close()
+	}
+}
+
+// Hidden returns the final hidden state [hidden] of every token of a text.
+func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
+	if len(ids) == 0 || len(ids) > s.context {
+		return nil, fmt.Errorf("a text of %d tokens: must have 1 to %d", len(ids), s.context)
+	}
+	w, err := s.programs.whole()
+	if err != nil {
+		return nil, err
+	}
+	width := smallPiece
+	for width < len(ids) {
+		width *= 2
+	}
+	tokens := make([]int32, width) // what is behind the text is not seen by it
+	copy(tokens, ids)
+	out, err := w.hidden.Run(append([]any{tensors.FromFlatDataAndDimensions(tokens, 1, width)}, s.model.Inputs()...))
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(out[0], len(ids))
+}
+
+// Logits returns the logits [vocab] of at most ScorePiece hidden states.
+func (s *Slots) Logits(hidden [][]float32) ([][]float32, error) {
+	w, err := s.programs.whole()
+	if err != nil {
+		return nil, err
+	}
+	n := s.config.HiddenSize
+	if len(hidden) == 0 || len(hidden) > ScorePiece || len(hidden[0]) != n {
+		return nil, fmt.Errorf("%d hidden states: must be 1 to %d, of %d numbers", len(hidden), ScorePiece, n)
+	}
+	flat := make([]float32, ScorePiece*n)
+	for i, row := range hidden {
+		copy(flat[i*n:], row)
+	}
+	out, err := w.head.Run(append([]any{tensors.FromFlatDataAndDimensions(flat, ScorePiece, n)}, s.model.Inputs()...))
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(out[0], len(hidden))
+}
+
+// rowsOf takes the first n rows of a two-dimensional result.
+func rowsOf(t *tensors.Tensor, n int) ([][]float32, error) {
+	width := t.Shape().Dim(1)
+	flat, err := take(t)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]float32, n)
+	for i := range rows {
+		rows[i] = flat[i*width : (i+1)*width]
+	}
+	return rows, nil
+}

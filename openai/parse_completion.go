@@ -1,0 +1,94 @@
+package openai
+
+import (
+	"fmt"
+	"math"
+)
+
+const (
+	maxPrompts = 128
+	maxInputs  = 2048
+)
+
+// ParseCompletionRequest reads and checks the body of POST /v1/completions, as [ParseChatCompletionRequest] does.
+func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
+	r := &CompletionRequest{}
+	var err error
+	r.Ignored, err = parseRequest(body, l, func(s *fieldSet, l Limits) {
+		r.Model = s.model()
+		r.Prompt = s.inputs("prompt", maxPrompts)
+		r.Echo = s.boolean("echo")
+		r.Logprobs = s.small("logprobs", 0, 5)
+		r.Sampling.read(s, l)
+		s.readAccepted()
+		if p, ok := s.take("best_of"); ok {
+			if n := p.integer(1, math.MaxInt32); n != nil && *n > 1 {
+				p.refuse("is not supported, except 1")
+			}
+		}
+		if p, ok := s.take("suffix"); ok && p.isText() && p.text != "" {
+			p.refuse("is not supported")
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// inputs takes a string, a list of strings, a list of token ids, or a list of such lists.
+func (s *fieldSet) inputs(name string, most int) []Input {
+	p, ok := s.take(name)
+	switch {
+	case !ok:
+		p.fault(missing, "is required")
+		return nil
+	case p.kind == text:
+		return []Input{p.input()}
+	case p.kind != array:
+		p.fault(mistyped, "must be a string, a list of strings, a list of token ids, or a list of such lists")
+		return nil
+	case len(p.items) == 0:
+		p.fault(tooShort, "must not be empty")
+		return nil
+	case p.items[0].kind == number:
+		return []Input{p.input()}
+	case len(p.items) > most:
+		p.fault(tooLong, fmt.Sprintf("must have at most %d texts", most))
+		return nil
+	}
+	first := p.items[0].kind
+	inputs := make([]Input, 0, len(p.items))
+	for i, item := range p.items {
+		x := p.at(i, item)
+		switch {
+		case first != text && first != array:
+			x.fault(mistyped, "must be a string, a token id, or a list of token ids")
+		case item.kind != first && first == text:
+			x.fault(mistyped, "must be a string, as the first one is")
+		case item.kind != first:
+			x.fault(mistyped, "must be a list of token ids, as the first one is")
+		default:
+			inputs = append(inputs, x.input())
+		}
+	}
+	return inputs
+}
+
+// input reads a string or a list of token ids.
+func (p place) input() (in Input) {
+	switch {
+	case p.kind == text && p.text == "", p.kind == array && len(p.items) == 0:
+		p.fault(tooShort, "must not be empty")
+	case p.kind == text:
+		in.Text = p.text
+	default:
+		in.Tokens = make([]int, 0, len(p.items))
+		for i, item := range p.items {
+			if id := p.at(i, item).integer(0, math.MaxInt32); id != nil {
+				in.Tokens = append(in.Tokens, int(*id))
+			}
+		}
+	}
+	return in
+}

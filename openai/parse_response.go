@@ -1,0 +1,203 @@
+package openai
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// ParseResponseRequest reads and checks the body of POST /v1/responses, as [ParseChatCompletionRequest] does.
+func ParseResponseRequest(body []byte, l Limits) (*ResponseRequest, error) {
+	r := &ResponseRequest{}
+	var err error
+	r.Ignored, err = parseRequest(body, l, r.read)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *ResponseRequest) read(s *fieldSet, l Limits) {
+	r.Model = s.model()
+	if p, ok := s.take("instructions"); ok && p.isText() {
+		r.Instructions = &p.node.text
+		r.Messages = append(r.Messages, Message{Role: "system", Content: p.text})
+	}
+	r.readInput(s, l)
+	r.MaxOutputTokens = s.small("max_output_tokens", 1, math.MaxInt32)
+	r.Temperature = s.number("temperature", 0, 2)
+	r.TopP = s.number("top_p", 0, 1)
+	r.Stream = s.boolean("stream")
+	if p, ok := s.take("stream_options"); ok {
+		if so, ok := p.set(); ok {
+			so.boolean("include_obfuscation")
+			so.finish()
+		}
+	}
+	r.Seed = s.integer("seed", math.MinInt64, math.MaxInt64)
+	r.readExtensions(s)
+	r.TemplateKwargs = s.templateKwargs()
+	r.Tools, r.ToolChoice, r.Parallel = s.readTools(false)
+	r.readText(s)
+	if p, ok := s.take("user"); ok && p.isText() {
+		r.User = &p.node.text
+	}
+	if p, ok := s.take("metadata"); ok {
+		r.Metadata = p.metadata()
+	}
+	s.readAccepted()
+	s.readRefused()
+}
+
+// readText takes the form of the text.
+func (r *ResponseRequest) readText(s *fieldSet) {
+	p, ok := s.take("text")
+	if !ok {
+		return
+	}
+	t, ok := p.set()
+	if !ok {
+		return
+	}
+	t.text("verbosity")
+	if f, ok := t.take("format"); ok {
+		if fs, ok := f.set(); ok {
+			r.Text = fs.readFormat(false)
+		}
+		f.refuseWithTools(r.Text, r.Tools, r.ToolChoice)
+	}
+	t.finish()
+}
+
+// readRefused takes what needs state on the server, and what OpenAI runs beside the model.
+func (s *fieldSet) readRefused() {
+	s.refuse("previous_response_id", "conversation", "prompt", "context_management", "moderation")
+	if p, ok := s.take("background"); ok {
+		if p.kind != boolean {
+			p.fault(mistyped, "must be true or false")
+		} else if p.text == "true" {
+			p.refuse("is not supported: nothing is stored")
+		}
+	}
+	if p, ok := s.take("include"); ok {
+		if p.kind != array {
+			p.fault(mistyped, "must be a list of strings")
+		}
+		for i, item := range p.items {
+			p.at(i, item).refuse("is not there to be included")
+		}
+	}
+	if p, ok := s.take("truncation"); ok && p.isText() && p.text != "disabled" {
+		p.refuse(`is not supported, except "disabled"`)
+	}
+	if p, ok := s.take("reasoning"); ok {
+		if re, ok := p.set(); ok {
+			if e, ok := re.take("effort"); ok && e.isText() && e.text != "none" {
+				e.refuse(`is not supported, except "none"`)
+			}
+			re.refuse("summary", "generate_summary")
+			re.finish()
+		}
+	}
+	if p, ok := s.take("top_logprobs"); ok {
+		if n := p.integer(0, maxTopLogprobs); n != nil && *n > 0 {
+			p.refuse("is not supported")
+		}
+	}
+	s.small("max_tool_calls", 0, math.MaxInt32) // it counts built-in tools, of which there are none
+}
+
+// readInput takes a text or a list of items.
+func (r *ResponseRequest) readInput(s *fieldSet, l Limits) {
+	p, ok := s.take("input")
+	switch {
+	case !ok:
+		p.fault(missing, "is required")
+	case p.kind == text && p.text == "":
+		p.fault(tooShort, "must not be empty")
+	case p.kind == text:
+		r.Messages = append(r.Messages, Message{Role: "user", Content: p.text})
+	case p.kind != array:
+		p.fault(mistyped, "must be a string or a list of items")
+	case len(p.items) == 0:
+		p.fault(tooShort, "must have at least one item")
+	case len(p.items) > l.MaxMessages:
+		p.fault(tooLong, fmt.Sprintf("must have at most %d items", l.MaxMessages))
+	default:
+		before := p.f.count
+		for i, item := range p.items {
+			if it, ok := p.at(i, item).set(); ok {
+				r.readItem(it)
+				it.finish()
+			}
+		}
+		isUser := func(m Message) bool { return m.Role == "user" }
+		if before == p.f.count && !slices.ContainsFunc(r.Messages, isUser) {
+			p.fault(missing, "must have at least one message with the role user")
+		}
+	}
+}
+
+var itemRoles = []string{"developer", "system", "user", "assistant"}
+
+func (r *ResponseRequest) readItem(s *fieldSet) {
+	kind := "message"
+	if p, ok := s.take("type"); ok && p.isText() {
+		kind = p.text
+	}
+	s.text("id") // part of an answer, sent back
+	s.text("status")
+	switch kind {
+	case "message":
+		role, ok := s.take("role")
+		switch {
+		case !ok:
+			role.fault(missing, "is required")
+		case role.isText() && !slices.Contains(itemRoles, role.text):
+			role.fault(enum, "must be one of "+strings.Join(itemRoles, ", "))
+		}
+		s.text("phase")
+		r.Messages = append(r.Messages, Message{Role: role.text, Content: s.itemText("content")})
+	case "function_call":
+		s.text("namespace")
+		r.call(ToolCall{ID: s.required("call_id"), Type: ToolFunction,
+			Function: FunctionCall{Name: s.name("name"), Arguments: s.required("arguments")}})
+	case "function_call_output":
+		r.Messages = append(r.Messages, Message{Role: "tool", ToolCallID: s.required("call_id"), Content: s.itemText("output")})
+	default:
+		s.coded(CodeUnsupportedContent, unsupported, "items of the type "+quoteName(kind)+" are not supported")
+		s.left = nil
+	}
+}
+
+// call appends a call to the assistant's turn: calls that follow each other are one message of the conversation.
+func (r *ResponseRequest) call(c ToolCall) {
+	if n := len(r.Messages); n > 0 && r.Messages[n-1].Role == "assistant" {
+		r.Messages[n-1].ToolCalls = append(r.Messages[n-1].ToolCalls, c)
+		return
+	}
+	r.Messages = append(r.Messages, Message{Role: "assistant", ToolCalls: []ToolCall{c}})
+}
+
+// itemText is a string, or a list of text parts, which are joined.
+func (s *fieldSet) itemText(name string) string {
+	p, ok := s.take(name)
+	switch {
+	case !ok:
+		p.fault(missing, "is required")
+		return ""
+	case p.kind == text:
+		return p.text
+	case p.kind != array:
+		p.fault(mistyped, "must be a string or a list of parts")
+		return ""
+	}
+	var b strings.Builder
+	for i, item := range p.items {
+		if part, ok := p.at(i, item).set(); ok {
+			b.WriteString(part.partText("input_text", "output_text"))
+		}
+	}
+	return b.String()
+}

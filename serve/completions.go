@@ -1,0 +1,221 @@
+package serve
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+
+	"github.com/docent-ml/docent/openai"
+)
+
+// completions is POST /v1/completions.
+func (h *Handler) completions(x *exchange) error {
+	body, err := x.readBody()
+	if err != nil {
+		return err
+	}
+	req, err := openai.ParseCompletionRequest(body, h.o.limits())
+	if err != nil {
+		return err
+	}
+	g := newGeneration(x, "cmpl-", req.MaxTokens)
+	lease, err := g.acquire(req.Model, req.Ignored)
+	if err != nil {
+		return err
+	}
+	defer h.pool.release(lease)
+	ask := g.request(req.Sampling, lease.info)
+	ask.Echo = req.Echo
+	if req.Logprobs != nil {
+		ask.Logprobs, ask.TopLogprobs = true, *req.Logprobs
+	}
+	if err := able(ask, lease.info, fieldNames{}, req.LogitBias); err != nil {
+		return err
+	}
+	asks := make([]Request, len(req.Prompt))
+	for i, in := range req.Prompt {
+		if err := knownTokens(in.Tokens, lease.info, "prompt", i, len(req.Prompt)); err != nil {
+			return err
+		}
+		asks[i] = ask
+		asks[i].Prompt = &Prompt{Text: in.Text, Tokens: in.Tokens}
+	}
+	g.begin(lease, asks...)
+	c := &completion{g: g, choices: make([]completionChoice, g.choices)}
+	if req.Stream {
+		return c.stream(req.StreamOptions)
+	}
+	return c.answer()
+}
+
+// knownTokens refuses ids that the model does not have. They are in the field itself, or in its i-th element.
+func knownTokens(ids []int, info Info, field string, i, inputs int) error {
+	for j, id := range ids {
+		if info.VocabSize > 0 && id >= info.VocabSize {
+			loc := []any{field, j}
+			if inputs > 1 {
+				loc = []any{field, i, j}
+			}
+			return openai.Invalid(fmt.Sprintf("the model has no such token, only 0 to %d", info.VocabSize-1), loc...)
+		}
+	}
+	return nil
+}
+
+// completion is the answer to one request, whole or streamed.
+type completion struct {
+	g       *generation
+	choices []completionChoice
+}
+
+// completionChoice is what one choice has so far, or of its tokens those that are not sent.
+type completionChoice struct {
+	text       []byte // of a stream only the echo, and with LogContent, all of it
+	logprobs   openai.CompletionLogprobs
+	characters int // of the tokens so far, for their offsets
+}
+
+// echo is the beginning of each choice of a prompt that is repeated.
+func (c *completion) echo(d Delta, each func(i int, text string)) {
+	if d.Start == nil || !c.g.asks[0].Echo {
+		return
+	}
+	n := c.g.asks[0].N
+	for i := d.Choice / n * n; i < d.Choice/n*n+n; i++ {
+		c.choices[i].tokens(d.Start.EchoTokens)
+		each(i, d.Start.EchoText)
+	}
+}
+
+func (c *completionChoice) tokens(tokens []TokenLogprob) {
+	l := &c.logprobs
+	for _, t := range tokens {
+		l.TextOffset = append(l.TextOffset, c.characters)
+		for _, b := range t.Bytes {
+			if b&0xc0 != 0x80 { // not in the middle of a character
+				c.characters++
+			}
+		}
+		l.Tokens = append(l.Tokens, lossy(t.Bytes))
+		if math.IsNaN(t.Logprob) {
+			l.TokenLogprobs, l.TopLogprobs = append(l.TokenLogprobs, nil), append(l.TopLogprobs, nil)
+			continue
+		}
+		l.TokenLogprobs = append(l.TokenLogprobs, &t.Logprob)
+		top := make(map[string]float64, len(t.Top))
+		for _, alt := range t.Top {
+			top[lossy(alt.Bytes)] = alt.Logprob
+		}
+		l.TopLogprobs = append(l.TopLogprobs, top)
+	}
+}
+
+// wire takes the tokens out of the choice.
+func (c *completionChoice) wire(i int, text string, logprobs bool, finish Finish) openai.CompletionChoice {
+	out := openai.CompletionChoice{Index: i, Text: text}
+	if logprobs {
+		l := c.logprobs
+		out.Logprobs = &openai.CompletionLogprobs{
+			TextOffset: orEmpty(l.TextOffset), TokenLogprobs: orEmpty(l.TokenLogprobs), Tokens: orEmpty(l.Tokens), TopLogprobs: orEmpty(l.TopLogprobs),
+		}
+	}
+	if finish != "" {
+		reason := string(finish)
+		out.FinishReason = &reason
+	}
+	c.logprobs = openai.CompletionLogprobs{}
+	return out
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func (c *completion) response() openai.CompletionResponse {
+	g := c.g
+	return openai.CompletionResponse{
+		ID: g.id, Object: "text_completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
+	}
+}
+
+// answer collects the whole text and sends one response.
+func (c *completion) answer() error {
+	g := c.g
+	add := func(i int, text string) { c.choices[i].text = append(c.choices[i].text, text...) }
+	err := g.run(func(d Delta) error {
+		c.echo(d, add)
+		add(d.Choice, d.Text)
+		c.choices[d.Choice].tokens(d.Tokens)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	latency := g.times.latency(g.usage.CompletionTokens)
+	res := c.response()
+	res.Usage, res.Latency = openai.Nullable[openai.Usage]{Set: true, Value: &g.usage}, &latency
+	for i := range c.choices {
+		out := c.choices[i].wire(i, string(c.choices[i].text), g.asks[0].Logprobs, g.finish[i])
+		g.logText(i, out.Text)
+		res.Choices = append(res.Choices, out)
+	}
+	g.headers(latency)
+	return g.x.respond(http.StatusOK, res)
+}
+
+// stream sends the answer as it comes.
+func (c *completion) stream(o *openai.StreamSettings) error {
+	g := c.g
+	usage := o != nil && o.IncludeUsage
+	chunk := c.response()
+	chunk.Usage.Set = usage
+	chunk.Choices = make([]openai.CompletionChoice, 1)
+	send := func(i int, text string, finish Finish) error {
+		chunk.Choices[0] = c.choices[i].wire(i, text, g.asks[0].Logprobs, finish)
+		return unsent(g.x.stream.Send(&chunk))
+	}
+	keep := func(i int, text string) { c.choices[i].text = append(c.choices[i].text, text...) }
+	starting := len(g.asks)
+	err := g.run(func(d Delta) error {
+		c.echo(d, keep)
+		if d.Start != nil {
+			if starting--; starting > 0 {
+				return nil // the next prompt may still be refused, with a status of its own
+			}
+			g.open()
+			for i := range c.choices {
+				if g.asks[0].Echo {
+					if err := send(i, string(c.choices[i].text), ""); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		if d.Text == "" && len(d.Tokens) == 0 && d.Finish == "" {
+			return nil
+		}
+		if g.x.h.o.LogContent {
+			keep(d.Choice, d.Text)
+		}
+		c.choices[d.Choice].tokens(d.Tokens)
+		return send(d.Choice, d.Text, d.Finish)
+	})
+	if err != nil {
+		return err
+	}
+	if usage {
+		latency := g.times.latency(g.usage.CompletionTokens)
+		chunk.Choices, chunk.Usage.Value, chunk.Latency = []openai.CompletionChoice{}, &g.usage, &latency
+		if err := unsent(g.x.stream.Send(&chunk)); err != nil {
+			return err
+		}
+	}
+	for i := range c.choices {
+		g.logText(i, string(c.choices[i].text))
+	}
+	g.x.settle()
+	return unsent(g.x.stream.Done())
+}

@@ -1,0 +1,255 @@
+package serve
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm/grammar"
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+// Templates as families have them, cut down to what matters for calls.
+const (
+	hermesTemplate = `{% if tools %}<|im_start|>system
+# Tools
+<tools>{% for tool in tools %}
+{{ tool | tojson }}{% endfor %}
+</tools><|im_end|>
+{% endif %}{% for message in messages %}<|im_start|>{{ message.role }}
+{{ message.content or '' }}{% if message.tool_calls %}{% for tool_call in message.tool_calls %}{% if not loop.first or message.content %}{{ '\n' }}{% endif %}<tool_call>
+{"name": "{{ tool_call.function.name }}", "arguments": {{ tool_call.function.arguments | tojson }}}
+</tool_call>{% endfor %}{% endif %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`
+	llamaTemplate = `{% for message in messages %}{% if message.tool_calls %}{% if message.tool_calls | length != 1 %}{{ raise_exception("only one call") }}{% endif %}<|im_start|>assistant
+
+{"name": "{{ message.tool_calls[0].function.name }}", "parameters": {{ message.tool_calls[0].function.arguments | tojson }}}<|im_end|>{% else %}<|im_start|>{{ message.role }}
+
+{% if loop.first and tools %}{{ tools | tojson }}{% endif %}{{ message.content }}<|im_end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+
+{% endif %}`
+	mistralTemplate = `{% for message in messages %}{% if message.tool_calls %}[TOOL_CALLS] [{% for c in message.tool_calls %}{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}{% if not loop.last %}, {% endif %}{% endfor %}]<|im_end|>{% else %}{% if tools %}[AVAILABLE_TOOLS] {{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}[INST] {{ message.content }} [/INST]{% endif %}{% endfor %}`
+)
+
+// toolEngine is the tiny model with a chat template that knows tools.
+func toolEngine(t *testing.T, template string) *Engine {
+	t.Helper()
+	dir := testmodel.Write(t, 1)
+	file := filepath.Join(dir, "tokenizer_config.json")
+	config := golden.JSON[map[string]any](t, dir, "tokenizer_config.json")
+	config["chat_template"] = template
+	data, err := json.Marshal(config)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, data, 0o644))
+	e, err := Load(t.Context(), "dir:"+dir, EngineOptions{Backend: golden.Backend(t), Slots: 2})
+	require.NoError(t, err)
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+func TestToolFormatOfTemplates(t *testing.T) {
+	for name, c := range map[string]struct {
+		template string
+		want     *grammar.ToolFormat
+	}{
+		"hermes": {hermesTemplate, &grammar.ToolFormat{
+			Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n",
+		}},
+		"llama": {llamaTemplate, &grammar.ToolFormat{Name: `{"name": "`, Arguments: `", "parameters": `, Close: "}"}},
+		"mistral": {mistralTemplate, &grammar.ToolFormat{
+			Open: "[TOOL_CALLS] [", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}", Next: ", ", End: "]",
+		}},
+		"none": {`{% for m in messages %}{{ m.role + m.content }}{% endfor %}`, nil},
+	} {
+		e := toolEngine(t, c.template)
+		assert.Equal(t, c.want, e.calls, name)
+		assert.Equal(t, c.want != nil, e.Info().Tools, name)
+	}
+}
+
+var weather = Tool{Name: "get_weather", Description: "the weather", Parameters: json.RawMessage(
+	`{"type":"object","properties":{"city":{"enum":["Bern","Oslo"]},"days":{"type":"integer","minimum":1,"maximum":7}},"required":["city","days"],"additionalProperties":false}`)}
+
+// called collects the calls of an answer.
+func called(t *testing.T, m Model, r Request) (calls []Call, text string, finish Finish) {
+	t.Helper()
+	for d, err := range m.Generate(t.Context(), r) {
+		require.NoError(t, err)
+		text += d.Text
+		if d.Call != nil {
+			if d.Call.Name != "" {
+				require.Equal(t, len(calls), d.Call.Index)
+				calls = append(calls, Call{Name: d.Call.Name})
+			}
+			calls[d.Call.Index].Arguments += d.Call.Arguments
+		}
+		if d.Finish != "" {
+			finish = d.Finish
+		}
+	}
+	return calls, text, finish
+}
+
+// TestForcedCalls: whatever the model would rather say, a call that is demanded has a known name and arguments that fit.
+func TestForcedCalls(t *testing.T) {
+	for name, template := range map[string]string{
+		"hermes": hermesTemplate, "llama": llamaTemplate, "mistral": mistralTemplate, "none": `{% for m in messages %}{{ m.role + m.content }}{% endfor %}`,
+	} {
+		e := toolEngine(t, template)
+		for seed := range uint64(3) {
+			r := Request{
+				Messages: []Message{{Role: "user", Content: "rain?"}}, N: 1, MaxTokens: 400, IgnoreEOS: true, Sampling: Sampling{Temperature: 1, Seed: &seed},
+				Tools: Tools{List: []Tool{weather, {Name: "now"}}, Only: "get_weather", One: true},
+			}
+			calls, text, finish := called(t, e, r)
+			require.Len(t, calls, 1, name)
+			assert.Equal(t, FinishToolCalls, finish, name)
+			assert.Empty(t, text, name)
+			assert.Equal(t, "get_weather", calls[0].Name)
+			var args struct {
+				City string
+				Days int
+			}
+			require.NoError(t, json.Unmarshal([]byte(calls[0].Arguments), &args), calls[0].Arguments)
+			assert.Contains(t, []string{"Bern", "Oslo"}, args.City)
+			assert.True(t, args.Days >= 1 && args.Days <= 7)
+
+			r.Tools = Tools{List: []Tool{weather, {Name: "now"}}, Must: true, One: true}
+			calls, text, finish = called(t, e, r)
+			require.Len(t, calls, 1, name)
+			assert.Equal(t, FinishToolCalls, finish, name)
+			assert.Empty(t, text, name)
+			assert.True(t, json.Valid([]byte(calls[0].Arguments)), calls[0].Arguments)
+		}
+	}
+}
+
+// TestFreeCalls: a model that may call says what it likes, and what it says is cut well.
+func TestFreeCalls(t *testing.T) {
+	e := toolEngine(t, hermesTemplate)
+	r := Request{Messages: []Message{{Role: "user", Content: "rain?"}}, N: 2, MaxTokens: 40, IgnoreEOS: true, Tools: Tools{List: []Tool{weather}}}
+	_, text, finish := called(t, e, r)
+	assert.NotEmpty(t, text, "a random model calls nothing")
+	assert.Equal(t, FinishLength, finish)
+	assert.NotContains(t, text, "<tool_call>")
+}
+
+func TestFormats(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 2})
+	for seed := range uint64(4) {
+		r := Request{
+			Messages: []Message{{Role: "user", Content: "as JSON"}}, N: 1, MaxTokens: 600, IgnoreEOS: true, Sampling: Sampling{Temperature: 1, Seed: &seed, NoRepeatNgram: 2},
+			Format: Format{JSON: true, Schema: json.RawMessage(`{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"n":{"type":"integer","minimum":-3,"maximum":12},"tags":{"type":"array","items":{"enum":["a","b"]},"minItems":2,"maxItems":4}},"required":["id","n","tags"],"additionalProperties":false}`)},
+		}
+		text, finish, _ := answer(t, e, r)
+		assert.Equal(t, FinishStop, finish, text)
+		var got struct {
+			ID   string
+			N    int
+			Tags []string
+		}
+		require.NoError(t, json.Unmarshal([]byte(text), &got), text)
+		assert.Len(t, got.ID, 36)
+		assert.True(t, got.N >= -3 && got.N <= 12, text)
+		assert.True(t, len(got.Tags) >= 2 && len(got.Tags) <= 4, text)
+
+		r.Format = Format{JSON: true}
+		text, finish, _ = answer(t, e, r)
+		assert.True(t, strings.HasPrefix(text, "{"), text)
+		assert.Equal(t, finish == FinishStop, json.Valid([]byte(text)), text)
+	}
+	for schema, path := range map[string][]any{
+		`{"type":"object","properties":{"a":{"not":{}}}}`:                                           {"properties", "a", "not"},
+		`{"type":"object","properties":{"l":{"type":"array","prefixItems":[{},{"multipleOf":3}]}}}`: {"properties", "l", "prefixItems", 1, "multipleOf"},
+		`{"type":"object","properties":{"a/b":{"contains":true}}}`:                                  {"properties", "a/b", "contains"},
+	} {
+		r := Request{Messages: []Message{{Role: "user", Content: "x"}}, N: 1, MaxTokens: 5}
+		r.Format = Format{JSON: true, Schema: json.RawMessage(schema)}
+		for _, err := range e.Generate(t.Context(), r) {
+			var fault *SchemaError
+			require.ErrorAs(t, err, &fault)
+			assert.Equal(t, -1, fault.Tool)
+			assert.Equal(t, path, fault.Path)
+		}
+		r.Format, r.Tools = Format{}, Tools{List: []Tool{weather, {Name: "f", Parameters: json.RawMessage(schema)}}}
+		for _, err := range e.Generate(t.Context(), r) {
+			var fault *SchemaError
+			require.ErrorAs(t, err, &fault)
+			assert.Equal(t, 1, fault.Tool)
+			assert.Equal(t, path, fault.Path)
+		}
+	}
+}
+
+// TestCallReader: pieces of any size give the same text and calls.
+func TestCallReader(t *testing.T) {
+	hermes := grammar.ToolFormat{Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n"}
+	for _, c := range []struct {
+		format grammar.ToolFormat
+		one    bool
+		in     string
+		text   string
+		calls  []Call
+	}{
+		{hermes, false, "just < text <tool", "just < text <tool", nil},
+		{hermes, false, "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\"}}\n</tool_call>", "Let me see.", []Call{{Name: "f", Arguments: `{"a": "}\"{"}`}}},
+		{hermes, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>\n\n<tool_call>\n{\"name\":  \"g\", \"arguments\": {\"x\":[1]}}\n</tool_call>", "",
+			[]Call{{Name: "f", Arguments: `{}`}, {Name: "g", Arguments: `{"x":[1]}`}}},
+		{hermes, true, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><tool_call>", "", []Call{{Name: "f", Arguments: `{}`}}},
+		{plainCalls, false, `{"name": "f", "arguments": {"a":1}}`, "", []Call{{Name: "f", Arguments: `{"a":1}`}}},
+		{plainCalls, false, `{"nam`, `{"nam`, nil},
+		{plainCalls, false, `no {"name": "f", "arguments": {}}`, `no {"name": "f", "arguments": {}}`, nil},
+		{grammar.ToolFormat{Open: "[C]", Name: "<f=", Arguments: ">", Close: "</f>", Next: ";", End: "."}, false, "[C]<f=a>{}</f>;<f=b>{\"k\":2}</f>.", "",
+			[]Call{{Name: "a", Arguments: "{}"}, {Name: "b", Arguments: `{"k":2}`}}},
+	} {
+		for size := 1; size <= len(c.in); size++ {
+			r := newCallReader(c.format, c.one)
+			text, calls := "", []Call(nil)
+			for at := 0; at < len(c.in); at += size {
+				out, pieces := r.feed(c.in[at:min(at+size, len(c.in))])
+				text += out
+				for _, p := range pieces {
+					if p.Name != "" {
+						calls = append(calls, Call{Name: p.Name})
+					}
+					calls[p.Index].Arguments += p.Arguments
+				}
+			}
+			text += r.rest()
+			require.Equal(t, c.text, text, "%q by %d", c.in, size)
+			require.Equal(t, c.calls, calls, "%q by %d", c.in, size)
+		}
+	}
+}
+
+// FuzzCallReader: no text makes it fail, and what is not a call comes out again.
+func FuzzCallReader(f *testing.F) {
+	f.Add("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\":1}}\n</tool_call>", 3)
+	f.Add("text <tool_cal", 1)
+	f.Fuzz(func(t *testing.T, in string, size int) {
+		size = max(1, size%64)
+		hermes := grammar.ToolFormat{Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n"}
+		r, whole := newCallReader(hermes, false), newCallReader(hermes, false)
+		text, n := "", 0
+		for at := 0; at < len(in); at += size {
+			out, calls := r.feed(in[at:min(at+size, len(in))])
+			text += out
+			n += len(calls)
+		}
+		text += r.rest()
+		want, _ := whole.feed(in)
+		want += whole.rest()
+		require.Equal(t, want, text)
+		require.Equal(t, whole.count, r.count)
+		if !strings.Contains(in, "<tool_call>") {
+			require.Equal(t, in, text)
+		}
+	})
+}

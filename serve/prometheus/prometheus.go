@@ -1,0 +1,148 @@
+// Package prometheus counts and measures what package serve does, with the official client library of Prometheus. Only
+// programs that import it pay for that.
+//
+//	h, err := serve.NewHandler(pool, serve.HandlerOptions{Metrics: prometheus.New()})
+//	// GET /metrics of the handler answers from now on
+//
+// [Metrics] has a registry of its own, which holds nothing of the host: a host that has one registers Metrics there
+// instead, as it is a collector. Labels are known model ids, route patterns and codes, so no client can blow them up.
+//
+// Metrics is safe for concurrent use. It belongs to one handler.
+package prometheus
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/docent-ml/docent/serve"
+)
+
+// Metrics is a [serve.Metrics] and a collector.
+type Metrics struct {
+	page  http.Handler
+	parts []prometheus.Collector
+
+	requests, rejected                   *prometheus.CounterVec
+	promptTokens, completionTokens, gone prometheus.Counter
+	seconds, firstToken                  *prometheus.HistogramVec
+	load                                 prometheus.Histogram
+	queue, inflight, models              *prometheus.Desc
+	degraded                             *prometheus.Desc
+
+	mu    sync.Mutex
+	stats func() serve.Stats // nil until there is a handler
+}
+
+var _ serve.Metrics = (*Metrics)(nil)
+
+// Seconds of an answer, which may be one token or a thousand on a slow machine.
+func buckets() []float64 {
+	return []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+}
+
+// New returns metrics that have counted nothing.
+func New() *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	single := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets()}, []string{"route", "model"})
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	m := &Metrics{
+		requests:         counter("docent_requests_total", "Requests that have ended.", "route", "model", "status"),
+		rejected:         counter("docent_rejected_total", "Requests that were answered with an error, by its code.", "code"),
+		promptTokens:     single("docent_prompt_tokens_total", "Tokens of prompts."),
+		completionTokens: single("docent_completion_tokens_total", "Tokens that were sampled."),
+		gone:             single("docent_cancelled_total", "Requests whose client went away."),
+		seconds:          histogram("docent_request_seconds", "From the arrival of a request to its end."),
+		firstToken:       histogram("docent_first_token_seconds", "From the arrival of a request to its first token."),
+		load:             prometheus.NewHistogram(prometheus.HistogramOpts{Name: "docent_model_load_seconds", Help: "Loads of models.", Buckets: buckets()}),
+		queue:            gauge("docent_queue_depth", "Requests that wait for a slot of their model."),
+		inflight:         gauge("docent_inflight", "Requests that are being served, those that wait among them."),
+		models:           gauge("docent_models_loaded", "Models in memory."),
+		degraded:         gauge("docent_degraded", "1 for each thing that is wrong, as in /health.", "code"),
+	}
+	m.parts = []prometheus.Collector{m.requests, m.rejected, m.promptTokens, m.completionTokens, m.gone, m.seconds, m.firstToken, m.load}
+	own := prometheus.NewRegistry()
+	own.MustRegister(m) // the first and only one of its registry
+	m.page = promhttp.HandlerFor(own, promhttp.HandlerOpts{})
+	return m
+}
+
+// ObserveRequest counts a request.
+func (m *Metrics) ObserveRequest(o serve.RequestObservation) {
+	m.requests.WithLabelValues(o.Route, o.Model, strconv.Itoa(o.Status)).Inc()
+	m.seconds.WithLabelValues(o.Route, o.Model).Observe(o.Took.Seconds())
+	if o.FirstToken > 0 {
+		m.firstToken.WithLabelValues(o.Route, o.Model).Observe(o.FirstToken.Seconds())
+	}
+	m.promptTokens.Add(float64(o.Usage.PromptTokens))
+	m.completionTokens.Add(float64(o.Usage.CompletionTokens))
+	switch {
+	case o.Cancelled:
+		m.gone.Inc()
+	case o.Code != "":
+		m.rejected.WithLabelValues(string(o.Code)).Inc()
+	}
+}
+
+// ObserveLoad measures a load, also one that failed.
+func (m *Metrics) ObserveLoad(_ string, took time.Duration, _ error) { m.load.Observe(took.Seconds()) }
+
+// Watch has the gauges look at a handler.
+func (m *Metrics) Watch(stats func() serve.Stats) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats = stats
+}
+
+// ServeHTTP writes the metrics in Prometheus' text format.
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.page.ServeHTTP(w, r) }
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, p := range m.parts {
+		p.Describe(to)
+	}
+	for _, d := range []*prometheus.Desc{m.queue, m.inflight, m.models, m.degraded} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	for _, p := range m.parts {
+		p.Collect(to)
+	}
+	m.mu.Lock()
+	stats := m.stats
+	m.mu.Unlock()
+	if stats == nil {
+		return
+	}
+	s := stats()
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	gauge(m.queue, s.Waiting)
+	gauge(m.inflight, s.Running)
+	gauge(m.models, s.ModelsLoaded)
+	told := map[string]bool{} // two models may have the same fault
+	for _, d := range s.Degradations {
+		if !told[d.Code] {
+			told[d.Code] = true
+			gauge(m.degraded, 1, d.Code)
+		}
+	}
+}

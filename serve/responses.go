@@ -1,0 +1,174 @@
+package serve
+
+import (
+	"net/http"
+
+	"github.com/docent-ml/docent/openai"
+)
+
+// responses is POST /v1/responses.
+func (h *Handler) responses(x *exchange) error {
+	body, err := x.readBody()
+	if err != nil {
+		return err
+	}
+	req, err := openai.ParseResponseRequest(body, h.o.limits())
+	if err != nil {
+		return err
+	}
+	g := newGeneration(x, "resp_", req.MaxOutputTokens)
+	lease, err := g.acquire(req.Model, req.Ignored)
+	if err != nil {
+		return err
+	}
+	defer h.pool.release(lease)
+	ask := g.request(req.Sampling, lease.info)
+	ask.TemplateArgs = req.TemplateKwargs
+	ask.Messages = conversation(req.Messages)
+	ask.Tools = toolsOf(req.Tools, req.ToolChoice, req.Parallel)
+	ask.Format = formatOf(req.Text)
+	if err := able(ask, lease.info, responseFields, nil); err != nil {
+		return err
+	}
+	g.fields = responseFields
+	g.begin(lease, ask)
+	r := &responseAnswer{g: g, wire: responseOf(g, req)}
+	if req.Stream {
+		return (&responseStream{responseAnswer: r}).run()
+	}
+	err = g.run(func(d Delta) error {
+		r.add(d)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.complete()
+	g.headers(*r.wire.Latency)
+	return x.respond(http.StatusOK, r.wire)
+}
+
+// responseAnswer is an answer in the form of this route. Its output items come one after the other: a message, then calls.
+type responseAnswer struct {
+	g    *generation
+	wire openai.Response
+}
+
+// responseOf repeats what was asked, as the API does.
+func responseOf(g *generation, req *openai.ResponseRequest) openai.Response {
+	s := g.asks[0].Sampling
+	res := openai.Response{
+		ID: g.id, Object: "response", CreatedAt: g.created, Status: "in_progress", Instructions: req.Instructions,
+		MaxOutputTokens: req.MaxOutputTokens, Model: g.x.model, Output: []openai.OutputItem{}, ParallelToolCalls: req.Parallel == nil || *req.Parallel,
+		ServiceTier: "default", Temperature: s.Temperature, TopP: 1, Text: openai.ResponseText{Format: openai.ResponseTextFormat{Type: "text"}},
+		ToolChoice: openai.ResponseToolChoice{Mode: openai.ToolAuto}, Tools: []openai.ResponseTool{}, Truncation: "disabled",
+		User: req.User, Metadata: req.Metadata, SystemFingerprint: g.fingerprint,
+	}
+	if req.TopP != nil {
+		res.TopP = *req.TopP
+	} else if s.TopP > 0 {
+		res.TopP = s.TopP
+	}
+	if res.Metadata == nil {
+		res.Metadata = map[string]string{}
+	}
+	if f := req.Text; f != nil {
+		res.Text.Format.Type = f.Type
+		if js := f.JSONSchema; js != nil {
+			res.Text.Format = openai.ResponseTextFormat{Type: f.Type, Name: js.Name, Description: js.Description, Schema: js.Schema, Strict: js.Strict}
+		}
+	}
+	if req.ToolChoice != nil {
+		res.ToolChoice = openai.ResponseToolChoice(*req.ToolChoice)
+	}
+	for _, t := range req.Tools {
+		tool := openai.ResponseTool{Type: t.Type, Name: t.Function.Name, Parameters: t.Function.Parameters, Strict: t.Function.Strict}
+		if t.Function.Description != "" {
+			tool.Description = &t.Function.Description
+		}
+		res.Tools = append(res.Tools, tool)
+	}
+	return res
+}
+
+// last is the item that is being written, or nil.
+func (r *responseAnswer) last() *openai.OutputItem {
+	if n := len(r.wire.Output); n > 0 && r.wire.Output[n-1].Status == "in_progress" {
+		return &r.wire.Output[n-1]
+	}
+	return nil
+}
+
+// item begins an item of the output.
+func (r *responseAnswer) item(i openai.OutputItem) *openai.OutputItem {
+	i.Status = "in_progress"
+	r.wire.Output = append(r.wire.Output, i)
+	return r.last()
+}
+
+func (r *responseAnswer) message() *openai.OutputItem {
+	return r.item(openai.OutputItem{ID: "msg_" + r.g.x.h.newID(), Type: "message", Role: "assistant", Content: []openai.OutputPart{}})
+}
+
+func (r *responseAnswer) call(name string) *openai.OutputItem {
+	h := r.g.x.h
+	none := ""
+	return r.item(openai.OutputItem{ID: "fc_" + h.newID(), Type: "function_call", CallID: "call_" + h.newID(), Name: name, Arguments: &none})
+}
+
+func outputText(text string) openai.OutputPart {
+	return openai.OutputPart{Type: "output_text", Text: text, Annotations: []openai.Annotation{}, Logprobs: []openai.TokenLogprob{}}
+}
+
+// add takes a piece of an answer that is sent whole.
+func (r *responseAnswer) add(d Delta) {
+	if d.Text != "" {
+		it := r.last()
+		if it == nil || it.Type != "message" {
+			r.end("completed")
+			it = r.message()
+			it.Content = append(it.Content, outputText(""))
+		}
+		it.Content[0].Text += d.Text
+	}
+	if d.Call == nil {
+		return
+	}
+	if d.Call.Name != "" {
+		r.end("completed")
+		r.call(d.Call.Name)
+	}
+	*r.last().Arguments += d.Call.Arguments
+}
+
+// end closes the item that is being written.
+func (r *responseAnswer) end(status string) {
+	if it := r.last(); it != nil {
+		it.Status = status
+	}
+}
+
+// complete sets what is known at the end. An answer without anything is an empty message.
+func (r *responseAnswer) complete() {
+	g := r.g
+	r.wire.Status = "completed"
+	if g.finish[0] == FinishLength {
+		r.wire.Status, r.wire.IncompleteDetails = "incomplete", &openai.IncompleteDetails{Reason: "max_output_tokens"}
+	}
+	if len(r.wire.Output) == 0 {
+		it := r.message()
+		it.Content = append(it.Content, outputText(""))
+	}
+	r.end(r.wire.Status)
+	for _, it := range r.wire.Output {
+		if it.Type == "message" {
+			g.logText(0, it.Content[0].Text)
+		}
+	}
+	latency := g.times.latency(g.usage.CompletionTokens)
+	r.wire.Latency = &latency
+	r.wire.Usage = &openai.ResponseUsage{
+		InputTokens: g.usage.PromptTokens, InputTokensDetails: g.usage.PromptTokensDetails,
+		OutputTokens: g.usage.CompletionTokens, TotalTokens: g.usage.TotalTokens,
+	}
+}

@@ -1,0 +1,194 @@
+package serve
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// memory is what the process holds, after what can be freed is.
+func memory() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+// Five hundred and twelve streams at once, with their clients in the same process, stay below 256 MB.
+func TestManyStreamsInLittleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("512 connections; left out of -short")
+	}
+	noLeaks(t)
+	const streams = 512
+	gate := make(chan struct{})
+	m := hello()
+	m.words = strings.Split(strings.Repeat("word ", 50), " ")
+	m.each = func(ctx context.Context, i int) error {
+		if i == 25 {
+			select {
+			case <-gate:
+			case <-ctx.Done():
+			}
+		}
+		return ctx.Err()
+	}
+	h := newHandler(t, m, HandlerOptions{})
+	s := server(t, h, nil)
+	var done sync.WaitGroup
+	var failed sync.Map
+	for i := range streams {
+		done.Go(func() {
+			res, err := s.Client().Post(s.URL+"/v1/chat/completions", "application/json", strings.NewReader(with(`"stream":true`)))
+			if err != nil {
+				failed.Store(i, err)
+				return
+			}
+			text, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || !strings.HasSuffix(string(text), "data: [DONE]\n\n") {
+				failed.Store(i, fmt.Errorf("%w: %d bytes", err, len(text)))
+			}
+		})
+	}
+	eventually(t, "all are half-way", func() bool { return m.served.Load() == streams*25 })
+	held := memory()
+	t.Logf("%d streams and their clients hold %.1f MB", streams, float64(held)/1e6)
+	assert.Less(t, held, uint64(256e6))
+	close(gate)
+	done.Wait()
+	failed.Range(func(i, err any) bool { return assert.Fail(t, "stream", "%v: %v", i, err) })
+	s.Client().CloseIdleConnections()
+}
+
+// A streamed token costs no allocation beyond its frame's: twice the tokens, the same number of allocations.
+func TestStreamedTokensDoNotAllocate(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector empties pools at random, which allocates")
+	}
+	for path, body := range map[string]string{
+		"/v1/chat/completions": with(`"stream":true`), "/v1/completions": `{"model":"m","prompt":"x","stream":true}`,
+		"/v1/responses": `{"model":"m","input":"x","stream":true}`,
+	} {
+		allocations := func(tokens int) float64 {
+			m := hello()
+			m.words = strings.Split(strings.Repeat("word ", tokens-1)+"word", " ")
+			h := newHandler(t, m, HandlerOptions{MaxTokensCap: 1 << 30, DefaultMaxTokens: 1 << 30})
+			return testing.AllocsPerRun(3, func() { h.ServeHTTP(&sink1{h: http.Header{}}, post(path, body)) })
+		}
+		few, many := allocations(1000), allocations(9000)
+		perToken := (many - few) / 8000
+		t.Logf("%s: %.4f allocations a token", path, perToken)
+		assert.Less(t, perToken, 0.02, path)
+	}
+}
+
+// TestSoak has many clients ask for this and that, and leave when they like, from a real engine. Nothing stays behind: no
+// slot, no goroutine, no memory. DOCENT_SOAK=1h makes it long.
+func TestSoak(t *testing.T) {
+	took := 2 * time.Second
+	if text := os.Getenv("DOCENT_SOAK"); text != "" {
+		var err error
+		took, err = time.ParseDuration(text)
+		require.NoError(t, err)
+	} else if testing.Short() {
+		t.Skip("left out of -short")
+	}
+	noLeaks(t)
+	e := tinyChat(t, EngineOptions{Slots: 4, MaxQueue: 8, QueueTimeout: time.Second})
+	h := newHandler(t, e, HandlerOptions{})
+	s := server(t, h, nil)
+	requests := []struct{ path, body string }{
+		{"/v1/chat/completions", with(`"stream":true,"max_tokens":60,"ignore_eos":true`)},
+		{"/v1/chat/completions", with(`"n":3,"max_tokens":20,"logprobs":true,"top_logprobs":2`)},
+		{"/v1/chat/completions", with(`"max_tokens":30,"response_format":{"type":"json_object"}`)},
+		{"/v1/completions", `{"model":"m","prompt":["` + strings.Repeat("long ", 60) + `","b","c"],"stream":true,"max_tokens":20,"echo":true}`},
+		{"/v1/responses", `{"model":"m","input":"x","stream":true,"max_output_tokens":25}`},
+		{"/v1/embeddings", `{"model":"m","input":["a","some text"]}`},
+		{"/v1/chat/completions", with(`"temperature":7`)},
+	}
+	statuses := make([]int, 600)
+	var mu sync.Mutex
+	work := func(until time.Time) {
+		var clients sync.WaitGroup
+		for i := range 12 {
+			clients.Go(func() {
+				rng := rand.New(rand.NewPCG(uint64(i), 5))
+				for time.Now().Before(until) {
+					r := requests[rng.IntN(len(requests))]
+					ctx, cancel := context.WithCancel(t.Context())
+					patience := time.Duration(rng.IntN(60)) * time.Millisecond
+					if rng.IntN(2) == 0 {
+						patience = time.Hour
+					}
+					leave := time.AfterFunc(patience, cancel)
+					status := ask1(ctx, s.Client(), s.URL+r.path, r.body)
+					leave.Stop()
+					cancel()
+					mu.Lock()
+					statuses[status]++
+					mu.Unlock()
+				}
+			})
+		}
+		clients.Wait()
+		eventually(t, "all left", func() bool { return h.stats().Running == 0 })
+	}
+	work(time.Now().Add(took / 2))
+	before, goroutines := memory(), runtime.NumGoroutine()
+	work(time.Now().Add(took / 2))
+	after := memory()
+	mu.Lock()
+	counts := map[int]int{}
+	for status, n := range statuses {
+		if n > 0 {
+			counts[status] = n
+		}
+	}
+	mu.Unlock()
+	t.Logf("statuses %v, %.1f MB after one half and %.1f MB after the other", counts, float64(before)/1e6, float64(after)/1e6)
+	assert.Positive(t, counts[200])
+	assert.Positive(t, counts[422])
+	assert.Positive(t, counts[0], "some left")
+	for status := range counts {
+		assert.True(t, status < 500 || status == 503, status)
+	}
+	assert.Less(t, after, before+16<<20)
+	assert.Less(t, runtime.NumGoroutine(), goroutines+30)
+	text, _, _ := answer(t, e, Request{Messages: []Message{{Role: "user", Content: "x"}}, N: 4, MaxTokens: 3, IgnoreEOS: true})
+	assert.NotEmpty(t, text, "all slots are free again")
+	s.Client().CloseIdleConnections()
+}
+
+// ask1 reads an answer as a client that may leave: 0.
+func ask1(ctx context.Context, c *http.Client, url, body string) int {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	r.Header.Set("Content-Type", "application/json")
+	res, err := c.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+	}
+	if ctx.Err() != nil {
+		return 0
+	}
+	return res.StatusCode
+}

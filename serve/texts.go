@@ -1,0 +1,140 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/text"
+	"github.com/docent-ml/docent/openai"
+)
+
+// specialPrefix is how many special tokens the tokenizer puts in front of a text.
+func specialPrefix(tok *text.Tokenizer) int {
+	ids, plain := tok.EncodeWithSpecial("a"), tok.Encode("a")
+	for n := 0; n+len(plain) <= len(ids); n++ {
+		if slices.Equal(ids[n:n+len(plain)], plain) {
+			return n
+		}
+	}
+	return 0
+}
+
+// encode makes the tokens of a text that is continued or embedded as it is, between the special tokens that the model
+// wants around it. echo is the part of them that stands for the text itself.
+func (e *Engine) encode(in Prompt) (ids, echo []int32) {
+	if in.Tokens != nil {
+		for _, id := range in.Tokens {
+			ids = append(ids, int32(id))
+		}
+		return ids, ids
+	}
+	ids = e.model.Tokenizer.EncodeWithSpecial(in.Text)
+	n := len(e.model.Tokenizer.Encode(in.Text))
+	return ids, ids[e.prefix : e.prefix+n]
+}
+
+// echo fills in what a prompt that is repeated says of itself.
+func (l *loop) echo(j *job) error {
+	tok := l.e.model.Tokenizer
+	_, shown := l.e.encode(*j.r.Prompt)
+	if j.start.EchoText = j.r.Prompt.Text; j.r.Prompt.Tokens != nil {
+		j.start.EchoText = tok.Decode(shown, false)
+	}
+	if !j.r.Logprobs {
+		return nil
+	}
+	hidden, err := l.e.slots.Hidden(j.ids)
+	if err != nil {
+		return err
+	}
+	skip := 0
+	if j.r.Prompt.Tokens == nil {
+		skip = l.e.prefix
+	}
+	j.start.EchoTokens = make([]TokenLogprob, 0, len(shown))
+	if skip == 0 {
+		j.start.EchoTokens = append(j.start.EchoTokens, TokenLogprob{ID: int(shown[0]), Bytes: tok.Bytes(shown[0]), Logprob: math.NaN()})
+	}
+	for from := max(skip, 1); from < skip+len(shown); from += infer.ScorePiece {
+		to := min(from+infer.ScorePiece, skip+len(shown))
+		rows, err := l.e.slots.Logits(hidden[from-1 : to-1])
+		if err != nil {
+			return err
+		}
+		for i, row := range rows {
+			t := token{id: int(j.ids[from+i]), top: l.work.mostLikely(row, j.r.TopLogprobs)}
+			t.logprob = float64(row[t.id]) - logSumExp(row)
+			j.start.EchoTokens = append(j.start.EchoTokens, l.e.describeToken(t))
+		}
+	}
+	return nil
+}
+
+// Embed implements Embedder: the mean of the last hidden states over the tokens of the text, special ones left out.
+func (e *Engine) Embed(ctx context.Context, in Prompt) (vector []float32, tokens int, err error) {
+	ids, _ := e.encode(in)
+	if len(ids) == 0 {
+		return nil, 0, openai.Invalid("has no tokens for this model", "input")
+	}
+	if len(ids) > e.context {
+		return nil, 0, &ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
+	}
+	j := &job{ids: ids, embed: true, out: newMailbox(), taken: make(chan struct{})}
+	j.ctx, j.cancel = context.WithCancel(ctx)
+	if err := e.enqueue(j); err != nil {
+		return nil, 0, err
+	}
+	defer e.abandon(j)
+	if err := j.await(e.patience); err != nil {
+		return nil, 0, err
+	}
+	if _, err, ended := j.out.take(ctx); err != nil || !ended {
+		return nil, 0, errors.Join(err, ctx.Err())
+	}
+	return j.vector, len(ids), nil
+}
+
+// embedding computes the vector of a job, on the loop's goroutine.
+func (l *loop) embedding(j *job) error {
+	hidden, err := l.e.slots.Hidden(j.ids)
+	if err != nil {
+		return err
+	}
+	sum := make([]float64, len(hidden[0]))
+	add := func(row []float32) {
+		for i, x := range row {
+			sum[i] += float64(x)
+		}
+	}
+	counted := 0
+	for i, id := range j.ids {
+		if !l.e.model.Tokenizer.IsSpecial(id) {
+			add(hidden[i])
+			counted++
+		}
+	}
+	if counted == 0 { // only special tokens: then they are the text
+		for _, row := range hidden {
+			add(row)
+		}
+	}
+	var square float64
+	for _, x := range sum {
+		square += x * x
+	}
+	length := math.Sqrt(square)
+	if math.IsNaN(length) || math.IsInf(length, 0) {
+		return errNonFinite
+	}
+	if length == 0 { // a token without an embedding: zeros have no direction
+		length = 1
+	}
+	j.vector = make([]float32, len(sum))
+	for i, x := range sum {
+		j.vector[i] = float32(x / length)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package serve
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// start is the beginning of an answer.
+func start(t *testing.T, m Model, r Request) Start {
+	t.Helper()
+	for d, err := range m.Generate(t.Context(), r) {
+		require.NoError(t, err)
+		require.NotNil(t, d.Start)
+		return *d.Start
+	}
+	require.Fail(t, "no delta")
+	return Start{}
+}
+
+// TestEngineContinuesText: a text goes to the model as it is, and is the same as its tokens.
+func TestEngineContinuesText(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 2})
+	r := Request{Prompt: &Prompt{Text: "As it is"}, N: 1, MaxTokens: 12, IgnoreEOS: true}
+	want, _, _ := answer(t, e, r)
+	r.Prompt = &Prompt{Tokens: []int{'A', 's', ' ', 'i', 't', ' ', 'i', 's'}}
+	got, _, _ := answer(t, e, r)
+	assert.Equal(t, want, got)
+	assert.Equal(t, 8, start(t, e, r).PromptTokens, "no template")
+}
+
+// TestEngineEcho: what the model would have predicted of a prompt is what it predicts when it writes it.
+func TestEngineEcho(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 2})
+	prompt := strings.Repeat("grüße ", 15)
+	r := Request{Prompt: &Prompt{Text: prompt}, N: 1, MaxTokens: 5, IgnoreEOS: true, Logprobs: true, TopLogprobs: 2}
+	var written []TokenLogprob
+	for d, err := range e.Generate(t.Context(), r) {
+		require.NoError(t, err)
+		written = append(written, d.Tokens...)
+	}
+	require.Len(t, written, 5)
+	whole := &Prompt{}
+	for _, b := range []byte(prompt) {
+		whole.Tokens = append(whole.Tokens, int(b))
+	}
+	for _, w := range written {
+		whole.Tokens = append(whole.Tokens, w.ID)
+	}
+	r.Prompt, r.Echo = whole, true
+	s := start(t, e, r)
+	require.Len(t, s.EchoTokens, len(whole.Tokens))
+	assert.True(t, math.IsNaN(s.EchoTokens[0].Logprob), "nothing predicts the first token")
+	assert.Equal(t, "g", string(s.EchoTokens[0].Bytes))
+	assert.True(t, strings.HasPrefix(s.EchoText, prompt), s.EchoText)
+	for i, w := range written {
+		got := s.EchoTokens[len(prompt)+i]
+		assert.Equal(t, w.ID, got.ID)
+		assert.InDelta(t, w.Logprob, got.Logprob, 1e-4)
+		require.Len(t, got.Top, 2)
+		assert.Equal(t, w.Top[0].ID, got.Top[0].ID)
+	}
+	r.Prompt = &Prompt{Text: prompt}
+	s = start(t, e, r)
+	assert.Equal(t, prompt, s.EchoText)
+	assert.Len(t, s.EchoTokens, len(prompt))
+	r.Logprobs = false
+	assert.Empty(t, start(t, e, r).EchoTokens)
+}
+
+func TestEngineEmbeds(t *testing.T) {
+	e := tinyChat(t, EngineOptions{Slots: 2})
+	vector := func(in Prompt) []float32 {
+		v, n, err := e.Embed(t.Context(), in)
+		require.NoError(t, err)
+		assert.Positive(t, n)
+		var square float64
+		for _, x := range v {
+			square += float64(x) * float64(x)
+		}
+		assert.InDelta(t, 1, square, 1e-5, "unit length")
+		return v
+	}
+	cos := func(a, b []float32) (sum float64) {
+		for i := range a {
+			sum += float64(a[i]) * float64(b[i])
+		}
+		return sum
+	}
+	a, b := vector(Prompt{Text: "hello there"}), vector(Prompt{Text: "something else"})
+	assert.Len(t, a, 32)
+	assert.Equal(t, a, vector(Prompt{Text: "hello there"}), "the same again")
+	assert.Less(t, cos(a, b), 0.9999)
+	ids := []int{}
+	for _, c := range []byte("hello there") {
+		ids = append(ids, int(c))
+	}
+	assert.InDelta(t, 1, cos(a, vector(Prompt{Tokens: ids})), 1e-6)
+	assert.InDelta(t, 1, cos(a, vector(Prompt{Tokens: append(ids, 258)})), 1e-6, "special tokens do not count")
+	vector(Prompt{Tokens: []int{258}})
+
+	_, _, err := e.Embed(t.Context(), Prompt{Text: strings.Repeat("x", 2000)})
+	var tooLong *ContextLengthError
+	require.ErrorAs(t, err, &tooLong)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = e.Embed(ctx, Prompt{Text: "x"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, e.Close())
+	_, _, err = e.Embed(t.Context(), Prompt{Text: "x"})
+	require.ErrorIs(t, err, ErrClosed)
+}

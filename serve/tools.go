@@ -1,0 +1,89 @@
+package serve
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/docent-ml/docent/openai"
+)
+
+// fieldNames are where a route's request has what a model may refuse.
+type fieldNames struct {
+	schema     []any                // of the response format
+	parameters func(tool int) []any // of a tool
+	messages   string
+}
+
+var chatFields = fieldNames{
+	schema:     []any{"response_format", "json_schema", "schema"},
+	parameters: func(i int) []any { return []any{"tools", i, "function", "parameters"} },
+	messages:   "messages",
+}
+
+var responseFields = fieldNames{
+	schema:     []any{"text", "format", "schema"},
+	parameters: func(i int) []any { return []any{"tools", i, "parameters"} },
+	messages:   "input",
+}
+
+// schemaFault names the place of what a schema cannot have.
+func (f fieldNames) schemaFault(e *SchemaError) error {
+	loc := f.schema
+	if e.Tool >= 0 {
+		loc = f.parameters(e.Tool)
+	}
+	return openai.Unsupported(openai.CodeUnsupportedSchema, e.Reason, append(append([]any{}, loc...), e.Path...)...)
+}
+
+// toolsOf is what the model may call. Without tools, and with the choice none, it is told of nothing.
+func toolsOf(list []openai.Tool, choice *openai.ToolChoice, parallel *bool) (t Tools) {
+	if choice != nil && choice.Mode == openai.ToolNone {
+		return t
+	}
+	for _, x := range list {
+		t.List = append(t.List, Tool{x.Function.Name, x.Function.Description, x.Function.Parameters})
+	}
+	if choice != nil {
+		t.Must = choice.Mode == openai.ToolRequired
+		t.Only = choice.Name
+	}
+	t.One = parallel != nil && !*parallel || t.Only != ""
+	return t
+}
+
+func formatOf(f *openai.ResponseFormat) Format {
+	if f == nil || f.Type == "text" {
+		return Format{}
+	}
+	if f.JSONSchema == nil {
+		return Format{JSON: true}
+	}
+	return Format{JSON: true, Schema: f.JSONSchema.Schema}
+}
+
+// able refuses what this model cannot do.
+func able(ask Request, info Info, f fieldNames, bias map[int]float64) error {
+	if info.VocabSize > 0 {
+		for id := range bias {
+			if id >= info.VocabSize {
+				return openai.Invalid(fmt.Sprintf("the model has no such token, only 0 to %d", info.VocabSize-1), "logit_bias", strconv.Itoa(id))
+			}
+		}
+	}
+	forced := ask.Tools.Must || ask.Tools.Only != ""
+	switch {
+	case ask.Format.JSON && !info.Constrained:
+		return openai.Unsupported(openai.CodeUnsupportedOperation, "the model's answers cannot be constrained", f.schema[0])
+	case forced && !info.Constrained, len(ask.Tools.List) > 0 && !forced && !info.Tools:
+		return openai.Unsupported(openai.CodeUnsupportedParameter, "the model's chat template knows no tools", "tools")
+	}
+	if info.Tools {
+		return nil
+	}
+	for _, m := range ask.Messages {
+		if m.Role == "tool" || len(m.Calls) > 0 {
+			return openai.Unsupported(openai.CodeUnsupportedOperation, "the model's chat template knows no messages of tools", f.messages)
+		}
+	}
+	return nil
+}

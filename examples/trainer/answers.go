@@ -22,7 +22,7 @@ const (
 
 const (
 	sampleSize   = 6   // questions that the base model is asked in each way; it would need as long as the tuned one
-	mostAsked    = 300 // questions that the tuned model is asked in each way
+	mostAsked    = 48  // questions that the tuned model is asked in each way
 	answerTokens = 48  // a base model that does not come to an end is stopped here
 	askedAtOnce  = 16  // the engine computes together what comes together
 )
@@ -100,7 +100,7 @@ func (p *pipeline) askBefore(ctx context.Context) error {
 	return p.askModel(ctx, p.Base, "before", answersBeforeFile, sampleSize)
 }
 
-// askAfter asks the tuned model all questions.
+// askAfter asks the tuned model many questions.
 func (p *pipeline) askAfter(ctx context.Context) error {
 	return p.askModel(ctx, "dir:"+p.ModelDir(), "after", answersAfterFile, mostAsked)
 }

@@ -30,7 +30,7 @@ type Mix struct {
 }
 
 func defaultMix() Mix {
-	return Mix{Closed: 7, Open: 1, Turns: 1, PassageTokens: 192, PassageOverlap: 32}
+	return Mix{Closed: 6, Open: 1, Turns: 1, PassageTokens: 160, PassageOverlap: 32}
 }
 
 // rows makes the rows of the facts. fits tells whether a conversation is short enough.

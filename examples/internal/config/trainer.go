@@ -208,7 +208,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "eval_every", flag: "eval-every", env: "EVAL_EVERY", arg: "N",
 				help:  "steps between measurements; 0 measures before and after only",
-				value: whole(&t.EvalEvery, 50, atLeast(0)),
+				value: whole(&t.EvalEvery, 100, atLeast(0)),
 			},
 			{
 				key: "save_every", flag: "save-every", env: "SAVE_EVERY", arg: "N",

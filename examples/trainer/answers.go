@@ -21,10 +21,10 @@ const (
 )
 
 const (
-	sampleSize   = 6   // questions that the base model is asked in each way; it would need as long as the tuned one
-	mostAsked    = 48  // questions that the tuned model is asked in each way
-	answerTokens = 48  // a base model that does not come to an end is stopped here
-	askedAtOnce  = 16  // the engine computes together what comes together
+	sampleSize   = 6  // questions that the base model is asked in each way; it would need as long as the tuned one
+	mostAsked    = 48 // questions that the tuned model is asked in each way
+	answerTokens = 48 // a base model that does not come to an end is stopped here
+	askedAtOnce  = 16 // the engine computes together what comes together
 )
 
 // way is how a question is asked.

@@ -5,6 +5,7 @@
 #   fetch.sh smollm2  SmolLM2-135M-Instruct as Q4_1 (.gguf), 89 MB
 #   fetch.sh python   an interpreter with PyTorch, transformers, PEFT, OpenAI's client and MLflow; 6 GB, most of it the CUDA
 #                     libraries that PyTorch's wheel is linked with
+#   fetch.sh schemathesis   the program that tries an API out by its own OpenAPI document
 #   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
 #
 # All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
@@ -83,6 +84,24 @@ fetch_python() {
   echo "$dest/bin/python"
 }
 
+fetch_schemathesis() {
+  local package=schemathesis==4.32.5 dest
+  dest=$cache/${package/==/-}
+  if [[ ! -x $dest/bin/python ]]; then
+    need_pip
+    rm -rf "$dest"
+    make_work
+    echo "fetch $what: installing $package to $dest" >&2
+    quietly python3 -m venv --without-pip "$work/venv"
+    quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir "$package"
+    # The program that pip makes names the folder it was made in, which is renamed.
+    printf '#!/bin/sh\nexec "$(dirname "$0")/python" -c "from schemathesis.cli import schemathesis; schemathesis()" "$@"\n' \
+      >"$work/venv/bin/schemathesis"
+    install_at "$work/venv" "$dest"
+  fi
+  echo "$dest/bin/schemathesis"
+}
+
 fetch_node() {
   local package=openai@7.57.0 dest
   dest=$cache/node-${package/@/-}
@@ -100,9 +119,9 @@ fetch_node() {
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node) "fetch_$what" ;;
+xla | smollm2 | python | node | schemathesis) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis" >&2
   exit 2
   ;;
 esac

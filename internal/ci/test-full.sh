@@ -27,6 +27,7 @@ xla=$($fetch xla) || xla=
 smollm2=$($fetch smollm2) || smollm2=
 python=$($fetch python) || python=
 node=$($fetch node) || node=
+schemathesis=$($fetch schemathesis) || schemathesis=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -39,6 +40,9 @@ vet_platforms() {
   done
 }
 part "go vet without cgo for Linux, macOS and Windows" vet_platforms
+
+beam() { (cd examples/beam-ingest && go vet ./... && go test ./...); }
+part "documents on Apache Beam, a module of its own" beam
 
 if [[ $cgo == 1 ]]; then
   part "race detector" internal/ci/race.sh -timeout 30m
@@ -82,6 +86,12 @@ if [[ -n $python ]]; then
 else
   skip "a real MLflow server, and its Python client" "the Python packages could not be installed"
   skip "PEFT, transformers, huggingface_hub, OpenAI's clients" "the Python packages could not be installed"
+fi
+
+if [[ -n $schemathesis ]]; then
+  part "schemathesis" env DOCENT_SCHEMATHESIS="$schemathesis" go test -v -timeout 30m -run Schemathesis ./internal/ci
+else
+  skip "schemathesis" "it could not be installed"
 fi
 
 part "fuzzing, 300 inputs a target" env FUZZTIME=300x internal/ci/fuzz.sh

@@ -20,8 +20,9 @@ import (
 
 // engine is PDFium compiled for this machine.
 type engine struct {
-	pool  pdfium.Pool
-	cache wazero.CompilationCache // nil: none on disk
+	ending sync.Mutex // of instances: the library takes one at a time
+	pool   pdfium.Pool
+	cache  wazero.CompilationCache // nil: none on disk
 
 	starting sync.Mutex // one instance at a time, so that its memory is known
 	fresh    memory     // of the instance being started
@@ -119,7 +120,9 @@ func compile(ctx context.Context, cacheDir string, maxMemory int64, interruptibl
 }
 
 func (e *engine) close() error {
+	e.ending.Lock()
 	err := e.pool.Close()
+	e.ending.Unlock()
 	if e.cache != nil {
 		_ = e.cache.Close(context.Background())
 	}

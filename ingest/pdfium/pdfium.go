@@ -153,7 +153,7 @@ type session struct {
 	instance pdfium.Pdfium
 	memory   memory
 	doc      references.FPDF_DOCUMENT
-	stop     func() bool // from killing the instance when ctx ends
+	stop     func() bool // from killing the instance when ctx ends; false when that has happened
 	dead     bool        // the instance gave up
 }
 
@@ -164,7 +164,20 @@ func (e *engine) open(ctx context.Context, data []byte, password string) (s *ses
 		return nil, errors.Join(context.Cause(ctx), fmt.Errorf("starting an instance: %w", err))
 	}
 	s = &session{ctx: ctx, instance: instance, memory: memory}
-	s.stop = context.AfterFunc(ctx, func() { _ = instance.Kill() })
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		e.ending.Lock()
+		defer e.ending.Unlock()
+		_ = instance.Kill()
+	})
+	s.stop = func() bool {
+		if stop() {
+			return true
+		}
+		<-killed
+		return false
+	}
 	request := requests.OpenDocument{File: &data}
 	if password != "" {
 		request.Password = &password

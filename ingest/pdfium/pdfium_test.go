@@ -194,6 +194,9 @@ func TestDeadlineStopsPDFium(t *testing.T) {
 }
 
 func TestCancelAndClose(t *testing.T) {
+	if underRace {
+		t.Skip("go-pdfium's Kill is not synchronised with the call that it ends")
+	}
 	before := runtime.NumGoroutine()
 	p := &PDF{CacheDir: compiled}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -103,7 +103,8 @@ func (f *fetch) run(ctx context.Context) error {
 	}
 	err = Each(ctx, len(f.files), f.atATime, func(ctx context.Context, i int) error {
 		file := f.files[i]
-		return f.ensure(ctx, file, path.Join(target, file.Path), path.Join(f.partial, "parts", fmt.Sprintf("%d-%s", i, file.SHA256)))
+		name := sha256.Sum256([]byte(file.Path + "\x00" + file.SHA256)) // whatever its place in the list, which may come in another order
+		return f.ensure(ctx, file, path.Join(target, file.Path), path.Join(f.partial, "parts", hex.EncodeToString(name[:])))
 	})
 	if err != nil {
 		return err

@@ -5,27 +5,15 @@ package mlflowtest
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 )
 
-// Program is the mlflow command: DOCENT_MLFLOW, or the one beside DOCENT_PYTHON. Without either the test is skipped.
-func Program(t testing.TB) string {
-	t.Helper()
-	if program := os.Getenv("DOCENT_MLFLOW"); program != "" {
-		return program
-	}
-	if python := os.Getenv("DOCENT_PYTHON"); python != "" {
-		if program := filepath.Join(filepath.Dir(python), "mlflow"); exec.Command(program, "--version").Run() == nil {
-			return program
-		}
-	}
-	t.Skip("neither DOCENT_MLFLOW names the mlflow command nor DOCENT_PYTHON an interpreter with MLflow; make test-full fetches one")
-	return ""
-}
-
-// Python is the interpreter that MLflow is installed for, which lies beside its command.
+// Python is the interpreter that DOCENT_PYTHON names, which must have MLflow; otherwise the test is skipped.
 func Python(t testing.TB) string {
 	t.Helper()
-	return filepath.Join(filepath.Dir(Program(t)), "python")
+	python := os.Getenv("DOCENT_PYTHON")
+	if python == "" || exec.Command(python, "-m", "mlflow", "--version").Run() != nil {
+		t.Skip("DOCENT_PYTHON names no interpreter with MLflow; make test-full fetches one")
+	}
+	return python
 }

@@ -21,8 +21,8 @@ type Server struct {
 	URL       string
 	Artifacts string // folder of the artifacts
 
-	program, dir, address string
-	flags                 []string
+	python, dir, address string
+	flags                []string
 
 	cmd *exec.Cmd
 	log *output
@@ -31,7 +31,7 @@ type Server struct {
 // StartServer starts a server that ends with the test.
 func StartServer(t testing.TB, flags ...string) *Server {
 	t.Helper()
-	program := Program(t)
+	python := Python(t)
 	dir, err := os.MkdirTemp("", "mlflow") // its files are still written when t.TempDir would be removed
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func StartServer(t testing.TB, flags ...string) *Server {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{URL: "http://" + address, Artifacts: filepath.Join(dir, "artifacts"), program: program, dir: dir, address: address, flags: flags}
+	s := &Server{URL: "http://" + address, Artifacts: filepath.Join(dir, "artifacts"), python: python, dir: dir, address: address, flags: flags}
 	t.Cleanup(func() {
 		s.stop()
 		if t.Failed() {
@@ -66,10 +66,10 @@ func (s *Server) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	args := append([]string{
-		"server", "--host", host, "--port", port, "--workers", "1",
+		"-m", "mlflow", "server", "--host", host, "--port", port, "--workers", "1",
 		"--backend-store-uri", "sqlite:///" + filepath.Join(s.dir, "mlflow.db"), "--artifacts-destination", s.Artifacts,
 	}, s.flags...)
-	s.cmd = exec.Command(s.program, args...)
+	s.cmd = exec.Command(s.python, args...)
 	s.cmd.Dir = s.dir
 	s.cmd.Env = append(os.Environ(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", "MLFLOW_DISABLE_TELEMETRY=true")
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -13,6 +13,7 @@ import (
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
 	"github.com/docent-ml/docent/registry/internal/filelock"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 const manifestFile = "manifest.json"
@@ -23,7 +24,7 @@ func (r *run) artifacts(name string) string { return path.Join(r.dir, "artifacts
 // names them in the manifest under the store's lock. Files that a crash left out of the manifest do not exist for
 // readers.
 func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
-	return wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
+	return impl.Wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
 }
 
 // LogModel is LogArtifacts: a store has no models of a run that are more than their files.
@@ -33,7 +34,7 @@ func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.S
 		err = r.logArtifacts(ctx, name, fsys)
 	}
 	if err != nil {
-		return registry.Source{}, wrap("log model of run", r.id, err)
+		return registry.Source{}, impl.Wrap("log model of run", r.id, err)
 	}
 	return registry.Source{RunID: r.id, Path: name}, nil
 }

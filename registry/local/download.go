@@ -11,12 +11,13 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // Files implements registry.Models.
 func (s *Store) Files(ctx context.Context, v registry.Version) ([]registry.File, error) {
 	_, files, err := s.versionFiles(ctx, v)
-	return files, wrap("list files of", versionRef(v), err)
+	return files, impl.Wrap("list files of", versionRef(v), err)
 }
 
 // Download implements registry.Models. A download that broke off leaves ".<name>.partial" beside dir for the next one
@@ -28,14 +29,14 @@ func (s *Store) Download(ctx context.Context, v registry.Version, dir string) er
 			return s.openArtifact(base, name, offset)
 		})
 	}
-	return wrap("download", versionRef(v), err)
+	return impl.Wrap("download", versionRef(v), err)
 }
 
 func versionRef(v registry.Version) string {
 	if v.Number == 0 {
 		return registry.URI{RunID: v.RunID, Path: v.Path}.String()
 	}
-	return ref(v.Name, v.Number)
+	return impl.Ref(v.Name, v.Number)
 }
 
 // versionFiles lists what v means: paths as Download writes them, relative to the directory base of the store.
@@ -51,7 +52,7 @@ func (s *Store) versionFiles(ctx context.Context, v registry.Version) (base stri
 	if err != nil {
 		return "", nil, err
 	}
-	if err := usable(&versionFile{Status: stored.Status, Message: stored.Message}); err != nil {
+	if err := impl.Usable(stored.Status, stored.Message); err != nil {
 		return "", nil, err
 	}
 	manifest, err := s.readManifest(s.versionManifest(v.Name, v.Number))

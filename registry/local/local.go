@@ -168,23 +168,6 @@ func (s *Store) locked(ctx context.Context, f func() error) (err error) {
 	return f()
 }
 
-// wrap tells what was being done. Errors that know more about place and remedy keep it.
-func wrap(op, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	//nolint:errorlint // only the outermost is completed
-	if e, ok := err.(*registry.Error); ok && e.Op == "" {
-		full := *e
-		full.Op = op
-		if full.Name == "" {
-			full.Name = name
-		}
-		return &full
-	}
-	return &registry.Error{Op: op, Name: name, Err: err}
-}
-
 func (s *Store) readJSON(name string, v any) error {
 	data, err := s.root.ReadFile(name)
 	if err != nil {

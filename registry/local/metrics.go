@@ -19,6 +19,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 const metricsFile = "metrics.jsonl"
@@ -44,18 +45,7 @@ func (p point) metric() registry.Metric {
 // value is a number that JSON may have no literal for: a diverged loss is worth recording too.
 type value float64
 
-func (v value) MarshalJSON() ([]byte, error) {
-	switch f := float64(v); {
-	case math.IsNaN(f):
-		return []byte(`"NaN"`), nil
-	case math.IsInf(f, 1):
-		return []byte(`"Infinity"`), nil
-	case math.IsInf(f, -1):
-		return []byte(`"-Infinity"`), nil
-	default:
-		return json.Marshal(f)
-	}
-}
+func (v value) MarshalJSON() ([]byte, error) { return impl.MarshalMetric(float64(v)) }
 
 func (v *value) UnmarshalJSON(data []byte) error {
 	switch string(data) {
@@ -74,7 +64,7 @@ func (v *value) UnmarshalJSON(data []byte) error {
 }
 
 func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
-	return wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
+	return impl.Wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
 }
 
 func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
@@ -219,7 +209,7 @@ func (s *Store) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[
 	return func(yield func(registry.Metric, error) bool) {
 		points, err := s.metricHistory(ctx, runID, key)
 		if err != nil {
-			yield(registry.Metric{}, wrap("get metric of run", runID, err))
+			yield(registry.Metric{}, impl.Wrap("get metric of run", runID, err))
 			return
 		}
 		for _, p := range points {

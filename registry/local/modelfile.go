@@ -141,5 +141,3 @@ func (s *Store) readModelFile(name string) (*modelFile, error) {
 	}
 	return &m, nil
 }
-
-func ref(name string, n int) string { return name + "/" + strconv.Itoa(n) }

@@ -14,13 +14,14 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // Register implements registry.Models. It reads the artifacts once more, so that a version is ready from the start
 // and known to be what was logged.
 func (s *Store) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
 	v, err := s.register(ctx, name, src, tags)
-	return v, wrap("register", name, err)
+	return v, impl.Wrap("register", name, err)
 }
 
 func (s *Store) register(ctx context.Context, name string, src registry.Source, tags map[string]string) (v registry.Version, err error) {
@@ -72,7 +73,7 @@ func (s *Store) register(ctx context.Context, name string, src registry.Source, 
 // Get implements registry.Models.
 func (s *Store) Get(ctx context.Context, name string, version int) (registry.Version, error) {
 	v, err := s.get(ctx, name, version)
-	return v, wrap("get", ref(name, version), err)
+	return v, impl.Wrap("get", impl.Ref(name, version), err)
 }
 
 func (s *Store) get(ctx context.Context, name string, version int) (registry.Version, error) {
@@ -98,7 +99,7 @@ func (s *Store) List(ctx context.Context, name string) iter.Seq2[registry.Versio
 			m, err = s.readModel(name)
 		}
 		if err != nil {
-			yield(registry.Version{}, wrap("list", name, err))
+			yield(registry.Version{}, impl.Wrap("list", name, err))
 			return
 		}
 		for n := len(m.Versions); n > 0; n-- {
@@ -117,12 +118,12 @@ func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 			err = nil
 		}
 		if err != nil {
-			yield(registry.Model{}, wrap("list models", "", err))
+			yield(registry.Model{}, impl.Wrap("list models", "", err))
 			return
 		}
 		for _, e := range entries {
 			if err := context.Cause(ctx); err != nil {
-				yield(registry.Model{}, wrap("list models", "", err))
+				yield(registry.Model{}, impl.Wrap("list models", "", err))
 				return
 			}
 			if registry.CheckName(e.Name()) != nil {
@@ -133,7 +134,7 @@ func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 			case errors.Is(err, registry.ErrNotFound): // a crash came between the directory and the file
 				continue
 			case err != nil:
-				if !yield(registry.Model{}, wrap("list model", e.Name(), err)) || !errors.Is(err, registry.ErrCorrupt) {
+				if !yield(registry.Model{}, impl.Wrap("list model", e.Name(), err)) || !errors.Is(err, registry.ErrCorrupt) {
 					return
 				}
 			case !yield(registry.Model{Name: m.Name, Created: m.Created, Latest: len(m.Versions), Production: m.holder(registry.Production)}, nil):
@@ -154,7 +155,7 @@ func (s *Store) Promote(ctx context.Context, name string, version int, o registr
 		})
 	}
 	if err != nil {
-		return nil, wrap("promote", ref(name, version), err)
+		return nil, impl.Wrap("promote", impl.Ref(name, version), err)
 	}
 	s.log.Info("promoted", "model", name, "version", version, "stage", stage, "archived", len(archived))
 	return archived, nil
@@ -165,7 +166,7 @@ func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (arc
 	if err != nil {
 		return nil, err
 	}
-	if err := usable(v); err != nil {
+	if err := impl.Usable(v.Status, v.Message); err != nil {
 		return nil, err
 	}
 	m.move(n, stage)
@@ -188,17 +189,6 @@ func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (arc
 	return archived, nil
 }
 
-func usable(v *versionFile) error {
-	switch v.Status {
-	case registry.Ready:
-		return nil
-	case registry.FailedRegistration:
-		return &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrFailed, v.Message), Hint: "register the artifacts again"}
-	default:
-		return &registry.Error{Err: fmt.Errorf("%w: the version is %s", registry.ErrNotReady, v.Status), Hint: "wait with WaitReady"}
-	}
-}
-
 // SetAlias implements registry.Models.
 func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) error {
 	err := registry.CheckAlias(alias)
@@ -214,7 +204,7 @@ func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) e
 			return nil
 		})
 	}
-	return wrap("set alias of", ref(name, version), err)
+	return impl.Wrap("set alias of", impl.Ref(name, version), err)
 }
 
 func (s *Store) changeModel(ctx context.Context, name string, change func(m *modelFile) error) error {
@@ -233,7 +223,7 @@ func (s *Store) changeModel(ctx context.Context, name string, change func(m *mod
 // Resolve implements registry.Models.
 func (s *Store) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
 	v, err := s.resolve(ctx, u)
-	return v, wrap("resolve", u.String(), err)
+	return v, impl.Wrap("resolve", u.String(), err)
 }
 
 func (s *Store) resolve(ctx context.Context, u registry.URI) (v registry.Version, err error) {

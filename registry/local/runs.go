@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // runFile is run.json.
@@ -79,7 +80,7 @@ func (f *runFile) info(metrics map[string]point) registry.RunInfo {
 func (s *Store) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
 	r, err := s.startRun(ctx, experiment, name, tags)
 	if err != nil {
-		return nil, wrap("start run in", experiment, err)
+		return nil, impl.Wrap("start run in", experiment, err)
 	}
 	return r, nil
 }
@@ -117,7 +118,7 @@ func (s *Store) startRun(ctx context.Context, experiment, name string, tags map[
 func (s *Store) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
 	r, err := s.resumeRun(ctx, id)
 	if err != nil {
-		return nil, wrap("resume run", id, err)
+		return nil, impl.Wrap("resume run", id, err)
 	}
 	return r, nil
 }
@@ -142,10 +143,10 @@ func (s *Store) resumeRun(ctx context.Context, id string) (*run, error) {
 func (s *Store) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
 	r, err := s.findRun(ctx, id)
 	if err != nil {
-		return registry.RunInfo{}, wrap("get run", id, err)
+		return registry.RunInfo{}, impl.Wrap("get run", id, err)
 	}
 	info, err := r.info(ctx)
-	return info, wrap("get run", id, err)
+	return info, impl.Wrap("get run", id, err)
 }
 
 // ListRuns implements registry.Tracker.
@@ -153,12 +154,12 @@ func (s *Store) ListRuns(ctx context.Context, experiment string) iter.Seq2[regis
 	return func(yield func(registry.RunInfo, error) bool) {
 		runs, err := s.runsOf(ctx, experiment)
 		if err != nil {
-			yield(registry.RunInfo{}, wrap("list runs of", experiment, err))
+			yield(registry.RunInfo{}, impl.Wrap("list runs of", experiment, err))
 			return
 		}
 		for _, r := range runs {
 			info, err := r.info(ctx)
-			if !yield(info, wrap("get run", r.id, err)) || err != nil && !errors.Is(err, registry.ErrCorrupt) {
+			if !yield(info, impl.Wrap("get run", r.id, err)) || err != nil && !errors.Is(err, registry.ErrCorrupt) {
 				return
 			}
 		}
@@ -254,7 +255,7 @@ func (r *run) update(ctx context.Context, op string, change func(f *runFile) err
 		}
 		return r.s.writeJSON(r.file("run.json"), f)
 	})
-	return wrap(op, r.id, err)
+	return impl.Wrap(op, r.id, err)
 }
 
 func (r *run) running() (*runFile, error) {
@@ -268,7 +269,7 @@ func (r *run) running() (*runFile, error) {
 func (r *run) LogParams(ctx context.Context, params map[string]string) error {
 	const op = "log params of run"
 	if err := registry.CheckPairs(params); err != nil {
-		return wrap(op, r.id, err)
+		return impl.Wrap(op, r.id, err)
 	}
 	return r.update(ctx, op, func(f *runFile) error {
 		var faults []error
@@ -286,7 +287,7 @@ func (r *run) LogParams(ctx context.Context, params map[string]string) error {
 func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
 	const op = "tag run"
 	if err := registry.CheckPairs(tags); err != nil {
-		return wrap(op, r.id, err)
+		return impl.Wrap(op, r.id, err)
 	}
 	return r.update(ctx, op, func(f *runFile) error {
 		f.Tags = merged(f.Tags, tags)
@@ -298,7 +299,7 @@ func (r *run) LogInput(ctx context.Context, in registry.Input) error {
 	const op = "log input of run"
 	for field, value := range map[string]string{"Name": in.Name, "Digest": in.Digest, "Source": in.Source, "Context": in.Context} {
 		if !utf8.ValidString(value) || field == "Name" && value == "" {
-			return wrap(op, r.id, &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value),
+			return impl.Wrap(op, r.id, &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value),
 				Hint: "give a name, and UTF-8 text"})
 		}
 	}
@@ -312,7 +313,7 @@ func (r *run) LogInput(ctx context.Context, in registry.Input) error {
 
 func (r *run) End(ctx context.Context, status registry.Status) error {
 	if !slices.Contains([]registry.Status{registry.Finished, registry.Failed, registry.Killed}, status) {
-		return wrap("end run", r.id, &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status),
+		return impl.Wrap("end run", r.id, &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status),
 			Hint: "use Finished, Failed or Killed"})
 	}
 	err := r.s.locked(ctx, func() error {
@@ -330,7 +331,7 @@ func (r *run) End(ctx context.Context, status registry.Status) error {
 		f.Status, f.Ended = status, &ended
 		return r.s.writeJSON(r.file("run.json"), f)
 	})
-	return wrap("end run", r.id, err)
+	return impl.Wrap("end run", r.id, err)
 }
 
 func merged(old, add map[string]string) map[string]string {

@@ -58,6 +58,7 @@ import (
 	"time"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // Options say how to reach a server.
@@ -229,7 +230,7 @@ func (c *Client) Ping(ctx context.Context) error {
 	if errors.As(err, &e) && e.Code == codeNotFound {
 		err = nil // the default experiment has been deleted; that it was MLflow who said so is enough
 	}
-	return wrap("reach MLflow at", c.base.String(), err)
+	return impl.Wrap("reach MLflow at", c.base.String(), err)
 }
 
 // Close stops what runs in the background. Metrics that are not sent yet get one more attempt; what the server does not
@@ -251,26 +252,9 @@ func (c *Client) Close() error {
 	var faults []error
 	for _, j := range open {
 		ctx, cancel := context.WithTimeout(context.Background(), min(10*time.Second, c.o.Timeout))
-		faults = append(faults, wrap("send metrics of run", j.run, j.finish(ctx)))
+		faults = append(faults, impl.Wrap("send metrics of run", j.run, j.finish(ctx)))
 		cancel()
 	}
 	c.http.CloseIdleConnections()
 	return errors.Join(faults...)
-}
-
-// wrap tells what was being done. Errors that know more about place and remedy keep it.
-func wrap(op, name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	//nolint:errorlint // only the outermost is completed
-	if e, ok := err.(*registry.Error); ok && e.Op == "" {
-		full := *e
-		full.Op = op
-		if full.Name == "" {
-			full.Name = name
-		}
-		return &full
-	}
-	return &registry.Error{Op: op, Name: name, Err: err}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // The stages that serve have an alias of the same name in lower case: unlike them it moves in one step.
@@ -26,7 +27,7 @@ func (c *Client) Promote(ctx context.Context, name string, version int, o regist
 	if err == nil {
 		archived, err = c.promote(ctx, name, version, stage, o.KeepPrevious)
 	}
-	return archived, wrap("promote", ref(name, version), err)
+	return archived, impl.Wrap("promote", impl.Ref(name, version), err)
 }
 
 func (c *Client) promote(ctx context.Context, name string, n int, stage registry.Stage, keep bool) ([]registry.Version, error) {
@@ -34,7 +35,8 @@ func (c *Client) promote(ctx context.Context, name string, n int, stage registry
 	if err != nil {
 		return nil, err
 	}
-	if err := usable(w.export(nil)); err != nil {
+	v := w.export(nil)
+	if err := impl.Usable(v.Status, v.Message); err != nil {
 		return nil, err
 	}
 	s, err := c.state(ctx, name)
@@ -199,7 +201,7 @@ func (c *Client) SetAlias(ctx context.Context, name, alias string, version int) 
 	if err == nil {
 		err = c.setAlias(ctx, name, alias, version)
 	}
-	return wrap("set alias of", ref(name, version), err)
+	return impl.Wrap("set alias of", impl.Ref(name, version), err)
 }
 
 func (c *Client) setAlias(ctx context.Context, name, alias string, n int) error {

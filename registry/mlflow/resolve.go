@@ -11,13 +11,14 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // Resolve implements registry.Models. See the package comment for how alias and stage go together.
 func (c *Client) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
 	v, err := c.resolve(ctx, u)
 	if err != nil {
-		return registry.Version{}, wrap("resolve", u.String(), err)
+		return registry.Version{}, impl.Wrap("resolve", u.String(), err)
 	}
 	return v, nil
 }
@@ -195,13 +196,13 @@ func (c *Client) originOf(ctx context.Context, w wireVersion) (origin, error) {
 // Files implements registry.Models.
 func (c *Client) Files(ctx context.Context, v registry.Version) ([]registry.File, error) {
 	_, files, err := c.filesOf(ctx, v)
-	return files, wrap("list files of", versionRef(v), err)
+	return files, impl.Wrap("list files of", versionRef(v), err)
 }
 
 func versionRef(v registry.Version) string {
 	switch {
 	case v.Number != 0:
-		return ref(v.Name, v.Number)
+		return impl.Ref(v.Name, v.Number)
 	case v.ModelID != "":
 		return registry.URI{ModelID: v.ModelID}.String()
 	}
@@ -227,27 +228,17 @@ func (c *Client) filesOf(ctx context.Context, v registry.Version) (origin, []reg
 	if err != nil {
 		return origin{}, nil, err
 	}
-	if err := usable(w.export(nil)); err != nil {
+	stored := w.export(nil)
+	if err := impl.Usable(stored.Status, stored.Message); err != nil {
 		return origin{}, nil, err
 	}
 	return c.contents(ctx, w, v.Path)
 }
 
-func usable(v registry.Version) error {
-	switch v.Status {
-	case registry.Ready:
-		return nil
-	case registry.FailedRegistration:
-		return &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrFailed, v.Message), Hint: "register the artifacts again"}
-	default:
-		return &registry.Error{Err: fmt.Errorf("%w: the version is %s", registry.ErrNotReady, v.Status), Hint: "wait with WaitReady"}
-	}
-}
-
 // Download implements registry.Models. A download that broke off leaves ".<name>.partial" beside dir for the next one
 // to go on from.
 func (c *Client) Download(ctx context.Context, v registry.Version, dir string) error {
-	return wrap("download", versionRef(v), c.download(ctx, v, dir))
+	return impl.Wrap("download", versionRef(v), c.download(ctx, v, dir))
 }
 
 func (c *Client) download(ctx context.Context, v registry.Version, dir string) error {

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // run is the handle of a run. Only what it has sent itself, and whether it was ended through it, is kept here.
@@ -90,7 +91,7 @@ func (c *Client) logBatch(ctx context.Context, run string, b batch) error {
 }
 
 func (r *run) LogParams(ctx context.Context, params map[string]string) error {
-	return wrap("log params of run", r.id, r.logParams(ctx, params))
+	return impl.Wrap("log params of run", r.id, r.logParams(ctx, params))
 }
 
 func (r *run) logParams(ctx context.Context, params map[string]string) error {
@@ -137,7 +138,7 @@ func (r *run) compareParams(ctx context.Context, params map[string]string) error
 }
 
 func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
-	return wrap("tag run", r.id, r.setTags(ctx, tags))
+	return impl.Wrap("tag run", r.id, r.setTags(ctx, tags))
 }
 
 func (r *run) setTags(ctx context.Context, tags map[string]string) error {
@@ -162,7 +163,7 @@ func (r *run) setTags(ctx context.Context, tags map[string]string) error {
 // LogMetrics writes to the journal, from which the metrics are sent in the background. Where the journal cannot be
 // written, for want of space perhaps, they are sent at once.
 func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
-	return wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
+	return impl.Wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
 }
 
 func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
@@ -199,7 +200,7 @@ const (
 )
 
 func (r *run) LogInput(ctx context.Context, in registry.Input) error {
-	return wrap("log input of run", r.id, r.logInput(ctx, in))
+	return impl.Wrap("log input of run", r.id, r.logInput(ctx, in))
 }
 
 func (r *run) logInput(ctx context.Context, in registry.Input) error {
@@ -250,7 +251,7 @@ func (w wireInput) input() registry.Input {
 // End sends what waits in the journal and then ends the run. If the server stays away both are kept in BufferDir, for
 // the next run to tell it.
 func (r *run) End(ctx context.Context, status registry.Status) error {
-	return wrap("end run", r.id, r.end(ctx, status))
+	return impl.Wrap("end run", r.id, r.end(ctx, status))
 }
 
 func (r *run) end(ctx context.Context, status registry.Status) error {
@@ -298,10 +299,10 @@ func (c *Client) endRun(ctx context.Context, id string, status registry.Status, 
 }
 
 func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
-	return wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
+	return impl.Wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
 }
 
 func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
 	src, err := r.logModel(ctx, name, fsys)
-	return src, wrap("log model of run", r.id, err)
+	return src, impl.Wrap("log model of run", r.id, err)
 }

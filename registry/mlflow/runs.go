@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // publishID is the tag by which what was created is found again when the answer got lost.
@@ -62,7 +63,7 @@ func (c *Client) ensureExperiment(ctx context.Context, name string) (string, err
 func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
 	r, err := c.startRun(ctx, experiment, name, tags)
 	if err != nil {
-		return nil, wrap("start run in", experiment, err)
+		return nil, impl.Wrap("start run in", experiment, err)
 	}
 	return r, nil
 }
@@ -118,7 +119,7 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 func (c *Client) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
 	r, err := c.resumeRun(ctx, id)
 	if err != nil {
-		return nil, wrap("resume run", id, err)
+		return nil, impl.Wrap("resume run", id, err)
 	}
 	return r, nil
 }
@@ -170,7 +171,7 @@ func (c *Client) run(ctx context.Context, id string) (wireRun, error) {
 // GetRun implements registry.Tracker.
 func (c *Client) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
 	info, err := c.getRun(ctx, id)
-	return info, wrap("get run", id, err)
+	return info, impl.Wrap("get run", id, err)
 }
 
 func (c *Client) getRun(ctx context.Context, id string) (registry.RunInfo, error) {
@@ -208,7 +209,7 @@ func (r wireRun) info(experiment string) registry.RunInfo {
 // ListRuns implements registry.Tracker.
 func (c *Client) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
 	return func(yield func(registry.RunInfo, error) bool) {
-		fail := func(err error) { yield(registry.RunInfo{}, wrap("list runs of", experiment, err)) }
+		fail := func(err error) { yield(registry.RunInfo{}, impl.Wrap("list runs of", experiment, err)) }
 		if err := registry.CheckName(experiment); err != nil {
 			fail(err)
 			return
@@ -263,7 +264,7 @@ func (c *Client) MetricHistory(ctx context.Context, runID, key string) iter.Seq2
 	return func(yield func(registry.Metric, error) bool) {
 		points, err := c.metricHistory(ctx, runID, key)
 		if err != nil {
-			yield(registry.Metric{}, wrap("get metric of run", runID, err))
+			yield(registry.Metric{}, impl.Wrap("get metric of run", runID, err))
 			return
 		}
 		for _, p := range points {

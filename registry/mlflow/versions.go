@@ -16,6 +16,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // manifestTag of a version is the SHA-256 of its manifest, which lies in the manifestDir of what it was made from.
@@ -25,7 +26,7 @@ const manifestTag = "docent.manifest"
 // at first. A tag docent.publish_id of the caller's is kept; otherwise the version gets one.
 func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
 	v, err := c.register(ctx, name, src, tags)
-	return v, wrap("register", name, err)
+	return v, impl.Wrap("register", name, err)
 }
 
 func (c *Client) register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
@@ -221,12 +222,10 @@ func (c *Client) searchVersions(ctx context.Context, filter, token string) ([]wi
 func (c *Client) Get(ctx context.Context, name string, version int) (registry.Version, error) {
 	v, err := c.version(ctx, name, version)
 	if err != nil {
-		return registry.Version{}, wrap("get", ref(name, version), err)
+		return registry.Version{}, impl.Wrap("get", impl.Ref(name, version), err)
 	}
 	return v.export(v.Aliases), nil
 }
-
-func ref(name string, n int) string { return name + "/" + strconv.Itoa(n) }
 
 func (c *Client) version(ctx context.Context, name string, n int) (wireVersion, error) {
 	if err := registry.CheckName(name); err != nil {
@@ -304,11 +303,11 @@ func (c *Client) List(ctx context.Context, name string) iter.Seq2[registry.Versi
 	return func(yield func(registry.Version, error) bool) {
 		m, err := c.model(ctx, name)
 		if err != nil {
-			yield(registry.Version{}, wrap("list", name, err))
+			yield(registry.Version{}, impl.Wrap("list", name, err))
 			return
 		}
 		for v, err := range c.versions(ctx, m) {
-			if !yield(v, wrap("list", name, err)) || err != nil {
+			if !yield(v, impl.Wrap("list", name, err)) || err != nil {
 				return
 			}
 		}
@@ -368,7 +367,7 @@ func (c *Client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error
 			}
 			err := c.get(ctx, "registered-models/search", q, &page)
 			if err != nil {
-				yield(registry.Model{}, wrap("list models", "", err))
+				yield(registry.Model{}, impl.Wrap("list models", "", err))
 				return
 			}
 			for _, m := range page.Models {
@@ -378,7 +377,7 @@ func (c *Client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error
 				} else if errors.Is(err, registry.ErrNotFound) {
 					continue
 				} else if !errors.Is(err, registry.ErrInvalid) { // a name that MLflow takes and this package does not
-					yield(registry.Model{}, wrap("list model", m.Name, err))
+					yield(registry.Model{}, impl.Wrap("list model", m.Name, err))
 					return
 				}
 				if !yield(m.export(), nil) {

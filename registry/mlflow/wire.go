@@ -1,14 +1,13 @@
 package mlflow
 
 import (
-	"encoding/json"
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // The types of the API. A field of the wrong JSON type makes the server stop reading there and still answer 200, so
@@ -38,18 +37,7 @@ func (i *integer) UnmarshalJSON(data []byte) error {
 // number is a metric's value. JSON has no literal for some of them, and null is none.
 type number float64
 
-func (v number) MarshalJSON() ([]byte, error) {
-	switch f := float64(v); {
-	case math.IsNaN(f):
-		return []byte(`"NaN"`), nil
-	case math.IsInf(f, 1):
-		return []byte(`"Infinity"`), nil
-	case math.IsInf(f, -1):
-		return []byte(`"-Infinity"`), nil
-	default:
-		return json.Marshal(f)
-	}
-}
+func (v number) MarshalJSON() ([]byte, error) { return impl.MarshalMetric(float64(v)) }
 
 func (v *number) UnmarshalJSON(data []byte) error {
 	text := strings.Trim(string(data), `"`)

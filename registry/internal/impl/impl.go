@@ -1,0 +1,57 @@
+// Package impl is what the implementations of the registry say and write alike.
+package impl
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// Wrap tells what was being done. Errors that know more about place and remedy keep it.
+func Wrap(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	//nolint:errorlint // only the outermost is completed
+	if e, ok := err.(*registry.Error); ok && e.Op == "" {
+		full := *e
+		full.Op = op
+		if full.Name == "" {
+			full.Name = name
+		}
+		return &full
+	}
+	return &registry.Error{Op: op, Name: name, Err: err}
+}
+
+// Ref names a version in errors.
+func Ref(name string, n int) string { return name + "/" + strconv.Itoa(n) }
+
+// Usable refuses a version that is not ready; message is why its registration failed.
+func Usable(status registry.Readiness, message string) error {
+	switch status {
+	case registry.Ready:
+		return nil
+	case registry.FailedRegistration:
+		return &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrFailed, message), Hint: "register the artifacts again"}
+	default:
+		return &registry.Error{Err: fmt.Errorf("%w: the version is %s", registry.ErrNotReady, status), Hint: "wait with WaitReady"}
+	}
+}
+
+// MarshalMetric writes a metric's value, for some of which JSON has no literal: a diverged loss is worth recording too.
+func MarshalMetric(value float64) ([]byte, error) {
+	switch {
+	case math.IsNaN(value):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(value, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(value, -1):
+		return []byte(`"-Infinity"`), nil
+	default:
+		return json.Marshal(value)
+	}
+}

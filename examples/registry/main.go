@@ -5,10 +5,8 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strconv"
 
@@ -21,21 +19,12 @@ func main() { program.Main(run) }
 
 // run is the program. What it is asked for goes to stdout, logs go to standard error.
 func run(ctx context.Context, args, environ []string, stdout io.Writer) (err error) {
-	cfg, explain, err := config.LoadTool(config.Input{
-		Folder: os.DirFS, System: os.DirFS("/"), Environ: environ, Args: args, LookupHost: net.LookupHost,
-	})
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		_, err = io.WriteString(stdout, config.ToolHelp())
-		return err
-	case explain.Requested:
-		_, writeErr := io.WriteString(stdout, explain.String())
-		return errors.Join(err, writeErr)
-	case err != nil:
+	cfg, notes, done, err := program.Settings(config.LoadTool, config.ToolHelp, args, environ, stdout)
+	if done || err != nil {
 		return err
 	}
 	log := program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
-	for _, note := range explain.Notes {
+	for _, note := range notes {
 		log.Warn(note)
 	}
 	do, err := command(cfg.Args)

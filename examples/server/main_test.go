@@ -30,16 +30,7 @@ func publish(t *testing.T, root, name, model string) registry.Version {
 	store, err := local.Open(root, local.Options{})
 	require.NoError(t, err)
 	defer store.Close()
-	run, err := store.StartRun(t.Context(), "test", "", nil)
-	require.NoError(t, err)
-	source, err := run.LogModel(t.Context(), "model", os.DirFS(model))
-	require.NoError(t, err)
-	v, err := store.Register(t.Context(), name, source, nil)
-	require.NoError(t, err)
-	_, err = store.Promote(t.Context(), name, v.Number, registry.PromoteOptions{})
-	require.NoError(t, err)
-	require.NoError(t, run.End(t.Context(), registry.Finished))
-	return v
+	return register(t, store, name, model)
 }
 
 // start runs the program until the test ends or stop is called, which checks that it ends well.

@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"io"
-	"net"
 	"os"
 
 	"github.com/docent-ml/docent/examples/internal/backend"
@@ -27,17 +24,8 @@ func main() {
 
 // run is the program. Beside stdout it writes logs to standard error and files below -data.
 func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
-	cfg, explain, err := config.LoadTrainer(config.Input{
-		Folder: os.DirFS, System: os.DirFS("/"), Environ: environ, Args: args, LookupHost: net.LookupHost,
-	})
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		_, err = io.WriteString(stdout, config.TrainerHelp())
-		return err
-	case explain.Requested:
-		_, writeErr := io.WriteString(stdout, explain.String())
-		return errors.Join(err, writeErr)
-	case err != nil:
+	cfg, notes, done, err := program.Settings(config.LoadTrainer, config.TrainerHelp, args, environ, stdout)
+	if done || err != nil {
 		return err
 	}
 	if err := backend.KeepPages(cfg.Backend, append(os.Args[:1:1], args...), environ); err != nil {
@@ -52,7 +40,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		p.log = program.Logger(p.out, cfg.LogFormat, cfg.LogLevel)
 	}
 	defer p.out.End()
-	for _, note := range explain.Notes {
+	for _, note := range notes {
 		p.log.Warn(note)
 	}
 	return p.run(ctx)

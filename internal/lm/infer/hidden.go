@@ -8,8 +8,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/docent-ml/docent/internal/device"
-	"github.com/docent-ml/docent/internal/lm/decoder"
-	"github.com/docent-ml/docent/internal/lm/model"
 )
 
 // ScorePiece is the most rows that one call of Logits takes.
@@ -28,21 +26,18 @@ func (p *Programs) whole() (*whole, error) {
 	if p.texts != nil {
 		return p.texts, nil
 	}
-	decode := func(weights []*Node) *decoder.Decoder {
-		return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
-	}
 	w := &whole{}
 	var err error
 	w.hidden, err = device.NewProgram(p.backend, "hidden", func(in []*Node) []*Node {
 		positions := Iota(in[0].Graph(), in[0].Shape(), 1)
 		one := OnesLike(positions)
-		return []*Node{ConvertDType(decode(in[1:]).Hidden(in[0], positions, one, one), dtypes.Float32)}
+		return []*Node{ConvertDType(p.decoder(in[1:]).Hidden(in[0], positions, one, one), dtypes.Float32)}
 	})
 	if err != nil {
 		return nil, err
 	}
 	w.head, err = device.NewProgram(p.backend, "head", func(in []*Node) []*Node {
-		d := decode(in[1:])
+		d := p.decoder(in[1:])
 		return []*Node{d.Logits(ConvertDType(in[0], in[1].DType()))}
 	})
 	if err != nil {

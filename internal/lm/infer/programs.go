@@ -56,13 +56,10 @@ func (p *Programs) use(m *model.Model, backend compute.Backend) bool {
 func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
 	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, resizers: map[[2]int]*device.Program{}}
 	n := 2 * p.config.Layers
-	decode := func(weights []*Node) *decoder.Decoder {
-		return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
-	}
 	var err error
 	// in: tokens [1, width], length [1], index [1, 1] of the last real token, past, weights. out: logits [vocab], past.
 	p.prefill, err = device.NewProgram(backend, "prefill", func(in []*Node) []*Node {
-		d := decode(in[3+n:])
+		d := p.decoder(in[3+n:])
 		past := pairs(in[3 : 3+n])
 		h, recent := d.Extended(in[0], decoder.Cached{Past: past, Lengths: in[1]})
 		last := Gather(h, in[2]) // [1, hidden]
@@ -76,7 +73,7 @@ func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
 	}
 	// in: tokens [slots, 1], lengths [slots], column, past, recent, weights. out: logits [slots, vocab], recent.
 	p.decode, err = device.NewProgram(backend, "decode", func(in []*Node) []*Node {
-		d := decode(in[3+2*n:])
+		d := p.decoder(in[3+2*n:])
 		h, recent := d.Extended(in[0], decoder.Cached{Past: pairs(in[3 : 3+n]), Lengths: in[1], Recent: pairs(in[3+n : 3+2*n]), Column: in[2]})
 		return append([]*Node{d.Logits(h)}, flat(recent)...)
 	})
@@ -170,6 +167,11 @@ func flat(kvs []decoder.KV) []*Node {
 		out = append(out, kv.K, kv.V)
 	}
 	return out
+}
+
+// decoder is the model on the weights among the inputs of a graph.
+func (p *Programs) decoder(weights []*Node) *decoder.Decoder {
+	return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
 }
 
 // resize cuts keys and values, or pads them with zeros, to other numbers of rows and positions.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 
 	"github.com/docent-ml/docent/internal/hub"
 	"github.com/docent-ml/docent/internal/lm"
@@ -31,9 +30,14 @@ const engineVersion = "1"
 
 // EngineOptions are the settings of Load; all but Backend may be zero.
 type EngineOptions struct {
-	Backend   compute.Backend // required; the caller opens and finalizes it
-	Precision string          // "f32" or "bf16"; "" = f32 on a CPU, bf16 on an accelerator
-	Adapter   fs.FS           // a PEFT adapter folder that is merged into the weights; nil = none
+	// Backend computes the model; the caller opens and finalizes it. On a CPU docent's own code computes instead wherever it
+	// is the faster way: in place of the Go backend, and of XLA in programs built with GOEXPERIMENT=simd for processors
+	// with AVX2. nil = that code, whatever the program was built with.
+	Backend compute.Backend
+	// Precision is "f32", "bf16", or "int8", which rounds the weights to 8 bits with a scale for each 32, as GGUF's Q8_0,
+	// and is computed by docent's own code; "" = f32 on a CPU, bf16 on an accelerator.
+	Precision string
+	Adapter   fs.FS // a PEFT adapter folder that is merged into the weights; nil = none
 
 	// Like is an engine whose compiled graphs are used, if the model has the shape of its model and it is still open:
 	// the next version of a model, or the base beside the tuned one, then compiles nothing.
@@ -66,8 +70,8 @@ type EngineOptions struct {
 // leave the batch between tokens. It is safe for concurrent use.
 type Engine struct {
 	model    *model.Model
-	slots    *infer.Slots
-	programs *infer.Programs
+	slots    infer.Slots
+	programs *infer.Programs // nil where docent's own code computes
 	context  int
 	info     Info
 	eos      map[int32]bool
@@ -89,22 +93,15 @@ type Engine struct {
 // Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
 // file. A folder that holds only a PEFT adapter is its base model with the adapter merged in.
 func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
-	if o.Backend == nil {
-		return nil, fmt.Errorf("serve: load %s: EngineOptions.Backend is nil: open one with compute.NewWithConfig", ref)
-	}
 	log := o.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	mo := model.Options{Backend: o.Backend, Progress: o.Progress, Transposed: true,
+	mo := model.Options{Progress: o.Progress,
 		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
-	switch {
-	case o.Precision == "f32" || o.Precision == "" && o.Backend.HasSharedBuffers():
-		mo.DType = dtypes.Float32
-	case o.Precision == "bf16" || o.Precision == "":
-		mo.DType = dtypes.BFloat16
-	default:
-		return nil, fmt.Errorf("serve: load %s: precision %q: must be f32 or bf16", ref, o.Precision)
+	own, err := o.device(&mo)
+	if err != nil {
+		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
 	}
 	if o.Adapter != nil {
 		a, err := adapter.Load(o.Adapter)
@@ -121,24 +118,13 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w: the folder has no tokenizer.json", ref, ErrBadModel)
 	}
-	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes}
-	if o.Like != nil {
-		io.Programs = o.Like.programs
-	}
-	slots, err := infer.New(m, o.Backend, io)
+	slots, programs, err := o.slots(m, own)
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
 	}
-	if o.Warm {
-		if err := slots.Warm(); err != nil {
-			slots.Close()
-			m.Close()
-			return nil, fmt.Errorf("serve: load %s: %w", ref, err)
-		}
-	}
 	e := &Engine{
-		model: m, slots: slots, programs: slots.Programs(), context: slots.Context(), eos: map[int32]bool{}, log: log,
+		model: m, slots: slots, programs: programs, context: slots.Context(), eos: map[int32]bool{}, log: log,
 		maxQueue: o.MaxQueue, patience: o.QueueTimeout, wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if e.maxQueue == 0 {
@@ -152,6 +138,9 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	}
 	e.prefix = specialPrefix(m.Tokenizer)
 	e.info = describe(m, e.context)
+	if own != nil {
+		e.info.Bytes = own.Bytes()
+	}
 	if f, ok := e.findTools(); ok {
 		e.calls, e.info.Tools = &f, true
 	}

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -211,11 +212,32 @@ func TestEngineClose(t *testing.T) {
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+8 }, 5*time.Second, 10*time.Millisecond)
 }
 
+// TestOwnCode: without a backend, and with weights of 8 bits, docent's own code computes.
+func TestOwnCode(t *testing.T) {
+	ref := "dir:" + testmodel.Write(t, 3)
+	answers := map[string]string{}
+	var sizes []int64
+	for _, o := range []EngineOptions{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}} {
+		e, err := Load(t.Context(), ref, o)
+		require.NoError(t, err)
+		sizes = append(sizes, e.Info().Bytes)
+		r := ask("abc", 20)
+		r.Logprobs = true
+		for _, token := range generated(t, e, r) {
+			answers[o.Precision] += fmt.Sprintln(token.ID)
+		}
+		require.NoError(t, e.Close())
+	}
+	assert.Equal(t, answers["f32"], answers[""])
+	assert.NotEmpty(t, answers["int8"])
+	assert.Less(t, sizes[2], sizes[1]/2)
+}
+
 func TestLoadSaysWhatIsWrong(t *testing.T) {
 	backend := golden.Backend(t)
 	_, err := Load(t.Context(), "./nowhere", EngineOptions{Backend: backend})
 	require.ErrorContains(t, err, "config.json")
-	_, err = Load(t.Context(), "./nowhere", EngineOptions{})
+	_, err = Load(t.Context(), "./nowhere", EngineOptions{Precision: "bf16"})
 	require.ErrorContains(t, err, "Backend")
 	_, err = Load(t.Context(), "./nowhere", EngineOptions{Backend: backend, Precision: "int3"})
 	require.ErrorContains(t, err, "int3")

@@ -26,8 +26,8 @@ type job struct {
 	form   *grammar.Grammar    // nil: any text
 	writes *grammar.Vocabulary // with form
 
-	prompt   *infer.Prompt // while it is computed and until every choice has a slot
-	first    []float32     // logits behind the prompt
+	prompt   infer.Prompt // while it is computed and until every choice has a slot
+	first    []float32    // logits behind the prompt
 	deadline time.Time
 	next     int // choice that gets the next slot
 	running  int // choices that have one

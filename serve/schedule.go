@@ -127,7 +127,7 @@ func (l *loop) fill() {
 		}
 	}
 	if err == nil && j.first == nil {
-		j.first, err = l.e.slots.Prefill(j.prompt)
+		j.first, err = j.prompt.Prefill()
 	}
 	if err == nil && j.first != nil {
 		err = l.admit(j)
@@ -140,8 +140,7 @@ func (l *loop) fill() {
 // admit starts as many choices as there are free slots.
 func (l *loop) admit(j *job) error {
 	for j.next < j.r.N && l.e.slots.Free() > 0 {
-		more := j.next < j.r.N-1
-		slot, err := l.e.slots.Admit(j.prompt, more, more || l.e.queued())
+		slot, err := l.e.slots.Admit(j.prompt, j.next < j.r.N-1 || l.e.queued())
 		if err != nil {
 			return err
 		}

@@ -11,10 +11,8 @@ fi
 if [[ -z ${DOCENT_BACKEND:-} ]] && plugin=$($fetch xla); then
   export DOCENT_BACKEND=xla:$plugin
 fi
-export GOMLX_NO_AUTO_INSTALL=1
-if [[ ${DOCENT_BACKEND:-go} == go ]]; then
-  export GOEXPERIMENT=simd
-elif [[ $DOCENT_BACKEND == *cpu* ]]; then # as the example programs do for themselves
+export GOMLX_NO_AUTO_INSTALL=1 GOEXPERIMENT=simd
+if [[ ${DOCENT_BACKEND:-go} == *cpu* ]]; then # as the example programs do for themselves
   export GLIBC_TUNABLES=${GLIBC_TUNABLES-glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0}
 fi
 echo "backend ${DOCENT_BACKEND:-go}, model ${DOCENT_BENCH_MODEL:-none}"

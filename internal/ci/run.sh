@@ -6,12 +6,11 @@ fetch=internal/ci/fetch.sh
 program=$1
 shift
 
+export GOEXPERIMENT=simd # vector code in Go, which answers several times faster
 if [[ $(go env CGO_ENABLED) != 1 ]]; then
-  echo "no C compiler is here, which XLA's binding needs: computing with the Go backend, several times slower" >&2
-  export GOEXPERIMENT=simd
+  echo "no C compiler is here, which XLA's binding needs: training on the Go backend, several times slower" >&2
 elif ! $fetch xla >/dev/null; then # the programs look for it in the cache folder
-  echo "computing with the Go backend, several times slower, unless another XLA plugin is installed" >&2
-  export GOEXPERIMENT=simd
+  echo "training on the Go backend, several times slower, unless another XLA plugin is installed" >&2
 fi
 base=$($fetch smollm2) || {
   base=HuggingFaceTB/SmolLM2-135M-Instruct

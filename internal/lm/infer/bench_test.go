@@ -9,26 +9,56 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm/cpu"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 )
 
-// BenchmarkDecode measures tokens a second, all streams together, behind prompts of some length, on the model that
-// DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. Folding the recent part into the past is in the figure.
-func BenchmarkDecode(b *testing.B) {
+// implementations open the model that ref names, in each of its forms.
+var implementations = []struct {
+	name string
+	open func(b *testing.B, ref string, o infer.Options) infer.Slots
+}{
+	{"graphs/f32", func(b *testing.B, ref string, o infer.Options) infer.Slots {
+		return openGraphs(b, ref, dtypes.Float32, o)
+	}},
+	{"graphs/bf16", func(b *testing.B, ref string, o infer.Options) infer.Slots {
+		return openGraphs(b, ref, dtypes.BFloat16, o)
+	}},
+	{"cpu/f32", func(b *testing.B, ref string, o infer.Options) infer.Slots { return newCPU(b, ref, o) }},
+	{"cpu/int8", func(b *testing.B, ref string, o infer.Options) infer.Slots {
+		return openCPU(b, ref, cpu.NewWeights(true), o)
+	}},
+}
+
+func openGraphs(b *testing.B, ref string, precision dtypes.DType, o infer.Options) infer.Slots {
+	backend := golden.Backend(b)
+	m, err := model.Open(b.Context(), ref, model.Options{Backend: backend, DType: precision, Transposed: true})
+	require.NoError(b, err)
+	b.Cleanup(func() { m.Close() })
+	return newSlots(b, m, backend, o)
+}
+
+// benchmarks runs a benchmark on the model that DOCENT_BENCH_MODEL names; graphs are on the backend of DOCENT_BACKEND.
+func benchmarks(b *testing.B, run func(b *testing.B, open func(b *testing.B, o infer.Options) infer.Slots)) {
 	ref := os.Getenv("DOCENT_BENCH_MODEL")
 	if ref == "" {
 		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
 	}
-	backend := golden.Backend(b)
-	for _, precision := range []dtypes.DType{dtypes.Float32, dtypes.BFloat16} {
-		m, err := model.Open(b.Context(), ref, model.Options{Backend: backend, DType: precision, Transposed: true})
-		require.NoError(b, err)
+	for _, x := range implementations {
+		b.Run(x.name, func(b *testing.B) {
+			run(b, func(b *testing.B, o infer.Options) infer.Slots { return x.open(b, ref, o) })
+		})
+	}
+}
+
+// BenchmarkDecode measures tokens a second, all streams together, behind prompts of some length. Folding the recent part
+// of graphs into the past is in the figure.
+func BenchmarkDecode(b *testing.B) {
+	benchmarks(b, func(b *testing.B, open func(b *testing.B, o infer.Options) infer.Slots) {
 		for _, size := range []struct{ streams, prompt int }{{1, 32}, {8, 32}, {1, 500}, {8, 500}} {
-			b.Run(fmt.Sprintf("%s/streams=%d/prompt=%d", map[dtypes.DType]string{dtypes.Float32: "f32", dtypes.BFloat16: "bf16"}[precision], size.streams, size.prompt), func(b *testing.B) {
-				s, err := infer.New(m, backend, infer.Options{Slots: size.streams})
-				require.NoError(b, err)
-				defer s.Close()
+			b.Run(fmt.Sprintf("streams=%d/prompt=%d", size.streams, size.prompt), func(b *testing.B) {
+				s := open(b, infer.Options{Slots: size.streams})
 				prompt := make([]int32, size.prompt)
 				for i := range prompt {
 					prompt[i] = int32(100 + i)
@@ -55,35 +85,26 @@ func BenchmarkDecode(b *testing.B) {
 				b.ReportMetric(float64(b.N*size.streams)/b.Elapsed().Seconds(), "tok/s")
 			})
 		}
-		m.Close()
-	}
+	})
 }
 
-// BenchmarkPrefill measures how fast a prompt is read.
+// BenchmarkPrefill measures how fast a prompt of 1,000 tokens is read.
 func BenchmarkPrefill(b *testing.B) {
-	ref := os.Getenv("DOCENT_BENCH_MODEL")
-	if ref == "" {
-		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
-	}
-	backend := golden.Backend(b)
-	m, err := model.Open(b.Context(), ref, model.Options{Backend: backend, Transposed: true})
-	require.NoError(b, err)
-	defer m.Close()
-	s, err := infer.New(m, backend, infer.Options{Slots: 1})
-	require.NoError(b, err)
-	defer s.Close()
-	prompt := make([]int32, 1024)
-	for i := range prompt {
-		prompt[i] = int32(100 + i)
-	}
-	run := func() {
-		slot, _ := admit(b, s, prompt)
-		s.Release(slot)
-	}
-	run()
-	b.ResetTimer()
-	for range b.N {
+	benchmarks(b, func(b *testing.B, open func(b *testing.B, o infer.Options) infer.Slots) {
+		s := open(b, infer.Options{Slots: 1, PrefixBytes: -1})
+		prompt := make([]int32, 1000)
+		for i := range prompt {
+			prompt[i] = int32(100 + i)
+		}
+		run := func() {
+			slot, _ := admit(b, s, prompt)
+			s.Release(slot)
+		}
 		run()
-	}
-	b.ReportMetric(float64(b.N*len(prompt))/b.Elapsed().Seconds(), "tok/s")
+		b.ResetTimer()
+		for range b.N {
+			run()
+		}
+		b.ReportMetric(float64(b.N*len(prompt))/b.Elapsed().Seconds(), "tok/s")
+	})
 }

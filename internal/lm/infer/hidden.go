@@ -10,9 +10,6 @@ import (
 	"github.com/docent-ml/docent/internal/device"
 )
 
-// ScorePiece is the most rows that one call of Logits takes.
-const ScorePiece = 64
-
 // whole are the graphs for texts that are read but not continued: no cache comes of them. They are compiled when a text
 // is first embedded or scored, for lengths that are powers of two.
 type whole struct {
@@ -54,10 +51,10 @@ func (w *whole) close() {
 	}
 }
 
-// Hidden returns the final hidden state [hidden] of every token of a text.
-func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
-	if len(ids) == 0 || len(ids) > s.context {
-		return nil, fmt.Errorf("a text of %d tokens: must have 1 to %d", len(ids), s.context)
+// Hidden implements Slots.
+func (s *Graphs) Hidden(ids []int32) ([][]float32, error) {
+	if err := CheckText(ids, s.context); err != nil {
+		return nil, err
 	}
 	w, err := s.programs.whole()
 	if err != nil {
@@ -76,8 +73,8 @@ func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
 	return rowsOf(out[0], len(ids))
 }
 
-// Logits returns the logits [vocab] of at most ScorePiece hidden states.
-func (s *Slots) Logits(hidden [][]float32) ([][]float32, error) {
+// Logits implements Slots.
+func (s *Graphs) Logits(hidden [][]float32) ([][]float32, error) {
 	w, err := s.programs.whole()
 	if err != nil {
 		return nil, err

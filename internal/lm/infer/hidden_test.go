@@ -22,9 +22,7 @@ func TestHiddenAndLogits(t *testing.T) {
 			vocab := m.Config.VocabSize
 			ids := randomIDs(rand.New(rand.NewPCG(5, 6)), 70, vocab)
 			want := golden.Logits(t, backend, m, ids, []int{len(ids)})
-			s, err := infer.New(m, backend, infer.Options{Slots: 2})
-			require.NoError(t, err)
-			defer s.Close()
+			s := newSlots(t, m, backend, infer.Options{Slots: 2})
 			hidden, err := s.Hidden(ids)
 			require.NoError(t, err)
 			require.Len(t, hidden, len(ids))

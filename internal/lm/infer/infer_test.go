@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/testmodel"
 )
 
@@ -27,22 +29,23 @@ func TestCacheEqualsWholeSequence(t *testing.T) {
 	backend := golden.Backend(t)
 	for _, dir := range golden.Tiny(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			m := golden.Open(t, backend, "dir:"+filepath.Join(dir, "model"), true)
+			ref := "dir:" + filepath.Join(dir, "model")
+			m := golden.Open(t, backend, ref, true)
 			vocab := m.Config.VocabSize
 			ids := randomIDs(rand.New(rand.NewPCG(1, 2)), 110, vocab)
 			want := golden.Logits(t, backend, m, ids, []int{len(ids)})
-			s, err := infer.New(m, backend, infer.Options{Slots: 2})
-			require.NoError(t, err)
-			defer s.Close()
-			const prompt = 13
-			slot, logits := admit(t, s, ids[:prompt])
-			got := append([]float32(nil), logits...)
-			for _, id := range ids[prompt:] {
-				rows, err := s.Step(map[int]int32{slot: id})
-				require.NoError(t, err)
-				got = append(got, rows[slot]...)
-			}
-			golden.Close(t, want[(prompt-1)*vocab:], got, 1e-5, "logits behind the cache")
+			both(t, ref, m, backend, func(t *testing.T, open func(o infer.Options) infer.Slots) {
+				s := open(infer.Options{Slots: 2})
+				const prompt = 13
+				slot, logits := admit(t, s, ids[:prompt])
+				got := append([]float32(nil), logits...)
+				for _, id := range ids[prompt:] {
+					rows, err := s.Step(map[int]int32{slot: id})
+					require.NoError(t, err)
+					got = append(got, rows[slot]...)
+				}
+				golden.Close(t, want[(prompt-1)*vocab:], got, 1e-5, "logits behind the cache")
+			})
 		})
 	}
 }
@@ -50,12 +53,16 @@ func TestCacheEqualsWholeSequence(t *testing.T) {
 // TestSlotsDoNotTouchEachOther runs sequences of different length that come and go, past the first capacity, and compares
 // each with the same sequence alone.
 func TestSlotsDoNotTouchEachOther(t *testing.T) {
+	ref := "dir:" + testmodel.Write(t, 3)
 	backend := golden.Backend(t)
-	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	m := golden.Open(t, backend, ref, true)
+	both(t, ref, m, backend, func(t *testing.T, open func(o infer.Options) infer.Slots) {
+		comeAndGo(t, m, backend, open(infer.Options{Slots: 4}))
+	})
+}
+
+func comeAndGo(t *testing.T, m *model.Model, backend compute.Backend, s infer.Slots) {
 	r := rand.New(rand.NewPCG(3, 4))
-	s, err := infer.New(m, backend, infer.Options{Slots: 4})
-	require.NoError(t, err)
-	defer s.Close()
 
 	type sequence struct {
 		ids    []int32
@@ -108,32 +115,42 @@ func TestSlotsDoNotTouchEachOther(t *testing.T) {
 
 func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
 	backend := golden.Backend(t)
-	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
-	s, err := infer.New(m, backend, infer.Options{Slots: 1, MaxContext: 100})
-	require.NoError(t, err)
-	defer s.Close()
-	_, err = s.NewPrompt(make([]int32, 101))
-	require.ErrorContains(t, err, "100")
-	_, err = s.NewPrompt(nil)
-	require.Error(t, err)
-	p, err := s.NewPrompt(make([]int32, 50))
-	require.NoError(t, err)
-	_, err = s.Prefill(p)
-	require.NoError(t, err)
-	_, err = s.Admit(p, true, false)
-	require.NoError(t, err)
-	_, err = s.Admit(p, false, false)
-	require.ErrorIs(t, err, infer.ErrFull)
-	p.Close()
-	_, err = s.Step(map[int]int32{})
-	require.ErrorContains(t, err, "slot 0")
+	ref := "dir:" + testmodel.Write(t, 3)
+	m := golden.Open(t, backend, ref, true)
+	both(t, ref, m, backend, func(t *testing.T, open func(o infer.Options) infer.Slots) {
+		s := open(infer.Options{Slots: 1, MaxContext: 100})
+		_, err := s.NewPrompt(make([]int32, 101))
+		require.ErrorContains(t, err, "100")
+		_, err = s.NewPrompt(nil)
+		require.Error(t, err)
+		p, err := s.NewPrompt(make([]int32, 50))
+		require.NoError(t, err)
+		_, err = p.Prefill()
+		require.NoError(t, err)
+		_, err = s.Admit(p, false)
+		require.NoError(t, err)
+		_, err = s.Admit(p, false)
+		require.ErrorIs(t, err, infer.ErrFull)
+		p.Close()
+		p.Close()
+		_, err = s.Step(map[int]int32{})
+		require.ErrorContains(t, err, "slot 0")
+		s.Close()
+		s.Close()
+	})
+}
 
-	other, err := infer.New(m, backend, infer.Options{Programs: s.Programs()})
+func TestProgramsAreShared(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	s := newSlots(t, m, backend, infer.Options{Slots: 1})
+	slot, _ := admit(t, s, make([]int32, 5))
+	other, err := infer.New(m, backend, infer.Options{}, s.Programs())
 	require.NoError(t, err)
 	assert.Same(t, s.Programs(), other.Programs())
 	other.Close()
 	other.Close()
-	_, err = s.Step(map[int]int32{0: 1})
+	_, err = s.Step(map[int]int32{slot: 1})
 	require.NoError(t, err, "closing one user twice leaves the graphs to the other")
 }
 
@@ -141,65 +158,67 @@ func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
 // capacities, with the same prompts computed whole.
 func TestPromptsShareTheirBeginning(t *testing.T) {
 	backend := golden.Backend(t)
-	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	ref := "dir:" + testmodel.Write(t, 3)
+	m := golden.Open(t, backend, ref, true)
 	vocab := m.Config.VocabSize
 	r := rand.New(rand.NewPCG(5, 6))
 	system := randomIDs(r, 300, vocab)
 	after := func(common, n int) []int32 {
 		return append(append([]int32(nil), system[:common]...), randomIDs(r, n, vocab)...)
 	}
-	s, err := infer.New(m, backend, infer.Options{Slots: 2})
-	require.NoError(t, err)
-	defer s.Close()
-	for _, x := range []struct {
-		name   string
-		ids    []int32
-		shared int
-	}{
-		{"first", after(300, 5), 0},
-		{"the same beginning", after(300, 40), 300},
-		{"a part of it", after(123, 10), 123},
-		{"too little of it", after(10, 10), 0},
-		{"longer than the capacity", after(300, 400), 300},
-		{"shorter again", after(300, 1), 300},
-		{"nothing new", system[:200], 199},
-	} {
-		p, err := s.NewPrompt(x.ids)
-		require.NoError(t, err, x.name)
-		assert.Equal(t, x.shared, p.Len(), x.name)
-		var logits []float32
-		for logits == nil {
-			logits, err = s.Prefill(p)
+	both(t, ref, m, backend, func(t *testing.T, open func(o infer.Options) infer.Slots) {
+		s := open(infer.Options{Slots: 2})
+		for _, x := range []struct {
+			name   string
+			ids    []int32
+			shared int
+		}{
+			{"first", after(300, 5), 0},
+			{"the same beginning", after(300, 40), 300},
+			{"a part of it", after(123, 10), 123},
+			{"too little of it", after(10, 10), 0},
+			{"longer than the capacity", after(300, 400), 300},
+			{"shorter again", after(300, 1), 300},
+			{"nothing new", system[:200], 199},
+		} {
+			p, err := s.NewPrompt(x.ids)
 			require.NoError(t, err, x.name)
+			assert.Equal(t, x.shared, p.Len(), x.name)
+			var logits []float32
+			for logits == nil {
+				logits, err = p.Prefill()
+				require.NoError(t, err, x.name)
+			}
+			slot, err := s.Admit(p, false)
+			require.NoError(t, err, x.name)
+			rows, err := s.Step(map[int]int32{slot: 7})
+			require.NoError(t, err, x.name)
+			whole := golden.Logits(t, backend, m, append(append([]int32(nil), x.ids...), 7), []int{len(x.ids) + 1})
+			golden.Close(t, whole[len(whole)-2*vocab:len(whole)-vocab], logits, 1e-4, x.name)
+			golden.Close(t, whole[len(whole)-vocab:], rows[slot], 1e-4, x.name)
+			s.Release(slot)
 		}
-		slot, err := s.Admit(p, false, false)
-		require.NoError(t, err, x.name)
-		rows, err := s.Step(map[int]int32{slot: 7})
-		require.NoError(t, err, x.name)
-		whole := golden.Logits(t, backend, m, append(append([]int32(nil), x.ids...), 7), []int{len(x.ids) + 1})
-		golden.Close(t, whole[len(whole)-2*vocab:len(whole)-vocab], logits, 1e-4, x.name)
-		golden.Close(t, whole[len(whole)-vocab:], rows[slot], 1e-4, x.name)
-		s.Release(slot)
-	}
+	})
 }
 
 func TestPromptsAreForgottenBeyondTheLimit(t *testing.T) {
+	ref := "dir:" + testmodel.Write(t, 3)
 	backend := golden.Backend(t)
-	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	m := golden.Open(t, backend, ref, true)
 	ids := randomIDs(rand.New(rand.NewPCG(7, 8)), 100, m.Config.VocabSize)
-	for _, limit := range []int64{-1, 1} {
-		s, err := infer.New(m, backend, infer.Options{Slots: 1, PrefixBytes: limit})
-		require.NoError(t, err)
-		for range 2 {
-			p, err := s.NewPrompt(ids)
-			require.NoError(t, err)
-			assert.Zero(t, p.Len())
-			_, err = s.Prefill(p)
-			require.NoError(t, err)
-			p.Close()
+	both(t, ref, m, backend, func(t *testing.T, open func(o infer.Options) infer.Slots) {
+		for _, limit := range []int64{-1, 1} {
+			s := open(infer.Options{Slots: 1, PrefixBytes: limit})
+			for range 2 {
+				p, err := s.NewPrompt(ids)
+				require.NoError(t, err)
+				assert.Zero(t, p.Len())
+				_, err = p.Prefill()
+				require.NoError(t, err)
+				p.Close()
+			}
 		}
-		s.Close()
-	}
+	})
 }
 
 func TestWarmLeavesNothing(t *testing.T) {
@@ -208,8 +227,7 @@ func TestWarmLeavesNothing(t *testing.T) {
 	ids := randomIDs(rand.New(rand.NewPCG(9, 10)), 30, m.Config.VocabSize)
 	var want []int32
 	for _, warm := range []bool{false, true} {
-		s, err := infer.New(m, backend, infer.Options{Slots: 3})
-		require.NoError(t, err)
+		s := newSlots(t, m, backend, infer.Options{Slots: 3})
 		if warm {
 			require.NoError(t, s.Warm())
 			assert.Equal(t, 3, s.Free())
@@ -219,6 +237,5 @@ func TestWarmLeavesNothing(t *testing.T) {
 			want = got
 		}
 		assert.Equal(t, want, got)
-		s.Close()
 	}
 }

@@ -5,22 +5,27 @@ import "slices"
 // leastPrefix is the shortest common beginning that is worth taking over.
 const leastPrefix = 16
 
-// prefixes keeps the caches of prompts that were computed, so that a prompt that begins like one of them, with the same
-// system message or the conversation so far, computes only what is new. The least recently used go when they take more
-// than limit bytes.
-type prefixes struct {
+// Prefixes keeps what was computed of prompts, so that a prompt that begins like one of them, with the same system message
+// or the conversation so far, computes only what is new. The least recently used go when they take more than limit bytes.
+type Prefixes[T any] struct {
 	limit, bytes int64
-	prompts      []remembered // the last one was used last
+	size         func(T) int64
+	release      func(T)
+	prompts      []remembered[T] // the last one was used last
 }
 
-type remembered struct {
-	ids      []int32
-	cache    *cache
-	capacity int
+type remembered[T any] struct {
+	ids   []int32
+	value T
 }
 
-// longest returns the prompt that has most of the beginning of ids in common, and how much.
-func (p *prefixes) longest(ids []int32) (best remembered, n int) {
+// NewPrefixes makes an empty one. size is in bytes; release, if not nil, is told of what goes.
+func NewPrefixes[T any](limit int64, size func(T) int64, release func(T)) Prefixes[T] {
+	return Prefixes[T]{limit: limit, size: size, release: release}
+}
+
+// Longest returns the prompt that has most of the beginning of ids in common, and how much.
+func (p *Prefixes[T]) Longest(ids []int32) (best T, n int) {
 	at := -1
 	for i, r := range p.prompts {
 		if m := alike(r.ids, ids); m > n {
@@ -28,25 +33,25 @@ func (p *prefixes) longest(ids []int32) (best remembered, n int) {
 		}
 	}
 	if n < leastPrefix {
-		return remembered{}, 0
+		return best, 0
 	}
-	best = p.prompts[at]
-	p.prompts = append(slices.Delete(p.prompts, at, at+1), best)
-	return best, n
+	r := p.prompts[at]
+	p.prompts = append(slices.Delete(p.prompts, at, at+1), r)
+	return r.value, n
 }
 
-// add remembers a prompt in place of those that it contains.
-func (p *prefixes) add(r remembered) {
-	size := r.cache.bytes()
+// Add remembers a prompt in place of those that it contains, and tells whether it did.
+func (p *Prefixes[T]) Add(ids []int32, value T) bool {
+	size := p.size(value)
 	if size > p.limit {
-		return
+		return false
 	}
 	for i := 0; i < len(p.prompts); {
 		old := p.prompts[i]
-		n := alike(old.ids, r.ids)
+		n := alike(old.ids, ids)
 		switch {
-		case n == len(r.ids): // it is contained itself
-			return
+		case n == len(ids): // it is contained itself
+			return false
 		case n == len(old.ids):
 			p.drop(i)
 		default:
@@ -56,17 +61,21 @@ func (p *prefixes) add(r remembered) {
 	for p.bytes+size > p.limit {
 		p.drop(0)
 	}
-	r.cache.share()
-	p.prompts, p.bytes = append(p.prompts, r), p.bytes+size
+	p.prompts, p.bytes = append(p.prompts, remembered[T]{ids, value}), p.bytes+size
+	return true
 }
 
-func (p *prefixes) drop(i int) {
-	p.bytes -= p.prompts[i].cache.bytes()
-	p.prompts[i].cache.release()
+func (p *Prefixes[T]) drop(i int) {
+	old := p.prompts[i].value
+	p.bytes -= p.size(old)
+	if p.release != nil {
+		p.release(old)
+	}
 	p.prompts = slices.Delete(p.prompts, i, i+1)
 }
 
-func (p *prefixes) clear() {
+// Clear forgets all.
+func (p *Prefixes[T]) Clear() {
 	for len(p.prompts) > 0 {
 		p.drop(len(p.prompts) - 1)
 	}

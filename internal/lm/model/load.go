@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/docent-ml/docent/internal/device"
@@ -36,21 +37,35 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		dims := p.Shape
-		if m.transposes(p) {
-			dims = []int{p.Shape[1], p.Shape[0]}
+		read := func(dst []float32) error { return m.read(p, dst, digest) }
+		var err error
+		if o.Keep != nil {
+			err = o.Keep(p, read)
+		} else {
+			err = m.put(o.Backend, dtype, p, read)
 		}
-		t, err := device.Fill(o.Backend, dtype, dims, func(dst []float32) error { return m.read(p, dst, digest) })
 		if err != nil {
 			return fmt.Errorf("load %s: %w", p.Name, err)
 		}
-		m.Weights = append(m.Weights, t)
 		if o.Progress != nil {
 			o.Progress("load", int64(i+1), int64(len(params)))
 		}
 	}
 	m.Digest = hex.EncodeToString(digest.Sum(nil))
 	return nil
+}
+
+// put makes a weight on the backend.
+func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, read func(dst []float32) error) error {
+	dims := p.Shape
+	if m.transposes(p) {
+		dims = []int{p.Shape[1], p.Shape[0]}
+	}
+	t, err := device.Fill(backend, dtype, dims, read)
+	if err == nil {
+		m.Weights = append(m.Weights, t)
+	}
+	return err
 }
 
 // transposes tells whether a weight is held the other way round than in the checkpoint.

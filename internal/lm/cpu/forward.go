@@ -1,0 +1,177 @@
+package cpu
+
+import "math"
+
+// work is a model with the memory of a call.
+type work struct {
+	*model
+	shape shape
+	crew  *crew
+	int8s bool
+
+	x                  vectors // residual stream
+	h, out             vectors // input and output of a branch
+	q, k, v, attended  vectors
+	gate, up           vectors
+	cos, sin           vectors // of the rotations of each row
+	localCos, localSin vectors
+	scratches          []scratch // of each worker
+}
+
+func newWork(m *model, int8s bool, workers int) *work {
+	return &work{model: m, shape: m.pageShape(), crew: newCrew(workers), int8s: int8s, scratches: make([]scratch, workers)}
+}
+
+// forward computes tokens, which lie in spans, and leaves their final hidden states in w.h, normed. The pages have room for
+// them; the lengths of the sequences are the caller's to advance.
+func (w *work) forward(tokens []int32, spans []span) {
+	c, n := w.Config, len(tokens)
+	resize := func(width int, vs ...*vectors) {
+		for _, v := range vs {
+			v.resize(n, width)
+		}
+	}
+	resize(c.HiddenSize, &w.x, &w.h, &w.out)
+	resize(c.QDim(), &w.q, &w.attended)
+	resize(c.KVDim(), &w.k, &w.v)
+	resize(c.IntermediateSize, &w.gate, &w.up)
+	resize(c.RotaryDim/2, &w.cos, &w.sin, &w.localCos, &w.localSin)
+	for i, id := range tokens {
+		row := w.x.row(i)
+		w.embed.row(int(id), row)
+		if s := float32(c.EmbedScale); s != 1 {
+			for j := range row {
+				row[j] *= s
+			}
+		}
+	}
+	w.angles(spans)
+	pieces := split(spans)
+	w.rows(n, &w.h, func(r int) { w.normalize(w.h.row(r), w.x.row(r), w.layers[0].before) })
+	for i := range w.layers {
+		l := &w.layers[i]
+		w.crew.multiply(&w.h, into(&w.q, l.q), into(&w.k, l.k), into(&w.v, l.v))
+		w.rows(n, nil, func(r int) { w.place(l, r) })
+		for _, sp := range spans {
+			w.rows(sp.to-sp.from, nil, func(r int) { w.put(i, sp.q, sp.position+r, sp.from+r) })
+		}
+		w.crew.run(len(pieces)*c.KVHeads, func(worker, task int) {
+			w.attend(i, pieces[task/c.KVHeads], task%c.KVHeads, &w.scratches[worker])
+		})
+		w.rows(n, &w.attended, nil)
+		w.crew.multiply(&w.attended, into(&w.out, l.o))
+		w.rows(n, &w.h, func(r int) {
+			if c.SandwichNorms {
+				w.residual(r, l.after, l.preMLP)
+			} else {
+				w.residual(r, nil, l.after)
+			}
+		})
+		w.crew.multiply(&w.h, into(&w.gate, l.gate), into(&w.up, l.up))
+		w.rows(n, &w.gate, func(r int) { w.activate(w.gate.padded(r), w.up.padded(r)) })
+		w.crew.multiply(&w.gate, into(&w.out, l.down))
+		next := w.final
+		if i+1 < len(w.layers) {
+			next = w.layers[i+1].before
+		}
+		w.rows(n, &w.h, func(r int) { w.residual(r, l.afterMLP, next) })
+	}
+}
+
+// rows calls do for every row and then prepares those of v, the input of the next product. Either may be nil.
+func (w *work) rows(n int, v *vectors, do func(r int)) {
+	rounds := v != nil && w.int8s
+	if rounds {
+		v.prepareInts()
+	}
+	if !rounds && do == nil {
+		return
+	}
+	const few = 4 // are one task
+	w.crew.run((n+few-1)/few, func(_, task int) {
+		for r := task * few; r < min(task*few+few, n); r++ {
+			if do != nil {
+				do(r)
+			}
+			if rounds {
+				v.roundRow(r)
+			}
+		}
+	})
+}
+
+// residual adds the output of a branch, normed if there is a scale, to the stream, and norms that for the next branch.
+func (w *work) residual(r int, scale, next []float32) {
+	x, out := w.x.row(r), w.out.row(r)
+	if scale != nil {
+		w.normalize(out, out, scale)
+	}
+	for i, v := range out {
+		x[i] += v
+	}
+	w.normalize(w.h.row(r), x, next)
+}
+
+// place norms, rotates and scales the heads of row r.
+func (w *work) place(l *layer, r int) {
+	cos, sin := w.cos.row(r), w.sin.row(r)
+	if l.local {
+		cos, sin = w.localCos.row(r), w.localSin.row(r)
+	}
+	q, k := w.q.row(r), w.k.row(r)
+	for head := 0; head < len(q); head += w.HeadDim {
+		x := q[head : head+w.HeadDim]
+		if l.qNorm != nil {
+			w.normalize(x, x, l.qNorm)
+		}
+		rotate(x, cos, sin)
+		for i := range x {
+			x[i] *= float32(w.AttentionScale)
+		}
+	}
+	for head := 0; head < len(k); head += w.HeadDim {
+		x := k[head : head+w.HeadDim]
+		if l.kNorm != nil {
+			w.normalize(x, x, l.kNorm)
+		}
+		rotate(x, cos, sin)
+	}
+}
+
+// angles fills the cosines and sines of all rows. The angle is rounded to float32 as in transformers.
+func (w *work) angles(spans []span) {
+	for _, sp := range spans {
+		for r := sp.from; r < sp.to; r++ {
+			position := float32(sp.position + r - sp.from)
+			turn := func(cos, sin, frequencies []float32) {
+				for i, f := range frequencies {
+					s, c := math.Sincos(float64(position * f))
+					cos[i], sin[i] = float32(c), float32(s)
+				}
+			}
+			turn(w.cos.row(r), w.sin.row(r), w.full)
+			turn(w.localCos.row(r), w.localSin.row(r), w.local)
+		}
+	}
+}
+
+// split cuts spans into what one task attends for.
+func split(spans []span) (out []span) {
+	for _, sp := range spans {
+		for from := sp.from; from < sp.to; from += queryTile {
+			out = append(out, span{sp.q, from, min(from+queryTile, sp.to), sp.position + from - sp.from})
+		}
+	}
+	return out
+}
+
+// logits projects the n rows of h onto the vocabulary: dst is [n, vocab].
+func (w *work) logits(h *vectors, dst []float32) {
+	w.rows(h.n, h, nil)
+	w.crew.multiply(h, product{m: w.head, dst: dst, stride: w.VocabSize})
+	if limit := w.FinalSoftcap; limit != 0 {
+		for i, v := range dst {
+			dst[i] = float32(limit * math.Tanh(float64(v)/limit))
+		}
+	}
+}

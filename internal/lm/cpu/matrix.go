@@ -1,0 +1,175 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+)
+
+// matrix is the weight [out, in] of a projection, in rows that are padded with zeros.
+type matrix struct {
+	out, in int
+	stride  int // of a row: in, rounded up
+	// Either floats, or integers of 8 bits with a scale for each block: weight = scale·integer, as in GGUF's Q8_0. These lie in
+	// the order of plainInt8, rowTile rows together.
+	floats []float32
+	ints   []int8
+	scales []float32
+	bias   []float32 // nil = none
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+// newMatrix takes its values from read, which writes them row by row.
+func newMatrix(out, in int, int8s bool, read func(dst []float32) error) (*matrix, error) {
+	m := &matrix{out: out, in: in, stride: roundUp(in, block)}
+	rows := out + rowTile - 1 // whole tiles from any row on
+	if !int8s && m.stride == in {
+		m.floats = make([]float32, rows*in)
+		return m, read(m.floats[:out*in])
+	}
+	flat := make([]float32, out*in)
+	if err := read(flat); err != nil {
+		return nil, err
+	}
+	if !int8s {
+		m.floats = make([]float32, rows*m.stride)
+		for r := range out {
+			copy(m.floats[r*m.stride:], flat[r*in:(r+1)*in])
+		}
+		return m, nil
+	}
+	rows = roundUp(out, rowTile)
+	m.ints, m.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
+	for r := range out {
+		for c := 0; c < in; c += block {
+			at := m.place(r, c)
+			scale := packInt8(m.ints[at:at+block], flat[r*in+c:r*in+min(c+block, in)])
+			if math.IsInf(float64(scale), 0) || math.IsNaN(float64(scale)) {
+				return nil, fmt.Errorf("row %d, column %d: the weights are not finite", r, c)
+			}
+			m.scales[at/block] = scale
+		}
+	}
+	return m, nil
+}
+
+// place is where the block of integers begins that has row r, column c.
+func (m *matrix) place(r, c int) int {
+	return r/rowTile*rowTile*m.stride + (c/block*rowTile+r%rowTile)*block
+}
+
+// packInt8 rounds a block of weights to integers of 8 bits and returns their scale.
+func packInt8(dst []int8, src []float32) (scale float32) {
+	for _, v := range src {
+		if a := float32(math.Abs(float64(v))); a > scale || a != a { //nolint:gocritic // NaN
+			scale = a
+		}
+	}
+	if scale /= 127; scale == 0 {
+		return 0
+	}
+	for i, v := range src {
+		dst[i] = int8(math.RoundToEven(float64(v / scale)))
+	}
+	return scale
+}
+
+// tileInts are the integers and scales of rowTile rows.
+func (m *matrix) tileInts(o int) ([]int8, []float32) {
+	from, to := o*m.stride, (o+rowTile)*m.stride
+	return m.ints[from:to], m.scales[from/block : to/block]
+}
+
+// part is the matrix of some rows.
+func (m *matrix) part(from, to int) *matrix {
+	out := &matrix{out: to - from, in: m.in, stride: m.stride}
+	if m.bias != nil {
+		out.bias = m.bias[from:to]
+	}
+	if m.floats != nil {
+		out.floats = m.floats[from*m.stride:]
+		return out
+	}
+	rows := roundUp(out.out, rowTile)
+	out.ints, out.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
+	for r := range out.out {
+		for c := 0; c < m.in; c += block {
+			a, b := out.place(r, c), m.place(from+r, c)
+			copy(out.ints[a:a+block], m.ints[b:b+block])
+			out.scales[a/block] = m.scales[b/block]
+		}
+	}
+	return out
+}
+
+// row writes row r, as the lookup of a token in an embedding.
+func (m *matrix) row(r int, dst []float32) {
+	if m.floats != nil {
+		copy(dst, m.floats[r*m.stride:][:m.in])
+		return
+	}
+	for i := range m.in {
+		at := m.place(r, i)
+		dst[i] = float32(m.ints[at+i%block]) * m.scales[at/block]
+	}
+}
+
+func (m *matrix) bytes() int64 {
+	return int64(4*len(m.floats) + len(m.ints) + 4*len(m.scales) + 4*len(m.bias))
+}
+
+// vectors are inputs of a product: n rows, padded with zeros, and for weights of 8 bits the same in integers.
+type vectors struct {
+	n, width, stride int
+	floats           []float32
+	ints             []int16
+	scales           []float32 // of each row of ints
+}
+
+// resize makes room for n rows of a width. What the floats hold is undefined, but for the padding.
+func (v *vectors) resize(n, width int) {
+	v.n, v.width = n, width
+	v.stride = roundUp(width, block)
+	if size := n * v.stride; cap(v.floats) < size {
+		v.floats = make([]float32, size)
+	} else {
+		v.floats = v.floats[:size]
+	}
+	if v.stride != width {
+		for i := range n {
+			clear(v.floats[i*v.stride+width : (i+1)*v.stride])
+		}
+	}
+}
+
+// slice is rows from to to, without integers.
+func (v *vectors) slice(from, to int) vectors {
+	return vectors{n: to - from, width: v.width, stride: v.stride, floats: v.floats[from*v.stride : to*v.stride]}
+}
+
+func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v.width] }
+
+// padded is row i with its padding.
+func (v *vectors) padded(i int) []float32 { return v.floats[i*v.stride:][:roundUp(v.width, block)] }
+
+// prepareInts makes room for the integers of all rows.
+func (v *vectors) prepareInts() {
+	if cap(v.ints) < len(v.floats) {
+		v.ints = make([]int16, len(v.floats))
+	}
+	if cap(v.scales) < v.n {
+		v.scales = make([]float32, v.n)
+	}
+	v.ints, v.scales = v.ints[:len(v.floats)], v.scales[:v.n]
+}
+
+// roundRow makes the integers of row i. They have 16 bits: the weights' rounding is what is noticed, not theirs.
+func (v *vectors) roundRow(i int) {
+	x := v.padded(i)
+	top := largest(x)
+	if top < math.SmallestNonzeroFloat32*(1<<40) { // its inverse would be infinite
+		top = 1
+	}
+	round(v.ints[i*v.stride:][:v.stride], x, math.MaxInt16/top)
+	v.scales[i] = top / math.MaxInt16
+}

@@ -1,0 +1,158 @@
+package cpu
+
+import (
+	"math"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// Weights takes the weights of a model while it is opened: give Take to model.Options.
+type Weights struct {
+	int8s    bool
+	matrices map[string]*matrix
+	vectors  map[string][]float32
+}
+
+// NewWeights prepares to hold matrices as float32 or, with int8s, rounded to 8 bits with a scale for each 32 weights, as
+// GGUF's Q8_0 does.
+func NewWeights(int8s bool) *Weights {
+	return &Weights{int8s: int8s, matrices: map[string]*matrix{}, vectors: map[string][]float32{}}
+}
+
+// Take keeps one weight. read writes its values, row by row.
+func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
+	if len(p.Shape) == 2 {
+		w.matrices[p.Name], err = newMatrix(p.Shape[0], p.Shape[1], w.int8s, read)
+		return err
+	}
+	v := make([]float32, p.Shape[0])
+	w.vectors[p.Name] = v
+	return read(v)
+}
+
+// Bytes is the memory they take.
+func (w *Weights) Bytes() (n int64) {
+	for _, m := range w.matrices {
+		n += m.bytes()
+	}
+	for _, v := range w.vectors {
+		n += int64(4 * len(v))
+	}
+	return n
+}
+
+// model is a decoder with its weights where they are used.
+type model struct {
+	lm.Config
+	embed, head *matrix
+	layers      []layer
+	final       []float32
+	full, local []float32 // angular frequencies of the rotations
+}
+
+type layer struct {
+	window           int
+	local            bool // rotates by model.local
+	before, after    []float32
+	q, k, v, o       *matrix
+	qNorm, kNorm     []float32 // nil without
+	gate, up, down   *matrix
+	preMLP, afterMLP []float32 // of models with further norms
+}
+
+func newModel(c lm.Config, w *Weights) *model {
+	m := &model{
+		Config: c, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead], final: w.norm(c, lm.FinalNorm),
+		full: c.Rope.Frequencies(c.RotaryDim), local: c.LocalRope.Frequencies(c.RotaryDim),
+	}
+	if c.TieEmbeddings {
+		m.head = m.embed
+	}
+	for i := range c.Layers {
+		path := lm.LayerPath(i)
+		linear := func(name string) *matrix {
+			x := w.matrices[path+"."+name+".weight"]
+			x.bias = w.vectors[path+"."+name+".bias"]
+			return x
+		}
+		l := layer{
+			window: c.Windows[i], local: c.Windows[i] > 0, before: w.norm(c, path+".input_layernorm.weight"),
+			o: linear("self_attn.o_proj"), down: linear("mlp.down_proj"),
+		}
+		if c.Fused {
+			qkv, gateUp := linear("self_attn.qkv_proj"), linear("mlp.gate_up_proj")
+			n, kv, inner := c.QDim(), c.KVDim(), c.IntermediateSize
+			l.q, l.k, l.v = qkv.part(0, n), qkv.part(n, n+kv), qkv.part(n+kv, n+2*kv)
+			l.gate, l.up = gateUp.part(0, inner), gateUp.part(inner, 2*inner)
+		} else {
+			l.q, l.k, l.v = linear("self_attn.q_proj"), linear("self_attn.k_proj"), linear("self_attn.v_proj")
+			l.gate, l.up = linear("mlp.gate_proj"), linear("mlp.up_proj")
+		}
+		if c.QKNorm {
+			l.qNorm, l.kNorm = w.norm(c, path+".self_attn.q_norm.weight"), w.norm(c, path+".self_attn.k_norm.weight")
+		}
+		l.after = w.norm(c, path+".post_attention_layernorm.weight")
+		if c.SandwichNorms {
+			l.preMLP = w.norm(c, path+".pre_feedforward_layernorm.weight")
+			l.afterMLP = w.norm(c, path+".post_feedforward_layernorm.weight")
+		}
+		m.layers = append(m.layers, l)
+	}
+	return m
+}
+
+// norm is the scale of a norm: the weight, or 1 + weight.
+func (w *Weights) norm(c lm.Config, name string) []float32 {
+	v := w.vectors[name]
+	if !c.UnitOffsetNorm {
+		return v
+	}
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = 1 + x
+	}
+	return out
+}
+
+// normalize writes the root mean square norm of x, scaled, to dst, which may be x.
+func (m *model) normalize(dst, x, scale []float32) {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	f := float32(1 / math.Sqrt(sum/float64(len(x))+m.NormEps))
+	for i, v := range x {
+		dst[i] = v * f * scale[i]
+	}
+}
+
+// activate replaces gate, whose length is a multiple of 8, by act(gate)·up. Sources as in the decoder's graph.
+func (m *model) activate(gate, up []float32) {
+	switch m.Activation {
+	case lm.GELU:
+		for i, g := range gate {
+			gate[i] = 0.5 * g * float32(1+math.Erf(float64(g)/math.Sqrt2)) * up[i]
+		}
+	case lm.GELUTanh:
+		for i, g := range gate {
+			x := float64(g)
+			gate[i] = 0.5 * g * float32(1+math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) * up[i]
+		}
+	case lm.ReLU:
+		for i, g := range gate {
+			gate[i] = max(g, 0) * up[i]
+		}
+	default:
+		silu(gate, up)
+	}
+}
+
+// rotate turns the leading dimensions of a head by the angles of a position, of which cos and sin are given: dimension i with
+// i + len(cos).
+func rotate(x, cos, sin []float32) {
+	a, b := x[:len(cos)], x[len(cos):2*len(cos)]
+	for i, c := range cos {
+		s := sin[i]
+		a[i], b[i] = a[i]*c-b[i]*s, b[i]*c+a[i]*s
+	}
+}

@@ -1,0 +1,187 @@
+// Package cpu is inference in plain Go, for computers without an accelerator: the decoder of package decoder again, written
+// for few tokens at a time, where time goes into reading the weights. It needs no backend, compiles nothing, and keeps
+// keys and values where they are. With GOEXPERIMENT=simd on x86-64 its kernels are vector code.
+//
+//	w := cpu.NewWeights(false)
+//	m, err := model.Open(ctx, ref, model.Options{Keep: w.Take})
+//	…
+//	s := cpu.New(m.Config, w, infer.Options{Slots: 8})
+//
+// A sequence's numbers do not depend on what else is computed.
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/infer"
+)
+
+// largePiece is the most tokens of a prompt that one call of Prefill computes.
+const largePiece = 128
+
+// Fast tells whether this program's kernels are vector code on this computer.
+func Fast() bool { return fast }
+
+// Slots implements infer.Slots.
+type Slots struct {
+	work     *work
+	context  int
+	taken    []*sequence // by slot; nil is free
+	rows     []float32   // of the last step
+	prefixes infer.Prefixes[*sequence]
+}
+
+var _ infer.Slots = (*Slots)(nil)
+
+// New makes slots for a model of which w took all weights. They share w with nobody.
+func New(c lm.Config, w *Weights, o infer.Options) *Slots {
+	o = o.WithDefaults(c)
+	m := newModel(c, w)
+	s := &Slots{work: newWork(m, w.int8s, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
+	size := s.work.shape.pageBytes()
+	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, nil)
+	return s
+}
+
+// Context implements infer.Slots.
+func (s *Slots) Context() int { return s.context }
+
+// Free implements infer.Slots.
+func (s *Slots) Free() int {
+	n := 0
+	for _, q := range s.taken {
+		if q == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Warm implements infer.Slots. There is nothing to compile.
+func (s *Slots) Warm() error { return nil }
+
+// prompt implements infer.Prompt.
+type prompt struct {
+	s   *Slots
+	ids []int32
+	q   *sequence
+}
+
+// NewPrompt implements infer.Slots.
+func (s *Slots) NewPrompt(ids []int32) (infer.Prompt, error) {
+	if err := infer.CheckText(ids, s.context); err != nil {
+		return nil, err
+	}
+	p := &prompt{s: s, ids: ids, q: &sequence{}}
+	if like, n := s.prefixes.Longest(ids); n > 0 {
+		p.q = like.fork(min(n, len(ids)-1)) // the last token is always computed, for what follows it
+	}
+	return p, nil
+}
+
+func (p *prompt) Len() int { return p.q.length }
+
+func (p *prompt) Close() {}
+
+// Prefill implements infer.Prompt.
+func (p *prompt) Prefill() ([]float32, error) {
+	s, q := p.s, p.q
+	n := min(len(p.ids)-q.length, largePiece)
+	q.reserve(s.work.shape, n)
+	s.work.forward(p.ids[q.length:q.length+n], []span{{q, 0, n, q.length}})
+	q.length += n
+	if q.length < len(p.ids) {
+		return nil, nil
+	}
+	s.prefixes.Add(p.ids, q)
+	logits := make([]float32, s.work.VocabSize)
+	last := s.work.h.slice(n-1, n)
+	s.work.logits(&last, logits)
+	return logits, nil
+}
+
+// Admit implements infer.Slots.
+func (s *Slots) Admit(p infer.Prompt, _ bool) (int, error) {
+	slot := slices.Index(s.taken, nil)
+	if slot < 0 {
+		return 0, infer.ErrFull
+	}
+	q := p.(*prompt).q
+	s.taken[slot] = q.fork(q.length)
+	return slot, nil
+}
+
+// Release implements infer.Slots.
+func (s *Slots) Release(slot int) { s.taken[slot] = nil }
+
+// Step implements infer.Slots. The rows are valid until the next step.
+func (s *Slots) Step(next map[int]int32) (map[int][]float32, error) {
+	if err := infer.CheckStep(func(slot int) bool { return s.taken[slot] != nil }, len(s.taken), next); err != nil {
+		return nil, err
+	}
+	var tokens []int32
+	var spans []span
+	var slots []int
+	for slot, q := range s.taken {
+		if q == nil {
+			continue
+		}
+		q.reserve(s.work.shape, 1)
+		n := len(tokens)
+		spans = append(spans, span{q, n, n + 1, q.length})
+		tokens, slots = append(tokens, next[slot]), append(slots, slot)
+	}
+	s.work.forward(tokens, spans)
+	vocab := s.work.VocabSize
+	s.rows = slices.Grow(s.rows[:0], len(tokens)*vocab)[:len(tokens)*vocab]
+	s.work.logits(&s.work.h, s.rows)
+	rows := make(map[int][]float32, len(slots))
+	for i, slot := range slots {
+		s.taken[slot].length++
+		rows[slot] = s.rows[i*vocab : (i+1)*vocab]
+	}
+	return rows, nil
+}
+
+// Hidden implements infer.Slots.
+func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
+	if err := infer.CheckText(ids, s.context); err != nil {
+		return nil, err
+	}
+	q := &sequence{}
+	var out [][]float32
+	for piece := range slices.Chunk(ids, largePiece) {
+		q.reserve(s.work.shape, len(piece))
+		s.work.forward(piece, []span{{q, 0, len(piece), q.length}})
+		q.length += len(piece)
+		for i := range piece {
+			out = append(out, slices.Clone(s.work.h.row(i)))
+		}
+	}
+	return out, nil
+}
+
+// Logits implements infer.Slots.
+func (s *Slots) Logits(hidden [][]float32) ([][]float32, error) {
+	n, vocab := s.work.HiddenSize, s.work.VocabSize
+	if len(hidden) == 0 || len(hidden) > infer.ScorePiece || len(hidden[0]) != n {
+		return nil, fmt.Errorf("%d hidden states: must be 1 to %d, of %d numbers", len(hidden), infer.ScorePiece, n)
+	}
+	s.work.h.resize(len(hidden), n)
+	for i, row := range hidden {
+		copy(s.work.h.row(i), row)
+	}
+	flat := make([]float32, len(hidden)*vocab)
+	s.work.logits(&s.work.h, flat)
+	return slices.Collect(slices.Chunk(flat, vocab)), nil
+}
+
+// Close implements infer.Slots.
+func (s *Slots) Close() {
+	s.prefixes.Clear()
+	s.work.crew.close()
+	clear(s.taken)
+}

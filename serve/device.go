@@ -1,0 +1,63 @@
+package serve
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/docent-ml/docent/internal/lm/cpu"
+	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/model"
+)
+
+// device decides what computes the model and in which precision. It returns the weights for docent's own code, which take
+// them while the model is opened, or nil where the backend computes.
+func (o EngineOptions) device(mo *model.Options) (*cpu.Weights, error) {
+	precision := o.Precision
+	if precision == "" && (o.Backend == nil || o.Backend.HasSharedBuffers()) {
+		precision = "f32"
+	}
+	mo.Backend, mo.Transposed = o.Backend, true
+	switch precision {
+	case "int8":
+	case "f32":
+		if o.Backend != nil && !(o.Backend.HasSharedBuffers() && (cpu.Fast() || o.Backend.Name() == "go")) {
+			mo.DType = dtypes.Float32
+			return nil, nil
+		}
+	case "bf16", "":
+		if o.Backend == nil {
+			return nil, fmt.Errorf("precision bf16: needs EngineOptions.Backend: open one with compute.NewWithConfig, or use f32 or int8")
+		}
+		mo.DType = dtypes.BFloat16
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("precision %q: must be f32, bf16 or int8", o.Precision)
+	}
+	w := cpu.NewWeights(precision == "int8")
+	mo.Keep, mo.Transposed = w.Take, false
+	return w, nil
+}
+
+// slots prepares inference of an opened model.
+func (o EngineOptions) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs, error) {
+	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes}
+	if own != nil {
+		return cpu.New(m.Config, own, io), nil, nil
+	}
+	var like *infer.Programs
+	if o.Like != nil {
+		like = o.Like.programs
+	}
+	s, err := infer.New(m, o.Backend, io, like)
+	if err == nil && o.Warm {
+		err = s.Warm()
+	}
+	if err != nil {
+		if s != nil {
+			s.Close()
+		}
+		return nil, nil, err
+	}
+	return s, s.Programs(), nil
+}

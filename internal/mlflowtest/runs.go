@@ -343,17 +343,8 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 			return nil, err
 		}
 	}
-	for _, p := range body.Params {
-		p.Value = cutTo(p.Value, 6000)
-		if i := slices.IndexFunc(r.params, func(old pair) bool { return old.Key == p.Key }); i >= 0 && r.params[i].Value != p.Value {
-			return nil, invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key)
-		}
-	}
-	for _, p := range body.Params {
-		p.Value = cutTo(p.Value, 6000)
-		if !slices.Contains(r.params, p) {
-			r.params = append(r.params, p)
-		}
+	if err := s.logParams(r, body.Params); err != nil {
+		return nil, err
 	}
 	for _, t := range body.Tags {
 		r.tags[t.Key] = cutTo(t.Value, 8000)
@@ -366,6 +357,28 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// logParams looks, lets others in, and writes all or none.
+func (s *Fake) logParams(r *run, params []pair) error {
+	var fresh []pair
+	for _, p := range params {
+		p.Value = cutTo(p.Value, 6000)
+		switch i := slices.IndexFunc(r.params, func(old pair) bool { return old.Key == p.Key }); {
+		case i < 0:
+			fresh = append(fresh, p)
+		case r.params[i].Value != p.Value:
+			return invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key)
+		}
+	}
+	s.yield()
+	for _, p := range fresh {
+		if slices.ContainsFunc(r.params, func(old pair) bool { return old.Key == p.Key }) {
+			return race("params.key, params.run_uuid")
+		}
+	}
+	r.params = append(r.params, fresh...)
+	return nil
 }
 
 func (s *Fake) runsLogInputs(in request) (any, error) {

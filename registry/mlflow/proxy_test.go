@@ -218,6 +218,48 @@ func TestPermanentFailuresAreNotRepeated(t *testing.T) {
 	}
 }
 
+// TestRefusedByTheDatabase: MLflow looks and then writes, so of two clients with the same row one is refused. It is sent
+// again, and told when it is refused each time.
+func TestRefusedByTheDatabase(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("x")}}))
+	var mu sync.Mutex
+	refused, times := map[string]int{}, 2
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method != http.MethodPost || refused[r.URL.Path] == times {
+			return false
+		}
+		refused[r.URL.Path]++
+		http.Error(w, `{"error_code":"BAD_REQUEST","message":"(sqlite3.IntegrityError) UNIQUE constraint failed: params.key"}`, 400)
+		return true
+	}
+	require.NoError(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}))
+	require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "rows"}))
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"loss": 1}))
+	_, err = c.Register(t.Context(), "guide", registry.Source{RunID: run.ID(), Path: "model"}, nil)
+	require.NoError(t, err)
+	require.NoError(t, c.SetAlias(t.Context(), "guide", "best", 1))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	assert.Len(t, refused, 6, "calls that were refused: %v", refused)
+	_, _, versions := s.Counts()
+	assert.Equal(t, 1, versions)
+
+	mu.Lock()
+	clear(refused)
+	times = 1000
+	mu.Unlock()
+	err = c.SetAlias(t.Context(), "guide", "best", 1)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "UNIQUE constraint failed")
+	assert.ErrorContains(t, err, "look at the server's log")
+	assert.Equal(t, map[string]int{"/api/2.0/mlflow/registered-models/alias": databaseAttempts}, refused)
+}
+
 // TestLateCommit: the answer gets lost, the search does not find the version yet, and both are made in the end.
 func TestLateCommit(t *testing.T) {
 	s, url := fake(t)

@@ -32,10 +32,16 @@ type run struct {
 	tags       map[string]string
 	history    []metric
 	inputs     []json.RawMessage
+	outputs    []output
 	noProxy    bool
 }
 
 func (r *run) root() string { return r.experiment + "/" + r.ID + "/artifacts" }
+
+type output struct {
+	ModelID string `json:"model_id"`
+	Step    int64  `json:"step"`
+}
 
 type metric struct {
 	Key       string          `json:"key"`
@@ -116,7 +122,11 @@ func (r *run) info() map[string]any {
 	if r.inputs != nil {
 		inputs["dataset_inputs"] = r.inputs
 	}
-	return map[string]any{"info": info, "data": data, "inputs": inputs}
+	outputs := map[string]any{}
+	if r.outputs != nil {
+		outputs["model_outputs"] = r.outputs
+	}
+	return map[string]any{"info": info, "data": data, "inputs": inputs, "outputs": outputs}
 }
 
 type endpoint func(in request) (any, error)
@@ -411,14 +421,20 @@ func (s *Fake) runsLogInputs(in request) (any, error) {
 func (s *Fake) runsOutputs(in request) (any, error) {
 	var body struct {
 		Run    string `json:"run_id"`
-		Models []struct {
-			ID   string `json:"model_id"`
-			Step int64
-		}
+		Models []output
 	}
 	in.decode(&body)
-	_, err := s.run(body.Run)
-	return nil, err
+	r, err := s.run(body.Run)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range body.Models {
+		if slices.Contains(r.outputs, o) {
+			return nil, race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id")
+		}
+	}
+	r.outputs = append(r.outputs, body.Models...)
+	return nil, nil
 }
 
 func (s *Fake) metricsHistory(in request) (any, error) {

@@ -138,6 +138,8 @@ func broken(err error) *brokenError {
 		e.sent, e.hint = false, "start the MLflow server, or correct the address"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.sent, e.hint = false, "write http:// instead of https://"
+	case strings.Contains(err.Error(), "remote error: tls:"):
+		e.sent, e.hint = false, "name a certificate that the server takes, and its key, in ClientCert (MLFLOW_TRACKING_CLIENT_CERT_PATH)"
 	case strings.Contains(err.Error(), "x509:"), strings.Contains(err.Error(), "tls:"):
 		e.sent, e.hint = false, "name the certificates to trust in ServerCert (MLFLOW_TRACKING_SERVER_CERT_PATH)"
 	}

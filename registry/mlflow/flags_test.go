@@ -63,9 +63,55 @@ func TestServerWorkspaces(t *testing.T) {
 	require.NoError(t, library.Download(t.Context(), v, filepath.Join(t.TempDir(), "out")))
 	_, err := newClient(t, Options{URL: s.URL, Workspace: "museum"}).Resolve(t.Context(), registry.URI{Name: "guide"})
 	require.ErrorIs(t, err, registry.ErrNotFound)
+}
 
-	plain := mlflowtest.StartServer(t)
-	err = newClient(t, Options{URL: plain.URL, Workspace: "library"}).Ping(t.Context())
+// TestServerRefuses: what a real server without any flags says no to.
+func TestServerRefuses(t *testing.T) {
+	s := mlflowtest.StartServer(t)
+	err := newClient(t, Options{URL: s.URL, Workspace: "library"}).Ping(t.Context())
 	require.Error(t, err)
 	assert.ErrorContains(t, err, "--enable-workspaces")
+
+	c := newClient(t, Options{URL: s.URL})
+	run, err := c.StartRun(t.Context(), "gone", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, c.post(t.Context(), "runs/delete", map[string]string{"run_id": run.ID()}, nil))
+	_, err = c.ResumeRun(t.Context(), run.ID())
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "restore it")
+	require.ErrorIs(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}), registry.ErrInvalid)
+	id, err := c.experiment(t.Context(), "gone")
+	require.NoError(t, err)
+	require.NoError(t, c.post(t.Context(), "experiments/delete", map[string]string{"experiment_id": id}, nil))
+	_, err = c.StartRun(t.Context(), "gone", "", nil)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "restore it")
+}
+
+// TestServerAuth: a real server that asks who somebody is, and lets everybody read and the owner write.
+func TestServerAuth(t *testing.T) {
+	t.Setenv("MLFLOW_AUTH_CONFIG_PATH", write(t, "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\n"+
+		"admin_username = admin\nadmin_password = password-of-admin\n"))
+	t.Setenv("MLFLOW_FLASK_SERVER_SECRET_KEY", "for cookies")
+	s := mlflowtest.StartServer(t, "--app-name", "basic-auth")
+	for what, o := range map[string]Options{"nobody": {}, "a wrong password": {Username: "admin", Password: "wrong"}, "a token": {Token: "x"}} {
+		o.URL = s.URL
+		err := newClient(t, o).Ping(t.Context())
+		require.ErrorIs(t, err, registry.ErrDenied, what)
+		assert.ErrorContains(t, err, "MLFLOW_TRACKING_USERNAME", what)
+	}
+	admin := newClient(t, Options{URL: s.URL, Username: "admin", Password: "password-of-admin"})
+	require.NoError(t, admin.post(t.Context(), "users/create", map[string]string{"username": "ada", "password": "password-of-ada"}, nil))
+	v := publish(t, admin, "guide", fstest.MapFS{"weights": {Data: []byte("w")}})
+
+	ada := newClient(t, Options{URL: s.URL, Username: "ada", Password: "password-of-ada"})
+	found, err := ada.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
+	require.NoError(t, err)
+	require.NoError(t, ada.Download(t.Context(), found, filepath.Join(t.TempDir(), "out")))
+	_, err = ada.StartRun(t.Context(), "experiment of guide", "", nil)
+	require.ErrorIs(t, err, registry.ErrDenied)
+	_, err = ada.Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{Stage: registry.Archived})
+	require.ErrorIs(t, err, registry.ErrDenied)
+	assert.ErrorContains(t, err, "ask for permission")
+	publish(t, ada, "notes", fstest.MapFS{"weights": {Data: []byte("w")}})
 }

@@ -158,13 +158,23 @@ func (c *Client) run(ctx context.Context, id string) (wireRun, error) {
 	if err := (registry.URI{RunID: id}).Validate(); err != nil {
 		return wireRun{}, err
 	}
-	var out struct {
-		Run wireRun `json:"run"`
-	}
-	err := c.get(ctx, "runs/get", query("run_id", id), &out)
+	var w wireRun
+	err := c.retry(ctx, func() (err error) {
+		w, err = c.readRun(ctx, id)
+		return err
+	})
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
 		err = fmt.Errorf("%w: no such run", registry.ErrNotFound)
 	}
+	return w, err
+}
+
+// readRun asks once for a run.
+func (c *Client) readRun(ctx context.Context, id string) (wireRun, error) {
+	var out struct {
+		Run wireRun `json:"run"`
+	}
+	err := c.do(ctx, request{method: http.MethodGet, path: apiPath + "runs/get", query: query("run_id", id)}, &out)
 	return out.Run, err
 }
 

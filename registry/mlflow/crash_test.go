@@ -105,9 +105,8 @@ func TestServerKilled(t *testing.T) {
 	assert.Contains(t, said.String(), "takes metrics again")
 }
 
-// TestServerLargeArtifact moves 300 MB up and down. Only buffers may be held.
-func TestServerLargeArtifact(t *testing.T) {
-	s := mlflowtest.StartServer(t)
+// testLargeArtifact moves 300 MB up and down. Only buffers may be held.
+func testLargeArtifact(t *testing.T, s *mlflowtest.Server) {
 	c := newClient(t, Options{URL: s.URL})
 	run, err := c.StartRun(t.Context(), "large", "", nil)
 	require.NoError(t, err)

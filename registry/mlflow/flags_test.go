@@ -65,29 +65,6 @@ func TestServerWorkspaces(t *testing.T) {
 	require.ErrorIs(t, err, registry.ErrNotFound)
 }
 
-// TestServerRefuses: what a real server without any flags says no to.
-func TestServerRefuses(t *testing.T) {
-	s := mlflowtest.StartServer(t)
-	err := newClient(t, Options{URL: s.URL, Workspace: "library"}).Ping(t.Context())
-	require.Error(t, err)
-	assert.ErrorContains(t, err, "--enable-workspaces")
-
-	c := newClient(t, Options{URL: s.URL})
-	run, err := c.StartRun(t.Context(), "gone", "", nil)
-	require.NoError(t, err)
-	require.NoError(t, c.post(t.Context(), "runs/delete", map[string]string{"run_id": run.ID()}, nil))
-	_, err = c.ResumeRun(t.Context(), run.ID())
-	require.ErrorIs(t, err, registry.ErrInvalid)
-	assert.ErrorContains(t, err, "restore it")
-	require.ErrorIs(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}), registry.ErrInvalid)
-	id, err := c.experiment(t.Context(), "gone")
-	require.NoError(t, err)
-	require.NoError(t, c.post(t.Context(), "experiments/delete", map[string]string{"experiment_id": id}, nil))
-	_, err = c.StartRun(t.Context(), "gone", "", nil)
-	require.ErrorIs(t, err, registry.ErrInvalid)
-	assert.ErrorContains(t, err, "restore it")
-}
-
 // TestServerAuth: a real server that asks who somebody is, and lets everybody read and the owner write.
 func TestServerAuth(t *testing.T) {
 	t.Setenv("MLFLOW_AUTH_CONFIG_PATH", write(t, "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\n"+

@@ -22,6 +22,7 @@ func newClient(t *testing.T, o Options) *Client {
 	t.Helper()
 	c, err := New(o)
 	require.NoError(t, err)
+	c.farewell = c.o.Timeout
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }

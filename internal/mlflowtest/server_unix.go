@@ -93,7 +93,7 @@ func (s *Server) Start(t testing.TB) {
 	}
 	s.group, s.ended = cmd.Process.Pid, make(chan error, 1)
 	go func() { s.ended <- cmd.Wait() }()
-	late := time.After(10 * time.Minute) // it takes seconds, and on a busy machine minutes
+	late := time.After(20 * time.Minute) // it takes seconds, and on a busy machine minutes
 	for !s.healthy() {
 		select {
 		case err := <-s.ended:

@@ -104,8 +104,8 @@ type Run interface {
 	// files that the registry's own tools need are added to it; elsewhere it is LogArtifacts with the name as prefix.
 	LogModel(ctx context.Context, name string, fsys fs.FS) (Source, error)
 
-	// End closes the run as Finished, Failed or Killed, once all that was logged is stored. The first End that succeeds decides; those after it do
-	// nothing and return nil, so that a deferred End(ctx, Failed) is safe.
+	// End closes the run as Finished, Failed or Killed, once all that was logged is stored. The first End that succeeds
+	// decides; those after it do nothing and return nil, so that a deferred End(ctx, Failed) is safe.
 	End(ctx context.Context, s Status) error
 }
 
@@ -143,11 +143,11 @@ type Models interface {
 	// Files lists the files of a version in the order of their paths, which are relative to what Download writes.
 	Files(ctx context.Context, v Version) ([]File, error)
 
-	// Download makes dir hold the files of a version, each verified by size and SHA-256 (by size alone
-	// where File.SHA256 is empty). A new directory appears
-	// under its name only when complete, and a download that broke off resumes. If dir exists it may be empty or hold
-	// files of this version, which are verified and repaired; one that holds anything else is left alone (ErrExists).
-	// A stored file that is missing or altered is ErrCorrupt with its name in [Error.Path].
+	// Download makes dir hold the files of a version, each verified by size and SHA-256 (by size alone where
+	// File.SHA256 is empty). A new directory appears under its name only when complete, and a download that broke off
+	// resumes. If dir exists it may be empty or hold files of this version, which are verified and repaired; one that
+	// holds anything else is left alone (ErrExists). A stored file that is missing or altered is ErrCorrupt with its
+	// name in [Error.Path].
 	//
 	// Of v only Name, Number and Path are read, or ModelID, RunID and Path where it has no number.
 	Download(ctx context.Context, v Version, dir string) error

@@ -55,49 +55,47 @@ func train(t *testing.T, reg registry.Registry, name string, ranks ...int) {
 }
 
 func TestCommands(t *testing.T) {
-	for what, open := range map[string]func(t *testing.T) (registry.Registry, string){
-		"folder": func(t *testing.T) (registry.Registry, string) {
-			dir := filepath.Join(t.TempDir(), "registry")
-			store, err := local.Open(dir, local.Options{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, store.Close()) })
-			return store, "file:" + dir
-		},
-		"MLflow": func(t *testing.T) (registry.Registry, string) {
-			client, url := server(t)
-			return client, url
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			reg, where := open(t)
-			assert.Contains(t, said(t, "-registry", where, "list"), "no models in "+where)
-			train(t, reg, "guide", 8, 16, 32)
-			assert.Regexp(t, `guide +3 +3 `, said(t, "-registry", where, "list"))
-			assert.Regexp(t, `(?s)VERSION.*\n3 +Production +READY.*\n2 +Archived.*\n1 +Archived`, said(t, "list", "guide", "-registry", where))
+	t.Run("folder", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "registry")
+		store, err := local.Open(dir, local.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, store.Close()) })
+		requireCommands(t, store, "file:"+dir)
+	})
+	t.Run("MLflow", func(t *testing.T) {
+		client, url := server(t)
+		requireCommands(t, client, url)
+	})
+}
 
-			text := said(t, "-registry", where, "show", "models:/guide/Production")
-			for _, want := range []string{`version +guide 3`, `run name +rank 32`, `param rank +32`, `metric loss +10.6667 at step 2`, `tag base_model +SmolLM2`,
-				`file weights +1000 bytes, SHA-256 [0-9a-f]{64}`, `input training +train.jsonl from data/train.jsonl, digest d{64}`} {
-				assert.Regexp(t, want, text)
-			}
-			text = said(t, "-registry", where, "compare", "models:/guide/1", "models:/guide/3")
-			assert.Regexp(t, `\* +param rank +8 +32`, text)
-			assert.Regexp(t, `\n +param base +SmolLM2 +SmolLM2`, text)
-			assert.Regexp(t, `\* +metric loss +2.66667 at step 2 +10.6667 at step 2`, text)
-			assert.Less(t, strings.Index(text, "param rank"), strings.Index(text, "metric loss"))
+// requireCommands calls each command on a registry, which is empty.
+func requireCommands(t *testing.T, reg registry.Registry, where string) {
+	assert.Contains(t, said(t, "-registry", where, "list"), "no models in "+where)
+	train(t, reg, "guide", 8, 16, 32)
+	assert.Regexp(t, `guide +3 +3 `, said(t, "-registry", where, "list"))
+	assert.Regexp(t, `(?s)VERSION.*\n3 +Production +READY.*\n2 +Archived.*\n1 +Archived`, said(t, "list", "guide", "-registry", where))
 
-			assert.Equal(t, "guide version 2 is in Production, version 3 is archived\n", said(t, "-registry", where, "rollback", "guide"))
-			assert.Equal(t, "guide version 1 is in Production, version 2 is archived\n", said(t, "-registry", where, "rollback", "guide"))
-			_, err := call(t, "-registry", where, "rollback", "guide")
-			assert.ErrorContains(t, err, "promote one by its number")
-			assert.Equal(t, "guide version 3 is in Production, version 1 is archived\n", said(t, "-registry", where, "promote", "guide", "3"))
-			assert.Equal(t, "guide version 2 is in Staging\n", said(t, "-registry", where, "promote", "guide", "2", "staging"))
-			_, err = call(t, "-registry", where, "promote", "guide", "9")
-			require.ErrorIs(t, err, registry.ErrNotFound)
-			_, err = call(t, "-registry", where, "show", "models:/guides/Production")
-			require.ErrorIs(t, err, registry.ErrNotFound)
-		})
+	text := said(t, "-registry", where, "show", "models:/guide/Production")
+	for _, want := range []string{`version +guide 3`, `run name +rank 32`, `param rank +32`, `metric loss +10.6667 at step 2`, `tag base_model +SmolLM2`,
+		`file weights +1000 bytes, SHA-256 [0-9a-f]{64}`, `input training +train.jsonl from data/train.jsonl, digest d{64}`} {
+		assert.Regexp(t, want, text)
 	}
+	text = said(t, "-registry", where, "compare", "models:/guide/1", "models:/guide/3")
+	assert.Regexp(t, `\* +param rank +8 +32`, text)
+	assert.Regexp(t, `\n +param base +SmolLM2 +SmolLM2`, text)
+	assert.Regexp(t, `\* +metric loss +2.66667 at step 2 +10.6667 at step 2`, text)
+	assert.Less(t, strings.Index(text, "param rank"), strings.Index(text, "metric loss"))
+
+	assert.Equal(t, "guide version 2 is in Production, version 3 is archived\n", said(t, "-registry", where, "rollback", "guide"))
+	assert.Equal(t, "guide version 1 is in Production, version 2 is archived\n", said(t, "-registry", where, "rollback", "guide"))
+	_, err := call(t, "-registry", where, "rollback", "guide")
+	assert.ErrorContains(t, err, "promote one by its number")
+	assert.Equal(t, "guide version 3 is in Production, version 1 is archived\n", said(t, "-registry", where, "promote", "guide", "3"))
+	assert.Equal(t, "guide version 2 is in Staging\n", said(t, "-registry", where, "promote", "guide", "2", "staging"))
+	_, err = call(t, "-registry", where, "promote", "guide", "9")
+	require.ErrorIs(t, err, registry.ErrNotFound)
+	_, err = call(t, "-registry", where, "show", "models:/guides/Production")
+	require.ErrorIs(t, err, registry.ErrNotFound)
 }
 
 func server(t *testing.T) (*mlflow.Client, string) {
@@ -108,10 +106,15 @@ func server(t *testing.T) (*mlflow.Client, string) {
 		listener.Close()
 		assert.Empty(t, fake.Faults())
 	})
-	client, err := mlflow.New(mlflow.Options{URL: listener.URL})
+	return clientOf(t, listener.URL), listener.URL
+}
+
+func clientOf(t *testing.T, url string) *mlflow.Client {
+	t.Helper()
+	client, err := mlflow.New(mlflow.Options{URL: url})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, client.Close()) })
-	return client, listener.URL
+	return client
 }
 
 // TestCopy takes a version from a folder to MLflow and from there to another folder: files, run and metrics are those

@@ -35,90 +35,92 @@ func register(t *testing.T, reg registry.Registry, name, model string) registry.
 	return v
 }
 
-// TestFollowsTheRegistry promotes while requests run: none is lost, a version that does not load changes nothing but
-// what /health says, and promoting back or on makes it good again.
 func TestFollowsTheRegistry(t *testing.T) {
-	for what, open := range map[string]func(t *testing.T) (registry.Registry, string){
-		"folder": func(t *testing.T) (registry.Registry, string) {
-			dir := filepath.Join(t.TempDir(), "registry")
-			store, err := local.Open(dir, local.Options{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, store.Close()) })
-			return store, "file:" + dir
-		},
-		"MLflow": func(t *testing.T) (registry.Registry, string) {
-			server := httptest.NewServer(mlflowtest.NewFake())
-			t.Cleanup(server.Close)
-			client, err := mlflow.New(mlflow.Options{URL: server.URL})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, client.Close()) })
-			return client, server.URL
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			reg, where := open(t)
-			register(t, reg, "guide", testmodel.Write(t, 1))
-			url, _ := start(t, "-registry", where, "-cache", filepath.Join(t.TempDir(), "cache"), "-name", "guide", "-models-ttl", "50ms", "-log-level", "error")
-			health := func() (status string, codes []string) {
-				_, body := get(t, strings.TrimSuffix(url, "/v1")+"/health")
-				var report struct {
-					Status       string
-					Degradations []struct{ Code, Message string }
+	t.Run("folder", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "registry")
+		store, err := local.Open(dir, local.Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, store.Close()) })
+		requireFollows(t, store, "file:"+dir)
+	})
+	t.Run("MLflow", func(t *testing.T) {
+		server := httptest.NewServer(mlflowtest.NewFake())
+		t.Cleanup(server.Close)
+		requireFollows(t, mlflowAt(t, server.URL), server.URL)
+	})
+}
+
+func mlflowAt(t *testing.T, url string) registry.Registry {
+	t.Helper()
+	client, err := mlflow.New(mlflow.Options{URL: url})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Close()) })
+	return client
+}
+
+// requireFollows promotes while requests run: none is lost, a version that does not load changes nothing but what
+// /health says, and promoting back or on makes it good again.
+func requireFollows(t *testing.T, reg registry.Registry, where string) {
+	register(t, reg, "guide", testmodel.Write(t, 1))
+	url, _ := start(t, "-registry", where, "-cache", filepath.Join(t.TempDir(), "cache"), "-name", "guide", "-models-ttl", "50ms", "-log-level", "error")
+	health := func() (status string, codes []string) {
+		_, body := get(t, strings.TrimSuffix(url, "/v1")+"/health")
+		var report struct {
+			Status       string
+			Degradations []struct{ Code, Message string }
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &report))
+		for _, d := range report.Degradations {
+			codes = append(codes, d.Code+": "+d.Message)
+		}
+		return report.Status, codes
+	}
+	fingerprint := func() string {
+		answer, err := ask(t.Context(), url, "none", "guide")
+		require.NoError(t, err)
+		return answer.SystemFingerprint
+	}
+	first := fingerprint()
+
+	stop := make(chan struct{})
+	var asking sync.WaitGroup
+	end := sync.OnceFunc(func() {
+		close(stop)
+		asking.Wait()
+	})
+	defer end()
+	for range 2 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
 				}
-				require.NoError(t, json.Unmarshal([]byte(body), &report))
-				for _, d := range report.Degradations {
-					codes = append(codes, d.Code+": "+d.Message)
-				}
-				return report.Status, codes
+				_, err := ask(t.Context(), url, "none", "guide")
+				assert.NoError(t, err, "no request is lost")
 			}
-			fingerprint := func() string {
-				answer, err := ask(t.Context(), url, "none", "guide")
-				require.NoError(t, err)
-				return answer.SystemFingerprint
-			}
-			first := fingerprint()
-
-			stop := make(chan struct{})
-			var asking sync.WaitGroup
-			end := sync.OnceFunc(func() {
-				close(stop)
-				asking.Wait()
-			})
-			defer end()
-			for range 2 {
-				asking.Go(func() {
-					for {
-						select {
-						case <-stop:
-							return
-						default:
-						}
-						_, err := ask(t.Context(), url, "none", "guide")
-						assert.NoError(t, err, "no request is lost")
-					}
-				})
-			}
-			broken := t.TempDir()
-			require.NoError(t, os.WriteFile(filepath.Join(broken, "config.json"), []byte(`{"model_type": "mystery"}`), 0o644))
-			register(t, reg, "guide", broken)
-			require.Eventually(t, func() bool {
-				_, codes := health()
-				return strings.Contains(strings.Join(codes, "\n"), "model_update_failed: version 2 of the model guide could not be loaded; version 1 is served")
-			}, 10*time.Second, 20*time.Millisecond)
-			status, _ := health()
-			assert.Equal(t, "degraded", status)
-			assert.Equal(t, first, fingerprint())
-
-			_, err := reg.Promote(t.Context(), "guide", 1, registry.PromoteOptions{})
-			require.NoError(t, err)
-			require.Eventually(t, func() bool {
-				_, codes := health()
-				return !strings.Contains(strings.Join(codes, "\n"), "model_update_failed")
-			}, 10*time.Second, 20*time.Millisecond, "back to what is served")
-
-			register(t, reg, "guide", testmodel.Write(t, 2))
-			require.Eventually(t, func() bool { return fingerprint() != first }, 10*time.Second, 20*time.Millisecond)
-			end()
 		})
 	}
+	broken := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(broken, "config.json"), []byte(`{"model_type": "mystery"}`), 0o644))
+	register(t, reg, "guide", broken)
+	require.Eventually(t, func() bool {
+		_, codes := health()
+		return strings.Contains(strings.Join(codes, "\n"), "model_update_failed: version 2 of the model guide could not be loaded; version 1 is served")
+	}, time.Minute, 20*time.Millisecond)
+	status, _ := health()
+	assert.Equal(t, "degraded", status)
+	assert.Equal(t, first, fingerprint())
+
+	_, err := reg.Promote(t.Context(), "guide", 1, registry.PromoteOptions{})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, codes := health()
+		return !strings.Contains(strings.Join(codes, "\n"), "model_update_failed")
+	}, time.Minute, 20*time.Millisecond, "back to what is served")
+
+	register(t, reg, "guide", testmodel.Write(t, 2))
+	require.Eventually(t, func() bool { return fingerprint() != first }, time.Minute, 20*time.Millisecond)
+	end()
 }

@@ -77,7 +77,7 @@ python_checks() {
     go test -timeout 30m -v -run 'Python|JavaScript|PEFT' ./internal/hub ./internal/ci
 }
 mlflow_checks() {
-  env DOCENT_PYTHON="$python" go test -timeout 30m -v -run TestServer ./registry/mlflow ./examples/trainer
+  env DOCENT_PYTHON="$python" go test -timeout 60m -v -run TestServer ./registry/mlflow ./examples/trainer ./examples/server ./examples/registry
 }
 if [[ -n $python ]]; then
   part "a real MLflow server, and its Python client" mlflow_checks

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,6 +144,18 @@ func invalid(format string, args ...any) error {
 
 func exists(format string, args ...any) error {
 	return &apiError{http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", fmt.Sprintf(format, args...)}
+}
+
+// race is what MLflow answers when somebody wrote the same row between its look and its write.
+func race(row string) error {
+	return &apiError{http.StatusBadRequest, "BAD_REQUEST", "(sqlite3.IntegrityError) UNIQUE constraint failed: " + row}
+}
+
+// yield lets other requests in, as the real server does between looking and writing.
+func (s *Fake) yield() {
+	s.mu.Unlock()
+	runtime.Gosched()
+	s.mu.Lock()
 }
 
 const (

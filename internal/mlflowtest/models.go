@@ -164,6 +164,11 @@ func (s *Fake) aliasSet(in request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, there := m.aliases[body.Alias]
+	s.yield()
+	if _, meanwhile := m.aliases[body.Alias]; meanwhile && !there {
+		return nil, race("registered_model_aliases.name, registered_model_aliases.alias")
+	}
 	m.aliases[body.Alias] = v.number
 	return nil, nil
 }
@@ -278,8 +283,7 @@ func (s *Fake) versionsTransition(in request) (any, error) {
 			others = append(others, other)
 		}
 	}
-	s.mu.Unlock()
-	s.mu.Lock()
+	s.yield()
 	for _, other := range others {
 		other.Stage = "Archived"
 	}

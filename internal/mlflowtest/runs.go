@@ -32,10 +32,16 @@ type run struct {
 	tags       map[string]string
 	history    []metric
 	inputs     []json.RawMessage
+	outputs    []output
 	noProxy    bool
 }
 
 func (r *run) root() string { return r.experiment + "/" + r.ID + "/artifacts" }
+
+type output struct {
+	ModelID string `json:"model_id"`
+	Step    int64  `json:"step"`
+}
 
 type metric struct {
 	Key       string          `json:"key"`
@@ -116,7 +122,11 @@ func (r *run) info() map[string]any {
 	if r.inputs != nil {
 		inputs["dataset_inputs"] = r.inputs
 	}
-	return map[string]any{"info": info, "data": data, "inputs": inputs}
+	outputs := map[string]any{}
+	if r.outputs != nil {
+		outputs["model_outputs"] = r.outputs
+	}
+	return map[string]any{"info": info, "data": data, "inputs": inputs, "outputs": outputs}
 }
 
 type endpoint func(in request) (any, error)
@@ -343,17 +353,8 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 			return nil, err
 		}
 	}
-	for _, p := range body.Params {
-		p.Value = cutTo(p.Value, 6000)
-		if i := slices.IndexFunc(r.params, func(old pair) bool { return old.Key == p.Key }); i >= 0 && r.params[i].Value != p.Value {
-			return nil, invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key)
-		}
-	}
-	for _, p := range body.Params {
-		p.Value = cutTo(p.Value, 6000)
-		if !slices.Contains(r.params, p) {
-			r.params = append(r.params, p)
-		}
+	if err := s.logParams(r, body.Params); err != nil {
+		return nil, err
 	}
 	for _, t := range body.Tags {
 		r.tags[t.Key] = cutTo(t.Value, 8000)
@@ -366,6 +367,28 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// logParams looks, lets others in, and writes all or none.
+func (s *Fake) logParams(r *run, params []pair) error {
+	var fresh []pair
+	for _, p := range params {
+		p.Value = cutTo(p.Value, 6000)
+		switch i := slices.IndexFunc(r.params, func(old pair) bool { return old.Key == p.Key }); {
+		case i < 0:
+			fresh = append(fresh, p)
+		case r.params[i].Value != p.Value:
+			return invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key)
+		}
+	}
+	s.yield()
+	for _, p := range fresh {
+		if slices.ContainsFunc(r.params, func(old pair) bool { return old.Key == p.Key }) {
+			return race("params.key, params.run_uuid")
+		}
+	}
+	r.params = append(r.params, fresh...)
+	return nil
 }
 
 func (s *Fake) runsLogInputs(in request) (any, error) {
@@ -398,14 +421,20 @@ func (s *Fake) runsLogInputs(in request) (any, error) {
 func (s *Fake) runsOutputs(in request) (any, error) {
 	var body struct {
 		Run    string `json:"run_id"`
-		Models []struct {
-			ID   string `json:"model_id"`
-			Step int64
-		}
+		Models []output
 	}
 	in.decode(&body)
-	_, err := s.run(body.Run)
-	return nil, err
+	r, err := s.run(body.Run)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range body.Models {
+		if slices.Contains(r.outputs, o) {
+			return nil, race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id")
+		}
+	}
+	r.outputs = append(r.outputs, body.Models...)
+	return nil, nil
 }
 
 func (s *Fake) metricsHistory(in request) (any, error) {

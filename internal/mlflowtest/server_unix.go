@@ -4,7 +4,9 @@ package mlflowtest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -24,11 +26,12 @@ type Server struct {
 	python, dir, address string
 	flags                []string
 
-	cmd *exec.Cmd
-	log *output
+	group int // of its processes
+	ended chan error
+	log   *printed
 }
 
-// StartServer starts a server that ends with the test.
+// StartServer starts a server that ends with the test. It has the test's environment.
 func StartServer(t testing.TB, flags ...string) *Server {
 	t.Helper()
 	python := Python(t)
@@ -36,14 +39,7 @@ func StartServer(t testing.TB, flags ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	s := &Server{URL: "http://" + address, Artifacts: filepath.Join(dir, "artifacts"), python: python, dir: dir, address: address, flags: flags}
 	t.Cleanup(func() {
 		s.stop()
@@ -58,6 +54,22 @@ func StartServer(t testing.TB, flags ...string) *Server {
 	return s
 }
 
+// freeAddress avoids the ports that systems give to outgoing connections: the server's must be free when it comes up, and
+// again when it comes back.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue
+		}
+		defer listener.Close()
+		return listener.Addr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 // Start starts it again after Kill, at the same address on the same data. It waits until the server answers.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
@@ -69,19 +81,27 @@ func (s *Server) Start(t testing.TB) {
 		"-m", "mlflow", "server", "--host", host, "--port", port, "--workers", "1",
 		"--backend-store-uri", "sqlite:///" + filepath.Join(s.dir, "mlflow.db"), "--artifacts-destination", s.Artifacts,
 	}, s.flags...)
-	s.cmd = exec.Command(s.python, args...)
-	s.cmd.Dir = s.dir
-	s.cmd.Env = append(os.Environ(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", "MLFLOW_DISABLE_TELEMETRY=true")
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	s.log = &output{}
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.cmd.WaitDelay = 10 * time.Second
-	if err := s.cmd.Start(); err != nil {
+	cmd := exec.Command(s.python, args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", "MLFLOW_DISABLE_TELEMETRY=true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.log = &printed{}
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.WaitDelay = time.Minute // for the others of the group
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(2 * time.Minute); !s.healthy(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	s.group, s.ended = cmd.Process.Pid, make(chan error, 1)
+	go func() { s.ended <- cmd.Wait() }()
+	late := time.After(20 * time.Minute) // it takes seconds, and on a busy machine minutes
+	for !s.healthy() {
+		select {
+		case err := <-s.ended:
+			s.group = 0
+			t.Fatalf("the MLflow server has ended: %v\n%s", err, s.log)
+		case <-late:
 			t.Fatalf("the MLflow server does not come up:\n%s", s.log)
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
@@ -99,40 +119,39 @@ func (s *Server) healthy() bool {
 // Kill ends the whole group at once: a SIGKILL of the parent alone would leave its child serving.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
-	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(-s.group, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	_ = s.cmd.Wait() // it was killed
-	s.cmd = nil
+	<-s.ended
+	s.group = 0
 }
 
 func (s *Server) stop() {
-	if s.cmd == nil || s.cmd.Process == nil {
+	if s.group == 0 {
 		return
 	}
-	group := s.cmd.Process.Pid
-	_ = syscall.Kill(-group, syscall.SIGTERM)
-	late := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-group, syscall.SIGKILL) })
-	defer late.Stop()
-	_ = s.cmd.Wait()
-	_ = syscall.Kill(-group, syscall.SIGKILL) // whoever is left of it
-	s.cmd = nil
+	_ = syscall.Kill(-s.group, syscall.SIGTERM)
+	late := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-s.group, syscall.SIGKILL) })
+	<-s.ended
+	late.Stop()
+	_ = syscall.Kill(-s.group, syscall.SIGKILL) // whoever is left of it
+	s.group = 0
 }
 
-// output is what the server prints.
-type output struct {
+// printed is what the server prints.
+type printed struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
+func (p *printed) Write(data []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.Write(data)
 }
 
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.String()
 }

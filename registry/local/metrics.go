@@ -3,7 +3,6 @@ package local
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -206,18 +205,7 @@ func (r *run) lastMetrics(ctx context.Context) (map[string]point, error) {
 
 // MetricHistory implements registry.Tracker.
 func (s *Store) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[registry.Metric, error] {
-	return func(yield func(registry.Metric, error) bool) {
-		points, err := s.metricHistory(ctx, runID, key)
-		if err != nil {
-			yield(registry.Metric{}, impl.Wrap("get metric of run", runID, err))
-			return
-		}
-		for _, p := range points {
-			if !yield(p, nil) {
-				return
-			}
-		}
-	}
+	return impl.MetricHistory(runID, key, func() ([]registry.Metric, error) { return s.metricHistory(ctx, runID, key) })
 }
 
 func (s *Store) metricHistory(ctx context.Context, runID, key string) ([]registry.Metric, error) {
@@ -234,11 +222,5 @@ func (s *Store) metricHistory(ctx context.Context, runID, key string) ([]registr
 			points = append(points, registry.Metric{Value: float64(v), Step: line.Step, Time: line.Time})
 		}
 	}
-	if points == nil {
-		return nil, fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
-	}
-	slices.SortStableFunc(points, func(a, b registry.Metric) int {
-		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
-	})
 	return points, nil
 }

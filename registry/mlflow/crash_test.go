@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -25,7 +27,7 @@ import (
 func TestServerKilled(t *testing.T) {
 	s := mlflowtest.StartServer(t)
 	log, said := capture()
-	c := newClient(t, Options{URL: s.URL, BufferDir: t.TempDir(), Logger: log})
+	c := newClient(t, Options{URL: s.URL, BufferDir: t.TempDir(), Logger: log, Patience: time.Hour}) // of a slow machine
 	run, err := c.StartRun(t.Context(), "killed", "", nil)
 	require.NoError(t, err)
 
@@ -38,27 +40,26 @@ func TestServerKilled(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	require.Eventually(t, func() bool { return strings.Contains(said.String(), "metrics wait") }, time.Minute, time.Millisecond)
 	s.Start(t)
 
 	// In the middle of an upload.
-	big := sized(200 << 20)
+	half, goOn := make(chan struct{}), make(chan struct{})
+	var reads atomic.Int32
+	big := sizedFS{size: 200 << 20, half: func() {
+		if reads.Add(1) == 2 { // the first is for its sum
+			close(half)
+			<-goOn
+		}
+	}}
 	logged := make(chan error, 1)
 	go func() { logged <- run.LogArtifacts(t.Context(), "big", big) }()
-	uploading := func() bool {
-		found := false
-		_ = filepath.WalkDir(s.Artifacts, func(name string, d fs.DirEntry, err error) error { // files come and go under it
-			if err == nil && !d.IsDir() && filepath.Base(name) != "f" {
-				info, err := d.Info()
-				found = found || err == nil && info.Size() > 1<<20
-			}
-			return nil
-		})
-		return found
-	}
-	require.Eventually(t, uploading, 30*time.Second, time.Millisecond, "the server writes uploads to a hidden file")
+	<-half
 	s.Kill(t)
+	close(goOn)
 	s.Start(t)
 	require.NoError(t, <-logged)
+	assert.EqualValues(t, 3, reads.Load(), "what broke off is sent again")
 	v, err := c.Resolve(t.Context(), registry.URI{RunID: run.ID(), Path: "big"})
 	require.NoError(t, err)
 	require.NoError(t, c.Download(t.Context(), v, filepath.Join(t.TempDir(), "big")), "and its sum is right")
@@ -101,13 +102,11 @@ func TestServerKilled(t *testing.T) {
 		runs++
 	}
 	assert.Equal(t, 1, runs)
-	assert.Contains(t, said.String(), "metrics wait")
 	assert.Contains(t, said.String(), "takes metrics again")
 }
 
-// TestServerLargeArtifact moves 300 MB up and down. Only buffers may be held.
-func TestServerLargeArtifact(t *testing.T) {
-	s := mlflowtest.StartServer(t)
+// testLargeArtifact moves 300 MB up and down. Only buffers may be held.
+func testLargeArtifact(t *testing.T, s *mlflowtest.Server) {
 	c := newClient(t, Options{URL: s.URL})
 	run, err := c.StartRun(t.Context(), "large", "", nil)
 	require.NoError(t, err)
@@ -129,7 +128,7 @@ func TestServerLargeArtifact(t *testing.T) {
 		}
 	}()
 	began := time.Now()
-	require.NoError(t, run.LogArtifacts(t.Context(), "", sized(300<<20)))
+	require.NoError(t, run.LogArtifacts(t.Context(), "", sizedFS{size: 300 << 20}))
 	up := time.Since(began)
 	v, err := c.Resolve(t.Context(), registry.URI{RunID: run.ID()})
 	require.NoError(t, err)
@@ -146,20 +145,22 @@ func TestServerLargeArtifact(t *testing.T) {
 	t.Logf("300 MB up in %v, down in %v, at most %d MB on the heap", up.Round(time.Millisecond), down.Round(time.Millisecond), most>>20)
 }
 
-// sized is a folder with one file, f, of so many bytes, which nothing holds.
-func sized(size int64) fs.FS { return sizedFS(size) }
-
-type sizedFS int64
+// sizedFS is a folder with one file, f, of so many bytes, which nothing holds.
+type sizedFS struct {
+	size int64
+	half func() // called whenever half of the file has been read; may be nil
+}
 
 func (s sizedFS) Open(name string) (fs.File, error) {
 	if name != "f" {
 		return fstest.MapFS{"f": {}}.Open(name)
 	}
-	return &sizedFile{left: int64(s), size: int64(s)}, nil
+	return &sizedFile{left: s.size, sizedFS: s}, nil
 }
 
 type sizedFile struct {
-	left, size int64
+	sizedFS
+	left int64
 }
 
 func (f *sizedFile) Read(p []byte) (int, error) {
@@ -171,7 +172,11 @@ func (f *sizedFile) Read(p []byte) (int, error) {
 		at := f.size - f.left + int64(i)
 		p[i] = byte(at ^ at>>11)
 	}
+	before := f.left
 	f.left -= int64(n)
+	if f.half != nil && before > f.size/2 && f.left <= f.size/2 {
+		f.half()
+	}
 	return n, nil
 }
 

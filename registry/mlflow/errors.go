@@ -19,6 +19,7 @@ const (
 	codeNotFound   = "RESOURCE_DOES_NOT_EXIST"
 	codeInvalid    = "INVALID_PARAMETER_VALUE"
 	codeNoEndpoint = "ENDPOINT_NOT_FOUND"
+	codeDatabase   = "BAD_REQUEST" // of MLflow's database: a row that somebody else has just written, no free connection
 )
 
 // APIError is an answer of the server, or of a proxy before it, that says no. It matches one of the sentinels of
@@ -75,6 +76,8 @@ func (e *APIError) temporary() bool {
 	switch e.Code {
 	case "NOT_IMPLEMENTED", "FEATURE_DISABLED": // they come with a 500 as well
 		return false
+	case codeDatabase:
+		return true
 	}
 	switch e.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -117,7 +120,7 @@ func retryable(err error) bool {
 func ambiguous(err error) bool {
 	var api *APIError
 	if errors.As(err, &api) {
-		return api.StatusCode >= 500 || api.StatusCode == http.StatusRequestTimeout
+		return api.StatusCode >= 500 || api.StatusCode == http.StatusRequestTimeout || api.Code == codeDatabase
 	}
 	var broken *brokenError
 	return errors.As(err, &broken) && broken.sent
@@ -135,6 +138,8 @@ func broken(err error) *brokenError {
 		e.sent, e.hint = false, "start the MLflow server, or correct the address"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		e.sent, e.hint = false, "write http:// instead of https://"
+	case strings.Contains(err.Error(), "remote error: tls:"):
+		e.sent, e.hint = false, "name a certificate that the server takes, and its key, in ClientCert (MLFLOW_TRACKING_CLIENT_CERT_PATH)"
 	case strings.Contains(err.Error(), "x509:"), strings.Contains(err.Error(), "tls:"):
 		e.sent, e.hint = false, "name the certificates to trust in ServerCert (MLFLOW_TRACKING_SERVER_CERT_PATH)"
 	}
@@ -166,6 +171,8 @@ func hint(err error) string {
 		return "give the address that it leads to"
 	case e.StatusCode == http.StatusRequestEntityTooLarge:
 		return "raise the limit of the proxy before the server"
+	case e.Code == codeDatabase:
+		return "the server's database refuses it each time: look at the server's log"
 	case e.noRoute():
 		return "check that the URL is that of an MLflow server, with the path below which a proxy mounts it"
 	case e.temporary():

@@ -63,9 +63,32 @@ func TestServerWorkspaces(t *testing.T) {
 	require.NoError(t, library.Download(t.Context(), v, filepath.Join(t.TempDir(), "out")))
 	_, err := newClient(t, Options{URL: s.URL, Workspace: "museum"}).Resolve(t.Context(), registry.URI{Name: "guide"})
 	require.ErrorIs(t, err, registry.ErrNotFound)
+}
 
-	plain := mlflowtest.StartServer(t)
-	err = newClient(t, Options{URL: plain.URL, Workspace: "library"}).Ping(t.Context())
-	require.Error(t, err)
-	assert.ErrorContains(t, err, "--enable-workspaces")
+// TestServerAuth: a real server that asks who somebody is, and lets everybody read and the owner write.
+func TestServerAuth(t *testing.T) {
+	t.Setenv("MLFLOW_AUTH_CONFIG_PATH", write(t, "[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///auth.db\n"+
+		"admin_username = admin\nadmin_password = password-of-admin\n"))
+	t.Setenv("MLFLOW_FLASK_SERVER_SECRET_KEY", "for cookies")
+	s := mlflowtest.StartServer(t, "--app-name", "basic-auth")
+	for what, o := range map[string]Options{"nobody": {}, "a wrong password": {Username: "admin", Password: "wrong"}, "a token": {Token: "x"}} {
+		o.URL = s.URL
+		err := newClient(t, o).Ping(t.Context())
+		require.ErrorIs(t, err, registry.ErrDenied, what)
+		assert.ErrorContains(t, err, "MLFLOW_TRACKING_USERNAME", what)
+	}
+	admin := newClient(t, Options{URL: s.URL, Username: "admin", Password: "password-of-admin"})
+	require.NoError(t, admin.post(t.Context(), "users/create", map[string]string{"username": "ada", "password": "password-of-ada"}, nil))
+	v := publish(t, admin, "guide", fstest.MapFS{"weights": {Data: []byte("w")}})
+
+	ada := newClient(t, Options{URL: s.URL, Username: "ada", Password: "password-of-ada"})
+	found, err := ada.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
+	require.NoError(t, err)
+	require.NoError(t, ada.Download(t.Context(), found, filepath.Join(t.TempDir(), "out")))
+	_, err = ada.StartRun(t.Context(), "experiment of guide", "", nil)
+	require.ErrorIs(t, err, registry.ErrDenied)
+	_, err = ada.Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{Stage: registry.Archived})
+	require.ErrorIs(t, err, registry.ErrDenied)
+	assert.ErrorContains(t, err, "ask for permission")
+	publish(t, ada, "notes", fstest.MapFS{"weights": {Data: []byte("w")}})
 }

@@ -3,8 +3,10 @@ package mlflow
 import (
 	"bytes"
 	"io/fs"
+	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,11 +31,16 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// publish does what a trainer does at its end.
+// publish does what a trainer does.
 func publish(t *testing.T, c *Client, name string, model fs.FS) registry.Version {
 	t.Helper()
 	run, err := c.StartRun(t.Context(), "experiment of "+name, "a run", nil)
 	require.NoError(t, err)
+	require.NoError(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}))
+	require.NoError(t, run.SetTags(t.Context(), map[string]string{"user": "ada"}))
+	require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "train.jsonl", Digest: strings.Repeat("d", 64), Context: "training"}))
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"loss": 2.5}))
+	require.NoError(t, run.LogArtifacts(t.Context(), "report", fstest.MapFS{"report.html": {Data: []byte("<p>")}}))
 	source, err := run.LogModel(t.Context(), name, model)
 	require.NoError(t, err)
 	v, err := c.Register(t.Context(), name, source, nil)

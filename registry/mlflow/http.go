@@ -244,7 +244,7 @@ func (c *Client) retry(ctx context.Context, attempt func() error) error {
 		if errors.As(err, &api) {
 			pause = max(pause, api.retryAfter)
 		}
-		if !c.worthWaiting(err, n) || time.Since(began)+pause > c.o.Patience {
+		if !c.worthWaiting(err, n+1) || time.Since(began)+pause > c.o.Patience {
 			return c.explain(err)
 		}
 		c.log.Debug("MLflow: trying again", "pause", pause, "error", err)
@@ -254,10 +254,18 @@ func (c *Client) retry(ctx context.Context, attempt func() error) error {
 	}
 }
 
+// databaseAttempts bounds how often a request is sent that the server's database refuses. Mostly somebody else wrote the
+// same row between MLflow's look and its write (a parameter, an alias), and the next attempt finds it there; or many
+// requests at once had used up its connections. What is refused each time is wrong in itself.
+const databaseAttempts = 6
+
 // worthWaiting: an address where MLflow never answered is rather wrong than busy.
 func (c *Client) worthWaiting(err error, attempts int) bool {
-	var b *brokenError
-	return c.reached.Load() || !errors.As(err, &b) || attempts == 0
+	var api *APIError
+	if errors.As(err, &api) {
+		return api.Code != codeDatabase || attempts < databaseAttempts
+	}
+	return c.reached.Load() || attempts == 1
 }
 
 // backoff is the pause after attempt n: doubled each time, with up to a quarter more so that clients that failed together

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,15 +79,22 @@ func (r *run) fillLoggedModel(ctx context.Context, m wireLoggedModel, fsys fs.FS
 	if err := r.c.setModelStatus(ctx, m.Info.ID, modelReady); err != nil {
 		return err
 	}
-	type output struct {
-		ID   string `json:"model_id"`
-		Step int64  `json:"step"`
-	}
+	return r.addOutput(ctx, wireOutput{ModelID: m.Info.ID})
+}
+
+// addOutput ties a logged model to the run. MLflow refuses to do it twice.
+func (r *run) addOutput(ctx context.Context, output wireOutput) error {
 	body := struct {
-		Run    string   `json:"run_id"`
-		Models []output `json:"models"`
-	}{r.id, []output{{ID: m.Info.ID}}}
-	return r.c.post(ctx, "runs/outputs", body, nil)
+		Run    string       `json:"run_id"`
+		Models []wireOutput `json:"models"`
+	}{r.id, []wireOutput{output}}
+	_, err := r.c.create(ctx, func() error {
+		return r.c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/outputs", body: body}, nil)
+	}, func() (bool, error) {
+		w, err := r.c.readRun(ctx, r.id)
+		return slices.Contains(w.Outputs.Models, output), err
+	})
+	return err
 }
 
 // logModelAsArtifacts is for servers before MLflow 3.

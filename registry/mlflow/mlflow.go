@@ -154,9 +154,9 @@ type Client struct {
 	secrets *strings.Replacer
 	reached atomic.Bool // the server has answered: from now on it is worth waiting for
 
-	// The first pause before a call is repeated, and the longest; and how long metrics are gathered before they are
-	// sent. Tests set them.
-	pause, longestPause, gather time.Duration
+	// The first pause before a call is repeated, and the longest; how long metrics are gathered before they are sent,
+	// and how long Close tries to. Tests set them.
+	pause, longestPause, gather, farewell time.Duration
 
 	ctx    context.Context // of what runs in the background
 	cancel context.CancelFunc
@@ -183,7 +183,7 @@ func New(o Options) (*Client, error) {
 		return fail(err, "")
 	}
 	c := &Client{o: o, base: base, log: o.Logger, now: o.Now, journals: map[*journal]struct{}{}, told: map[string]bool{},
-		pause: 250 * time.Millisecond, longestPause: 10 * time.Second, gather: time.Second}
+		pause: 250 * time.Millisecond, longestPause: 10 * time.Second, gather: time.Second, farewell: 10 * time.Second}
 	if c.http, err = httpClient(o); err != nil {
 		return fail(err, "give PEM files: certificates in ServerCert, a certificate and its key in ClientCert")
 	}
@@ -251,7 +251,7 @@ func (c *Client) Close() error {
 	c.cancel()
 	var faults []error
 	for _, j := range open {
-		ctx, cancel := context.WithTimeout(context.Background(), min(10*time.Second, c.o.Timeout))
+		ctx, cancel := context.WithTimeout(context.Background(), min(c.farewell, c.o.Timeout))
 		faults = append(faults, impl.Wrap("send metrics of run", j.run, j.finish(ctx)))
 		cancel()
 	}

@@ -22,15 +22,21 @@ func newClient(t *testing.T, o Options) *Client {
 	t.Helper()
 	c, err := New(o)
 	require.NoError(t, err)
+	c.farewell = c.o.Timeout
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }
 
-// hasten takes the waiting out of a client.
+// hasten shortens the pauses of a client, not its patience: a slow machine is no fault.
 func hasten(c *Client) *Client {
 	c.pause, c.longestPause, c.gather = time.Millisecond, 5*time.Millisecond, time.Millisecond
-	c.o.Patience = 500 * time.Millisecond
 	return c
+}
+
+// impatient makes a client that gives up soon.
+func impatient(c *Client) *Client {
+	c.o.Patience = 50 * time.Millisecond
+	return hasten(c)
 }
 
 // fake starts a server of its own for a test, and checks at its end that it never had to guess.

@@ -3,7 +3,6 @@ package mlflow
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -210,17 +209,7 @@ func (c *Client) setAlias(ctx context.Context, name, alias string, n int) error 
 		Alias   string `json:"alias"`
 		Version string `json:"version"`
 	}{name, alias, strconv.Itoa(n)}
-	for attempt := 0; ; attempt++ {
-		err := c.post(ctx, "registered-models/alias", body, nil)
-		var api *APIError
-		// Two first settings at once: the database refuses one, which succeeds when it is sent again.
-		if attempt == 3 || !errors.As(err, &api) || api.Code != "BAD_REQUEST" {
-			return err
-		}
-		if err := sleep(ctx, c.backoff(attempt)); err != nil {
-			return err
-		}
-	}
+	return c.post(ctx, "registered-models/alias", body, nil)
 }
 
 func (c *Client) deleteAlias(ctx context.Context, name, alias string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/internal/mlflowtest"
 	"github.com/docent-ml/docent/registry"
 )
 
@@ -44,42 +46,70 @@ var spoils = map[string]func(w http.ResponseWriter){
 	"an empty body":                func(http.ResponseWriter) {},
 }
 
-// TestSpoiledAnswers spoils every second answer to each thing that a trainer does, after the server has done it. All of
-// it succeeds, and nothing is made twice.
+// spoiler is a proxy that spoils every second answer to each call, after the server behind it has done what was asked.
+type spoiler struct {
+	server http.Handler
+	spoil  func(w http.ResponseWriter)
+	refuse bool // instead of asking the server
+
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (p *spoiler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key := r.Method + r.URL.Path + r.URL.Query().Get("path")
+	p.mu.Lock()
+	p.n[key]++
+	good := p.n[key]%2 == 0
+	p.mu.Unlock()
+	if good || r.URL.Path == "/version" {
+		p.server.ServeHTTP(w, r)
+		return
+	}
+	if !p.refuse {
+		p.server.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	p.spoil(w)
+}
+
+// requireHarmless does what a trainer does through a spoiler. All of it succeeds, and nothing is made twice.
+func requireHarmless(t *testing.T, server http.Handler, what string) {
+	direct, proxy := httptest.NewServer(server), httptest.NewServer(&spoiler{server: server, spoil: spoils[what], refuse: what == "429", n: map[string]int{}})
+	t.Cleanup(direct.Close)
+	t.Cleanup(proxy.Close)
+	c := hasten(newClient(t, Options{URL: proxy.URL, BufferDir: t.TempDir()}))
+	c.reached.Store(true) // it did not begin with a spoiled answer
+	name := strings.ReplaceAll(what, " ", "-")
+	v := publish(t, c, name, fstest.MapFS{"config.json": {Data: []byte("{}")}, "weights": {Data: []byte(strings.Repeat("w", 300_000))}})
+	found, err := c.Resolve(t.Context(), registry.URI{Name: name, Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Equal(t, v.Number, found.Number)
+	require.NoError(t, c.Download(t.Context(), found, filepath.Join(t.TempDir(), "out")))
+
+	look := newClient(t, Options{URL: direct.URL})
+	id, err := look.experiment(t.Context(), "experiment of "+name)
+	require.NoError(t, err)
+	runs, _, err := look.searchRuns(t.Context(), id, "", 10, "")
+	require.NoError(t, err)
+	run, err := look.run(t.Context(), v.RunID)
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 1, 1, 1}, []int{len(run.Data.Params), len(run.Data.Metrics), len(run.Inputs.Datasets), len(run.Outputs.Models)})
+	var logged struct {
+		Models []wireLoggedModel `json:"models"`
+	}
+	require.NoError(t, look.post(t.Context(), "logged-models/search", map[string][]string{"experiment_ids": {id}}, &logged))
+	versions, _, err := look.searchVersions(t.Context(), "name="+quoted(name), "")
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 1, 1}, []int{len(runs), len(logged.Models), len(versions)}, "runs, logged models, versions")
+}
+
 func TestSpoiledAnswers(t *testing.T) {
-	for what, spoil := range spoils {
+	for what := range spoils {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s, url := fake(t)
-			c := hasten(newClient(t, Options{URL: url, BufferDir: t.TempDir()}))
-			c.o.Patience = 10 * time.Second
-			require.NoError(t, c.Ping(t.Context())) // the server has been reached
-			var mu sync.Mutex
-			n := map[string]int{}
-			every2nd := func(w http.ResponseWriter, r *http.Request) bool {
-				mu.Lock()
-				key := r.Method + r.URL.Path + r.URL.Query().Get("path")
-				n[key]++
-				even := n[key]%2 == 0
-				mu.Unlock()
-				if even || r.URL.Path == "/version" {
-					return false
-				}
-				spoil(w)
-				return true
-			}
-			if what == "429" {
-				s.Intercept = every2nd // what was refused was not done
-			} else {
-				s.After = every2nd
-			}
-			v := publish(t, c, "guide", fstest.MapFS{"config.json": {Data: []byte("{}")}, "weights": {Data: []byte(strings.Repeat("w", 300_000))}})
-			assert.Equal(t, 1, v.Number)
-			runs, logged, versions := s.Counts()
-			assert.Equal(t, []int{1, 1, 1}, []int{runs, logged, versions}, "runs, logged models, versions")
-			found, err := c.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})
-			require.NoError(t, err)
-			require.NoError(t, c.Download(t.Context(), found, filepath.Join(t.TempDir(), "out")))
+			s := mlflowtest.NewFake()
+			requireHarmless(t, s, what)
+			assert.Empty(t, s.Faults())
 		})
 	}
 }
@@ -118,6 +148,7 @@ func TestDownloadsGoOn(t *testing.T) {
 	assert.EqualValues(t, 6, ranges.Load())
 
 	// One that never gets further is given up, and says where.
+	impatient(c)
 	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/weights") {
 			w.Header().Set("Content-Length", fmt.Sprint(len(data)))
@@ -162,7 +193,6 @@ func TestDownloadsFromOddServers(t *testing.T) {
 func TestRetryAfterIsObeyed(t *testing.T) {
 	s, url := fake(t)
 	c := hasten(newClient(t, Options{URL: url}))
-	c.o.Patience = 5 * time.Second
 	var calls atomic.Int32
 	s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
 		if calls.Add(1) > 1 {
@@ -188,7 +218,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, c.Ping(ctx), context.DeadlineExceeded)
-	assert.Less(t, time.Since(began), 2*time.Second)
+	assert.Less(t, time.Since(began), time.Minute)
 }
 
 // What cannot succeed later is sent once.
@@ -216,6 +246,48 @@ func TestPermanentFailuresAreNotRepeated(t *testing.T) {
 		var typed *registry.Error
 		require.ErrorAs(t, err, &typed)
 	}
+}
+
+// TestRefusedByTheDatabase: MLflow looks and then writes, so of two clients with the same row one is refused. It is sent
+// again, and told when it is refused each time.
+func TestRefusedByTheDatabase(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("x")}}))
+	var mu sync.Mutex
+	refused, times := map[string]int{}, 2
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method != http.MethodPost || refused[r.URL.Path] == times {
+			return false
+		}
+		refused[r.URL.Path]++
+		http.Error(w, `{"error_code":"BAD_REQUEST","message":"(sqlite3.IntegrityError) UNIQUE constraint failed: params.key"}`, 400)
+		return true
+	}
+	require.NoError(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}))
+	require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "rows"}))
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"loss": 1}))
+	_, err = c.Register(t.Context(), "guide", registry.Source{RunID: run.ID(), Path: "model"}, nil)
+	require.NoError(t, err)
+	require.NoError(t, c.SetAlias(t.Context(), "guide", "best", 1))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	assert.Len(t, refused, 6, "calls that were refused: %v", refused)
+	_, _, versions := s.Counts()
+	assert.Equal(t, 1, versions)
+
+	mu.Lock()
+	clear(refused)
+	times = 1000
+	mu.Unlock()
+	err = c.SetAlias(t.Context(), "guide", "best", 1)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "UNIQUE constraint failed")
+	assert.ErrorContains(t, err, "look at the server's log")
+	assert.Equal(t, map[string]int{"/api/2.0/mlflow/registered-models/alias": databaseAttempts}, refused)
 }
 
 // TestLateCommit: the answer gets lost, the search does not find the version yet, and both are made in the end.

@@ -15,9 +15,8 @@ import (
 	"github.com/docent-ml/docent/internal/testmodel"
 )
 
-// TestServerPython opens what this package registers with MLflow's own client.
-func TestServerPython(t *testing.T) {
-	s := mlflowtest.StartServer(t)
+// testPython opens what this package registers with MLflow's own client.
+func testPython(t *testing.T, s *mlflowtest.Server) {
 	c := newClient(t, Options{URL: s.URL})
 	adapter := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(adapter, "adapter_config.json"), []byte(`{"peft_type": "LORA"}`), 0o600))

@@ -286,13 +286,12 @@ func (r *run) end(ctx context.Context, status registry.Status) error {
 
 // endRun ends a run that is running; the status of one that has ended stays.
 func (c *Client) endRun(ctx context.Context, id string, status registry.Status, at int64, try func(attempt func() error) error) error {
-	var out struct {
-		Run wireRun `json:"run"`
-	}
-	err := try(func() error {
-		return c.do(ctx, request{method: http.MethodGet, path: apiPath + "runs/get", query: query("run_id", id)}, &out)
+	var w wireRun
+	err := try(func() (err error) {
+		w, err = c.readRun(ctx, id)
+		return err
 	})
-	if err != nil || out.Run.Info.Status != string(registry.Running) {
+	if err != nil || w.Info.Status != string(registry.Running) {
 		return err
 	}
 	return try(func() error { return c.setStatus(ctx, id, status, at) })

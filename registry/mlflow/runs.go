@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -158,13 +157,23 @@ func (c *Client) run(ctx context.Context, id string) (wireRun, error) {
 	if err := (registry.URI{RunID: id}).Validate(); err != nil {
 		return wireRun{}, err
 	}
-	var out struct {
-		Run wireRun `json:"run"`
-	}
-	err := c.get(ctx, "runs/get", query("run_id", id), &out)
+	var w wireRun
+	err := c.retry(ctx, func() (err error) {
+		w, err = c.readRun(ctx, id)
+		return err
+	})
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
 		err = fmt.Errorf("%w: no such run", registry.ErrNotFound)
 	}
+	return w, err
+}
+
+// readRun asks once for a run.
+func (c *Client) readRun(ctx context.Context, id string) (wireRun, error) {
+	var out struct {
+		Run wireRun `json:"run"`
+	}
+	err := c.do(ctx, request{method: http.MethodGet, path: apiPath + "runs/get", query: query("run_id", id)}, &out)
 	return out.Run, err
 }
 
@@ -261,18 +270,7 @@ func (c *Client) searchRuns(ctx context.Context, experiment, filter string, n in
 // MetricHistory implements registry.Tracker. All points are read before the first is yielded, since MLflow gives them in
 // no order.
 func (c *Client) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[registry.Metric, error] {
-	return func(yield func(registry.Metric, error) bool) {
-		points, err := c.metricHistory(ctx, runID, key)
-		if err != nil {
-			yield(registry.Metric{}, impl.Wrap("get metric of run", runID, err))
-			return
-		}
-		for _, p := range points {
-			if !yield(p, nil) {
-				return
-			}
-		}
-	}
+	return impl.MetricHistory(runID, key, func() ([]registry.Metric, error) { return c.metricHistory(ctx, runID, key) })
 }
 
 func (c *Client) metricHistory(ctx context.Context, runID, key string) ([]registry.Metric, error) {
@@ -297,11 +295,5 @@ func (c *Client) metricHistory(ctx context.Context, runID, key string) ([]regist
 		}
 		q.Set("page_token", out.Token)
 	}
-	if points == nil {
-		return nil, fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
-	}
-	slices.SortStableFunc(points, func(a, b registry.Metric) int {
-		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
-	})
 	return points, nil
 }

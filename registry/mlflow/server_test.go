@@ -3,11 +3,16 @@
 package mlflow
 
 import (
+	"io"
+	"log"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/mlflowtest"
@@ -15,8 +20,18 @@ import (
 	"github.com/docent-ml/docent/registry/registrytest"
 )
 
-func TestServerRegistry(t *testing.T) {
+// TestServer does everything with one real server, since each takes its time to come up. Those that need flags or are
+// killed have their own.
+func TestServer(t *testing.T) {
 	s := mlflowtest.StartServer(t)
+	for what, test := range map[string]func(*testing.T, *mlflowtest.Server){
+		"registry": testRegistry, "proxies": testProxies, "refusals": testRefusals, "large artifact": testLargeArtifact, "Python": testPython,
+	} {
+		t.Run(what, func(t *testing.T) { test(t, s) })
+	}
+}
+
+func testRegistry(t *testing.T, s *mlflowtest.Server) {
 	registrytest.Run(t, func(t *testing.T) registrytest.Fixture {
 		c := newClient(t, Options{URL: s.URL, BufferDir: t.TempDir()})
 		return registrytest.Fixture{
@@ -37,4 +52,40 @@ func TestServerRegistry(t *testing.T) {
 			},
 		}
 	})
+}
+
+// testProxies: behind proxies that spoil answers, and behind one that speaks TLS.
+func testProxies(t *testing.T, s *mlflowtest.Server) {
+	target, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	server := &httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorLog: log.New(io.Discard, "", 0), // of clients that go, which is what these tests do
+	}
+	for what := range spoils {
+		t.Run(what, func(t *testing.T) { requireHarmless(t, server, what) })
+	}
+	t.Run("TLS", func(t *testing.T) { requireTLS(t, server) })
+}
+
+// testRefusals: what a server without any flags says no to.
+func testRefusals(t *testing.T, s *mlflowtest.Server) {
+	err := newClient(t, Options{URL: s.URL, Workspace: "library"}).Ping(t.Context())
+	require.Error(t, err)
+	assert.ErrorContains(t, err, "--enable-workspaces")
+
+	c := newClient(t, Options{URL: s.URL})
+	run, err := c.StartRun(t.Context(), "gone", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, c.post(t.Context(), "runs/delete", map[string]string{"run_id": run.ID()}, nil))
+	_, err = c.ResumeRun(t.Context(), run.ID())
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "restore it")
+	require.ErrorIs(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}), registry.ErrInvalid)
+	id, err := c.experiment(t.Context(), "gone")
+	require.NoError(t, err)
+	require.NoError(t, c.post(t.Context(), "experiments/delete", map[string]string{"experiment_id": id}, nil))
+	_, err = c.StartRun(t.Context(), "gone", "", nil)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "restore it")
 }

@@ -74,7 +74,7 @@ func TestInterruptedPromotion(t *testing.T) {
 		}
 		return false
 	}
-	_, err = c.Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{})
+	_, err = impatient(c).Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{})
 	require.ErrorIs(t, err, registry.ErrUnavailable)
 	s.Intercept = nil
 	now, err := c.Resolve(t.Context(), registry.URI{Name: "guide", Stage: registry.Production})

@@ -76,6 +76,14 @@ type wireRun struct {
 	Inputs struct {
 		Datasets []wireInput `json:"dataset_inputs"`
 	} `json:"inputs"`
+	Outputs struct {
+		Models []wireOutput `json:"model_outputs"`
+	} `json:"outputs"`
+}
+
+type wireOutput struct {
+	ModelID string `json:"model_id"`
+	Step    int64  `json:"step"`
 }
 
 type wireInput struct {

@@ -129,7 +129,7 @@ func numbers(t *testing.T, versions iter.Seq2[registry.Version, error]) []int {
 	return list
 }
 
-// last returns the error that a sequence ends with, after no element.
+// onlyError returns the error that a sequence ends with, after no element.
 func onlyError[T any](t *testing.T, seq iter.Seq2[T, error]) error {
 	t.Helper()
 	var found error

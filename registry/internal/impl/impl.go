@@ -2,9 +2,12 @@
 package impl
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/docent-ml/docent/registry"
@@ -53,5 +56,27 @@ func MarshalMetric(value float64) ([]byte, error) {
 		return []byte(`"-Infinity"`), nil
 	default:
 		return json.Marshal(value)
+	}
+}
+
+// MetricHistory yields the points that read returns, which may be in any order.
+func MetricHistory(runID, key string, read func() ([]registry.Metric, error)) iter.Seq2[registry.Metric, error] {
+	return func(yield func(registry.Metric, error) bool) {
+		points, err := read()
+		if err == nil && len(points) == 0 {
+			err = fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
+		}
+		if err != nil {
+			yield(registry.Metric{}, Wrap("get metric of run", runID, err))
+			return
+		}
+		slices.SortStableFunc(points, func(a, b registry.Metric) int {
+			return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
+		})
+		for _, p := range points {
+			if !yield(p, nil) {
+				return
+			}
+		}
 	}
 }

@@ -1,0 +1,15 @@
+//go:build unix
+
+package main
+
+import (
+	"testing"
+
+	"github.com/docent-ml/docent/internal/mlflowtest"
+)
+
+// TestServerCommands calls the commands on a real MLflow server.
+func TestServerCommands(t *testing.T) {
+	s := mlflowtest.StartServer(t)
+	requireCommands(t, clientOf(t, s.URL), s.URL)
+}

@@ -1,0 +1,191 @@
+package mlflow
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
+)
+
+// manifestTag of a version is the SHA-256 of its manifest, which lies in the manifestDir of what it was made from.
+const manifestTag = "docent.manifest"
+
+// Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked
+// at first. A tag docent.publish_id of the caller's is kept; otherwise the version gets one.
+func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
+	v, err := c.register(ctx, name, src, tags)
+	return v, impl.Wrap("register", name, err)
+}
+
+func (c *Client) register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
+	var none registry.Version
+	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
+		return none, err
+	}
+	from, err := c.from(ctx, src)
+	if err != nil {
+		return none, err
+	}
+	files, err := from.list(ctx)
+	if err != nil {
+		return none, err
+	}
+	if err := from.tree.verifySizes(ctx, files); err != nil {
+		return none, err
+	}
+	sent := newLimiter(c.log).pairs("tag", tags, maxVersionTag)
+	sent[publishID] = cmp.Or(sent[publishID], rand.Text())
+	if !slices.ContainsFunc(files, func(f registry.File) bool { return f.SHA256 == "" }) {
+		if sent[manifestTag], err = from.tree.putManifest(ctx, files); err != nil {
+			return none, err
+		}
+	}
+	if err := c.ensureModel(ctx, name); err != nil {
+		return none, err
+	}
+	v, err := c.createVersion(ctx, name, from, sent)
+	if err != nil {
+		return none, err
+	}
+	return v.export(nil), nil
+}
+
+// origin is what a version is made from.
+type origin struct {
+	tree    tree
+	path    string // within the tree
+	runID   string
+	modelID string
+}
+
+// from finds the run or logged model of a source.
+func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) {
+	if src.ModelID != "" {
+		u := registry.URI{ModelID: src.ModelID}
+		if err := u.Validate(); err != nil {
+			return origin{}, err
+		}
+		m, err := c.loggedModel(ctx, src.ModelID)
+		if err != nil {
+			return origin{}, err
+		}
+		if m.Info.Status != modelReady {
+			return origin{}, &registry.Error{Name: src.ModelID, Err: fmt.Errorf("%w: the logged model is not complete (%s)", registry.ErrNotFound, m.Info.Status),
+				Hint: "log the model again"}
+		}
+		o := origin{tree: c.tree(m.Info.ArtifactURI), path: src.Path, runID: m.Info.RunID, modelID: m.Info.ID}
+		o.tree.ours = mapOf(m.Info.Tags)[publishID] != ""
+		return o, nil
+	}
+	if err := (registry.URI{RunID: src.RunID, Path: src.Path}).Validate(); err != nil {
+		return origin{}, err
+	}
+	r, err := c.run(ctx, src.RunID)
+	if err != nil {
+		return origin{}, err
+	}
+	return origin{tree: c.runTree(r), path: src.Path, runID: r.Info.ID}, nil
+}
+
+// list returns the files at the origin's path, by their paths in its tree.
+func (o origin) list(ctx context.Context) ([]registry.File, error) {
+	all, err := o.tree.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	within, files := artifact.Select(all, o.path)
+	if len(files) == 0 {
+		return nil, &registry.Error{Path: o.path, Err: fmt.Errorf("%w: %s has no such artifact", registry.ErrNotFound, cmp.Or(o.modelID, "run "+o.runID)),
+			Hint: "log artifacts first"}
+	}
+	for i, f := range files {
+		files[i].Path = path.Join(within, f.Path)
+	}
+	return files, nil
+}
+
+// uri is the source as MLflow's own client writes it.
+func (o origin) uri() string {
+	switch {
+	case o.modelID != "":
+		return "models:/" + o.modelID
+	case o.path == "":
+		return o.tree.uri
+	}
+	return strings.TrimSuffix(o.tree.uri, "/") + "/" + o.path
+}
+
+// ensureModel makes the registered model; that it exists is as good.
+func (c *Client) ensureModel(ctx context.Context, name string) error {
+	body := struct {
+		Name string `json:"name"`
+	}{name}
+	err := c.post(ctx, "registered-models/create", body, nil)
+	if errors.Is(err, registry.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) createVersion(ctx context.Context, name string, o origin, tags map[string]string) (wireVersion, error) {
+	body := struct {
+		Name    string `json:"name"`
+		Source  string `json:"source"`
+		RunID   string `json:"run_id,omitempty"`
+		ModelID string `json:"model_id,omitempty"`
+		Tags    []pair `json:"tags"`
+	}{name, o.uri(), o.runID, o.modelID, pairsOf(tags)}
+	var out struct {
+		Version wireVersion `json:"model_version"`
+	}
+	filter := "name=" + quoted(name) + " and tags.`" + publishID + "`=" + quoted(tags[publishID])
+	doubt, err := c.create(ctx, func() error {
+		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "model-versions/create", body: body}, &out)
+	}, func() (bool, error) {
+		found, _, err := c.searchVersions(ctx, filter, "")
+		if err != nil || len(found) == 0 {
+			return false, err
+		}
+		out.Version = found[len(found)-1] // the first that was made
+		return true, nil
+	})
+	if err != nil || !doubt {
+		return out.Version, err
+	}
+	return c.onlyOne(ctx, out.Version, filter)
+}
+
+// onlyOne removes second versions: a request that seemed lost may have been on its way when it was looked for.
+func (c *Client) onlyOne(ctx context.Context, v wireVersion, filter string) (wireVersion, error) {
+	var found []wireVersion
+	err := c.retry(ctx, func() (err error) {
+		found, _, err = c.searchVersions(ctx, filter, "")
+		return err
+	})
+	if err != nil || len(found) < 2 {
+		return v, err
+	}
+	first := found[len(found)-1]
+	for _, extra := range found[:len(found)-1] {
+		c.log.Warn("MLflow made two versions of one: removing the second", "model", extra.Name, "version", extra.Version, "keeping", first.Version)
+		body := struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+		}{extra.Name, strconv.FormatInt(int64(extra.Version), 10)}
+		err := c.call(ctx, request{method: http.MethodDelete, path: apiPath + "model-versions/delete", body: body}, nil)
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return first, err
+		}
+	}
+	return first, nil
+}

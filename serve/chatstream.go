@@ -33,18 +33,15 @@ func (s *chatStream) run(o *openai.StreamSettings) error {
 	if err := g.run(s.piece); err != nil {
 		return err
 	}
-	if usage {
-		latency := g.times.latency(g.usage.CompletionTokens)
-		s.chunk.Choices, s.chunk.Usage.Value, s.chunk.Latency = []openai.ChunkChoice{}, &g.usage, &latency
-		if err := unsent(g.x.stream.Send(&s.chunk)); err != nil {
-			return err
-		}
-	}
 	for i := range s.texts {
 		g.logText(i, s.texts[i].String())
 	}
-	g.x.settle()
-	return unsent(g.x.stream.Done())
+	if !usage {
+		return g.conclude(nil)
+	}
+	latency := g.times.latency(g.usage.CompletionTokens)
+	s.chunk.Choices, s.chunk.Usage.Value, s.chunk.Latency = []openai.ChunkChoice{}, &g.usage, &latency
+	return g.conclude(&s.chunk)
 }
 
 // piece sends what one delta holds: nothing, text, a piece of a call, the end, or text and the end.

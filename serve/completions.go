@@ -206,16 +206,13 @@ func (c *completion) stream(o *openai.StreamSettings) error {
 	if err != nil {
 		return err
 	}
-	if usage {
-		latency := g.times.latency(g.usage.CompletionTokens)
-		chunk.Choices, chunk.Usage.Value, chunk.Latency = []openai.CompletionChoice{}, &g.usage, &latency
-		if err := unsent(g.x.stream.Send(&chunk)); err != nil {
-			return err
-		}
-	}
 	for i := range c.choices {
 		g.logText(i, string(c.choices[i].text))
 	}
-	g.x.settle()
-	return unsent(g.x.stream.Done())
+	if !usage {
+		return g.conclude(nil)
+	}
+	latency := g.times.latency(g.usage.CompletionTokens)
+	chunk.Choices, chunk.Usage.Value, chunk.Latency = []openai.CompletionChoice{}, &g.usage, &latency
+	return g.conclude(&chunk)
 }

@@ -50,13 +50,7 @@ func (o EngineOptions) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *in
 		like = o.Like.programs
 	}
 	s, err := infer.New(m, o.Backend, io, like)
-	if err == nil && o.Warm {
-		err = s.Warm()
-	}
 	if err != nil {
-		if s != nil {
-			s.Close()
-		}
 		return nil, nil, err
 	}
 	return s, s.Programs(), nil

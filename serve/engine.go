@@ -123,6 +123,15 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
 	}
+	if o.Warm {
+		began := time.Now()
+		if err := slots.Warm(); err != nil {
+			slots.Close()
+			m.Close()
+			return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+		}
+		log.Info("warmed up", "model", ref, "duration", time.Since(began))
+	}
 	e := &Engine{
 		model: m, slots: slots, programs: programs, context: slots.Context(), eos: map[int32]bool{}, log: log,
 		maxQueue: o.MaxQueue, patience: o.QueueTimeout, wake: make(chan struct{}, 1), done: make(chan struct{}),

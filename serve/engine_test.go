@@ -245,3 +245,29 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	require.ErrorIs(t, err, ErrBadModel)
 	require.ErrorContains(t, err, "tokenizer.json")
 }
+
+func TestEngineTellsWhatWasCached(t *testing.T) {
+	e := tinyChat(t, EngineOptions{})
+	r := ask("a question that is long enough", 1)
+	first := start(t, e, r)
+	assert.Zero(t, first.CachedTokens)
+	assert.Equal(t, first.PromptTokens-1, start(t, e, r).CachedTokens, "the last token is always computed")
+}
+
+// A sampled token that is special has no text in the answer, and so no logprob.
+func TestEngineGivesNoLogprobWithoutText(t *testing.T) {
+	e := tinyChat(t, EngineOptions{})
+	r := ask("x", 4)
+	r.Logprobs = true
+	for id := range e.eos {
+		r.Sampling.LogitBias = map[int]float64{int(id): 100}
+	}
+	sampled := 0
+	for d, err := range e.Generate(t.Context(), r) {
+		require.NoError(t, err)
+		assert.Empty(t, d.Text)
+		assert.Empty(t, d.Tokens)
+		sampled += d.Sampled
+	}
+	assert.Equal(t, 4, sampled)
+}

@@ -148,6 +148,17 @@ func (g *generation) open() {
 	x.stream = openai.NewStream(x.w, openai.StreamOptions{WriteTimeout: x.h.o.WriteTimeout, KeepAlive: x.h.o.KeepAlive})
 }
 
+// conclude sends the last events of a stream: the one with the usage, unless it is nil, and [DONE].
+func (g *generation) conclude(usage any) error {
+	if usage != nil {
+		if err := unsent(g.x.stream.Send(usage)); err != nil {
+			return err
+		}
+	}
+	g.x.settle()
+	return unsent(g.x.stream.Done())
+}
+
 func (g *generation) logText(choice int, text string) {
 	if g.x.h.o.LogContent {
 		g.x.h.log.Info("answer", "request_id", g.x.id, "choice", choice, "text", text)

@@ -121,7 +121,9 @@ func (l *loop) fill() {
 				return
 			}
 		}
-		j.prompt, err = l.e.slots.NewPrompt(j.ids)
+		if j.prompt, err = l.e.slots.NewPrompt(j.ids); err == nil {
+			j.start.CachedTokens = j.prompt.Len()
+		}
 		if j.r.MaxTime > 0 {
 			j.deadline = time.Now().Add(j.r.MaxTime)
 		}
@@ -255,9 +257,9 @@ func (s *sequence) put(d Delta) {
 	}
 }
 
-// logprob describes a token for the answer, when that was asked for.
+// logprob describes a token for the answer, when that was asked for and the token has text there.
 func (l *loop) logprob(s *sequence, t token) *TokenLogprob {
-	if !s.job.r.Logprobs {
+	if !s.job.r.Logprobs || s.calls == nil && l.e.model.Tokenizer.IsSpecial(s.last) {
 		return nil
 	}
 	lp := l.e.describeToken(t)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,8 +98,9 @@ func TestStreamedTokensDoNotAllocate(t *testing.T) {
 	}
 }
 
-// TestSoak has many clients ask for this and that, and leave when they like, from a real engine. Nothing stays behind: no
-// slot, no goroutine, no memory. DOCENT_SOAK=1h makes it long.
+// TestSoak has many clients ask for this and that, good ones and rude ones, and leave when they like: from a real engine,
+// and from a model that costs nothing and so sees many more of them. Nothing stays behind: no slot, no goroutine, no
+// memory. DOCENT_SOAK=1h makes it long.
 func TestSoak(t *testing.T) {
 	took := 2 * time.Second
 	if text := os.Getenv("DOCENT_SOAK"); text != "" {
@@ -107,10 +110,26 @@ func TestSoak(t *testing.T) {
 	} else if testing.Short() {
 		t.Skip("left out of -short")
 	}
-	noLeaks(t)
-	e := tinyChat(t, EngineOptions{Slots: 4, MaxQueue: 8, QueueTimeout: time.Second})
-	h := newHandler(t, e, HandlerOptions{})
-	s := server(t, h, nil)
+	t.Run("engine", func(t *testing.T) {
+		noLeaks(t)
+		e := tinyChat(t, EngineOptions{Slots: 4, MaxQueue: 24, QueueTimeout: time.Second})
+		soak(t, e, took)
+		assert.Equal(t, 4, e.slots.Free())
+		text, _, _ := answer(t, e, Request{Messages: []Message{{Role: "user", Content: "x"}}, N: 4, MaxTokens: 3, IgnoreEOS: true})
+		assert.NotEmpty(t, text, "all slots can be used again")
+	})
+	t.Run("fake", func(t *testing.T) {
+		noLeaks(t)
+		m := &embedder{fakeModel: *hello()}
+		m.info.Constrained = true
+		soak(t, m, took)
+		assert.Zero(t, m.inside.Load())
+	})
+}
+
+func soak(t *testing.T, m Model, took time.Duration) {
+	h := newHandler(t, m, HandlerOptions{BodyTimeout: 200 * time.Millisecond, WriteTimeout: time.Second})
+	s := server(t, h, func(c *http.Server) { c.ReadHeaderTimeout = time.Second })
 	requests := []struct{ path, body string }{
 		{"/v1/chat/completions", with(`"stream":true,"max_tokens":60,"ignore_eos":true`)},
 		{"/v1/chat/completions", with(`"n":3,"max_tokens":20,"logprobs":true,"top_logprobs":2`)},
@@ -120,8 +139,7 @@ func TestSoak(t *testing.T) {
 		{"/v1/embeddings", `{"model":"m","input":["a","some text"]}`},
 		{"/v1/chat/completions", with(`"temperature":7`)},
 	}
-	statuses := make([]int, 600)
-	var mu sync.Mutex
+	statuses := make([]atomic.Int64, 600)
 	work := func(until time.Time) {
 		var clients sync.WaitGroup
 		for i := range 12 {
@@ -129,18 +147,19 @@ func TestSoak(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(i), 5))
 				for time.Now().Before(until) {
 					r := requests[rng.IntN(len(requests))]
+					if i == 0 {
+						statuses[rude(rng, s.Listener.Addr().String(), r.path, r.body)].Add(1)
+						continue
+					}
 					ctx, cancel := context.WithCancel(t.Context())
 					patience := time.Duration(rng.IntN(60)) * time.Millisecond
 					if rng.IntN(2) == 0 {
 						patience = time.Hour
 					}
 					leave := time.AfterFunc(patience, cancel)
-					status := ask1(ctx, s.Client(), s.URL+r.path, r.body)
+					statuses[ask1(ctx, s.Client(), s.URL+r.path, r.body)].Add(1)
 					leave.Stop()
 					cancel()
-					mu.Lock()
-					statuses[status]++
-					mu.Unlock()
 				}
 			})
 		}
@@ -151,15 +170,14 @@ func TestSoak(t *testing.T) {
 	before, goroutines := memory(), runtime.NumGoroutine()
 	work(time.Now().Add(took / 2))
 	after := memory()
-	mu.Lock()
-	counts := map[int]int{}
-	for status, n := range statuses {
-		if n > 0 {
+	counts, total := map[int]int64{}, int64(0)
+	for status := range statuses {
+		if n := statuses[status].Load(); n > 0 {
 			counts[status] = n
+			total += n
 		}
 	}
-	mu.Unlock()
-	t.Logf("statuses %v, %.1f MB after one half and %.1f MB after the other", counts, float64(before)/1e6, float64(after)/1e6)
+	t.Logf("%d requests, statuses %v, %.1f MB after one half and %.1f MB after the other", total, counts, float64(before)/1e6, float64(after)/1e6)
 	assert.Positive(t, counts[200])
 	assert.Positive(t, counts[422])
 	assert.Positive(t, counts[0], "some left")
@@ -168,8 +186,6 @@ func TestSoak(t *testing.T) {
 	}
 	assert.Less(t, after, before+16<<20)
 	assert.Less(t, runtime.NumGoroutine(), goroutines+30)
-	text, _, _ := answer(t, e, Request{Messages: []Message{{Role: "user", Content: "x"}}, N: 4, MaxTokens: 3, IgnoreEOS: true})
-	assert.NotEmpty(t, text, "all slots are free again")
 	s.Client().CloseIdleConnections()
 }
 
@@ -190,5 +206,41 @@ func ask1(ctx context.Context, c *http.Client, url, body string) int {
 	if ctx.Err() != nil {
 		return 0
 	}
+	return res.StatusCode
+}
+
+// rude asks as no good client does, and returns the status of the answer, or 0 if it takes none.
+func rude(rng *rand.Rand, address, path, body string) int {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, len(body))
+	switch text := head + body; rng.IntN(4) {
+	case 0: // vanishes half-way
+		_, _ = io.WriteString(c, text[:rng.IntN(len(text))])
+		return 0
+	case 1: // takes nothing
+		_, _ = io.WriteString(c, text)
+		time.Sleep(20 * time.Millisecond)
+		return 0
+	case 2: // says that nothing more comes
+		_, _ = io.WriteString(c, text)
+		_ = c.(*net.TCPConn).CloseWrite()
+	case 3: // lets its body drip
+		_, err := io.WriteString(c, head)
+		for i := 0; i < len(body) && err == nil; i++ {
+			_, err = io.WriteString(c, body[i:i+1])
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, res.Body)
 	return res.StatusCode
 }

@@ -143,6 +143,18 @@ func (b *browser) texts(selector string) string {
 	return b.eval(fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.textContent).join("\n")`, selector)).(string)
 }
 
+// screenshot writes what the page looks like to the file that DOCENT_SCREENSHOT names, for people to look at.
+func (b *browser) screenshot() {
+	b.t.Helper()
+	name := os.Getenv("DOCENT_SCREENSHOT")
+	if name == "" {
+		return
+	}
+	var picture struct{ Data []byte }
+	b.do("Page.captureScreenshot", map[string]any{}, &picture)
+	require.NoError(b.t, os.WriteFile(name, picture.Data, 0o644))
+}
+
 func TestChatPage(t *testing.T) {
 	b := openBrowser(t)
 	url, _ := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny", "-model", testmodel.Write(t, 2), "-model-name", "other",
@@ -179,10 +191,20 @@ func TestChatPage(t *testing.T) {
 	assert.Regexp(t, `^stopped after \d+ tokens$`, b.texts("#speed"))
 	assert.Contains(t, b.eval(`sent[1]`).(string), `"role":"assistant"`)
 
+	// New while an answer runs: nothing of it comes into the next conversation.
+	b.ask("and on")
+	b.wait(`[...document.querySelectorAll(".turn.assistant")].length === 3 && document.querySelectorAll(".turn.assistant")[2].textContent !== ""`)
 	b.eval(`document.getElementById("clear").click(); 1`)
 	assert.Empty(t, b.texts(".turn"))
+	b.wait(`!document.getElementById("send").disabled`)
+	assert.Equal(t, true, b.eval(`turns.length === 0`))
 	b.eval(`document.getElementById("model").append(new Option("gone")); document.getElementById("model").value = "gone"; 1`)
 	b.ask("anybody?")
 	b.wait(`document.querySelectorAll(".turn.error").length > 0`)
 	assert.Contains(t, b.texts(".turn.error"), "does not exist")
+	b.eval(`document.getElementById("model").value = "tiny"; 1`)
+	b.ask("again?")
+	b.wait(idle)
+	assert.NotContains(t, b.eval(`sent.at(-1)`).(string), "anybody?", "what failed is not asked again")
+	b.screenshot()
 }

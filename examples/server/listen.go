@@ -36,8 +36,8 @@ func listen(cfg config.Server) (net.Listener, error) {
 
 // serveUntil serves until ctx ends and then lets running answers finish. It calls ready with the API's URL once /health
 // answers.
-func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, mux http.Handler, handler *serve.Handler, ready func(url string) error) error {
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http.Handler, api *serve.Handler, ready func(url string) error) error {
+	server := &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 
@@ -66,7 +66,7 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, mux http
 	grace, cancel := context.WithTimeout(context.Background(), cfg.ShutdownGrace)
 	defer cancel()
 	// First the handler, which answers what is new with 503 as long as old answers go on; then connections.
-	if stopErr := handler.Shutdown(grace); stopErr != nil {
+	if stopErr := api.Shutdown(grace); stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("answers were cut off after %s: %w", cfg.ShutdownGrace, stopErr))
 	}
 	if stopErr := server.Shutdown(grace); stopErr != nil {

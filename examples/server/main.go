@@ -70,16 +70,25 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle(cfg.Prefix+"/", handler)
-	mux.Handle("GET /{$}", newPage(cfg, len(keys) > 0))
-	return serveUntil(ctx, cfg, listener, mux, handler, func(url string) error {
+	return serveUntil(ctx, cfg, listener, routes(newPage(cfg, len(keys) > 0), handler), handler, func(url string) error {
 		if err := models.warm(ctx, pool); err != nil {
 			return err
 		}
 		go models.follow(ctx, pool)
 		_, err := fmt.Fprintln(stdout, "ready:", url)
 		return err
+	})
+}
+
+// routes has the page at the root and the API everywhere else. An http.ServeMux would redirect paths that are not clean,
+// and clients of the API do not follow redirects.
+func routes(page, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			page.ServeHTTP(w, r)
+		} else {
+			api.ServeHTTP(w, r)
+		}
 	})
 }
 

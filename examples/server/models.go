@@ -32,6 +32,7 @@ type models struct {
 
 	mu     sync.Mutex
 	loaded map[string]registry.Version // by id: what was loaded last
+	latest map[string]*serve.Engine    // by id: its graphs serve the next version too
 	failed map[string]failedUpdate     // by id: the version that should be served and cannot be
 }
 
@@ -50,7 +51,7 @@ const (
 // newModels reads the references and fails on those that cannot work.
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
-		loaded: map[string]registry.Version{}, failed: map[string]failedUpdate{}}
+		loaded: map[string]registry.Version{}, latest: map[string]*serve.Engine{}, failed: map[string]failedUpdate{}}
 	for _, model := range cfg.Models {
 		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {
 			m.refs[model.ID()] = model.Ref
@@ -105,7 +106,7 @@ func (m *models) close() error {
 
 // poolOptions name the models: those on disk are always there, those in the registry as long as they resolve.
 func (m *models) poolOptions() serve.PoolOptions {
-	o := serve.PoolOptions{ListTTL: m.cfg.ModelsTTL, MaxModels: m.cfg.MaxModels, Logger: m.log}
+	o := serve.PoolOptions{ListTTL: m.cfg.ModelsTTL, MaxModels: m.cfg.MaxModels, MaxBytes: int64(m.cfg.MaxModelBytes), Logger: m.log}
 	for _, model := range m.cfg.Models {
 		if _, ok := m.refs[model.ID()]; ok {
 			o.Local = append(o.Local, serve.Entry{ID: model.ID()})
@@ -158,8 +159,11 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	if precision == "auto" {
 		precision = ""
 	}
+	m.mu.Lock()
+	like := m.latest[id]
+	m.mu.Unlock()
 	engine, err := serve.Load(ctx, ref, serve.EngineOptions{
-		Backend: m.device.Backend, Precision: precision,
+		Backend: m.device.Backend, Precision: precision, Warm: m.cfg.Warm, Like: like,
 		Slots: m.cfg.Slots, MaxContext: m.cfg.MaxContext, MaxQueue: m.cfg.QueueDepth, QueueTimeout: m.cfg.QueueTimeout,
 		CacheDir: m.cfg.Hub.Cache, Token: m.cfg.Hub.Token.Reveal(), Offline: m.cfg.Hub.Offline,
 		Logger: m.log,
@@ -167,10 +171,11 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	if err != nil {
 		return nil, err // not the nil *Engine, which would be a Model
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.latest[id] = engine
 	if registered {
-		m.mu.Lock()
 		m.loaded[id] = v
-		m.mu.Unlock()
 	}
 	return engine, nil
 }

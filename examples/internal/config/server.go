@@ -28,6 +28,8 @@ type Server struct {
 	CacheDir      string        // models downloaded from the registry
 	ModelsTTL     time.Duration // how long the registry's list is believed
 	MaxModels     int           // loaded at the same time
+	MaxModelBytes int           // of weights, loaded at the same time; 0 = no limit
+	Warm          bool          // graphs are compiled before the first request
 
 	MaxTokensCap     int // per answer, whatever the request says
 	DefaultMaxTokens int // when the request does not say
@@ -132,8 +134,18 @@ func (s *Server) groups() []group {
 			},
 			{
 				key: "max_models", flag: "max-models", env: "MAX_LOADED_MODELS", arg: "N",
-				help:  "models loaded at the same time",
+				help:  "models loaded at the same time; the one that was not used for longest goes before another is loaded",
 				value: whole(&s.MaxModels, 2, atLeast(1)),
+			},
+			{
+				key: "max_model_bytes", flag: "max-model-bytes", env: "MAX_MODEL_BYTES", arg: "N",
+				help:  "bytes of weights loaded at the same time, beyond which unused models go; 0 is no limit",
+				value: whole(&s.MaxModelBytes, 0, atLeast(0)),
+			},
+			{
+				key: "warm", flag: "warm", env: "WARM",
+				help:  "compile what ordinary requests need while a model is loaded, so that the first ones do not wait for it",
+				value: toggle(&s.Warm, false),
 			},
 		}},
 		{"Limits", []*setting{

@@ -1,0 +1,56 @@
+package serve
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+)
+
+// BenchmarkFirstToken measures how long the first token takes behind a system message of about 1,000 tokens, one that is
+// new and one that was seen before, on the model that DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. The two
+// take turns, and the medians are reported.
+func BenchmarkFirstToken(b *testing.B) {
+	ref := os.Getenv("DOCENT_BENCH_MODEL")
+	if ref == "" {
+		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
+	}
+	e, err := Load(b.Context(), ref, EngineOptions{Backend: golden.Backend(b), Warm: true})
+	require.NoError(b, err)
+	defer e.Close()
+	var cached, tokens int
+	ask := func(course int, question string) float64 {
+		system := fmt.Sprintf("Course %d. ", course) + strings.Repeat("The exam is in June. ", 166)
+		r := Request{Messages: []Message{{Role: "system", Content: system}, {Role: "user", Content: question}}, N: 1, MaxTokens: 1}
+		began := time.Now()
+		for d, err := range e.Generate(b.Context(), r) {
+			require.NoError(b, err)
+			if d.Start != nil {
+				cached, tokens = d.Start.CachedTokens, d.Start.PromptTokens
+			}
+		}
+		return time.Since(began).Seconds()
+	}
+	ask(-1, "When?") // compiles what prompts of this length need
+	ask(-1, "Where is it?")
+	var fresh, known []float64
+	b.ResetTimer()
+	for i := range b.N {
+		fresh = append(fresh, ask(i, "When is the exam?"))
+		require.Less(b, cached, tokens/10)
+		known = append(known, ask(i, "Where will it be?"))
+		require.Greater(b, cached, tokens*9/10)
+	}
+	slices.Sort(fresh)
+	slices.Sort(known)
+	b.ReportMetric(float64(tokens), "tokens")
+	b.ReportMetric(fresh[b.N/2], "s-new")
+	b.ReportMetric(known[b.N/2], "s-known")
+	b.ReportMetric(known[b.N/2]/fresh[b.N/2], "known/new")
+}

@@ -1,0 +1,147 @@
+"""docent's server beside llama.cpp's, over HTTP, with the same clients: single-stream decoding, eight clients at once, and
+the time to the first token behind a long system message that the server has seen before.
+
+    pip install xllamacpp openai        # llama.cpp's own server (slots, continuous batching) as a wheel for CPUs
+    go run ./examples/server -model MODEL.gguf -model-name m -slots 8 -warm &
+    python internal/ci/peer_serve.py MODEL.gguf --docent http://127.0.0.1:8080/v1 [--clients 8] [--tokens 64] [--rounds 3]
+
+The two take turns, so that whatever else the machine does hits both; medians of the rounds are printed, a JSON line for
+each figure and server, and then the ratios. Only the model file is given to llama.cpp: for another width of weights give
+both servers another file, such as the one that --q8 OUT.gguf writes (it needs the package gguf) before it exits.
+
+Without --docent only llama.cpp's server is measured.
+"""
+import argparse, json, os, statistics, threading, time
+
+a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+a.add_argument("model")
+a.add_argument("--docent", metavar="BASE_URL")
+a.add_argument("--docent-model", default="m", metavar="ID")
+a.add_argument("--clients", type=int, default=8)
+a.add_argument("--tokens", type=int, default=64)
+a.add_argument("--rounds", type=int, default=3)
+a.add_argument("--system", type=int, default=1000, help="tokens of the system message, about")
+a.add_argument("--threads", type=int, default=os.cpu_count())
+a.add_argument("--q8", metavar="OUT.gguf")
+a = a.parse_args()
+
+
+def write_q8(source, target):
+    """The same model with every matrix at Q8_0, from what the file has."""
+    import gguf
+
+    reader = gguf.GGUFReader(source)
+    text = lambda f: str(bytes(f.parts[f.data[0]]), "utf-8")
+    writer = gguf.GGUFWriter(target, text(reader.fields["general.architecture"]))
+    for name, f in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
+            continue
+        kind = f.types[0]
+        writer.add_key_value(name, f.contents(), kind, f.types[-1] if kind == gguf.GGUFValueType.ARRAY else None)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    for t in reader.tensors:
+        values = gguf.quants.dequantize(t.data, t.tensor_type)
+        kind = gguf.GGMLQuantizationType.Q8_0 if values.ndim > 1 else gguf.GGMLQuantizationType.F32
+        writer.add_tensor(t.name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+if a.q8:
+    write_q8(a.model, a.q8)
+    raise SystemExit
+
+import openai
+import xllamacpp
+
+
+def llama_server():
+    p = xllamacpp.CommonParams()
+    p.model.path = a.model
+    p.n_parallel, p.n_ctx = a.clients, a.clients * 2048
+    p.n_gpu_layers = 0
+    p.cpuparams.n_threads = p.cpuparams_batch.n_threads = a.threads
+    return xllamacpp.Server(p)
+
+
+def ask(client, model, messages, tokens):
+    """Seconds to the first and to the last token of a streamed greedy answer of exactly so many."""
+    began, first, usage = time.perf_counter(), None, None
+    stream = client.chat.completions.create(
+        model=model, messages=messages, max_tokens=tokens, temperature=0, stream=True,
+        stream_options={"include_usage": True}, extra_body={"ignore_eos": True},
+    )
+    for chunk in stream:
+        if chunk.choices and first is None and chunk.choices[0].delta.content:
+            first = time.perf_counter() - began
+        usage = chunk.usage or usage
+    assert usage.completion_tokens == tokens, usage
+    return first, time.perf_counter() - began
+
+
+def question(n):
+    return [{"role": "user", "content": f"Question {n}: write a long story about a small island and its lighthouse."}]
+
+
+class Peer:
+    def __init__(self, name, url, model):
+        self.name, self.model = name, model
+        self.client = openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=600)
+        self.figures = {}
+        self.n = 0
+        self.tokens = 4  # at first only to have everything compiled and read
+        self.alone(), self.together(), self.behind_system()
+        self.tokens = a.tokens
+        self.figures = {}
+
+    def note(self, what, value):
+        self.figures.setdefault(what, []).append(value)
+
+    def fresh(self):
+        self.n += 1
+        return question(self.n)
+
+    def alone(self):
+        first, last = ask(self.client, self.model, self.fresh(), self.tokens)
+        self.note("decode, one client, tokens/s", (self.tokens - 1) / (last - first))
+
+    def together(self):
+        """The tokens of all clients over the time from the first request to the last token."""
+        began = time.perf_counter()
+        threads = [threading.Thread(target=ask, args=(self.client, self.model, self.fresh(), self.tokens)) for _ in range(a.clients)]
+        [t.start() for t in threads], [t.join() for t in threads]
+        self.note(f"{a.clients} clients, tokens/s", a.clients * self.tokens / (time.perf_counter() - began))
+        began = time.perf_counter()
+        for _ in range(a.clients):
+            ask(self.client, self.model, self.fresh(), self.tokens)
+        self.note("the same one after another, tokens/s", a.clients * self.tokens / (time.perf_counter() - began))
+
+    def behind_system(self):
+        self.n += 1
+        words = [{"role": "system", "content": f"Course {self.n}. " + "The exam is in June. " * (a.system // 6)}]
+        new, _ = ask(self.client, self.model, words + self.fresh(), 2)
+        seen, _ = ask(self.client, self.model, words + self.fresh(), 2)
+        self.note("first token, new system message, s", new)
+        self.note("first token, known system message, s", seen)
+
+
+server = llama_server()
+peers = [Peer("llama.cpp", server.listening_address + "/v1", "m")]
+if a.docent:
+    peers.append(Peer("docent", a.docent, a.docent_model))
+for _ in range(a.rounds):
+    for step in (Peer.alone, Peer.together, Peer.behind_system):
+        for p in peers:
+            step(p)
+median = {p.name: {what: statistics.median(values) for what, values in p.figures.items()} for p in peers}
+for name, figures in median.items():
+    for what, value in figures.items():
+        print(json.dumps({"server": name, "what": what, "median": round(value, 3)}))
+for what, peer in median["llama.cpp"].items():
+    if a.docent:
+        print(f"docent / llama.cpp  {median['docent'][what] / peer:6.2f}  {what}")
+for name, f in median.items():
+    print(f"{name}: {a.clients} clients / one after another {f[f'{a.clients} clients, tokens/s'] / f['the same one after another, tokens/s']:.2f}, "
+          f"known / new system message {f['first token, known system message, s'] / f['first token, new system message, s']:.2f}")

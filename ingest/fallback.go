@@ -29,7 +29,7 @@ func (d *Document) blank() bool {
 
 // better makes one reading of two: of each page that the first reader failed
 // on or doubted, what the second read at all, or without a fault and with more
-// letters: on a damaged page both may stop at the same place.
+// characters: on a damaged page both may stop at the same place.
 func better(first, second reading) reading {
 	lasting := first.lasting && second.lasting
 	if a, b := first.doc.ID, second.doc.ID; a != "" && b != "" && a != b {
@@ -56,7 +56,7 @@ func mergePages(first, second *Document) *Document {
 	for _, p := range second.Pages {
 		at, found := slices.BinarySearchFunc(first.Pages, p.Number, func(q Page, n int) int { return q.Number - n })
 		if !faulted(first, p.Number) || strings.TrimSpace(p.Text) == "" ||
-			found && (faulted(second, p.Number) || 100*letters(p.Text) <= 101*letters(first.Pages[at].Text)) {
+			found && (faulted(second, p.Number) || 100*readable(p.Text) <= 101*readable(first.Pages[at].Text)) {
 			continue
 		}
 		if found {
@@ -76,10 +76,10 @@ func mergePages(first, second *Document) *Document {
 	return first
 }
 
-// letters counts what is likely text, digits included.
-func letters(s string) (n int) {
+// readable counts the characters that a person can make something of.
+func readable(s string) (n int) {
 	for _, r := range s {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		if unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != unicode.ReplacementChar {
 			n++
 		}
 	}

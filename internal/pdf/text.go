@@ -10,6 +10,12 @@ import (
 	parser "github.com/ledongthuc/pdf"
 )
 
+// A page's glyphs are many, and its content tells about how many.
+const (
+	bytesPerGlyph = 4
+	usualGlyphs   = 1 << 12
+)
+
 // Text returns the text of page i, counted from 0, in reading order: lines end
 // with "\n", paragraphs and blocks with a blank line, and cells of a table row
 // are set apart by tabs. Characters that the fonts do not tell are U+FFFD.
@@ -33,9 +39,10 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if page.value.IsNull() {
 		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
 	}
-	in := &interpreter{ctx: ctx, file: f, glyphs: f.glyphs[:0], running: map[*stream]bool{}}
-	defer func() { f.glyphs = in.glyphs[:0] }() // the next page needs about as many
+	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}}
 	content, err := in.pageContent(page.value)
+	in.glyphs = slices.Grow(f.glyphs[:0], min(len(content)/bytesPerGlyph, usualGlyphs))
+	defer func() { f.glyphs = in.glyphs[:0] }() // the next page needs about as many
 	if err != nil {
 		err = fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}

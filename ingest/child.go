@@ -118,9 +118,11 @@ func withLimit(ctx context.Context, limit time.Duration) (context.Context, conte
 }
 
 // limitMemory ends the process when it holds more than limit bytes. The garbage
-// collector is told first, and the kernel has the last word.
+// collector is told first, and the kernel has the last word. Below that, the
+// collector may take its time: what lives is one document.
 func limitMemory(limit int64) {
 	debug.SetMemoryLimit(limit / 4 * 3)
+	debug.SetGCPercent(400)
 	limitByKernel(limit + limit/4)
 	go func() {
 		for range time.Tick(10 * time.Millisecond) {

@@ -185,7 +185,7 @@ func failureClasses() map[string]map[string]specimen {
 			"no operands":        ok(onePage("Tf Td Tm TJ ' \" Do gs cm BDC Tc TL " + show)),
 			"wrong operands":     ok(onePage("(x) (y) Td /F Tc [1 2] Tm <</A 1>> Do /X /Y /Z Tf " + show)),
 			"kids a number":      ok(replaced(onePage(show), "/Kids[3 0 R]", "/Kids 9")),
-			"contents a name":    {replaced(onePage(show), "/Contents 5 0 R", "/Contents/X"), Empty},
+			"contents a name":    {replaced(onePage(show), "/Contents 5 0 R", "/Contents/X"), Malformed},
 			"font a number":      {replaced(onePage(show), "/F 4 0 R", "/F 12"), ""},
 			"box of names":       ok(replaced(onePage(show), "[0 0 600 800]", "[/a/b/c/d]")),
 			"differences":        ok(replaced(onePage(show), "/Encoding/WinAnsiEncoding", "/Encoding<</Differences[-5/a 300/b (x) 1e99/c]>>")),

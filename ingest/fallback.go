@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // doubtful tells whether a second reader may do better. It may not where the
@@ -27,7 +28,8 @@ func (d *Document) blank() bool {
 }
 
 // better makes one reading of two: of each page that the first reader failed
-// on or doubted, what the second read without a fault, or at all.
+// on or doubted, what the second read at all, or without a fault and with more
+// characters: on a damaged page both may stop at the same place.
 func better(first, second reading) reading {
 	lasting := first.lasting && second.lasting
 	if a, b := first.doc.ID, second.doc.ID; a != "" && b != "" && a != b {
@@ -53,7 +55,8 @@ func mergePages(first, second *Document) *Document {
 	}
 	for _, p := range second.Pages {
 		at, found := slices.BinarySearchFunc(first.Pages, p.Number, func(q Page, n int) int { return q.Number - n })
-		if !faulted(first, p.Number) || found && faulted(second, p.Number) || strings.TrimSpace(p.Text) == "" {
+		if !faulted(first, p.Number) || strings.TrimSpace(p.Text) == "" ||
+			found && (faulted(second, p.Number) || 100*readable(p.Text) <= 101*readable(first.Pages[at].Text)) {
 			continue
 		}
 		if found {
@@ -71,6 +74,16 @@ func mergePages(first, second *Document) *Document {
 	}
 	slices.SortStableFunc(first.Faults, func(a, b Fault) int { return a.Page - b.Page })
 	return first
+}
+
+// readable counts the characters that a person can make something of.
+func readable(s string) (n int) {
+	for _, r := range s {
+		if unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != unicode.ReplacementChar {
+			n++
+		}
+	}
+	return n
 }
 
 // AddPage is for readers: it adds a page after the others, unless too much of

@@ -55,6 +55,7 @@ func TestFallback(t *testing.T) {
 		"a page failed":  {scripted{Pages: text(1, 3), Faults: []Fault{{2, "bad"}}}, second, "first 1\n\nsecond 2\n\nfirst 3", OK, true},
 		"a page doubted": {scripted{Pages: text(1, 2), Faults: []Fault{{2, "doubt"}}}, second, "first 1\n\nsecond 2", OK, true},
 		"both doubt":     {scripted{Pages: text(1, 2), Faults: []Fault{{2, "doubt"}}}, scripted{Pages: second.Pages, Faults: []Fault{{2, "doubt too"}}}, "first 1\n\nfirst 2", Partial, false},
+		"both cut short": {scripted{Pages: text(1, 2), Faults: []Fault{{2, "cut"}}}, scripted{Pages: text(1, 2)}, "first 1\n\nfirst 2", Partial, false},
 		"only second has it": {
 			scripted{Pages: text(1), Faults: []Fault{{2, "bad"}}}, scripted{Pages: second.Pages, Faults: []Fault{{2, "doubt"}}}, "first 1\n\nsecond 2", Partial, true,
 		},

@@ -59,7 +59,6 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 		}
 		if err != nil {
 			doc.fault(i+1, "%v", err)
-			continue
 		}
 		doc.AddPage(i+1, text)
 	}

@@ -146,7 +146,7 @@ func TestMemoryIsLimited(t *testing.T) {
 	hostile := filepath.Join("..", "testdata", "hostile")
 	for _, name := range []string{"bomb-string-3gb.pdf", "bomb-operators-1gb.pdf", "xobject-loop.pdf"} {
 		before := rss(t)
-		docs := walk(t, hostile, ingest.Options{Readers: only(p), Include: []string{name}, Timeout: 30 * time.Second})
+		docs := walk(t, hostile, ingest.Options{Readers: only(p), Include: []string{name}, Timeout: 5 * time.Minute})
 		assert.Equal(t, ingest.Malformed, docs[name].Outcome, name)
 		assert.Less(t, rss(t)-before, int64(300<<20), name)
 		docs = walk(t, hostile, ingest.Options{Readers: only(p), Include: []string{"quote-operators.pdf"}})

@@ -101,10 +101,16 @@ func (m *cmap) readSpaces(l *lexer) {
 }
 
 func (m *cmap) readChars(l *lexer) {
-	for {
-		code, _, ok := l.code()
+	mixed := slices.ContainsFunc(m.spaces, func(sp codespace) bool { return sp.bytes != m.spaces[0].bytes })
+	for size := 0; ; {
+		code, n, ok := l.code()
 		if !ok {
 			return
+		}
+		if size == 0 {
+			size = n
+		} else if n > size && !mixed {
+			continue // a text whose code is lost: the next one is a code again
 		}
 		start := l.pos
 		switch t := l.next(); t.kind {
@@ -173,6 +179,8 @@ func (m *cmap) readCIDs(l *lexer, isRange bool) {
 		}
 	}
 }
+
+func (m *cmap) isEmpty() bool { return m == nil || len(m.chars)+len(m.ranges) == 0 }
 
 // lookup returns the text of a code, if the map has one a reader can use.
 func (m *cmap) lookup(code uint32) (string, bool) {

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"strings"
+	"sync"
 
 	parser "github.com/ledongthuc/pdf"
 	"golang.org/x/text/encoding"
@@ -21,6 +22,7 @@ type compositeFont struct {
 	widths    map[uint32]float64
 	width     float64
 	downwards bool
+	own       func(cid uint32) string // the text of a glyph by the font's own file
 	cache     map[uint32]glyph
 }
 
@@ -49,7 +51,24 @@ func (f *File) loadComposite(v parser.Value, toUnicode *cmap) font {
 		c.width = dw.Float64() / 1000
 	}
 	c.widths = cidWidths(descendant.Key("W"))
+	own := sync.OnceValue(func() func(uint32) string { return f.cidTexts(descendant) })
+	c.own = func(cid uint32) string { return own()(cid) }
 	return c
+}
+
+// cidTexts reads the file of a composite font and its map from CIDs to glyphs.
+func (f *File) cidTexts(descendant parser.Value) func(cid uint32) string {
+	p := safely(func() program { return f.program(descendant.Key("FontDescriptor")) })
+	var glyphs bytesOf
+	if s := f.streamOf(safely(func() parser.Value { return descendant.Key("CIDToGIDMap") })); s != nil {
+		glyphs, _ = f.decode(s)
+	}
+	return func(cid uint32) string {
+		if glyphs != nil {
+			cid = uint32(glyphs.u16(2 * int(cid)))
+		}
+		return p.texts[cid]
+	}
 }
 
 // cidWidths reads "c [w1 w2 …]" and "first last w".
@@ -121,6 +140,8 @@ func (c *compositeFont) load(code uint32, raw []byte) glyph {
 		g.text = c.unicode.decode(raw)
 	case c.latin && known && cid >= 1 && cid <= 95:
 		g.text = string(rune(cid + 31))
+	case known:
+		g.text = c.own(cid)
 	}
 	if g.text == "" {
 		g.text = unknown

@@ -82,7 +82,7 @@ func fallbackFont() font {
 
 func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
 	var s simpleFont
-	chars := f.charset(v)
+	chars := f.charset(v, toUnicode.isEmpty())
 	width := f.simpleWidths(v)
 	for code := range s {
 		t, ok := toUnicode.lookup(uint32(code))
@@ -98,15 +98,16 @@ func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
 	return &s
 }
 
-// charset applies /Encoding and its /Differences over what the font implies.
-func (f *File) charset(v parser.Value) charset {
+// charset applies /Encoding and its /Differences over what the font implies. To
+// unpack the font's own file is worth it only where nothing else tells.
+func (f *File) charset(v parser.Value, unpack bool) charset {
 	enc := v.Key("Encoding")
 	if chars, ok := namedCharset(enc.Name()); ok {
 		return chars
 	}
 	chars, ok := namedCharset(enc.Key("BaseEncoding").Name())
 	if !ok {
-		chars = f.implied(v)
+		chars = f.implied(v, unpack)
 	}
 	if enc.Kind() != parser.Dict {
 		return chars
@@ -148,7 +149,7 @@ func looksNumbered(n string) bool {
 }
 
 // implied is the charset of a font that names none.
-func (f *File) implied(v parser.Value) charset {
+func (f *File) implied(v parser.Value, unpack bool) charset {
 	base := v.Key("BaseFont").Name()
 	switch {
 	case strings.HasSuffix(base, "ZapfDingbats"):
@@ -171,6 +172,14 @@ func (f *File) implied(v parser.Value) charset {
 	for code, t := range winAnsi() {
 		if chars[code] == "" {
 			chars[code] = t
+		}
+	}
+	if unpack {
+		p := f.program(desc)
+		for code := range chars {
+			if t := p.text(uint32(code)); t != "" {
+				chars[code] = t
+			}
 		}
 	}
 	return chars

@@ -2,17 +2,26 @@ package pdf
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	parser "github.com/ledongthuc/pdf"
+)
+
+// A page's glyphs are many, and its content tells about how many.
+const (
+	bytesPerGlyph = 4
+	usualGlyphs   = 1 << 12
 )
 
 // Text returns the text of page i, counted from 0, in reading order: lines end
 // with "\n", paragraphs and blocks with a blank line, and cells of a table row
 // are set apart by tabs. Characters that the fonts do not tell are U+FFFD.
 //
-// A page over one of the limits, or cut short by ctx, is an error and no text.
+// A page over one of the limits, or cut short by ctx, is an error and no text;
+// one with damaged content is an error and the text that is left.
 func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	defer func() {
 		switch x := recover().(type) {
@@ -30,11 +39,12 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if page.value.IsNull() {
 		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
 	}
-	in := &interpreter{ctx: ctx, file: f, glyphs: f.glyphs[:0], running: map[*stream]bool{}}
-	defer func() { f.glyphs = in.glyphs[:0] }() // the next page needs about as many
+	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}}
 	content, err := in.pageContent(page.value)
-	if err != nil && len(content) == 0 {
-		return "", fmt.Errorf("%w: content: %v", ErrMalformed, err)
+	in.glyphs = slices.Grow(f.glyphs[:0], min(len(content)/bytesPerGlyph, usualGlyphs))
+	defer func() { f.glyphs = in.glyphs[:0] }() // the next page needs about as many
+	if err != nil {
+		err = fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}
 	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit)
 	in.spans = nil
@@ -42,7 +52,7 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if box, ok := pageBox(page); ok {
 		in.glyphs = box.clip(in.glyphs)
 	}
-	return layout(in.glyphs), nil
+	return layout(in.glyphs), err
 }
 
 // pageContent joins the content streams of a page. They are one program, but a
@@ -53,24 +63,31 @@ func (in *interpreter) pageContent(page parser.Value) (content []byte, err error
 		if s := in.file.streamOf(v); s != nil {
 			return in.decode(s)
 		}
-		return nil, nil // an empty page
+		if slices.Contains(page.Keys(), "Contents") {
+			err = errNoContent
+		}
+		return nil, err // else an empty page
 	}
+	found := 0
 	for i := range v.Len() {
 		s := in.file.streamOf(safely(func() parser.Value { return v.Index(i) }))
 		if s == nil {
 			continue
 		}
+		found++
 		part, partErr := in.decode(s)
 		if partErr != nil && err == nil {
 			err = partErr
 		}
 		content = append(append(content, part...), '\n')
 	}
-	if len(content) == v.Len() && err != nil {
-		content = nil
+	if found == 0 && v.Len() > 0 {
+		err = errNoContent
 	}
 	return content, err
 }
+
+var errNoContent = errors.New("the stream that the page names is missing")
 
 // box is the visible part of a page.
 type box struct{ left, bottom, right, top float64 }

@@ -129,6 +129,12 @@ func (b *browser) wait(condition string) {
 	require.Equal(b.t, true, b.eval(script))
 }
 
+// clickAfter clicks as soon as the condition holds, in the page itself: by the time that a test knows, an answer is over.
+func (b *browser) clickAfter(id, condition string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf(`(%s) && (document.getElementById(%q).click(), true)`, condition, id))
+}
+
 // ask types a question and presses Enter.
 func (b *browser) ask(question string) {
 	b.t.Helper()
@@ -185,16 +191,14 @@ func TestChatPage(t *testing.T) {
 
 	// The second turn has the first; Stop keeps what has come.
 	b.ask("go on")
-	b.wait(`[...document.querySelectorAll(".turn.assistant")].length === 2 && document.querySelectorAll(".turn.assistant")[1].textContent !== ""`)
-	b.eval(`document.getElementById("stop").click(); 1`)
+	b.clickAfter("stop", `document.querySelectorAll(".turn.assistant").length === 2 && document.querySelectorAll(".turn.assistant")[1].textContent !== ""`)
 	b.wait(`!document.getElementById("send").disabled`)
 	assert.Regexp(t, `^stopped after \d+ tokens$`, b.texts("#speed"))
 	assert.Contains(t, b.eval(`sent[1]`).(string), `"role":"assistant"`)
 
 	// New while an answer runs: nothing of it comes into the next conversation.
 	b.ask("and on")
-	b.wait(`[...document.querySelectorAll(".turn.assistant")].length === 3 && document.querySelectorAll(".turn.assistant")[2].textContent !== ""`)
-	b.eval(`document.getElementById("clear").click(); 1`)
+	b.clickAfter("clear", `document.querySelectorAll(".turn.assistant").length === 3 && document.querySelectorAll(".turn.assistant")[2].textContent !== ""`)
 	assert.Empty(t, b.texts(".turn"))
 	b.wait(`!document.getElementById("send").disabled`)
 	assert.Equal(t, true, b.eval(`turns.length === 0`))

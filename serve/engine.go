@@ -19,6 +19,7 @@ import (
 	"github.com/docent-ml/docent/internal/hub"
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/cpu"
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
@@ -117,6 +118,9 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	if m.Tokenizer == nil {
 		m.Close()
 		return nil, fmt.Errorf("serve: load %s: %w: the folder has no tokenizer.json", ref, ErrBadModel)
+	}
+	if own != nil {
+		log.Info("computing with docent's own code for CPUs", "model", ref, "int8", o.Precision == "int8", "vector_code", cpu.Fast())
 	}
 	slots, programs, err := o.slots(m, own)
 	if err != nil {

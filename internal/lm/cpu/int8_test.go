@@ -13,8 +13,8 @@ import (
 )
 
 // TestInt8 compares logits of weights rounded to 8 bits with those of the same weights unrounded, for every family. A weight
-// is off by at most 1/254 of the largest of its block. These models are random and narrow, so little averages out: their logits are off by up to
-// 4 % of the largest.
+// is off by at most 1/254 of the largest of its block. These models are random and narrow, so little averages out: their
+// logits are off by up to 4 % of the largest.
 func TestInt8(t *testing.T) {
 	for _, dir := range golden.Tiny(t) {
 		ids, shape := golden.Ints(t, dir, "logits.safetensors", "input_ids")

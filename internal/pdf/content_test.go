@@ -103,7 +103,7 @@ func TestFormDrawnOftenCostsOften(t *testing.T) {
 	start := time.Now()
 	_, err = f.Text(context.Background(), 0)
 	assert.ErrorContains(t, err, "operators")
-	assert.Less(t, time.Since(start), 10*time.Second)
+	assert.Less(t, time.Since(start), time.Minute)
 }
 
 func TestContextEndsAPage(t *testing.T) {

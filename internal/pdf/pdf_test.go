@@ -44,7 +44,7 @@ func TestDamagedFilesAreRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			assert.Equal(t, "Hello", textOf(t, []byte(data)))
-			assert.Less(t, time.Since(start), 5*time.Second)
+			assert.Less(t, time.Since(start), time.Minute)
 		})
 	}
 }

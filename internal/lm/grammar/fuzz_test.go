@@ -25,7 +25,7 @@ func FuzzSchema(f *testing.F) {
 		}
 		start := time.Now()
 		g, err := JSONSchema(schema)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Fatalf("compiling took %s", took)
 		}
 		if err != nil {

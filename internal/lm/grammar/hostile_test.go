@@ -36,12 +36,12 @@ func TestHostile(t *testing.T) {
 	} {
 		start := time.Now()
 		g, err := JSONSchema([]byte(c.schema))
-		assert.Less(t, time.Since(start), 10*time.Second, c.name)
+		assert.Less(t, time.Since(start), time.Minute, c.name)
 		if c.refused {
 			assert.ErrorIs(t, err, ErrSchema, c.name)
 		} else if assert.NoError(t, err, c.name) {
 			g.Start(v).Mask(make([]uint64, v.Words()))
-			assert.Less(t, time.Since(start), 10*time.Second, c.name)
+			assert.Less(t, time.Since(start), time.Minute, c.name)
 		}
 		t.Log(c.name, time.Since(start), err)
 	}

@@ -274,7 +274,7 @@ func TestRedirectDowngrade(t *testing.T) {
 	_, err = c.Snapshot(t.Context(), testRepo, "main", nil)
 	require.ErrorIs(t, err, ErrUnavailable)
 	assert.ErrorContains(t, err, "certificate")
-	assert.Less(t, time.Since(start), 20*time.Second)
+	assert.Less(t, time.Since(start), 8*time.Second)
 }
 
 // The caller's client makes the requests; its redirect policy stays out of it.

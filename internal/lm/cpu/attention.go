@@ -27,11 +27,8 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	group, dim := m.Heads/m.KVHeads, m.HeadDim
 	n := (sp.to - sp.from) * group
 	last := sp.position + sp.to - sp.from - 1
-	first := 0 // key that any of the queries sees
-	if window := m.layers[i].window; window > 0 {
-		first = max(0, sp.position-window+1)
-	}
-	from, to := first/pagePositions, last/pagePositions+1 // pages
+	l := &m.layers[i]
+	from, to := l.first(sp.position)/pagePositions, last/pagePositions+1 // pages
 
 	s.queries.resize(n, dim)
 	s.scores.resize(n, (to-from)*pagePositions)
@@ -47,11 +44,7 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	}
 	for k := range n {
 		position := sp.position + k/group
-		seen := 0
-		if window := m.layers[i].window; window > 0 {
-			seen = max(0, position-window+1)
-		}
-		softmax(s.scores.row(k), seen-from*pagePositions, position+1-from*pagePositions)
+		softmax(s.scores.row(k), l.first(position)-from*pagePositions, position+1-from*pagePositions)
 	}
 	for r := sp.from; r < sp.to; r++ {
 		clear(w.attended.row(r)[head*group*dim:][:group*dim])

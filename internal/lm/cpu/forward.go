@@ -115,7 +115,7 @@ func (w *work) residual(r int, scale, next []float32) {
 // place norms, rotates and scales the heads of row r.
 func (w *work) place(l *layer, r int) {
 	cos, sin := w.cos.row(r), w.sin.row(r)
-	if l.local {
+	if l.window > 0 && w.LocalRope != w.Rope {
 		cos, sin = w.localCos.row(r), w.localSin.row(r)
 	}
 	q, k := w.q.row(r), w.k.row(r)
@@ -150,7 +150,9 @@ func (w *work) angles(spans []span) {
 				}
 			}
 			turn(w.cos.row(r), w.sin.row(r), w.full)
-			turn(w.localCos.row(r), w.localSin.row(r), w.local)
+			if w.LocalRope != w.Rope {
+				turn(w.localCos.row(r), w.localSin.row(r), w.local)
+			}
 		}
 	}
 }

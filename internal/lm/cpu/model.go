@@ -52,12 +52,19 @@ type model struct {
 
 type layer struct {
 	window           int
-	local            bool // rotates by model.local
 	before, after    []float32
 	q, k, v, o       *matrix
 	qNorm, kNorm     []float32 // nil without
 	gate, up, down   *matrix
 	preMLP, afterMLP []float32 // of models with further norms
+}
+
+// first is the first position that a query of the layer at a position sees.
+func (l *layer) first(position int) int {
+	if l.window == 0 {
+		return 0
+	}
+	return max(0, position-l.window+1)
 }
 
 func newModel(c lm.Config, w *Weights) *model {
@@ -76,7 +83,7 @@ func newModel(c lm.Config, w *Weights) *model {
 			return x
 		}
 		l := layer{
-			window: c.Windows[i], local: c.Windows[i] > 0, before: w.norm(c, path+".input_layernorm.weight"),
+			window: c.Windows[i], before: w.norm(c, path+".input_layernorm.weight"),
 			o: linear("self_attn.o_proj"), down: linear("mlp.down_proj"),
 		}
 		if c.Fused {

@@ -11,7 +11,6 @@
 package cpu
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 
@@ -90,9 +89,7 @@ func (p *prompt) Close() {}
 func (p *prompt) Prefill() ([]float32, error) {
 	s, q := p.s, p.q
 	n := min(len(p.ids)-q.length, largePiece)
-	q.reserve(s.work.shape, n)
-	s.work.forward(p.ids[q.length:q.length+n], []span{{q, 0, n, q.length}})
-	q.length += n
+	s.extend(q, p.ids[q.length:q.length+n])
 	if q.length < len(p.ids) {
 		return nil, nil
 	}
@@ -101,6 +98,13 @@ func (p *prompt) Prefill() ([]float32, error) {
 	last := s.work.h.slice(n-1, n)
 	s.work.logits(&last, logits)
 	return logits, nil
+}
+
+// extend computes the next tokens of one sequence.
+func (s *Slots) extend(q *sequence, ids []int32) {
+	q.reserve(s.work.shape, len(ids))
+	s.work.forward(ids, []span{{q, 0, len(ids), q.length}})
+	q.length += len(ids)
 }
 
 // Admit implements infer.Slots.
@@ -154,9 +158,7 @@ func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
 	q := &sequence{}
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
-		q.reserve(s.work.shape, len(piece))
-		s.work.forward(piece, []span{{q, 0, len(piece), q.length}})
-		q.length += len(piece)
+		s.extend(q, piece)
 		for i := range piece {
 			out = append(out, slices.Clone(s.work.h.row(i)))
 		}
@@ -167,8 +169,8 @@ func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
 // Logits implements infer.Slots.
 func (s *Slots) Logits(hidden [][]float32) ([][]float32, error) {
 	n, vocab := s.work.HiddenSize, s.work.VocabSize
-	if len(hidden) == 0 || len(hidden) > infer.ScorePiece || len(hidden[0]) != n {
-		return nil, fmt.Errorf("%d hidden states: must be 1 to %d, of %d numbers", len(hidden), infer.ScorePiece, n)
+	if err := infer.CheckHidden(hidden, n); err != nil {
+		return nil, err
 	}
 	s.work.h.resize(len(hidden), n)
 	for i, row := range hidden {

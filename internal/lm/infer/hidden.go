@@ -1,8 +1,6 @@
 package infer
 
 import (
-	"fmt"
-
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -80,8 +78,8 @@ func (s *Graphs) Logits(hidden [][]float32) ([][]float32, error) {
 		return nil, err
 	}
 	n := s.config.HiddenSize
-	if len(hidden) == 0 || len(hidden) > ScorePiece || len(hidden[0]) != n {
-		return nil, fmt.Errorf("%d hidden states: must be 1 to %d, of %d numbers", len(hidden), ScorePiece, n)
+	if err := CheckHidden(hidden, n); err != nil {
+		return nil, err
 	}
 	flat := make([]float32, ScorePiece*n)
 	for i, row := range hidden {

@@ -96,6 +96,14 @@ func CheckText(ids []int32, context int) error {
 	return nil
 }
 
+// CheckHidden refuses what Logits does not take: hidden states of another width, none, or too many.
+func CheckHidden(hidden [][]float32, width int) error {
+	if len(hidden) == 0 || len(hidden) > ScorePiece || len(hidden[0]) != width {
+		return fmt.Errorf("%d hidden states: must be 1 to %d, of %d numbers", len(hidden), ScorePiece, width)
+	}
+	return nil
+}
+
 // CheckStep refuses tokens that are not one for each taken slot.
 func CheckStep(taken func(slot int) bool, slots int, next map[int]int32) error {
 	for slot := range slots {

@@ -12,13 +12,13 @@ func dotFloats(w []float32, stride int, x, z []float32, y, t *[rowTile]float32) 
 	plainFloat(w, stride, z, t)
 }
 
-func dotInt8(w []int8, d []float32, x []int16, scale float32, y *[rowTile]float32) {
-	plainInt8(w, d, x, scale, y)
+func dotInt8(w []int8, d []float32, x []int16, scale *float32, y *[rowTile]float32) {
+	plainInt8(w, d, x, *scale, y)
 }
 
-func dotInt8s(w []int8, d []float32, x, z []int16, xScale, zScale float32, y, t *[rowTile]float32) {
-	plainInt8(w, d, x, xScale, y)
-	plainInt8(w, d, z, zScale, t)
+func dotInt8s(w []int8, d []float32, x, z []int16, xScale, zScale *float32, y, t *[rowTile]float32) {
+	plainInt8(w, d, x, *xScale, y)
+	plainInt8(w, d, z, *zScale, t)
 }
 
 func exp(x []float32, top float32) float32          { return plainExp(x, top) }

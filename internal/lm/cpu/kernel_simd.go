@@ -68,6 +68,7 @@ func dotFloat(w []float32, stride int, x []float32, y *[rowTile]float32) {
 		d = loadFloat(u3, 32).MulAdd(x1, loadFloat(u3, 0).MulAdd(x0, d))
 	}
 	sums(a, b, c, d, 1, y)
+	archsimd.ClearAVXUpperBits()
 }
 
 // dotFloats is dotFloat for two vectors, x and z.
@@ -105,12 +106,13 @@ func dotFloats(w []float32, stride int, x, z []float32, y, t *[rowTile]float32) 
 	}
 	sums(a, b, c, d, 1, y)
 	sums(e, f, g, h, 1, t)
+	archsimd.ClearAVXUpperBits()
 }
 
 // dotInt8 is dotFloat for weights of 8 bits and x of 16, whose scale is given, in the layout of plainInt8.
-func dotInt8(w []int8, d []float32, x []int16, scale float32, y *[rowTile]float32) {
+func dotInt8(w []int8, d []float32, x []int16, scale *float32, y *[rowTile]float32) {
 	if !fast {
-		plainInt8(w, d, x, scale, y)
+		plainInt8(w, d, x, *scale, y)
 		return
 	}
 	_, _ = w[rowTile*len(x)-1], d[rowTile*len(x)/block-1]
@@ -124,14 +126,15 @@ func dotInt8(w []int8, d []float32, x []int16, scale float32, y *[rowTile]float3
 		c = loadInt8(u, 64).DotProductPairs(p).Add(loadInt8(u, 80).DotProductPairs(q)).ConvertToFloat32().MulAdd(loadScale(s, 8), c)
 		e = loadInt8(u, 96).DotProductPairs(p).Add(loadInt8(u, 112).DotProductPairs(q)).ConvertToFloat32().MulAdd(loadScale(s, 12), e)
 	}
-	sums(a, b, c, e, scale, y)
+	sums(a, b, c, e, *scale, y)
+	archsimd.ClearAVXUpperBits()
 }
 
 // dotInt8s is dotInt8 for two vectors, x and z.
-func dotInt8s(w []int8, d []float32, x, z []int16, xScale, zScale float32, y, t *[rowTile]float32) {
+func dotInt8s(w []int8, d []float32, x, z []int16, xScale, zScale *float32, y, t *[rowTile]float32) {
 	if !fast {
-		plainInt8(w, d, x, xScale, y)
-		plainInt8(w, d, z, zScale, t)
+		plainInt8(w, d, x, *xScale, y)
+		plainInt8(w, d, z, *zScale, t)
 		return
 	}
 	_, _, _ = w[rowTile*len(x)-1], d[rowTile*len(x)/block-1], z[len(x)-1]
@@ -153,8 +156,9 @@ func dotInt8s(w []int8, d []float32, x, z []int16, xScale, zScale float32, y, t 
 		e = l.DotProductPairs(p).Add(h.DotProductPairs(q)).ConvertToFloat32().MulAdd(k, e)
 		e1 = l.DotProductPairs(p1).Add(h.DotProductPairs(q1)).ConvertToFloat32().MulAdd(k, e1)
 	}
-	sums(a, b, c, e, xScale, y)
-	sums(a1, b1, c1, e1, zScale, t)
+	sums(a, b, c, e, *xScale, y)
+	sums(a1, b1, c1, e1, *zScale, t)
+	archsimd.ClearAVXUpperBits()
 }
 
 // expVector is exp(x) to two units in the last place for x ≤ 0, and 0 below -87: x = n·ln 2 + r, with a polynomial for exp(r).

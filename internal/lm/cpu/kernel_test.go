@@ -40,10 +40,11 @@ func TestKernels(t *testing.T) {
 		i, j := make([]int16, n), make([]int16, n)
 		round(i, x, 32767/largest(x))
 		round(j, z, 32767/largest(z))
-		plainInt8(q, d, i, 2, &want)
-		plainInt8(q, d, j, 3, &want2)
-		dotInt8s(q, d, i, j, 2, 3, &got, &got2)
-		dotInt8(q, d, i, 2, &alone)
+		two, three := float32(2), float32(3)
+		plainInt8(q, d, i, two, &want)
+		plainInt8(q, d, j, three, &want2)
+		dotInt8s(q, d, i, j, &two, &three, &got, &got2)
+		dotInt8(q, d, i, &two, &alone)
 		assert.InEpsilonSlice(t, want[:], got[:], 1e-3)
 		assert.InEpsilonSlice(t, want2[:], got2[:], 1e-3)
 		assert.Equal(t, got, alone)
@@ -84,6 +85,7 @@ func BenchmarkKernels(b *testing.B) {
 	w, x, z := randomFloats(r, rowTile*n), randomFloats(r, n), randomFloats(r, n)
 	q, d := make([]int8, rowTile*n), make([]float32, rowTile*n/block)
 	i, j := make([]int16, n), make([]int16, n)
+	scale := float32(1)
 	var y, t [rowTile]float32
 	for _, k := range []struct {
 		name    string
@@ -92,8 +94,8 @@ func BenchmarkKernels(b *testing.B) {
 	}{
 		{"f32", 1, func() { dotFloat(w, n, x, &y) }},
 		{"f32", 2, func() { dotFloats(w, n, x, z, &y, &t) }},
-		{"int8", 1, func() { dotInt8(q, d, i, 1, &y) }},
-		{"int8", 2, func() { dotInt8s(q, d, i, j, 1, 1, &y, &t) }},
+		{"int8", 1, func() { dotInt8(q, d, i, &scale, &y) }},
+		{"int8", 2, func() { dotInt8s(q, d, i, j, &scale, &scale, &y, &t) }},
 	} {
 		b.Run(fmt.Sprintf("%s/vectors=%d", k.name, k.vectors), func(b *testing.B) {
 			for b.Loop() {

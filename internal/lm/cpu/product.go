@@ -71,7 +71,7 @@ func (p product) tile(x *vectors, width, from, to, o int) {
 			dotFloats(m.floats[o*m.stride:], m.stride, x.floats[at:at+width], x.floats[at+x.stride:at+x.stride+width], y, z)
 		} else {
 			w, d := m.tileInts(o)
-			dotInt8s(w, d, x.ints[at:at+width], x.ints[at+x.stride:at+x.stride+width], x.scales[i], x.scales[i+1], y, z)
+			dotInt8s(w, d, x.ints[at:at+width], x.ints[at+x.stride:at+x.stride+width], &x.scales[i], &x.scales[i+1], y, z)
 		}
 	}
 	if i < to {
@@ -85,7 +85,7 @@ func (p product) one(x *vectors, width, i, o int, y *[rowTile]float32) {
 		dotFloat(m.floats[o*m.stride:], m.stride, x.floats[at:at+width], y)
 	} else {
 		w, d := m.tileInts(o)
-		dotInt8(w, d, x.ints[at:at+width], x.scales[i], y)
+		dotInt8(w, d, x.ints[at:at+width], &x.scales[i], y)
 	}
 }
 

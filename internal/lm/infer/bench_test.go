@@ -81,6 +81,7 @@ func BenchmarkDecode(b *testing.B) {
 				b.ResetTimer()
 				for range b.N {
 					step()
+					golden.Turn(size.streams)
 				}
 				b.ReportMetric(float64(b.N*size.streams)/b.Elapsed().Seconds(), "tok/s")
 			})
@@ -104,6 +105,7 @@ func BenchmarkPrefill(b *testing.B) {
 		b.ResetTimer()
 		for range b.N {
 			run()
+			golden.Turn(len(prompt))
 		}
 		b.ReportMetric(float64(b.N*len(prompt))/b.Elapsed().Seconds(), "tok/s")
 	})

@@ -306,7 +306,7 @@ func (s *Fake) runsUpdate(in request) (any, error) {
 	return map[string]any{"run_info": r.info()["info"]}, nil
 }
 
-var keyForm = regexp.MustCompile(`^[\pL\pN\pM_\-./: ]{1,250}$`)
+var keyForm = regexp.MustCompile(`^[\pL\pN_\-./: ]{1,250}$`)
 
 func checkKey(key string) error {
 	if !keyForm.MatchString(key) || path.Clean(key) != key || strings.HasPrefix(key, "/") || strings.HasPrefix(key, "..") {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -266,13 +268,19 @@ func TestUploadOnce(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	_, url := fake(t)
+	requireLimits(t, url)
+}
+
+// requireLimits logs what MLflow would refuse, or cut without a word.
+func requireLimits(t *testing.T, url string) {
 	log, said := capture()
 	c := hasten(newClient(t, Options{URL: url, Logger: log}))
-	run, err := c.StartRun(t.Context(), "e", "", nil)
+	run, err := c.StartRun(t.Context(), "limits", "", nil)
 	require.NoError(t, err)
 	long := strings.Repeat("ß", 6001)
 	require.NoError(t, run.LogParams(t.Context(), map[string]string{"targets[0]": "q", "targets(0)": "k", "long": long, "a//b": "1", "../x": "2"}))
 	require.NoError(t, run.LogParams(t.Context(), map[string]string{"long": long}), "again")
+	require.NoError(t, run.SetTags(t.Context(), map[string]string{"cut": strings.Repeat("ß", 8001)}))
 	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"50%": 1, strings.Repeat("k", 300): 2}))
 	digest := strings.Repeat("0123456789abcdef", 4)
 	require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "rows", Digest: digest, Source: "s", Context: "training"}))
@@ -282,6 +290,7 @@ func TestLimits(t *testing.T) {
 	require.Len(t, info.Params, 5, "two keys never become one: %v", sortedKeys(info.Params))
 	assert.Equal(t, "k", info.Params["targets_0_"])
 	assert.Equal(t, strings.Repeat("ß", 6000), info.Params["long"])
+	assert.Equal(t, strings.Repeat("ß", 8000), info.Tags["cut"])
 	assert.Contains(t, info.Metrics, "50_")
 	assert.Len(t, info.Metrics, 2)
 	assert.Equal(t, digest, info.Inputs[0].Digest, "whole, though MLflow cuts it")
@@ -290,10 +299,47 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestAnyKey(t *testing.T) {
+	_, url := fake(t)
+	requireAnyKey(t, url)
+}
+
+// requireAnyKey logs under keys that have to be changed, and many long values at once.
+func requireAnyKey(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "keys", "", nil)
+	require.NoError(t, err)
+	k := strings.Repeat("k", 249)
+	keys := []string{"e\u0301", "हिन्दी", "คู่มือ", k + "/x", k[:248] + "/.x", k + "ab", k + "ac", "/", ".", "..", "a/", "./a", "a/..", "a\u00a0b", "½", "Ⅷ", "\U0001F393", "٣"}
+	params, metrics := map[string]string{}, map[string]float64{}
+	for i, key := range keys {
+		params[key], metrics[key] = key, float64(i)
+	}
+	for i := range 200 { // more than fits into one request
+		params[fmt.Sprint("long", i)] = strings.Repeat("<", 6000)
+	}
+	require.NoError(t, run.LogParams(t.Context(), params))
+	require.NoError(t, run.SetTags(t.Context(), params))
+	require.NoError(t, run.LogMetrics(t.Context(), 1, metrics))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	info, err := c.GetRun(t.Context(), run.ID())
+	require.NoError(t, err)
+	require.Len(t, info.Params, len(params))
+	require.Len(t, info.Metrics, len(metrics))
+	values := map[string]bool{}
+	for _, v := range info.Params {
+		values[v] = true
+	}
+	for _, key := range keys {
+		assert.True(t, values[key], key)
+	}
+}
+
 func TestSanitize(t *testing.T) {
 	for key, want := range map[string]string{
 		"train/loss": "train/loss", "a[0]": "a_0_", "größe 模型:x": "größe 模型:x", "/abs": "abs", "a//b": "a/b", "a/../b": "a/_/b", "..": "_", "a/./b": "a/_/b",
-		"x/": "x", "%": "_", "...": "_", "///": "_", "e\u0301": "e\u0301",
+		"x/": "x", "%": "_", "...": "_", "///": "_", "e\u0301": "e_", "हिन्दी": "ह_न_द_",
+		strings.Repeat("k", 249) + "/x": strings.Repeat("k", 249), strings.Repeat("k", 248) + "/.x": strings.Repeat("k", 248) + "/_",
 	} {
 		assert.Equal(t, want, sanitize(key), "%q", key)
 	}
@@ -304,6 +350,7 @@ func FuzzSanitize(f *testing.F) {
 	for _, s := range []string{"a", "a//b", "../..", "ü%[]", " . / ."} {
 		f.Add(s)
 	}
+	f.Add(strings.Repeat("k", 249) + "/x")
 	f.Fuzz(func(t *testing.T, key string) {
 		s := sanitize(key)
 		require.NotEmpty(t, s)
@@ -312,6 +359,7 @@ func FuzzSanitize(f *testing.F) {
 		require.NotContains(t, s, "..")
 		require.NotContains(t, s, "//")
 		require.False(t, strings.HasPrefix(s, "/"))
+		require.Equal(t, path.Clean(s), s)
 	})
 }
 

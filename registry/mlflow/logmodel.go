@@ -88,7 +88,7 @@ func (r *run) addOutput(ctx context.Context, output wireOutput) error {
 		Run    string       `json:"run_id"`
 		Models []wireOutput `json:"models"`
 	}{r.id, []wireOutput{output}}
-	_, err := r.c.create(ctx, func() error {
+	_, err := r.c.create(ctx, false, func() error {
 		return r.c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/outputs", body: body}, nil)
 	}, func() (bool, error) {
 		w, err := r.c.readRun(ctx, r.id)
@@ -131,7 +131,7 @@ func (c *Client) createLoggedModel(ctx context.Context, w wireRun, name string) 
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
-	_, err := c.create(ctx, func() error {
+	_, err := c.create(ctx, false, func() error {
 		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models", body: body}, &out)
 	}, func() (bool, error) {
 		search := struct {

@@ -20,8 +20,9 @@ import (
 // manifestTag of a version is the SHA-256 of its manifest, which lies in the manifestDir of what it was made from.
 const manifestTag = "docent.manifest"
 
-// Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked
-// at first. A tag docent.publish_id of the caller's is kept; otherwise the version gets one.
+// Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked at
+// first. A version gets a tag docent.publish_id. The caller may give it one: then the version that has it already is
+// returned, so that who does not know whether an earlier call succeeded can repeat it.
 func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
 	v, err := c.register(ctx, name, src, tags)
 	return v, impl.Wrap("register", name, err)
@@ -53,7 +54,7 @@ func (c *Client) register(ctx context.Context, name string, src registry.Source,
 	if err := c.ensureModel(ctx, name); err != nil {
 		return none, err
 	}
-	v, err := c.createVersion(ctx, name, from, sent)
+	v, err := c.createVersion(ctx, name, from, sent, tags[publishID] != "")
 	if err != nil {
 		return none, err
 	}
@@ -137,7 +138,8 @@ func (c *Client) ensureModel(ctx context.Context, name string) error {
 	return err
 }
 
-func (c *Client) createVersion(ctx context.Context, name string, o origin, tags map[string]string) (wireVersion, error) {
+// createVersion makes a version. If it may have been made before, it is looked for first.
+func (c *Client) createVersion(ctx context.Context, name string, o origin, tags map[string]string, before bool) (wireVersion, error) {
 	body := struct {
 		Name    string `json:"name"`
 		Source  string `json:"source"`
@@ -149,7 +151,7 @@ func (c *Client) createVersion(ctx context.Context, name string, o origin, tags 
 		Version wireVersion `json:"model_version"`
 	}
 	filter := "name=" + quoted(name) + " and tags.`" + publishID + "`=" + quoted(tags[publishID])
-	doubt, err := c.create(ctx, func() error {
+	doubt, err := c.create(ctx, before, func() error {
 		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "model-versions/create", body: body}, &out)
 	}, func() (bool, error) {
 		found, _, err := c.searchVersions(ctx, filter, "")

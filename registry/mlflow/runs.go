@@ -95,7 +95,7 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 	var out struct {
 		Run wireRun `json:"run"`
 	}
-	_, err = c.create(ctx, func() error {
+	_, err = c.create(ctx, false, func() error {
 		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/create", body: body}, &out)
 	}, func() (bool, error) {
 		found, _, err := c.searchRuns(ctx, id, "tags.`"+publishID+"` = '"+unique+"'", 1, "")

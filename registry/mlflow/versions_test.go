@@ -197,6 +197,26 @@ func TestPythonVersions(t *testing.T) {
 	assert.Contains(t, said.String(), "only their sizes are verified")
 }
 
+// TestAskedAgain: who does not know whether a version was made asks again under the same id, and there is one.
+func TestAskedAgain(t *testing.T) {
+	_, url := fake(t)
+	requireOneVersion(t, url)
+}
+
+func requireOneVersion(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "again", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("x")}}))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	for _, id := range []string{"first", "first", "second", "first", "second"} {
+		v, err := c.Register(t.Context(), "again", registry.Source{RunID: run.ID(), Path: "model"}, map[string]string{publishID: id})
+		require.NoError(t, err)
+		assert.Equal(t, map[string]int{"first": 1, "second": 2}[id], v.Number)
+		assert.Equal(t, id, v.Tags[publishID])
+	}
+}
+
 // TestAlteredManifest: the manifest's name and the version's tag say what it must be.
 func TestAlteredManifest(t *testing.T) {
 	s, url := fake(t)

@@ -303,9 +303,7 @@ func now() int64 { return time.Now().UnixMilli() }
 
 func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
 	if s.NoProxy {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, `{"detail":"Endpoint disabled due to the mlflow server running with --no-serve-artifacts."}`)
+		notServed(w, r)
 		return
 	}
 	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, proxy), "/")
@@ -329,6 +327,20 @@ func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
 	default:
 		html(w, http.StatusMethodNotAllowed)
 	}
+}
+
+// notServed answers in the two ways of the real server.
+func notServed(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "{\"detail\":\"Artifact serving is disabled. Run `mlflow server` with `--serve-artifacts` to enable.\"}")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "Endpoint: "+r.URL.Path+" disabled due to the mlflow server running with `--no-serve-artifacts`. "+
+		"To enable artifacts server functionality, run `mlflow server` with `--serve-artifacts`")
 }
 
 type file struct {

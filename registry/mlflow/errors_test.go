@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -180,6 +181,28 @@ func TestSecretsAreNotTold(t *testing.T) {
 	}
 }
 
+// TestLongAnswersAreCut: of what a server says an error shows a part.
+func TestLongAnswersAreCut(t *testing.T) {
+	s, url := fake(t)
+	s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"`+strings.Repeat("wörter ", 5000)+`"}`, http.StatusBadRequest)
+		return true
+	}
+	err := newClient(t, Options{URL: url}).Ping(t.Context())
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "wörter")
+	assert.Less(t, len(err.Error()), 2*maxMessage)
+	assert.True(t, utf8.ValidString(err.Error()))
+}
+
+// TestIdleConnections are dropped before the server does, after 5 s: what is sent into its closing is lost.
+func TestIdleConnections(t *testing.T) {
+	c := newClient(t, Options{URL: "http://localhost"})
+	idle := c.http.Transport.(*http.Transport).IdleConnTimeout
+	assert.Positive(t, idle)
+	assert.Less(t, idle, 5*time.Second)
+}
+
 func TestDeletedExperiment(t *testing.T) {
 	s, url := fake(t)
 	c := hasten(newClient(t, Options{URL: url}))
@@ -224,6 +247,25 @@ func TestNoArtifactProxy(t *testing.T) {
 		require.ErrorIs(t, err, registry.ErrUnavailable)
 		assert.ErrorContains(t, err, mention)
 	}
+}
+
+// TestNoArtifactProxyAnyMore: the run is from a time when the server served artifacts. That is for good and told at once.
+func TestNoArtifactProxyAnyMore(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	s.NoProxy = true
+	began := time.Now()
+	for _, err := range []error{
+		run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {}}),
+		asRun(run).artifacts.put(t.Context(), "f", 0, nil),
+	} {
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, "start the server with --serve-artifacts")
+	}
+	assert.Less(t, time.Since(began), c.o.Patience/2)
+	require.NoError(t, run.End(t.Context(), registry.Failed))
 }
 
 func TestTreeAddresses(t *testing.T) {

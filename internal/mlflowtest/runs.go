@@ -146,10 +146,11 @@ func (s *Fake) endpoints() map[string]endpoint {
 		"GET metrics/get-history":     s.metricsHistory,
 		"GET artifacts/list":          s.artifactsList,
 
-		"POST logged-models":        s.loggedCreate,
-		"POST logged-models/search": s.loggedSearch,
-		"GET logged-models/*":       s.loggedGet,
-		"PATCH logged-models/*":     s.loggedUpdate,
+		"POST logged-models":                        s.loggedCreate,
+		"POST logged-models/search":                 s.loggedSearch,
+		"GET logged-models/*":                       s.loggedGet,
+		"PATCH logged-models/*":                     s.loggedUpdate,
+		"GET logged-models/*/artifacts/directories": s.loggedArtifacts,
 
 		"POST registered-models/create":        s.modelsCreate,
 		"GET registered-models/get":            s.modelsGet,
@@ -464,12 +465,16 @@ func (s *Fake) artifactsList(in request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := in.query.Get("path")
+	return s.listBelow(r.root(), in.query.Get("path")), nil
+}
+
+// listBelow lists a directory by paths relative to the root. s.mu is held.
+func (s *Fake) listBelow(root, dir string) listing {
 	s.mu.Unlock()
-	out := s.list(path.Join(r.root(), dir))
+	out := s.list(path.Join(root, dir))
 	s.mu.Lock()
 	for i := range out.Files {
 		out.Files[i].Path = path.Join(dir, out.Files[i].Path)
 	}
-	return out, nil
+	return out
 }

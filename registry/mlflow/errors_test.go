@@ -231,15 +231,21 @@ func TestNoArtifactProxy(t *testing.T) {
 	}
 	assert.Equal(t, []string{modelFailed}, s.Loggeds())
 	// What others have put there can be read through the server.
-	id := theirRun(t, c)
-	s.Locked(func() { s.Files()["0/"+id+"/artifacts/deep/f"] = []byte("hello") })
-	v, err := c.Resolve(t.Context(), registry.URI{RunID: id, Path: "deep"})
-	require.NoError(t, err)
-	dir := filepath.Join(t.TempDir(), "out")
-	require.NoError(t, c.Download(t.Context(), v, dir))
-	got, err := os.ReadFile(filepath.Join(dir, "f"))
-	require.NoError(t, err)
-	assert.Equal(t, "hello", string(got))
+	id, model := theirRun(t, c), theirModel(t, c)
+	s.Locked(func() {
+		for _, dir := range []string{"0/" + id + "/artifacts/deep", "0/models/" + model + "/artifacts/data/deep"} {
+			s.Files()[dir+"/f"] = []byte("hello")
+		}
+	})
+	for _, u := range []registry.URI{{RunID: id, Path: "deep"}, {ModelID: model}} {
+		v, err := c.Resolve(t.Context(), u)
+		require.NoError(t, err)
+		dir := filepath.Join(t.TempDir(), "out")
+		require.NoError(t, c.Download(t.Context(), v, dir))
+		got, err := os.ReadFile(filepath.Join(dir, map[bool]string{true: "f", false: "data/deep/f"}[u.RunID != ""]))
+		require.NoError(t, err)
+		assert.Equal(t, "hello", string(got))
+	}
 	require.NoError(t, run.End(t.Context(), registry.Finished))
 
 	for uri, mention := range map[string]string{"s3://bucket/1/x": "object store", "file:///srv/1": "--serve-artifacts", "/srv/1": "--serve-artifacts"} {

@@ -1,6 +1,8 @@
 package mlflow
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,11 +34,14 @@ var tokenizerFiles = []string{
 const tokenizerDir = "components/tokenizer"
 
 // complete adds MLmodel and what goes with it to the files of fsys, which src holds below prefix. A folder that has an
-// MLmodel is complete already.
+// MLmodel has the rest too.
 func (d description) complete(fsys fs.FS, src *source, prefix string) error {
-	if _, err := fs.Stat(fsys, mlmodelFile); err == nil {
+	text, err := fs.ReadFile(fsys, mlmodelFile)
+	if err == nil {
+		src.addBytes(path.Join(prefix, mlmodelFile), d.adopt(text))
 		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	var size int64
@@ -152,6 +157,33 @@ func (d description) mlmodel(flavors, signature string, size int64) string {
 	fmt.Fprintf(&b, "model_size_bytes: %d\nmodel_uuid: %s\nrun_id: %s\n%s", size, id, d.runID, signature)
 	fmt.Fprintf(&b, "utc_time_created: '%s'\n", d.created.UTC().Format("2006-01-02 15:04:05.000000"))
 	return b.String()
+}
+
+// adopt makes an MLmodel name this run and this logged model, which MLflow's readers look up: that of a copied version names
+// others, which may not be on this server. The rest of it stays.
+func (d description) adopt(mlmodel []byte) []byte {
+	own := map[string]string{"artifact_path": yamlString(d.artifactPath), "run_id": d.runID, "model_id": d.modelID, "model_uuid": cmp.Or(d.modelID, d.runID)}
+	var out bytes.Buffer
+	for line := range bytes.Lines(mlmodel) {
+		key, _, _ := strings.Cut(string(line), ":")
+		value, ours := own[key]
+		switch {
+		case !ours:
+			out.Write(line)
+		case value != "":
+			fmt.Fprintf(&out, "%s: %s\n", key, value)
+		}
+		delete(own, key)
+	}
+	if !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
+		out.WriteByte('\n')
+	}
+	for _, key := range sortedKeys(own) {
+		if own[key] != "" {
+			fmt.Fprintf(&out, "%s: %s\n", key, own[key])
+		}
+	}
+	return out.Bytes()
 }
 
 // yamlString quotes as JSON does, which YAML reads.

@@ -33,13 +33,13 @@ func (c *Client) register(ctx context.Context, name string, src registry.Source,
 	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
 		return none, err
 	}
-	from, err := c.from(ctx, src)
+	from, files, err := c.locate(ctx, src)
 	if err != nil {
 		return none, err
 	}
-	files, err := from.list(ctx)
-	if err != nil {
-		return none, err
+	if from.modelID != "" && from.path != "" {
+		return none, &registry.Error{Path: from.path, Err: fmt.Errorf("%w: a part of a logged model", registry.ErrInvalid),
+			Hint: "leave the path out: MLflow makes versions of whole logged models"}
 	}
 	if err := from.tree.verifySizes(ctx, files); err != nil {
 		return none, err
@@ -63,10 +63,30 @@ func (c *Client) register(ctx context.Context, name string, src registry.Source,
 
 // origin is what a version is made from.
 type origin struct {
-	tree    tree
-	path    string // within the tree
-	runID   string
-	modelID string
+	tree       tree
+	path       string // within the tree
+	runID      string
+	experiment string // of the run
+	modelID    string
+}
+
+// locate finds what a source names and lists its files, by their paths in its tree. As for MLflow's own client a path of a
+// run may also begin with the name of a logged model that the run made; what lies among the run's artifacts goes first.
+func (c *Client) locate(ctx context.Context, src registry.Source) (origin, []registry.File, error) {
+	o, err := c.from(ctx, src)
+	if err != nil {
+		return o, nil, err
+	}
+	files, err := o.list(ctx)
+	if o.modelID != "" || o.path == "" || !errors.Is(err, registry.ErrNotFound) {
+		return o, files, err
+	}
+	name, within, _ := strings.Cut(o.path, "/")
+	id, fault := c.loggedModelOf(ctx, o, name)
+	if id == "" {
+		return o, nil, cmp.Or(fault, err)
+	}
+	return c.locate(ctx, registry.Source{ModelID: id, Path: within})
 }
 
 // from finds the run or logged model of a source.
@@ -85,7 +105,7 @@ func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) 
 				Hint: "log the model again"}
 		}
 		o := origin{tree: c.tree(m.Info.ArtifactURI), path: src.Path, runID: m.Info.RunID, modelID: m.Info.ID}
-		o.tree.ours = mapOf(m.Info.Tags)[publishID] != ""
+		o.tree.model, o.tree.ours = m.Info.ID, mapOf(m.Info.Tags)[publishID] != ""
 		return o, nil
 	}
 	if err := (registry.URI{RunID: src.RunID, Path: src.Path}).Validate(); err != nil {
@@ -95,7 +115,7 @@ func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) 
 	if err != nil {
 		return origin{}, err
 	}
-	return origin{tree: c.runTree(r), path: src.Path, runID: r.Info.ID}, nil
+	return origin{tree: c.runTree(r), path: src.Path, runID: r.Info.ID, experiment: r.Info.Experiment}, nil
 }
 
 // list returns the files at the origin's path, by their paths in its tree.

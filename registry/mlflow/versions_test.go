@@ -167,7 +167,6 @@ func TestPythonVersions(t *testing.T) {
 	s.Locked(func() {
 		s.Files()["0/"+id+"/artifacts/model/MLmodel"] = []byte("flavors: {}")
 		s.Files()["0/"+id+"/artifacts/model/data/weights"] = []byte("weights")
-		s.Files()["7/elsewhere/f"] = []byte("f")
 	})
 	require.NoError(t, c.ensureModel(t.Context(), "theirs"))
 	for source, want := range map[string][]string{
@@ -197,6 +196,57 @@ func TestPythonVersions(t *testing.T) {
 	assert.Contains(t, said.String(), "only their sizes are verified")
 }
 
+// TestCopies: versions of versions, as MLflow's own client copies them.
+func TestCopies(t *testing.T) {
+	_, url := fake(t)
+	requireCopies(t, url)
+}
+
+func requireCopies(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	model := fstest.MapFS{"config.json": {Data: []byte("{}")}, "deep/weights": {Data: []byte("w")}}
+	publish(t, c, "original", model)
+	run, err := c.StartRun(t.Context(), "copies", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "some/model", model))
+	require.NoError(t, run.LogArtifacts(t.Context(), "other", fstest.MapFS{"f": {}}))
+	_, err = c.Register(t.Context(), "original", registry.Source{RunID: run.ID(), Path: "some/model"}, nil)
+	require.NoError(t, err)
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	require.NoError(t, c.ensureModel(t.Context(), "copy"))
+	for n, whole := range []int{3, 2} { // with MLmodel, and without
+		from, err := c.version(t.Context(), "original", n+1)
+		require.NoError(t, err)
+		source := fmt.Sprintf("models:/original/%d", n+1)
+		for range 2 { // of the version, and of the copy
+			var out struct {
+				Version wireVersion `json:"model_version"`
+			}
+			body := struct {
+				Name   string `json:"name"`
+				Source string `json:"source"`
+				Run    string `json:"run_id"`
+				Tags   []pair `json:"tags"`
+			}{"copy", source, from.RunID, from.Tags}
+			require.NoError(t, c.post(t.Context(), "model-versions/create", body, &out))
+			v, err := c.Get(t.Context(), "copy", int(out.Version.Version))
+			require.NoError(t, err)
+			files, err := c.Files(t.Context(), v)
+			require.NoError(t, err)
+			assert.Len(t, files, whole)
+			for _, f := range files {
+				assert.NotEmpty(t, f.SHA256, f.Path)
+			}
+			part, err := c.Resolve(t.Context(), registry.URI{Name: "copy", Version: v.Number, Path: "deep"})
+			require.NoError(t, err)
+			dir := filepath.Join(t.TempDir(), "out")
+			require.NoError(t, c.Download(t.Context(), part, dir))
+			assert.FileExists(t, filepath.Join(dir, "weights"))
+			source = fmt.Sprintf("models:/copy/%d", v.Number)
+		}
+	}
+}
+
 // TestAskedAgain: who does not know whether a version was made asks again under the same id, and there is one.
 func TestAskedAgain(t *testing.T) {
 	_, url := fake(t)
@@ -215,6 +265,37 @@ func requireOneVersion(t *testing.T, url string) {
 		assert.Equal(t, map[string]int{"first": 1, "second": 2}[id], v.Number)
 		assert.Equal(t, id, v.Tags[publishID])
 	}
+}
+
+// TestAdoptedMLmodel: an MLmodel of another run and server, as a copied version has it, names this run and logged model.
+func TestAdoptedMLmodel(t *testing.T) {
+	d := description{artifactPath: "mlflow-artifacts:/1/models/m-new/artifacts", runID: "new", modelID: "m-new"}
+	theirs := "artifact_path: x\nflavors:\n  transformers:\n    run_id: nested\nmodel_id: m-old\nmodel_uuid: m-old\nrun_id: old"
+	assert.Equal(t, "artifact_path: \"mlflow-artifacts:/1/models/m-new/artifacts\"\nflavors:\n  transformers:\n    run_id: nested\nmodel_id: m-new\nmodel_uuid: m-new\nrun_id: new\n",
+		string(d.adopt([]byte(theirs))))
+	d.modelID = "" // on a server before MLflow 3
+	assert.Equal(t, "flavors: {}\nmodel_uuid: new\nartifact_path: \"mlflow-artifacts:/1/models/m-new/artifacts\"\nrun_id: new\n",
+		string(d.adopt([]byte("flavors: {}\nmodel_id: m-old\nmodel_uuid: old\n"))))
+
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	v := publish(t, c, "copied", fstest.MapFS{"MLmodel": {Data: []byte(theirs)}, "weights": {Data: []byte("w")}})
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, c.Download(t.Context(), v, dir))
+	text, err := os.ReadFile(filepath.Join(dir, "MLmodel"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "\nmodel_id: "+v.ModelID+"\n")
+	assert.Contains(t, string(text), "\nrun_id: "+v.RunID+"\n")
+}
+
+// A part of a logged model is none.
+func TestRegisterAPartOfALoggedModel(t *testing.T) {
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	v := publish(t, c, "guide", fstest.MapFS{"deep/weights": {Data: []byte("w")}})
+	_, err := c.Register(t.Context(), "guide", registry.Source{ModelID: v.ModelID, Path: "deep"}, nil)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "leave the path out")
 }
 
 // TestAlteredManifest: the manifest's name and the version's tag say what it must be.

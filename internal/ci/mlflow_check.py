@@ -1,10 +1,11 @@
 """Opens a version that docent registered, as people do: with MLflow's own client.
 
-    mlflow_check.py URL NAME VERSION FOLDER
+    mlflow_check.py URL NAME VERSION FOLDER [BASE]
 
 URL is the tracking server's, and FOLDER what docent logged as the model. It checks that MLflow finds the version under
 each of its names, that the downloaded files are those of FOLDER (but for MLmodel, which is the version's own), and, where
-transformers is installed and FOLDER is a model that it reads, that mlflow.transformers and mlflow.pyfunc load it.
+transformers is installed and FOLDER is a model that it reads, that mlflow.transformers and mlflow.pyfunc load it, or with a
+BASE model that mlflow.transformers puts the adapter in FOLDER on that.
 """
 
 import importlib.util
@@ -14,7 +15,7 @@ import tempfile
 
 import mlflow
 
-url, name, version, folder = sys.argv[1:]
+url, name, version, folder, *base = sys.argv[1:]
 folder = pathlib.Path(folder)
 mlflow.set_tracking_uri(url)
 client = mlflow.MlflowClient()
@@ -51,4 +52,8 @@ if transformers:
     answer = pipeline("hello", max_new_tokens=4, do_sample=False)
     assert answer[0]["generated_text"].startswith("hello"), answer
     assert mlflow.pyfunc.load_model(f"models:/{name}/{version}").predict(["hello"])
-print(f"{name} version {version}: files equal" + (", loaded by transformers and pyfunc" if transformers else "; transformers is not here to load it"))
+if base and importlib.util.find_spec("peft"):
+    loaded = mlflow.transformers.load_model(f"models:/{name}@production", base_model_path=base[0], return_type="components")
+    assert type(loaded["model"]).__name__.startswith("PeftModel"), loaded
+    transformers = True
+print(f"{name} version {version}: files equal" + (", loaded by transformers" if transformers else "; transformers is not here to load it"))

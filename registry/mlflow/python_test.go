@@ -37,10 +37,11 @@ func python(t *testing.T, script string, args ...string) []byte {
 	return out
 }
 
-// requireOpens has MLflow's own client open a version, whose files are those of a folder.
-func requireOpens(t *testing.T, url string, v registry.Version, folder string) {
+// requireOpens has MLflow's own client open a version, whose files are those of a folder. That of an adapter is followed by
+// its base model's.
+func requireOpens(t *testing.T, url string, v registry.Version, folder string, base ...string) {
 	t.Helper()
-	t.Logf("%s", python(t, "mlflow_check.py", url, v.Name, strconv.Itoa(v.Number), folder))
+	t.Logf("%s", python(t, "mlflow_check.py", append([]string{url, v.Name, strconv.Itoa(v.Number), folder}, base...)...))
 }
 
 // testPython opens what this package registers with MLflow's own client. A copy of a version is one of its own.
@@ -56,6 +57,9 @@ func testPython(t *testing.T, s *mlflowtest.Server) {
 	require.NoError(t, c.call(t.Context(), request{method: http.MethodDelete, path: apiPath + "logged-models/" + v.ModelID}, nil))
 	requireOpens(t, s.URL, publish(t, c, "copied", os.DirFS(copied)), copied)
 	requireOpens(t, s.URL, publish(t, c, "v1.2 größe", os.DirFS(adapter)), adapter)
+	tiny := filepath.Join("..", "..", "internal", "golden", "testdata", "tiny", "llama")
+	adapter = filepath.Join(tiny, "adapter_final")
+	requireOpens(t, s.URL, publish(t, c, "adapter", os.DirFS(adapter)), adapter, filepath.Join(tiny, "model"))
 }
 
 // testOlderServer: MLflow 2 knows no logged models. Versions are made of a run's artifacts there, and open all the same.

@@ -270,7 +270,7 @@ func (s *Fake) runsSearch(in request) (any, error) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *run) int { return int(b.start - a.start) })
-	found, next := page(found, body.Token, body.Max)
+	found, next := page(found, body.Token, min(body.Max, 2))
 	out := map[string]any{}
 	var runs []any
 	for _, r := range found {

@@ -23,7 +23,7 @@
 // and their [registry.File] has no SHA256.
 //
 // LogModel makes a logged model of MLflow 3, with an MLmodel file and what else mlflow.transformers.load_model needs
-// when the files are a model in Hugging Face layout.
+// when the files are a model in Hugging Face layout or a PEFT adapter. It is models:/m-<id>, and runs:/<run>/<name> as well.
 //
 // Stages are deprecated in MLflow and do not move atomically, so the version that serves is the one with the alias
 // "production" (or "staging"), which does. Promote moves the alias first and then the stages after it, for readers of

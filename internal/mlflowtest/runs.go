@@ -135,6 +135,7 @@ func (s *Fake) endpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"GET experiments/get":         s.experimentsGet,
 		"GET experiments/get-by-name": s.experimentsByName,
+		"POST experiments/search":     s.experimentsSearch,
 		"POST experiments/create":     s.experimentsCreate,
 		"POST runs/create":            s.runsCreate,
 		"GET runs/get":                s.runsGet,
@@ -182,6 +183,18 @@ func (s *Fake) experimentsByName(in request) (any, error) {
 		}
 	}
 	return nil, notFound("Could not find experiment with name '%s'", in.query.Get("experiment_name"))
+}
+
+func (s *Fake) experimentsSearch(in request) (any, error) {
+	var body struct {
+		Max int `json:"max_results"`
+	}
+	in.decode(&body)
+	if body.Max == 0 {
+		return nil, invalid("Invalid value for request parameter max_results.")
+	}
+	found, _ := page(s.experiments, "", body.Max)
+	return map[string]any{"experiments": found}, nil
 }
 
 func (s *Fake) experimentsCreate(in request) (any, error) {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -105,6 +106,41 @@ func TestWrongServers(t *testing.T) {
 		})
 	}
 	require.NoError(t, newClient(t, Options{URL: answering(auth.ServeHTTP), Username: "ada", Password: "secret", Token: "unused"}).Ping(t.Context()))
+}
+
+// TestMissingWorkspace answers as MLflow 3.17 with workspaces.
+func TestMissingWorkspace(t *testing.T) {
+	fake := mlflowtest.NewFake()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, status, message := "RESOURCE_DOES_NOT_EXIST", http.StatusNotFound, "Workspace 'nowhere' not found"
+		switch r.Header.Get("X-MLFLOW-WORKSPACE") {
+		case "library":
+			if !strings.HasSuffix(r.URL.Path, "experiments/get") {
+				fake.ServeHTTP(w, r)
+				return
+			}
+			message = "No Experiment with id=0 exists"
+		case "Bad Name":
+			code, status, message = "INVALID_PARAMETER_VALUE", http.StatusBadRequest, "Workspace name 'Bad Name' must match the pattern"
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"error_code":%q,"message":%q}`, code, message)
+	}))
+	t.Cleanup(s.Close)
+	requireWorkspaces(t, s.URL)
+	assert.Empty(t, fake.Faults())
+}
+
+// requireWorkspaces reaches a server that has the workspace library, and not the others.
+func requireWorkspaces(t *testing.T, url string) {
+	require.NoError(t, newClient(t, Options{URL: url, Workspace: "library"}).Ping(t.Context()))
+	for name, kind := range map[string]error{"nowhere": registry.ErrNotFound, "Bad Name": registry.ErrInvalid} {
+		err := newClient(t, Options{URL: url, Workspace: name}).Ping(t.Context())
+		require.ErrorIs(t, err, kind, name)
+		assert.ErrorContains(t, err, name)
+		assert.ErrorContains(t, err, "MLFLOW_WORKSPACE")
+	}
 }
 
 func TestTLS(t *testing.T) { requireTLS(t, mlflowtest.NewFake()) }

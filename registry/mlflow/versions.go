@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,8 +107,8 @@ func (w wireVersion) export(aliases []string) registry.Version {
 	return v
 }
 
-// source is what the version says it was made from: a logged model, or a path among the artifacts of its run. It is zero for
-// anything else.
+// source is what the version says it was made from: a path in a logged model or among the artifacts of its run. It is zero
+// for anything else.
 func (w wireVersion) source() registry.Source {
 	if id, ok := strings.CutPrefix(w.Source, "models:/"); ok {
 		if strings.HasPrefix(id, "m-") && !strings.ContainsAny(id, "/@") {
@@ -120,8 +121,14 @@ func (w wireVersion) source() registry.Source {
 			return registry.Source{RunID: w.RunID, Path: strings.Trim(rest, "/")}
 		}
 	}
+	if m := loggedModelRoot.FindStringSubmatch(w.Source); m != nil {
+		return registry.Source{ModelID: m[1], Path: strings.Trim(m[2], "/")}
+	}
 	return registry.Source{}
 }
+
+// loggedModelRoot is where MLflow keeps the files of a logged model, below those of its experiment.
+var loggedModelRoot = regexp.MustCompile(`/models/(m-[0-9A-Za-z]+)/artifacts(/.*)?$`)
 
 // List implements registry.Models.
 func (c *Client) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {

@@ -120,20 +120,32 @@ func clientOf(t *testing.T, url string) *mlflow.Client {
 // TestCopy takes a version from a folder to MLflow and from there to another folder: files, run and metrics are those
 // of the first.
 func TestCopy(t *testing.T) {
+	client, url := server(t)
+	requireCopies(t, client, url)
+}
+
+func requireCopies(t *testing.T, client *mlflow.Client, url string) {
 	from, to := filepath.Join(t.TempDir(), "from"), filepath.Join(t.TempDir(), "to")
 	store, err := local.Open(from, local.Options{})
 	require.NoError(t, err)
 	defer store.Close()
-	train(t, store, "guide", 8, 16)
-	client, url := server(t)
-	assert.Equal(t, "models:/guide/Production is guide version 1 in "+url+"\n", said(t, "-registry", "file:"+from, "copy", "models:/guide/Production", url))
-	assert.Contains(t, said(t, "-registry", url, "copy", "models:/guide/latest", "file:"+to), "guide version 1 in file:"+to)
+	train(t, store, "copied", 8, 16)
+	assert.Equal(t, "models:/copied/Production is copied version 1 in "+url+"\n", said(t, "-registry", "file:"+from, "copy", "models:/copied/Production", url))
+	assert.Contains(t, said(t, "-registry", url, "copy", "models:/copied/latest", "file:"+to), "copied version 1 in file:"+to)
+	assert.Contains(t, said(t, "-registry", "file:"+to, "copy", "models:/copied/1", url), "copied version 2 in "+url)
 
 	last, err := local.Open(to, local.Options{MustExist: true})
 	require.NoError(t, err)
 	defer last.Close()
+	back, err := client.Get(t.Context(), "copied", 2)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "back")
+	require.NoError(t, client.Download(t.Context(), back, dir))
+	text, err := os.ReadFile(filepath.Join(dir, "MLmodel"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "model_id: "+back.ModelID, "its own, not that of the version it was copied from")
 	for _, reg := range []registry.Registry{client, last} {
-		v, err := reg.Get(t.Context(), "guide", 1)
+		v, err := reg.Get(t.Context(), "copied", 1)
 		require.NoError(t, err)
 		assert.Equal(t, registry.None, v.Stage, "it is promoted when somebody says so")
 		assert.Equal(t, "SmolLM2", v.Tags["base_model"])

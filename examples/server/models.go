@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,10 +181,10 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	return engine, nil
 }
 
-// folder is where a version is kept: by name and number, or by run and path for a runs: reference.
+// folder is where a version is kept: by name and number, or by run, or logged model, and path for a runs: reference.
 func (m *models) folder(uri registry.URI, v registry.Version) string {
 	if v.Number == 0 {
-		return filepath.Join(m.cfg.CacheDir, "runs", v.RunID, filepath.FromSlash(v.Path))
+		return filepath.Join(m.cfg.CacheDir, "runs", cmp.Or(v.ModelID, v.RunID), filepath.FromSlash(v.Path))
 	}
 	return filepath.Join(m.cfg.CacheDir, v.Name, strconv.Itoa(v.Number), filepath.FromSlash(uri.Path))
 }
@@ -234,7 +235,7 @@ func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri r
 	m.mu.Lock()
 	old, ok := m.loaded[id]
 	failed, again := m.failed[id]
-	same := old.Number == v.Number && old.RunID == v.RunID
+	same := old.Number == v.Number && old.RunID == v.RunID && old.ModelID == v.ModelID
 	if same { // also after a promotion back to it
 		delete(m.failed, id)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/serve"
 )
 
@@ -78,4 +79,14 @@ func TestNothingRedirects(t *testing.T) {
 	require.NoError(t, err)
 	response.Body.Close()
 	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+}
+
+// Two models of one run do not share a folder of the cache.
+func TestFolders(t *testing.T) {
+	m := &models{cfg: config.Server{CacheDir: "cache"}}
+	folders := map[string]bool{}
+	for _, v := range []registry.Version{{RunID: "r"}, {RunID: "r", Path: "a"}, {RunID: "r", ModelID: "m-1"}, {RunID: "r", ModelID: "m-2"}, {Name: "n", Number: 1, RunID: "r"}} {
+		folders[m.folder(registry.URI{}, v)] = true
+	}
+	assert.Len(t, folders, 5)
 }

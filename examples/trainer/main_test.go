@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,10 +25,17 @@ import (
 	"github.com/docent-ml/docent/registry/local"
 )
 
-// TestMain lets the test binary be the child process that reads a document, as main does.
+// childArgs is the variable with the arguments of a trainer that a test kills, a line each.
+const childArgs = "DOCENT_TEST_TRAINER"
+
+// TestMain lets the test binary be the child process that reads a document, as main does, and a trainer.
 func TestMain(m *testing.M) {
 	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
 		return
+	}
+	if args := os.Getenv(childArgs); args != "" {
+		fmt.Fprintln(os.Stderr, run(context.Background(), strings.Split(args, "\n"), environ, io.Discard))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

@@ -28,5 +28,6 @@ func TestServerTrainer(t *testing.T) {
 	cmd.Env = append(os.Environ(), "HF_HUB_OFFLINE=1", "MLFLOW_DISABLE_TELEMETRY=true")
 	checked, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", checked)
+	requireGoesOn(t, s.URL)
 	t.Logf("%s", checked[max(0, len(checked)-200):])
 }

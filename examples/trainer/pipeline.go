@@ -31,7 +31,8 @@ type pipeline struct {
 	state    state
 	registry program.Registry
 	tracked  registry.Run
-	untold   error // the first metric that the registry did not take
+	recorded map[string]registry.Metric // what the run had when it was resumed, by key: the last points
+	untold   error                      // the first metric that the registry did not take
 	device   *backend.Device
 	base     *lora.Base
 	engine   *serve.Engine  // of the model that was asked last; its compiled graphs serve the next one

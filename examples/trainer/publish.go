@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +24,9 @@ func (p *pipeline) startTracking(ctx context.Context) (err error) {
 		if p.tracked, err = p.registry.ResumeRun(ctx, p.state.Run); err != nil {
 			return fmt.Errorf("resume: run %s in registry %s: %w", p.state.Run, p.Registry, err)
 		}
-		return nil
+		info, err := p.registry.GetRun(ctx, p.state.Run)
+		p.recorded = info.Metrics
+		return err
 	}
 	name := p.RunName
 	if name == "" {
@@ -74,10 +77,20 @@ func (p *pipeline) params() (map[string]string, error) {
 	return params, nil
 }
 
+// logMetrics records metrics, but for those that the registry has: after a kill the steps behind the last checkpoint are
+// done again, and come to the same.
+func (p *pipeline) logMetrics(ctx context.Context, step int, metrics map[string]float64) error {
+	maps.DeleteFunc(metrics, func(key string, _ float64) bool {
+		last, ok := p.recorded[key]
+		return ok && int64(step) <= last.Step
+	})
+	return p.tracked.LogMetrics(ctx, int64(step), metrics)
+}
+
 // track records metrics. Training does not stop when the registry does: the first fault is told, and the last stage
 // will fail if it lasts.
 func (p *pipeline) track(ctx context.Context, step int, metrics map[string]float64) {
-	err := p.tracked.LogMetrics(context.WithoutCancel(ctx), int64(step), metrics)
+	err := p.logMetrics(context.WithoutCancel(ctx), step, metrics)
 	if err != nil && p.untold == nil {
 		p.untold = err
 		p.log.Warn("metrics are not recorded", "error", err)
@@ -157,7 +170,7 @@ func (p *pipeline) trackAnswers(ctx context.Context) error {
 			metrics["answers_right/"+strings.ReplaceAll(w.Name, " ", "_")] = float64(s.Right) / float64(s.Asked)
 		}
 	}
-	return p.tracked.LogMetrics(ctx, int64(p.history.step()), metrics)
+	return p.logMetrics(ctx, p.history.step(), metrics)
 }
 
 // fileDigest is the SHA-256 of a file.

@@ -160,6 +160,7 @@ func (s *Fake) yield() {
 
 const (
 	api   = "/api/2.0/mlflow/"
+	ajax  = "/ajax-api/2.0/mlflow/"
 	proxy = "/api/2.0/mlflow-artifacts/artifacts"
 )
 
@@ -214,6 +215,8 @@ func (s *Fake) serve(w http.ResponseWriter, r *http.Request) {
 		s.artifacts(w, r)
 	case r.URL.Path == "/get-artifact":
 		s.getArtifact(w, r)
+	case strings.HasPrefix(r.URL.Path, ajax+"logged-models/"):
+		s.getModelArtifact(w, r)
 	case strings.HasPrefix(r.URL.Path, api):
 		s.call(w, r)
 	default:
@@ -254,7 +257,9 @@ func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
 	name := r.Method + " " + endpoint
 	id := ""
 	if rest, ok := strings.CutPrefix(endpoint, "logged-models/"); ok && rest != "search" {
-		name, id = r.Method+" logged-models/*", rest
+		var below string
+		id, below, _ = strings.Cut(rest, "/")
+		name = path.Join(r.Method+" logged-models/*", below)
 	}
 	handler := s.endpoints()[name]
 	if handler == nil || s.NoLoggedModels && strings.Contains(name, "logged-models") || s.NoStages && strings.Contains(name, "transition-stage") {
@@ -303,9 +308,7 @@ func now() int64 { return time.Now().UnixMilli() }
 
 func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
 	if s.NoProxy {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, `{"detail":"Endpoint disabled due to the mlflow server running with --no-serve-artifacts."}`)
+		notServed(w, r)
 		return
 	}
 	name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, proxy), "/")
@@ -329,6 +332,20 @@ func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
 	default:
 		html(w, http.StatusMethodNotAllowed)
 	}
+}
+
+// notServed answers in the two ways of the real server.
+func notServed(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "{\"detail\":\"Artifact serving is disabled. Run `mlflow server` with `--serve-artifacts` to enable.\"}")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "Endpoint: "+r.URL.Path+" disabled due to the mlflow server running with `--no-serve-artifacts`. "+
+		"To enable artifacts server functionality, run `mlflow server` with `--serve-artifacts`")
 }
 
 type file struct {
@@ -392,4 +409,15 @@ func (s *Fake) getArtifact(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	s.serveFile(w, r, path.Join(root, q.Get("path")))
+}
+
+func (s *Fake) getModelArtifact(w http.ResponseWriter, r *http.Request) {
+	id, below, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, ajax+"logged-models/"), "/")
+	var m *loggedModel
+	s.Locked(func() { m = s.logged[id] })
+	if m == nil || below != "artifacts/files" {
+		html(w, http.StatusNotFound)
+		return
+	}
+	s.serveFile(w, r, path.Join(m.root(), r.URL.Query().Get("artifact_file_path")))
 }

@@ -1,18 +1,30 @@
 package mlflowtest
 
 import (
-	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 )
 
 type loggedModel struct {
 	ID, name, experiment, run, Status string
 	tags                              map[string]string
+	noProxy                           bool
+}
+
+func (m *loggedModel) root() string { return m.experiment + "/models/" + m.ID + "/artifacts" }
+
+func (m *loggedModel) uri() string {
+	if m.noProxy {
+		return "/srv/mlruns/" + m.root()
+	}
+	return "mlflow-artifacts:/" + m.root()
 }
 
 func (m *loggedModel) info() map[string]any {
 	return map[string]any{"info": map[string]any{"model_id": m.ID, "experiment_id": m.experiment, "name": m.name, "status": m.Status, "source_run_id": m.run,
-		"artifact_uri": fmt.Sprintf("mlflow-artifacts:/%s/models/%s/artifacts", m.experiment, m.ID), "tags": tagList(m.tags)}}
+		"artifact_uri": m.uri(), "tags": tagList(m.tags)}}
 }
 
 func (s *Fake) loggedCreate(in request) (any, error) {
@@ -26,7 +38,8 @@ func (s *Fake) loggedCreate(in request) (any, error) {
 	if strings.ContainsAny(body.Name, `/:.%"'`) {
 		return nil, invalid("Invalid model name")
 	}
-	m := &loggedModel{ID: "m-" + s.newID(), name: body.Name, experiment: body.Experiment, run: body.Run, Status: "LOGGED_MODEL_PENDING", tags: map[string]string{}}
+	m := &loggedModel{ID: "m-" + s.newID(), name: body.Name, experiment: body.Experiment, run: body.Run, Status: "LOGGED_MODEL_PENDING", tags: map[string]string{},
+		noProxy: s.NoProxy}
 	for _, t := range body.Tags {
 		m.tags[t.Key] = t.Value
 	}
@@ -42,8 +55,9 @@ func (s *Fake) loggedSearch(in request) (any, error) {
 	}
 	in.decode(&body)
 	var found []any
-	for _, m := range s.logged {
-		if matches(body.Filter, m.tags) {
+	for _, id := range slices.Backward(slices.Sorted(maps.Keys(s.logged))) { // newest first
+		m := s.logged[id]
+		if matches(body.Filter, m.tags) && m.matches(body.Filter) {
 			found = append(found, m.info())
 		}
 	}
@@ -51,6 +65,26 @@ func (s *Fake) loggedSearch(in request) (any, error) {
 		return nil, nil
 	}
 	return map[string]any{"models": found}, nil
+}
+
+var attributeFilter = regexp.MustCompile(`(?:^|AND )(name|source_run_id) *= *'([^']*)'`)
+
+// matches looks at the attributes that a filter names.
+func (m *loggedModel) matches(filter string) bool {
+	for _, match := range attributeFilter.FindAllStringSubmatch(filter, -1) {
+		if match[2] != map[string]string{"name": m.name, "source_run_id": m.run}[match[1]] {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Fake) loggedArtifacts(in request) (any, error) {
+	m := s.logged[in.query.Get("id")]
+	if m == nil {
+		return nil, notFound("Logged model with ID '%s' not found.", in.query.Get("id"))
+	}
+	return s.listBelow(m.root(), in.query.Get("artifact_directory_path")), nil
 }
 
 func (s *Fake) loggedGet(in request) (any, error) {

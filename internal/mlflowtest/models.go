@@ -296,9 +296,21 @@ func (s *Fake) versionsURI(in request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	uri := v.source
-	if id, ok := strings.CutPrefix(uri, "models:/"); ok && s.logged[id] != nil {
-		uri = "mlflow-artifacts:/" + s.logged[id].experiment + "/models/" + id + "/artifacts"
+	return map[string]any{"artifact_uri": s.located(v.source)}, nil
+}
+
+// located follows what models:/ names to where its files are.
+func (s *Fake) located(source string) string {
+	rest, ok := strings.CutPrefix(source, "models:/")
+	if !ok {
+		return source
 	}
-	return map[string]any{"artifact_uri": uri}, nil
+	if m := s.logged[rest]; m != nil {
+		return m.uri()
+	}
+	name, number, _ := strings.Cut(rest, "/")
+	if _, v, err := s.find(name, number); err == nil {
+		return s.located(v.source)
+	}
+	return source
 }

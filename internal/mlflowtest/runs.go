@@ -135,6 +135,7 @@ func (s *Fake) endpoints() map[string]endpoint {
 	return map[string]endpoint{
 		"GET experiments/get":         s.experimentsGet,
 		"GET experiments/get-by-name": s.experimentsByName,
+		"POST experiments/search":     s.experimentsSearch,
 		"POST experiments/create":     s.experimentsCreate,
 		"POST runs/create":            s.runsCreate,
 		"GET runs/get":                s.runsGet,
@@ -146,10 +147,11 @@ func (s *Fake) endpoints() map[string]endpoint {
 		"GET metrics/get-history":     s.metricsHistory,
 		"GET artifacts/list":          s.artifactsList,
 
-		"POST logged-models":        s.loggedCreate,
-		"POST logged-models/search": s.loggedSearch,
-		"GET logged-models/*":       s.loggedGet,
-		"PATCH logged-models/*":     s.loggedUpdate,
+		"POST logged-models":                        s.loggedCreate,
+		"POST logged-models/search":                 s.loggedSearch,
+		"GET logged-models/*":                       s.loggedGet,
+		"PATCH logged-models/*":                     s.loggedUpdate,
+		"GET logged-models/*/artifacts/directories": s.loggedArtifacts,
 
 		"POST registered-models/create":        s.modelsCreate,
 		"GET registered-models/get":            s.modelsGet,
@@ -181,6 +183,18 @@ func (s *Fake) experimentsByName(in request) (any, error) {
 		}
 	}
 	return nil, notFound("Could not find experiment with name '%s'", in.query.Get("experiment_name"))
+}
+
+func (s *Fake) experimentsSearch(in request) (any, error) {
+	var body struct {
+		Max int `json:"max_results"`
+	}
+	in.decode(&body)
+	if body.Max == 0 {
+		return nil, invalid("Invalid value for request parameter max_results.")
+	}
+	found, _ := page(s.experiments, "", body.Max)
+	return map[string]any{"experiments": found}, nil
 }
 
 func (s *Fake) experimentsCreate(in request) (any, error) {
@@ -269,7 +283,7 @@ func (s *Fake) runsSearch(in request) (any, error) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *run) int { return int(b.start - a.start) })
-	found, next := page(found, body.Token, body.Max)
+	found, next := page(found, body.Token, min(body.Max, 2))
 	out := map[string]any{}
 	var runs []any
 	for _, r := range found {
@@ -306,7 +320,7 @@ func (s *Fake) runsUpdate(in request) (any, error) {
 	return map[string]any{"run_info": r.info()["info"]}, nil
 }
 
-var keyForm = regexp.MustCompile(`^[\pL\pN\pM_\-./: ]{1,250}$`)
+var keyForm = regexp.MustCompile(`^[\pL\pN_\-./: ]{1,250}$`)
 
 func checkKey(key string) error {
 	if !keyForm.MatchString(key) || path.Clean(key) != key || strings.HasPrefix(key, "/") || strings.HasPrefix(key, "..") {
@@ -464,12 +478,16 @@ func (s *Fake) artifactsList(in request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := in.query.Get("path")
+	return s.listBelow(r.root(), in.query.Get("path")), nil
+}
+
+// listBelow lists a directory by paths relative to the root. s.mu is held.
+func (s *Fake) listBelow(root, dir string) listing {
 	s.mu.Unlock()
-	out := s.list(path.Join(r.root(), dir))
+	out := s.list(path.Join(root, dir))
 	s.mu.Lock()
 	for i := range out.Files {
 		out.Files[i].Path = path.Join(dir, out.Files[i].Path)
 	}
-	return out, nil
+	return out
 }

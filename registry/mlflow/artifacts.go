@@ -67,8 +67,9 @@ func (c *Client) scan(ctx context.Context, fsys fs.FS, prefix string) (source, e
 	return src, artifact.Check(src.files)
 }
 
-// addBytes adds a file that is made here.
+// addBytes adds a file that is made here, or puts it in the place of another.
 func (s *source) addBytes(name string, data []byte) {
+	s.files = slices.DeleteFunc(s.files, func(f registry.File) bool { return f.Path == name })
 	sum := sha256.Sum256(data)
 	s.files = append(s.files, registry.File{Path: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
 	s.open[name] = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }

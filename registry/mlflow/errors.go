@@ -116,6 +116,12 @@ func retryable(err error) bool {
 	return errors.As(err, &broken)
 }
 
+// refused says whether the server has answered that it will not do this, ever.
+func refused(err error) bool {
+	var api *APIError
+	return errors.As(err, &api) && !api.temporary()
+}
+
 // ambiguous says whether the server may have done what failed here.
 func ambiguous(err error) bool {
 	var api *APIError
@@ -173,8 +179,12 @@ func hint(err error) string {
 		return "raise the limit of the proxy before the server"
 	case e.Code == codeDatabase:
 		return "the server's database refuses it each time: look at the server's log"
+	case e.StatusCode == http.StatusInsufficientStorage || strings.Contains(e.Message, "disk is full") || strings.Contains(e.Message, "No space left"):
+		return "make room on the MLflow server's disk"
 	case e.noRoute():
 		return "check that the URL is that of an MLflow server, with the path below which a proxy mounts it"
+	case e.temporary() && e.StatusCode >= 500: // MLflow says no more than this when it cannot write a file
+		return "try again later; if it stays so look at the server's log, and whether its disk is full"
 	case e.temporary():
 		return "try again later"
 	}
@@ -221,8 +231,13 @@ func (c *Client) shown(text string) string {
 	return text
 }
 
+// isHTML tells a page from the plain text that MLflow's server calls text/html too. Of a body that has not been read, nil, only
+// the header tells.
 func isHTML(header http.Header, body []byte) bool {
-	return strings.Contains(header.Get("Content-Type"), "text/html") || strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "<")
+	if body == nil {
+		return strings.Contains(header.Get("Content-Type"), "text/html")
+	}
+	return strings.HasPrefix(strings.TrimSpace(string(body[:min(len(body), 64)])), "<")
 }
 
 func retryAfter(text string, now time.Time) time.Duration {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,6 +108,41 @@ func TestWrongServers(t *testing.T) {
 	require.NoError(t, newClient(t, Options{URL: answering(auth.ServeHTTP), Username: "ada", Password: "secret", Token: "unused"}).Ping(t.Context()))
 }
 
+// TestMissingWorkspace answers as MLflow 3.17 with workspaces.
+func TestMissingWorkspace(t *testing.T) {
+	fake := mlflowtest.NewFake()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, status, message := "RESOURCE_DOES_NOT_EXIST", http.StatusNotFound, "Workspace 'nowhere' not found"
+		switch r.Header.Get("X-MLFLOW-WORKSPACE") {
+		case "library":
+			if !strings.HasSuffix(r.URL.Path, "experiments/get") {
+				fake.ServeHTTP(w, r)
+				return
+			}
+			message = "No Experiment with id=0 exists"
+		case "Bad Name":
+			code, status, message = "INVALID_PARAMETER_VALUE", http.StatusBadRequest, "Workspace name 'Bad Name' must match the pattern"
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = fmt.Fprintf(w, `{"error_code":%q,"message":%q}`, code, message)
+	}))
+	t.Cleanup(s.Close)
+	requireWorkspaces(t, s.URL)
+	assert.Empty(t, fake.Faults())
+}
+
+// requireWorkspaces reaches a server that has the workspace library, and not the others.
+func requireWorkspaces(t *testing.T, url string) {
+	require.NoError(t, newClient(t, Options{URL: url, Workspace: "library"}).Ping(t.Context()))
+	for name, kind := range map[string]error{"nowhere": registry.ErrNotFound, "Bad Name": registry.ErrInvalid} {
+		err := newClient(t, Options{URL: url, Workspace: name}).Ping(t.Context())
+		require.ErrorIs(t, err, kind, name)
+		assert.ErrorContains(t, err, name)
+		assert.ErrorContains(t, err, "MLFLOW_WORKSPACE")
+	}
+}
+
 func TestTLS(t *testing.T) { requireTLS(t, mlflowtest.NewFake()) }
 
 // requireTLS puts TLS before a server, which then wants to see a certificate too.
@@ -180,6 +217,28 @@ func TestSecretsAreNotTold(t *testing.T) {
 	}
 }
 
+// TestLongAnswersAreCut: of what a server says an error shows a part.
+func TestLongAnswersAreCut(t *testing.T) {
+	s, url := fake(t)
+	s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"`+strings.Repeat("wörter ", 5000)+`"}`, http.StatusBadRequest)
+		return true
+	}
+	err := newClient(t, Options{URL: url}).Ping(t.Context())
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "wörter")
+	assert.Less(t, len(err.Error()), 2*maxMessage)
+	assert.True(t, utf8.ValidString(err.Error()))
+}
+
+// TestIdleConnections are dropped before the server does, after 5 s: what is sent into its closing is lost.
+func TestIdleConnections(t *testing.T) {
+	c := newClient(t, Options{URL: "http://localhost"})
+	idle := c.http.Transport.(*http.Transport).IdleConnTimeout
+	assert.Positive(t, idle)
+	assert.Less(t, idle, 5*time.Second)
+}
+
 func TestDeletedExperiment(t *testing.T) {
 	s, url := fake(t)
 	c := hasten(newClient(t, Options{URL: url}))
@@ -208,15 +267,21 @@ func TestNoArtifactProxy(t *testing.T) {
 	}
 	assert.Equal(t, []string{modelFailed}, s.Loggeds())
 	// What others have put there can be read through the server.
-	id := theirRun(t, c)
-	s.Locked(func() { s.Files()["0/"+id+"/artifacts/deep/f"] = []byte("hello") })
-	v, err := c.Resolve(t.Context(), registry.URI{RunID: id, Path: "deep"})
-	require.NoError(t, err)
-	dir := filepath.Join(t.TempDir(), "out")
-	require.NoError(t, c.Download(t.Context(), v, dir))
-	got, err := os.ReadFile(filepath.Join(dir, "f"))
-	require.NoError(t, err)
-	assert.Equal(t, "hello", string(got))
+	id, model := theirRun(t, c), theirModel(t, c)
+	s.Locked(func() {
+		for _, dir := range []string{"0/" + id + "/artifacts/deep", "0/models/" + model + "/artifacts/data/deep"} {
+			s.Files()[dir+"/f"] = []byte("hello")
+		}
+	})
+	for _, u := range []registry.URI{{RunID: id, Path: "deep"}, {ModelID: model}} {
+		v, err := c.Resolve(t.Context(), u)
+		require.NoError(t, err)
+		dir := filepath.Join(t.TempDir(), "out")
+		require.NoError(t, c.Download(t.Context(), v, dir))
+		got, err := os.ReadFile(filepath.Join(dir, map[bool]string{true: "f", false: "data/deep/f"}[u.RunID != ""]))
+		require.NoError(t, err)
+		assert.Equal(t, "hello", string(got))
+	}
 	require.NoError(t, run.End(t.Context(), registry.Finished))
 
 	for uri, mention := range map[string]string{"s3://bucket/1/x": "object store", "file:///srv/1": "--serve-artifacts", "/srv/1": "--serve-artifacts"} {
@@ -224,6 +289,25 @@ func TestNoArtifactProxy(t *testing.T) {
 		require.ErrorIs(t, err, registry.ErrUnavailable)
 		assert.ErrorContains(t, err, mention)
 	}
+}
+
+// TestNoArtifactProxyAnyMore: the run is from a time when the server served artifacts. That is for good and told at once.
+func TestNoArtifactProxyAnyMore(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	s.NoProxy = true
+	began := time.Now()
+	for _, err := range []error{
+		run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {}}),
+		asRun(run).artifacts.put(t.Context(), "f", 0, nil),
+	} {
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, "start the server with --serve-artifacts")
+	}
+	assert.Less(t, time.Since(began), c.o.Patience/2)
+	require.NoError(t, run.End(t.Context(), registry.Failed))
 }
 
 func TestTreeAddresses(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ import (
 
 // TestServerWithoutProxy: a real server that does not serve artifacts keeps runs and metrics all the same.
 func TestServerWithoutProxy(t *testing.T) {
-	s := mlflowtest.StartServer(t, "--no-serve-artifacts")
+	s := mlflowtest.StartServer(t, "--no-serve-artifacts", "--default-artifact-root", filepath.Join(t.TempDir(), "artifacts"))
 	c := newClient(t, Options{URL: s.URL})
 	run, err := c.StartRun(t.Context(), "e", "", nil)
 	require.NoError(t, err)
@@ -25,9 +26,21 @@ func TestServerWithoutProxy(t *testing.T) {
 	err = run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {}})
 	require.ErrorIs(t, err, registry.ErrUnavailable)
 	assert.ErrorContains(t, err, "--serve-artifacts")
+	assert.ErrorContains(t, err, "a folder of its own")
 	_, err = run.LogModel(t.Context(), "model", fstest.MapFS{"f": {}})
 	require.ErrorIs(t, err, registry.ErrUnavailable)
 	require.NoError(t, run.End(t.Context(), registry.Finished))
+
+	// A run of a time when the server did: that it does not is for good, and told at once.
+	before, began := c.tree("mlflow-artifacts:/1/run/artifacts"), time.Now()
+	_, listErr := before.list(t.Context(), "")
+	for _, err := range []error{listErr, before.put(t.Context(), "f", 0, nil)} {
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, "start the server with --serve-artifacts")
+	}
+	assert.Less(t, time.Since(began), c.o.Patience/2)
+
+	testTheirs(t, s) // who shares the folder with the server has written there
 }
 
 // TestServerHostCheck: a name that the real server does not accept as its own is told with the flag that it needs.
@@ -63,6 +76,7 @@ func TestServerWorkspaces(t *testing.T) {
 	require.NoError(t, library.Download(t.Context(), v, filepath.Join(t.TempDir(), "out")))
 	_, err := newClient(t, Options{URL: s.URL, Workspace: "museum"}).Resolve(t.Context(), registry.URI{Name: "guide"})
 	require.ErrorIs(t, err, registry.ErrNotFound)
+	requireWorkspaces(t, s.URL)
 }
 
 // TestServerAuth: a real server that asks who somebody is, and lets everybody read and the owner write.

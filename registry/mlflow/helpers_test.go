@@ -82,3 +82,14 @@ func theirRun(t *testing.T, c *Client) string {
 	require.NoError(t, c.post(t.Context(), "runs/create", map[string]string{"experiment_id": "0"}, &out))
 	return out.Run.Info.ID
 }
+
+// theirModel makes a logged model as another client does.
+func theirModel(t *testing.T, c *Client) string {
+	t.Helper()
+	var out struct {
+		Model wireLoggedModel `json:"model"`
+	}
+	require.NoError(t, c.post(t.Context(), "logged-models", map[string]string{"experiment_id": "0", "name": "theirs"}, &out))
+	require.NoError(t, c.setModelStatus(t.Context(), out.Model.Info.ID, modelReady))
+	return out.Model.Info.ID
+}

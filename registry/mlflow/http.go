@@ -310,9 +310,10 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	return c.retry(ctx, func() error { return c.do(ctx, r, out) })
 }
 
-// create sends what would make a second one if it were repeated. After a failure that leaves open whether the server did
-// it, find looks for the result first. It reports whether there was such a doubt.
-func (c *Client) create(ctx context.Context, send func() error, find func() (bool, error)) (doubt bool, err error) {
+// create sends what would make a second one if it were repeated. Where it may have been done before, and after a failure
+// that leaves open whether the server did it, find looks for the result first. It reports whether there was such a doubt.
+func (c *Client) create(ctx context.Context, before bool, send func() error, find func() (bool, error)) (doubt bool, err error) {
+	doubt = before
 	err = c.retry(ctx, func() error {
 		if doubt {
 			if found, err := find(); found || err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,15 +46,18 @@ func TestTrainingGoesOn(t *testing.T) {
 			s, url := fake(t)
 			down := away(s)
 			log, said := capture()
-			c := hasten(newClient(t, Options{URL: url, BufferDir: dir, Logger: log}))
+			began, minutes := time.UnixMilli(1_700_000_000_000).UTC(), atomic.Int64{}
+			clock := func() time.Time { return began.Add(time.Duration(minutes.Load()) * time.Minute) }
+			c := hasten(newClient(t, Options{URL: url, BufferDir: dir, Logger: log, Now: clock}))
 			run, err := c.StartRun(t.Context(), "e", "", nil)
 			require.NoError(t, err)
 			down.Store(true)
-			began := time.Now()
+			waited := time.Now()
 			for step := range int64(300) {
+				minutes.Store(step)
 				require.NoError(t, run.LogMetrics(t.Context(), step, map[string]float64{"loss": float64(step), "lr": 1}))
 			}
-			assert.Less(t, time.Since(began), c.o.Patience/2, "training does not wait")
+			assert.Less(t, time.Since(waited), c.o.Patience/2, "training does not wait")
 			require.Eventually(t, func() bool { return strings.Contains(said.String(), "metrics wait") }, time.Minute, time.Millisecond)
 			time.Sleep(20 * time.Millisecond)
 			down.Store(false)
@@ -62,11 +66,9 @@ func TestTrainingGoesOn(t *testing.T) {
 			for step := range int64(300) {
 				require.Equal(t, 1, s.Points(run.ID(), "loss", step), "step %d", step)
 			}
-			last := time.Time{}
 			for p, err := range c.MetricHistory(t.Context(), run.ID(), "loss") {
 				require.NoError(t, err)
-				assert.False(t, p.Time.Before(last))
-				last = p.Time
+				require.Equal(t, began.Add(time.Duration(p.Step)*time.Minute), p.Time, "when it was logged, not when it was sent")
 			}
 			assert.Equal(t, 1, strings.Count(said.String(), "level=WARN"), "an outage is told once")
 			if dir != "" {
@@ -120,6 +122,62 @@ func TestEndWithoutServer(t *testing.T) {
 	assert.Empty(t, left, "no locks either")
 }
 
+// TestRefusedMetrics: what the server will never take is told, and keeps no run open.
+func TestRefusedMetrics(t *testing.T) {
+	s, url := fake(t)
+	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "log-batch") {
+			return false
+		}
+		http.Error(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"not this one"}`, http.StatusBadRequest)
+		return true
+	}
+	c, err := New(Options{URL: url, BufferDir: t.TempDir()})
+	require.NoError(t, err)
+	run, err := hasten(c).StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"a": 1, "b": 2}))
+	for range 2 {
+		err = run.End(t.Context(), registry.Failed)
+		require.ErrorIs(t, err, registry.ErrInvalid)
+		assert.ErrorContains(t, err, "2 metrics, waits in this file")
+		assert.ErrorContains(t, err, "not this one")
+	}
+	info, err := c.GetRun(t.Context(), run.ID())
+	require.NoError(t, err)
+	assert.Equal(t, registry.Failed, info.Status)
+	require.Error(t, c.Close())
+}
+
+// TestCancelledStart: no run is left running that nobody holds.
+func TestCancelledStart(t *testing.T) {
+	s, url := fake(t)
+	down := away(s)
+	dir := t.TempDir()
+	first, err := New(Options{URL: url, BufferDir: dir})
+	require.NoError(t, err)
+	run, err := impatient(first).StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	down.Store(true)
+	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"a": 1}))
+	require.Error(t, first.Close())
+	down.Store(false)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "log-batch") {
+			cancel()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	_, err = hasten(newClient(t, Options{URL: url, BufferDir: dir})).StartRun(ctx, "e", "", nil)
+	require.ErrorIs(t, err, context.Canceled)
+	runs, _, _ := s.Counts()
+	assert.Equal(t, 1, runs)
+}
+
 func TestMemoryIsLostAndSaysSo(t *testing.T) {
 	s, url := fake(t)
 	down := away(s)
@@ -169,23 +227,30 @@ func childMain(url, dir string) error {
 	select {} // until it is killed
 }
 
-// TestTrainerKilled: what a killed process had logged and not sent, or sent and not noted, is there once when the next
-// run begins.
 func TestTrainerKilled(t *testing.T) {
-	s, url := fake(t)
+	s := mlflowtest.NewFake()
+	requireNothingLost(t, s)
+	assert.Empty(t, s.Faults())
+}
+
+// requireNothingLost kills a process that trains. What it had logged and not sent, or sent and not noted, is there once
+// when its run goes on.
+func requireNothingLost(t *testing.T, server http.Handler) {
 	dir := t.TempDir()
 	var batches atomic.Int32
 	var good atomic.Bool
-	s.Locked(func() {
-		s.After = func(_ http.ResponseWriter, r *http.Request) bool { // the server does it and the trainer never knows
-			if !good.Load() && strings.HasSuffix(r.URL.Path, "log-batch") && batches.Add(1) > 0 {
-				panic(http.ErrAbortHandler)
-			}
-			return false
+	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if good.Load() || !strings.HasSuffix(r.URL.Path, "log-batch") {
+			server.ServeHTTP(w, r)
+			return
 		}
-	})
+		server.ServeHTTP(httptest.NewRecorder(), r) // the server does it and the trainer never knows
+		batches.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(listener.Close)
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childServer+"="+url, childDir+"="+dir)
+	cmd.Env = append(os.Environ(), childServer+"="+listener.URL, childDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -205,14 +270,26 @@ func TestTrainerKilled(t *testing.T) {
 	require.NoError(t, f.Close())
 
 	good.Store(true)
-	c := hasten(newClient(t, Options{URL: url, BufferDir: dir}))
+	c := hasten(newClient(t, Options{URL: listener.URL, BufferDir: dir}))
+	info, err := c.GetRun(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, registry.Running, info.Status, "nobody has ended it")
 	run, err := c.ResumeRun(t.Context(), id)
 	require.NoError(t, err)
+	require.NoError(t, run.LogMetrics(t.Context(), childSteps, map[string]float64{"loss": childSteps}))
 	require.NoError(t, run.End(t.Context(), registry.Finished))
-	for step := range int64(childSteps) {
-		require.Equal(t, 1, s.Points(id, "loss", step), "step %d", step)
+	next := int64(0)
+	for p, err := range c.MetricHistory(t.Context(), id, "loss") {
+		require.NoError(t, err)
+		require.Equal(t, next, p.Step, "each step once")
+		require.EqualValues(t, next, p.Value)
+		next++
 	}
+	assert.EqualValues(t, childSteps+1, next)
 	assert.Empty(t, kept(t, dir))
+	info, err = c.GetRun(t.Context(), id)
+	require.NoError(t, err)
+	assert.Equal(t, registry.Finished, info.Status)
 }
 
 // Files that are no journals stop nobody from training, and are kept and told.

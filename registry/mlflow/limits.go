@@ -104,10 +104,11 @@ func cut(s string, characters int) string {
 	return s
 }
 
-// sanitize replaces what MLflow does not take in keys.
+// sanitize replaces what MLflow does not take in keys. A mark is no part of a word there, so accents
+// written as characters of their own and the vowel signs of Indic scripts are replaced too.
 func sanitize(key string) string {
 	key = strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune("_-./: ", r) {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-./: ", r) {
 			return r
 		}
 		return '_'
@@ -118,14 +119,14 @@ func sanitize(key string) string {
 	for strings.Contains(key, "//") {
 		key = strings.ReplaceAll(key, "//", "/")
 	}
-	// The server takes keys for paths, which it wants in their shortest form.
-	parts := strings.Split(strings.Trim(key, "/"), "/")
+	// The server takes keys for paths, which it wants in their shortest form: the end that cutting leaves is one too.
+	parts := strings.Split(strings.Trim(cut(strings.TrimLeft(key, "/"), maxKey), "/"), "/")
 	for i, p := range parts {
 		if p == "." {
 			parts[i] = "_"
 		}
 	}
-	return cut(cmp.Or(strings.Join(parts, "/"), "_"), maxKey)
+	return cmp.Or(strings.Join(parts, "/"), "_")
 }
 
 // batches cuts a list into pieces of at most n elements whose JSON stays below the size of a request.

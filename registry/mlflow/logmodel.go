@@ -88,7 +88,7 @@ func (r *run) addOutput(ctx context.Context, output wireOutput) error {
 		Run    string       `json:"run_id"`
 		Models []wireOutput `json:"models"`
 	}{r.id, []wireOutput{output}}
-	_, err := r.c.create(ctx, func() error {
+	_, err := r.c.create(ctx, false, func() error {
 		return r.c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/outputs", body: body}, nil)
 	}, func() (bool, error) {
 		w, err := r.c.readRun(ctx, r.id)
@@ -131,28 +131,55 @@ func (c *Client) createLoggedModel(ctx context.Context, w wireRun, name string) 
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
-	_, err := c.create(ctx, func() error {
+	_, err := c.create(ctx, false, func() error {
 		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models", body: body}, &out)
 	}, func() (bool, error) {
-		search := struct {
-			Experiments []string `json:"experiment_ids"`
-			Filter      string   `json:"filter"`
-			Max         int      `json:"max_results"`
-		}{[]string{w.Info.Experiment}, "tags.`" + publishID + "` = " + quoted(unique), 1}
-		var found struct {
-			Models []wireLoggedModel `json:"models"`
-		}
-		err := c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models/search", body: search}, &found)
-		if err != nil || len(found.Models) == 0 {
+		found, err := c.searchLoggedModels(ctx, w.Info.Experiment, "tags.`"+publishID+"` = "+quoted(unique))
+		if err != nil || len(found) == 0 {
 			return false, err
 		}
-		out.Model = found.Models[0]
+		out.Model = found[0]
 		return true, nil
 	})
 	if err == nil {
 		err = registry.URI{ModelID: out.Model.Info.ID}.Validate()
 	}
 	return out.Model, err
+}
+
+// searchLoggedModels asks once for the newest logged models of an experiment.
+func (c *Client) searchLoggedModels(ctx context.Context, experiment, filter string) ([]wireLoggedModel, error) {
+	body := struct {
+		Experiments []string `json:"experiment_ids"`
+		Filter      string   `json:"filter"`
+		Max         int      `json:"max_results"`
+	}{[]string{experiment}, filter, 50}
+	var out struct {
+		Models []wireLoggedModel `json:"models"`
+	}
+	err := c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models/search", body: body}, &out)
+	return out.Models, err
+}
+
+// loggedModelOf finds the logged model of this name that the run of o completed last; "" is none.
+func (c *Client) loggedModelOf(ctx context.Context, o origin, name string) (id string, err error) {
+	if registry.CheckName(name) != nil {
+		return "", nil
+	}
+	var found []wireLoggedModel
+	err = c.retry(ctx, func() (err error) {
+		found, err = c.searchLoggedModels(ctx, o.experiment, "name = "+quoted(loggedModelName(name))+" AND source_run_id = "+quoted(o.runID))
+		return err
+	})
+	if isNoRoute(err) { // a server before MLflow 3
+		return "", nil
+	}
+	for _, m := range found {
+		if m.Info.Status == modelReady {
+			return m.Info.ID, nil
+		}
+	}
+	return "", err
 }
 
 // setModelStatus checks the answer: a status that the server does not know is taken without a word.

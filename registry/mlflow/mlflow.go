@@ -23,7 +23,7 @@
 // and their [registry.File] has no SHA256.
 //
 // LogModel makes a logged model of MLflow 3, with an MLmodel file and what else mlflow.transformers.load_model needs
-// when the files are a model in Hugging Face layout.
+// when the files are a model in Hugging Face layout or a PEFT adapter. It is models:/m-<id>, and runs:/<run>/<name> as well.
 //
 // Stages are deprecated in MLflow and do not move atomically, so the version that serves is the one with the alias
 // "production" (or "staging"), which does. Promote moves the alias first and then the stages after it, for readers of
@@ -225,10 +225,15 @@ func hide(o Options) *strings.Replacer {
 // Ping asks the server for something that needs credentials, and tells what is wrong: an address where nobody answers,
 // or somebody who is not MLflow, a name that the server does not accept as its own, missing permission.
 func (c *Client) Ping(ctx context.Context) error {
-	var e *APIError
 	err := c.get(ctx, "experiments/get", query("experiment_id", "0"), nil)
-	if errors.As(err, &e) && e.Code == codeNotFound {
-		err = nil // the default experiment has been deleted; that it was MLflow who said so is enough
+	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) { // another workspace has no default experiment; or there is no such workspace
+		err = c.post(ctx, "experiments/search", struct {
+			Max int `json:"max_results"`
+		}{1}, nil)
+	}
+	var api *APIError
+	if c.o.Workspace != "" && errors.As(err, &api) && (api.Code == codeNotFound || api.Code == codeInvalid) {
+		err = &registry.Error{Err: err, Hint: "make the workspace on the MLflow server, or name another (MLFLOW_WORKSPACE)"}
 	}
 	return impl.Wrap("reach MLflow at", c.base.String(), err)
 }

@@ -20,8 +20,9 @@ import (
 // manifestTag of a version is the SHA-256 of its manifest, which lies in the manifestDir of what it was made from.
 const manifestTag = "docent.manifest"
 
-// Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked
-// at first. A tag docent.publish_id of the caller's is kept; otherwise the version gets one.
+// Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked at
+// first. A version gets a tag docent.publish_id. The caller may give it one: then the version that has it already is
+// returned, so that who does not know whether an earlier call succeeded can repeat it.
 func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
 	v, err := c.register(ctx, name, src, tags)
 	return v, impl.Wrap("register", name, err)
@@ -32,13 +33,13 @@ func (c *Client) register(ctx context.Context, name string, src registry.Source,
 	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
 		return none, err
 	}
-	from, err := c.from(ctx, src)
+	from, files, err := c.locate(ctx, src)
 	if err != nil {
 		return none, err
 	}
-	files, err := from.list(ctx)
-	if err != nil {
-		return none, err
+	if from.modelID != "" && from.path != "" {
+		return none, &registry.Error{Path: from.path, Err: fmt.Errorf("%w: a part of a logged model", registry.ErrInvalid),
+			Hint: "leave the path out: MLflow makes versions of whole logged models"}
 	}
 	if err := from.tree.verifySizes(ctx, files); err != nil {
 		return none, err
@@ -53,7 +54,7 @@ func (c *Client) register(ctx context.Context, name string, src registry.Source,
 	if err := c.ensureModel(ctx, name); err != nil {
 		return none, err
 	}
-	v, err := c.createVersion(ctx, name, from, sent)
+	v, err := c.createVersion(ctx, name, from, sent, tags[publishID] != "")
 	if err != nil {
 		return none, err
 	}
@@ -62,10 +63,30 @@ func (c *Client) register(ctx context.Context, name string, src registry.Source,
 
 // origin is what a version is made from.
 type origin struct {
-	tree    tree
-	path    string // within the tree
-	runID   string
-	modelID string
+	tree       tree
+	path       string // within the tree
+	runID      string
+	experiment string // of the run
+	modelID    string
+}
+
+// locate finds what a source names and lists its files, by their paths in its tree. As for MLflow's own client a path of a
+// run may also begin with the name of a logged model that the run made; what lies among the run's artifacts goes first.
+func (c *Client) locate(ctx context.Context, src registry.Source) (origin, []registry.File, error) {
+	o, err := c.from(ctx, src)
+	if err != nil {
+		return o, nil, err
+	}
+	files, err := o.list(ctx)
+	if o.modelID != "" || o.path == "" || !errors.Is(err, registry.ErrNotFound) {
+		return o, files, err
+	}
+	name, within, _ := strings.Cut(o.path, "/")
+	id, fault := c.loggedModelOf(ctx, o, name)
+	if id == "" {
+		return o, nil, cmp.Or(fault, err)
+	}
+	return c.locate(ctx, registry.Source{ModelID: id, Path: within})
 }
 
 // from finds the run or logged model of a source.
@@ -84,7 +105,7 @@ func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) 
 				Hint: "log the model again"}
 		}
 		o := origin{tree: c.tree(m.Info.ArtifactURI), path: src.Path, runID: m.Info.RunID, modelID: m.Info.ID}
-		o.tree.ours = mapOf(m.Info.Tags)[publishID] != ""
+		o.tree.model, o.tree.ours = m.Info.ID, mapOf(m.Info.Tags)[publishID] != ""
 		return o, nil
 	}
 	if err := (registry.URI{RunID: src.RunID, Path: src.Path}).Validate(); err != nil {
@@ -94,7 +115,7 @@ func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) 
 	if err != nil {
 		return origin{}, err
 	}
-	return origin{tree: c.runTree(r), path: src.Path, runID: r.Info.ID}, nil
+	return origin{tree: c.runTree(r), path: src.Path, runID: r.Info.ID, experiment: r.Info.Experiment}, nil
 }
 
 // list returns the files at the origin's path, by their paths in its tree.
@@ -137,7 +158,8 @@ func (c *Client) ensureModel(ctx context.Context, name string) error {
 	return err
 }
 
-func (c *Client) createVersion(ctx context.Context, name string, o origin, tags map[string]string) (wireVersion, error) {
+// createVersion makes a version. If it may have been made before, it is looked for first.
+func (c *Client) createVersion(ctx context.Context, name string, o origin, tags map[string]string, before bool) (wireVersion, error) {
 	body := struct {
 		Name    string `json:"name"`
 		Source  string `json:"source"`
@@ -149,7 +171,7 @@ func (c *Client) createVersion(ctx context.Context, name string, o origin, tags 
 		Version wireVersion `json:"model_version"`
 	}
 	filter := "name=" + quoted(name) + " and tags.`" + publishID + "`=" + quoted(tags[publishID])
-	doubt, err := c.create(ctx, func() error {
+	doubt, err := c.create(ctx, before, func() error {
 		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "model-versions/create", body: body}, &out)
 	}, func() (bool, error) {
 		found, _, err := c.searchVersions(ctx, filter, "")

@@ -29,14 +29,11 @@ func (c *Client) resolve(ctx context.Context, u registry.URI) (registry.Version,
 		return none, err
 	}
 	if u.RunID != "" || u.ModelID != "" {
-		o, err := c.from(ctx, registry.Source{RunID: u.RunID, ModelID: u.ModelID, Path: u.Path})
+		o, _, err := c.locate(ctx, registry.Source{RunID: u.RunID, ModelID: u.ModelID, Path: u.Path})
 		if err != nil {
 			return none, err
 		}
-		if _, err := o.list(ctx); err != nil {
-			return none, err
-		}
-		return registry.Version{RunID: o.runID, ModelID: o.modelID, Path: u.Path, Stage: registry.None, Status: registry.Ready}, nil
+		return registry.Version{RunID: o.runID, ModelID: o.modelID, Path: o.path, Stage: registry.None, Status: registry.Ready}, nil
 	}
 	n, err := c.find(ctx, u)
 	if err != nil {
@@ -139,13 +136,17 @@ func (c *Client) tellDisagreement(ctx context.Context, m wireModel, stage regist
 // contents lists the files of a version at a path (of the tree it was made from; "" is all of it), as Download writes
 // them, and where they are.
 func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin, []registry.File, error) {
-	v := w.export(nil)
 	o, err := c.originOf(ctx, w)
 	if err != nil {
 		return o, nil, err
 	}
-	if at == "" {
-		at = v.Path
+	v := w.export(nil)
+	whole := o.path
+	switch {
+	case v.Path != whole: // of a copy, whose own source has no path
+		at = path.Join(whole, at)
+	case at == "":
+		at = whole
 	}
 	var all []registry.File
 	if sum := v.Tags[manifestTag]; sum != "" {
@@ -160,7 +161,7 @@ func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin
 		return o, nil, err
 	}
 	within, files := artifact.Select(all, at)
-	if len(files) == 0 && at == v.Path {
+	if len(files) == 0 && at == whole {
 		return o, nil, &registry.Error{Err: fmt.Errorf("%w: its files are gone from the MLflow server", registry.ErrCorrupt), Hint: "restore them, or register a new version"}
 	} else if len(files) == 0 {
 		return o, nil, &registry.Error{Path: at, Err: fmt.Errorf("%w: the version has no such file", registry.ErrNotFound), Hint: "leave the path out for all of it"}
@@ -169,22 +170,23 @@ func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin
 	return o, files, nil
 }
 
-// originOf finds what a version was made from. That it is gone is damage.
-func (c *Client) originOf(ctx context.Context, w wireVersion) (origin, error) {
-	v := w.export(nil)
-	var o origin
-	var err error
-	switch {
-	case v.ModelID != "":
-		o, err = c.from(ctx, registry.Source{ModelID: v.ModelID})
-	case v.RunID != "" && (v.Path != "" || strings.HasSuffix(strings.TrimSuffix(w.Source, "/"), "/artifacts") || strings.HasPrefix(w.Source, "runs:/")):
-		o, err = c.from(ctx, registry.Source{RunID: v.RunID})
-	default: // a copy of another version, or files outside any run: the server knows where
+// originOf finds what a version was made from, with the path of its files there. That it is gone is damage.
+func (c *Client) originOf(ctx context.Context, w wireVersion) (o origin, err error) {
+	source := w.source()
+	if source == (registry.Source{}) { // a copy of another version, or files outside any run: the server knows where
 		var out struct {
 			URI string `json:"artifact_uri"`
 		}
 		err = c.get(ctx, "model-versions/get-download-uri", query("name", w.Name, "version", fmt.Sprint(int64(w.Version))), &out)
-		o = origin{tree: c.tree(out.URI), runID: w.RunID}
+		w.Source = out.URI
+		source = w.source()
+	}
+	switch {
+	case err != nil:
+	case source == (registry.Source{}):
+		o = origin{tree: c.tree(w.Source), runID: w.RunID}
+	default:
+		o, err = c.from(ctx, source)
 	}
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
 		err = &registry.Error{Err: fmt.Errorf("%w: what the version was made from is gone: %w", registry.ErrCorrupt, err),
@@ -212,11 +214,7 @@ func versionRef(v registry.Version) string {
 // filesOf lists what v means: paths as Download writes them, relative to the origin.
 func (c *Client) filesOf(ctx context.Context, v registry.Version) (origin, []registry.File, error) {
 	if v.Number == 0 {
-		o, err := c.from(ctx, registry.Source{RunID: v.RunID, ModelID: v.ModelID, Path: v.Path})
-		if err != nil {
-			return o, nil, err
-		}
-		all, err := o.list(ctx)
+		o, all, err := c.locate(ctx, registry.Source{RunID: v.RunID, ModelID: v.ModelID, Path: v.Path})
 		if err != nil {
 			return o, nil, err
 		}

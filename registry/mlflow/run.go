@@ -269,8 +269,8 @@ func (r *run) end(ctx context.Context, status registry.Status) error {
 	}
 	at := r.c.now().UnixMilli()
 	err := r.journal.flush(ctx)
-	if err == nil {
-		err = r.c.endRun(ctx, r.id, status, at, func(attempt func() error) error { return r.c.retry(ctx, attempt) })
+	if err == nil || refused(err) { // metrics that the server will never take do not keep the run open
+		err = errors.Join(err, r.c.endRun(ctx, r.id, status, at, func(attempt func() error) error { return r.c.retry(ctx, attempt) }))
 	}
 	if err != nil {
 		if r.c.o.BufferDir != "" && retryable(err) {

@@ -79,6 +79,10 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 	if err != nil {
 		return nil, err
 	}
+	// Before there is a run that nobody would end if this is cancelled.
+	if err := c.sendLeft(ctx); err != nil {
+		return nil, err
+	}
 	limits := newLimiter(c.log)
 	sent := limits.pairs("tag", tags, maxRunTag)
 	unique := rand.Text()
@@ -95,7 +99,7 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 	var out struct {
 		Run wireRun `json:"run"`
 	}
-	_, err = c.create(ctx, func() error {
+	_, err = c.create(ctx, false, func() error {
 		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/create", body: body}, &out)
 	}, func() (bool, error) {
 		found, _, err := c.searchRuns(ctx, id, "tags.`"+publishID+"` = '"+unique+"'", 1, "")
@@ -106,9 +110,6 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 		return true, nil
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := c.sendLeft(ctx); err != nil {
 		return nil, err
 	}
 	return c.newRun(out.Run, limits)

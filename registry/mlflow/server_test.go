@@ -5,12 +5,14 @@ package mlflow
 import (
 	"io"
 	"log"
+	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,7 +27,14 @@ import (
 func TestServer(t *testing.T) {
 	s := mlflowtest.StartServer(t)
 	for what, test := range map[string]func(*testing.T, *mlflowtest.Server){
-		"registry": testRegistry, "proxies": testProxies, "refusals": testRefusals, "large artifact": testLargeArtifact, "Python": testPython,
+		"registry": testRegistry, "proxies": testProxies, "refusals": testRefusals, "large artifact": testLargeArtifact,
+		"Python": testPython, "an older server": testOlderServer, "published by Python": testTheirs,
+		"limits":              func(t *testing.T, s *mlflowtest.Server) { requireLimits(t, s.URL) },
+		"keys":                func(t *testing.T, s *mlflowtest.Server) { requireAnyKey(t, s.URL) },
+		"copies":              func(t *testing.T, s *mlflowtest.Server) { requireCopies(t, s.URL) },
+		"one version":         func(t *testing.T, s *mlflowtest.Server) { requireOneVersion(t, s.URL) },
+		"resumed downloads":   func(t *testing.T, s *mlflowtest.Server) { requireResumes(t, proxyOf(t, s)) },
+		"a trainer's killing": func(t *testing.T, s *mlflowtest.Server) { requireNothingLost(t, proxyOf(t, s)) },
 	} {
 		t.Run(what, func(t *testing.T) { test(t, s) })
 	}
@@ -54,14 +63,20 @@ func testRegistry(t *testing.T, s *mlflowtest.Server) {
 	})
 }
 
-// testProxies: behind proxies that spoil answers, and behind one that speaks TLS.
-func testProxies(t *testing.T, s *mlflowtest.Server) {
+// proxyOf is a handler that has the server answer.
+func proxyOf(t *testing.T, s *mlflowtest.Server) http.Handler {
+	t.Helper()
 	target, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	server := &httputil.ReverseProxy{
+	return &httputil.ReverseProxy{
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		ErrorLog: log.New(io.Discard, "", 0), // of clients that go, which is what these tests do
 	}
+}
+
+// testProxies: behind proxies that spoil answers, and behind one that speaks TLS.
+func testProxies(t *testing.T, s *mlflowtest.Server) {
+	server := proxyOf(t, s)
 	for what := range spoils {
 		t.Run(what, func(t *testing.T) { requireHarmless(t, server, what) })
 	}
@@ -84,6 +99,22 @@ func testRefusals(t *testing.T, s *mlflowtest.Server) {
 	require.ErrorIs(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}), registry.ErrInvalid)
 	id, err := c.experiment(t.Context(), "gone")
 	require.NoError(t, err)
+	// What an object store has, this client cannot write.
+	var stored struct {
+		ID string `json:"experiment_id"`
+	}
+	body := map[string]string{"name": "stored", "artifact_location": "s3://bucket/models"}
+	require.NoError(t, c.post(t.Context(), "experiments/create", body, &stored))
+	run, err = c.StartRun(t.Context(), "stored", "", nil)
+	require.NoError(t, err)
+	_, modelErr := run.LogModel(t.Context(), "model", fstest.MapFS{"f": {}})
+	for _, err := range []error{run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {}}), modelErr} {
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, "in an object store, s3://bucket/models/")
+		assert.ErrorContains(t, err, "use a new experiment")
+	}
+	require.NoError(t, run.End(t.Context(), registry.Failed))
+
 	require.NoError(t, c.post(t.Context(), "experiments/delete", map[string]string{"experiment_id": id}, nil))
 	_, err = c.StartRun(t.Context(), "gone", "", nil)
 	require.ErrorIs(t, err, registry.ErrInvalid)

@@ -46,14 +46,16 @@ func (d *download) address() string {
 		return d.t.url(d.name)
 	}
 	u := *d.t.c.base
-	u.Path += "/get-artifact"
-	u.RawQuery = query("run_id", d.t.run, "path", d.name).Encode()
+	u.Path, u.RawPath, u.RawQuery = u.Path+"/get-artifact", "", query("run_id", d.t.run, "path", d.name).Encode()
+	if d.t.model != "" {
+		u.Path, u.RawQuery = d.t.c.base.Path+"/ajax-api/2.0/mlflow/logged-models/"+d.t.model+"/artifacts/files", query("artifact_file_path", d.name).Encode()
+	}
 	return u.String()
 }
 
 func (d *download) connect() error {
-	if d.t.root == "" && d.t.run == "" {
-		return d.t.proxied()
+	if err := d.t.readable(); err != nil {
+		return err
 	}
 	ctx, watch := watchSilence(d.ctx, d.t.c.o.Timeout)
 	err := d.request(ctx, watch)

@@ -18,12 +18,13 @@ const proxyPath = "/api/2.0/mlflow-artifacts/artifacts"
 
 // tree is a directory of artifacts on the server, known by the URI that the server gave for it.
 type tree struct {
-	c    *Client
-	uri  string
-	base string // URL of the artifact proxy
-	root string // path of the tree below it; "" where the server does not proxy these artifacts
-	run  string // whose artifacts they are, "" when they are a logged model's
-	ours bool   // docent made it: what no manifest lists was not logged to its end
+	c     *Client
+	uri   string
+	base  string // URL of the artifact proxy
+	root  string // path of the tree below it; "" where the server does not proxy these artifacts
+	run   string // whose artifacts they are
+	model string // the logged model whose artifacts they are
+	ours  bool   // docent made it: what no manifest lists was not logged to its end
 }
 
 func (c *Client) runTree(w wireRun) tree {
@@ -65,6 +66,14 @@ func (t tree) proxied() error {
 	}
 	return &registry.Error{Err: fmt.Errorf("%w: the artifacts are in an object store, %s, for which this client has no credentials", registry.ErrUnavailable, t.uri),
 		Hint: "start the server with --serve-artifacts and --artifacts-destination, which then uses its own, and use a new experiment"}
+}
+
+// readable refuses what this client cannot read: the server also shows what it does not proxy, by run and by logged model.
+func (t tree) readable() error {
+	if t.run != "" || t.model != "" {
+		return nil
+	}
+	return t.proxied()
 }
 
 // url is the address of a file.
@@ -137,26 +146,29 @@ func (t tree) list(ctx context.Context, dir string) ([]listed, error) {
 	var out struct {
 		Files []listed `json:"files"`
 	}
-	if t.root == "" && t.run == "" {
-		return nil, t.proxied()
+	if err := t.readable(); err != nil {
+		return nil, err
 	}
-	if t.root == "" {
-		q := query("run_id", t.run)
-		if dir != "" {
-			q.Set("path", dir)
-		}
-		if err := t.c.get(ctx, "artifacts/list", q, &out); err != nil {
-			return nil, err
-		}
-		for i, f := range out.Files { // these are relative to the run
-			out.Files[i].Path = path.Base(f.Path)
-		}
-		return out.Files, nil
+	if t.root != "" {
+		err := t.c.retry(ctx, func() error {
+			return t.c.doURL(ctx, http.MethodGet, t.base+"?"+query("path", path.Join(t.root, dir)).Encode(), nil, &out)
+		})
+		return out.Files, err
 	}
-	err := t.c.retry(ctx, func() error {
-		return t.c.doURL(ctx, http.MethodGet, t.base+"?"+query("path", path.Join(t.root, dir)).Encode(), nil, &out)
-	})
-	return out.Files, err
+	endpoint, argument, q := "artifacts/list", "path", query("run_id", t.run)
+	if t.model != "" {
+		endpoint, argument, q = "logged-models/"+t.model+"/artifacts/directories", "artifact_directory_path", query()
+	}
+	if dir != "" {
+		q.Set(argument, dir)
+	}
+	if err := t.c.get(ctx, endpoint, q, &out); err != nil {
+		return nil, err
+	}
+	for i, f := range out.Files { // these are relative to the tree, and not to dir
+		out.Files[i].Path = path.Base(f.Path)
+	}
+	return out.Files, nil
 }
 
 // walk lists all files below dir with their sizes, by paths relative to the tree. Names are the server's: those that no

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,8 @@ func (w wireVersion) export(aliases []string) registry.Version {
 		Name: w.Name, Number: int(w.Version), RunID: w.RunID, Stage: registry.None, Status: registry.Pending, Message: w.Message,
 		Tags: mapOf(w.Tags), Created: fromMillis(w.Created),
 	}
-	v.ModelID, v.Path = w.origin()
+	source := w.source()
+	v.ModelID, v.Path = source.ModelID, source.Path
 	if stage, err := registry.ParseStage(w.Stage); err == nil {
 		v.Stage = stage
 	}
@@ -105,22 +107,28 @@ func (w wireVersion) export(aliases []string) registry.Version {
 	return v
 }
 
-// origin reads the source: a logged model, or a path among the artifacts of the run.
-func (w wireVersion) origin() (modelID, within string) {
+// source is what the version says it was made from: a path in a logged model or among the artifacts of its run. It is zero
+// for anything else.
+func (w wireVersion) source() registry.Source {
 	if id, ok := strings.CutPrefix(w.Source, "models:/"); ok {
 		if strings.HasPrefix(id, "m-") && !strings.ContainsAny(id, "/@") {
-			return id, ""
+			return registry.Source{ModelID: id}
 		}
-		return "", ""
+		return registry.Source{}
 	}
-	if rest, ok := strings.CutPrefix(w.Source, "runs:/"+w.RunID); ok {
-		return "", strings.Trim(rest, "/")
+	for _, root := range []string{"runs:/" + w.RunID, "/" + w.RunID + "/artifacts"} {
+		if _, rest, ok := strings.Cut(w.Source, root); ok && w.RunID != "" && (rest == "" || rest[0] == '/') {
+			return registry.Source{RunID: w.RunID, Path: strings.Trim(rest, "/")}
+		}
 	}
-	if _, rest, ok := strings.Cut(w.Source, "/"+w.RunID+"/artifacts"); ok && w.RunID != "" {
-		return "", strings.Trim(rest, "/")
+	if m := loggedModelRoot.FindStringSubmatch(w.Source); m != nil {
+		return registry.Source{ModelID: m[1], Path: strings.Trim(m[2], "/")}
 	}
-	return "", ""
+	return registry.Source{}
 }
+
+// loggedModelRoot is where MLflow keeps the files of a logged model, below those of its experiment.
+var loggedModelRoot = regexp.MustCompile(`/models/(m-[0-9A-Za-z]+)/artifacts(/.*)?$`)
 
 // List implements registry.Models.
 func (c *Client) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -165,7 +167,6 @@ func TestPythonVersions(t *testing.T) {
 	s.Locked(func() {
 		s.Files()["0/"+id+"/artifacts/model/MLmodel"] = []byte("flavors: {}")
 		s.Files()["0/"+id+"/artifacts/model/data/weights"] = []byte("weights")
-		s.Files()["7/elsewhere/f"] = []byte("f")
 	})
 	require.NoError(t, c.ensureModel(t.Context(), "theirs"))
 	for source, want := range map[string][]string{
@@ -193,6 +194,108 @@ func TestPythonVersions(t *testing.T) {
 		assert.FileExists(t, filepath.Join(dir, "data", "weights"))
 	}
 	assert.Contains(t, said.String(), "only their sizes are verified")
+}
+
+// TestCopies: versions of versions, as MLflow's own client copies them.
+func TestCopies(t *testing.T) {
+	_, url := fake(t)
+	requireCopies(t, url)
+}
+
+func requireCopies(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	model := fstest.MapFS{"config.json": {Data: []byte("{}")}, "deep/weights": {Data: []byte("w")}}
+	publish(t, c, "original", model)
+	run, err := c.StartRun(t.Context(), "copies", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "some/model", model))
+	require.NoError(t, run.LogArtifacts(t.Context(), "other", fstest.MapFS{"f": {}}))
+	_, err = c.Register(t.Context(), "original", registry.Source{RunID: run.ID(), Path: "some/model"}, nil)
+	require.NoError(t, err)
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	require.NoError(t, c.ensureModel(t.Context(), "copy"))
+	for n, whole := range []int{3, 2} { // with MLmodel, and without
+		from, err := c.version(t.Context(), "original", n+1)
+		require.NoError(t, err)
+		source := fmt.Sprintf("models:/original/%d", n+1)
+		for range 2 { // of the version, and of the copy
+			var out struct {
+				Version wireVersion `json:"model_version"`
+			}
+			body := struct {
+				Name   string `json:"name"`
+				Source string `json:"source"`
+				Run    string `json:"run_id"`
+				Tags   []pair `json:"tags"`
+			}{"copy", source, from.RunID, from.Tags}
+			require.NoError(t, c.post(t.Context(), "model-versions/create", body, &out))
+			v, err := c.Get(t.Context(), "copy", int(out.Version.Version))
+			require.NoError(t, err)
+			files, err := c.Files(t.Context(), v)
+			require.NoError(t, err)
+			assert.Len(t, files, whole)
+			for _, f := range files {
+				assert.NotEmpty(t, f.SHA256, f.Path)
+			}
+			part, err := c.Resolve(t.Context(), registry.URI{Name: "copy", Version: v.Number, Path: "deep"})
+			require.NoError(t, err)
+			dir := filepath.Join(t.TempDir(), "out")
+			require.NoError(t, c.Download(t.Context(), part, dir))
+			assert.FileExists(t, filepath.Join(dir, "weights"))
+			source = fmt.Sprintf("models:/copy/%d", v.Number)
+		}
+	}
+}
+
+// TestAskedAgain: who does not know whether a version was made asks again under the same id, and there is one.
+func TestAskedAgain(t *testing.T) {
+	_, url := fake(t)
+	requireOneVersion(t, url)
+}
+
+func requireOneVersion(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "again", "", nil)
+	require.NoError(t, err)
+	require.NoError(t, run.LogArtifacts(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("x")}}))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	for _, id := range []string{"first", "first", "second", "first", "second"} {
+		v, err := c.Register(t.Context(), "again", registry.Source{RunID: run.ID(), Path: "model"}, map[string]string{publishID: id})
+		require.NoError(t, err)
+		assert.Equal(t, map[string]int{"first": 1, "second": 2}[id], v.Number)
+		assert.Equal(t, id, v.Tags[publishID])
+	}
+}
+
+// TestAdoptedMLmodel: an MLmodel of another run and server, as a copied version has it, names this run and logged model.
+func TestAdoptedMLmodel(t *testing.T) {
+	d := description{artifactPath: "mlflow-artifacts:/1/models/m-new/artifacts", runID: "new", modelID: "m-new"}
+	theirs := "artifact_path: x\nflavors:\n  transformers:\n    run_id: nested\nmodel_id: m-old\nmodel_uuid: m-old\nrun_id: old"
+	assert.Equal(t, "artifact_path: \"mlflow-artifacts:/1/models/m-new/artifacts\"\nflavors:\n  transformers:\n    run_id: nested\nmodel_id: m-new\nmodel_uuid: m-new\nrun_id: new\n",
+		string(d.adopt([]byte(theirs))))
+	d.modelID = "" // on a server before MLflow 3
+	assert.Equal(t, "flavors: {}\nmodel_uuid: new\nartifact_path: \"mlflow-artifacts:/1/models/m-new/artifacts\"\nrun_id: new\n",
+		string(d.adopt([]byte("flavors: {}\nmodel_id: m-old\nmodel_uuid: old\n"))))
+
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	v := publish(t, c, "copied", fstest.MapFS{"MLmodel": {Data: []byte(theirs)}, "weights": {Data: []byte("w")}})
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, c.Download(t.Context(), v, dir))
+	text, err := os.ReadFile(filepath.Join(dir, "MLmodel"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "\nmodel_id: "+v.ModelID+"\n")
+	assert.Contains(t, string(text), "\nrun_id: "+v.RunID+"\n")
+}
+
+// A part of a logged model is none.
+func TestRegisterAPartOfALoggedModel(t *testing.T) {
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	v := publish(t, c, "guide", fstest.MapFS{"deep/weights": {Data: []byte("w")}})
+	_, err := c.Register(t.Context(), "guide", registry.Source{ModelID: v.ModelID, Path: "deep"}, nil)
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	assert.ErrorContains(t, err, "leave the path out")
 }
 
 // TestAlteredManifest: the manifest's name and the version's tag say what it must be.
@@ -266,13 +369,19 @@ func TestUploadOnce(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	_, url := fake(t)
+	requireLimits(t, url)
+}
+
+// requireLimits logs what MLflow would refuse, or cut without a word.
+func requireLimits(t *testing.T, url string) {
 	log, said := capture()
 	c := hasten(newClient(t, Options{URL: url, Logger: log}))
-	run, err := c.StartRun(t.Context(), "e", "", nil)
+	run, err := c.StartRun(t.Context(), "limits", "", nil)
 	require.NoError(t, err)
 	long := strings.Repeat("ß", 6001)
 	require.NoError(t, run.LogParams(t.Context(), map[string]string{"targets[0]": "q", "targets(0)": "k", "long": long, "a//b": "1", "../x": "2"}))
 	require.NoError(t, run.LogParams(t.Context(), map[string]string{"long": long}), "again")
+	require.NoError(t, run.SetTags(t.Context(), map[string]string{"cut": strings.Repeat("ß", 8001)}))
 	require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"50%": 1, strings.Repeat("k", 300): 2}))
 	digest := strings.Repeat("0123456789abcdef", 4)
 	require.NoError(t, run.LogInput(t.Context(), registry.Input{Name: "rows", Digest: digest, Source: "s", Context: "training"}))
@@ -282,6 +391,7 @@ func TestLimits(t *testing.T) {
 	require.Len(t, info.Params, 5, "two keys never become one: %v", sortedKeys(info.Params))
 	assert.Equal(t, "k", info.Params["targets_0_"])
 	assert.Equal(t, strings.Repeat("ß", 6000), info.Params["long"])
+	assert.Equal(t, strings.Repeat("ß", 8000), info.Tags["cut"])
 	assert.Contains(t, info.Metrics, "50_")
 	assert.Len(t, info.Metrics, 2)
 	assert.Equal(t, digest, info.Inputs[0].Digest, "whole, though MLflow cuts it")
@@ -290,10 +400,47 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestAnyKey(t *testing.T) {
+	_, url := fake(t)
+	requireAnyKey(t, url)
+}
+
+// requireAnyKey logs under keys that have to be changed, and many long values at once.
+func requireAnyKey(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	run, err := c.StartRun(t.Context(), "keys", "", nil)
+	require.NoError(t, err)
+	k := strings.Repeat("k", 249)
+	keys := []string{"e\u0301", "हिन्दी", "คู่มือ", k + "/x", k[:248] + "/.x", k + "ab", k + "ac", "/", ".", "..", "a/", "./a", "a/..", "a\u00a0b", "½", "Ⅷ", "\U0001F393", "٣"}
+	params, metrics := map[string]string{}, map[string]float64{}
+	for i, key := range keys {
+		params[key], metrics[key] = key, float64(i)
+	}
+	for i := range 200 { // more than fits into one request
+		params[fmt.Sprint("long", i)] = strings.Repeat("<", 6000)
+	}
+	require.NoError(t, run.LogParams(t.Context(), params))
+	require.NoError(t, run.SetTags(t.Context(), params))
+	require.NoError(t, run.LogMetrics(t.Context(), 1, metrics))
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	info, err := c.GetRun(t.Context(), run.ID())
+	require.NoError(t, err)
+	require.Len(t, info.Params, len(params))
+	require.Len(t, info.Metrics, len(metrics))
+	values := map[string]bool{}
+	for _, v := range info.Params {
+		values[v] = true
+	}
+	for _, key := range keys {
+		assert.True(t, values[key], key)
+	}
+}
+
 func TestSanitize(t *testing.T) {
 	for key, want := range map[string]string{
 		"train/loss": "train/loss", "a[0]": "a_0_", "größe 模型:x": "größe 模型:x", "/abs": "abs", "a//b": "a/b", "a/../b": "a/_/b", "..": "_", "a/./b": "a/_/b",
-		"x/": "x", "%": "_", "...": "_", "///": "_", "e\u0301": "e\u0301",
+		"x/": "x", "%": "_", "...": "_", "///": "_", "e\u0301": "e_", "हिन्दी": "ह_न_द_",
+		strings.Repeat("k", 249) + "/x": strings.Repeat("k", 249), strings.Repeat("k", 248) + "/.x": strings.Repeat("k", 248) + "/_",
 	} {
 		assert.Equal(t, want, sanitize(key), "%q", key)
 	}
@@ -304,6 +451,7 @@ func FuzzSanitize(f *testing.F) {
 	for _, s := range []string{"a", "a//b", "../..", "ü%[]", " . / ."} {
 		f.Add(s)
 	}
+	f.Add(strings.Repeat("k", 249) + "/x")
 	f.Fuzz(func(t *testing.T, key string) {
 		s := sanitize(key)
 		require.NotEmpty(t, s)
@@ -312,6 +460,7 @@ func FuzzSanitize(f *testing.F) {
 		require.NotContains(t, s, "..")
 		require.NotContains(t, s, "//")
 		require.False(t, strings.HasPrefix(s, "/"))
+		require.Equal(t, path.Clean(s), s)
 	})
 }
 

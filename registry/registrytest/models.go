@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -77,6 +78,36 @@ var modelTests = map[string]func(t *testing.T, s suite){
 			got, err := os.ReadFile(filepath.Join(dir, name))
 			require.NoError(t, err)
 			require.Equal(t, string(want.Data), string(got), name)
+		}
+	},
+	"a model by the run that logged it": func(t *testing.T, s suite) {
+		run, another := s.start(t), s.start(t)
+		_, err := run.LogModel(t.Context(), "my.model 2", files())
+		require.NoError(t, err)
+		_, err = another.LogModel(t.Context(), "my.model 2", fstest.MapFS{"config.json": {Data: []byte("of another run")}})
+		require.NoError(t, err)
+		for _, test := range []struct{ path, got, want string }{
+			{"my.model 2", "config.json", "config.json"},
+			{"my.model 2/config.json", "config.json", "config.json"},
+			{"my.model 2/tokenizer", "tokenizer.json", "tokenizer/tokenizer.json"},
+		} {
+			u := registry.URI{RunID: run.ID(), Path: test.path}
+			v, err := s.Another(t).Resolve(t.Context(), u)
+			require.NoError(t, err, u)
+			dir := filepath.Join(t.TempDir(), "out")
+			require.NoError(t, s.Registry.Download(t.Context(), v, dir), u)
+			got, err := os.ReadFile(filepath.Join(dir, test.got))
+			require.NoError(t, err)
+			assert.Equal(t, string(files()[test.want].Data), string(got), u)
+		}
+		v, err := s.Registry.Register(t.Context(), s.name("handbook"), registry.Source{RunID: run.ID(), Path: "my.model 2"}, nil)
+		require.NoError(t, err)
+		list, err := s.Registry.Files(t.Context(), v)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, len(list), len(files()))
+		for _, path := range []string{"my.model", "my.model 2/none", "other"} {
+			_, err := s.Registry.Resolve(t.Context(), registry.URI{RunID: run.ID(), Path: path})
+			requireError(t, err, registry.ErrNotFound, path[strings.LastIndex(path, "/")+1:])
 		}
 	},
 	"register nothing": func(t *testing.T, s suite) {

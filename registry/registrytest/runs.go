@@ -168,6 +168,27 @@ var runTests = map[string]func(t *testing.T, s suite){
 		_, err = s.Registry.StartRun(t.Context(), s.name("experiment"), "bell\a", nil)
 		requireError(t, err, registry.ErrInvalid)
 	},
+	"an experiment made by several at once": func(t *testing.T, s suite) {
+		experiment, other := s.name("new"), s.Another(t)
+		const runs = 8
+		var wg sync.WaitGroup
+		for i := range runs {
+			reg := []registry.Registry{s.Registry, other}[i%2]
+			wg.Go(func() {
+				run, err := reg.StartRun(t.Context(), experiment, "", nil)
+				if assert.NoError(t, err) {
+					assert.NoError(t, run.End(t.Context(), registry.Finished))
+				}
+			})
+		}
+		wg.Wait()
+		n := 0
+		for _, err := range other.ListRuns(t.Context(), experiment) {
+			require.NoError(t, err)
+			n++
+		}
+		assert.Equal(t, runs, n, "all in one experiment")
+	},
 	"bad experiments": func(t *testing.T, s suite) {
 		for _, name := range badNames {
 			_, err := s.Registry.StartRun(t.Context(), name, "run", nil)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // The failure classes of PDF parsers, each with files that a generator makes.
@@ -249,7 +251,7 @@ func wide(s string) string {
 
 // Each class is read among good files, which must read the same as alone.
 func TestFailureClasses(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	const timeout = 2 * time.Minute // far from what any file takes on a slow machine
 	guides := filepath.Join("testdata", "guides")
 	good, _ := collect(t, os.DirFS(guides), Options{})
@@ -291,6 +293,7 @@ func lastLines(s string) string {
 
 // The files of the class for odd words come with the cleaning of their text.
 func TestFailureClass10WordsAsPrinted(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	data := pdfFile(catalog, pages, page, "<</Type/Font/Subtype/Type1/BaseFont/X/ToUnicode 6 0 R>>",
 		stream("", "BT /F 12 Tf 14 TL 50 700 Td (of#ce distri-) Tj T* (buted ex$ample) Tj ET"),
 		stream("", "1 beginbfrange <20> <7e> <0020> endbfrange 2 beginbfchar <23> <FB01> <24> <00AD> endbfchar"))

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // plumber reads the files named on its command line as its users do.
@@ -35,6 +37,7 @@ for name in sys.argv[1:]:
 //
 //	DOCENT_SPEED=folder DOCENT_PYTHON=venv/bin/python go test ./ingest -run SpeedBesideOthers -v
 func TestSpeedBesideOthers(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := os.Getenv("DOCENT_SPEED")
 	if dir == "" {
 		t.Skip("DOCENT_SPEED names no folder of PDF files to compare on; a quiet machine and some minutes are needed")

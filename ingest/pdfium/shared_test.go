@@ -11,12 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // The folder holds the files that readers failed on, of this project and of
 // others, and the text that pdftotext finds in twelve of them. Those others of
 // 45 words say the same as one of the twelve.
 func TestHostileFolderWithFallback(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := filepath.Join("..", "..", "..", "shared", "corpus", "hostile-pdfs")
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("%s is not here: it holds files of other projects", dir)
@@ -44,7 +46,7 @@ func TestHostileFolderWithFallback(t *testing.T) {
 		} else if err != nil {
 			continue
 		}
-		share := recall(doc.Text(), string(want))
+		share, _ := ingesttest.Recall(doc.Text(), string(want))
 		t.Logf("%.3f %s %s", share, doc.Outcome, f[0])
 		sum += share
 		n++

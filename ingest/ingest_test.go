@@ -148,10 +148,12 @@ func TestCourseGuides(t *testing.T) {
 	assert.Equal(t, 28, all)
 	assert.Equal(t, all, found)
 
-	// The schedule comes out row by row, in both columns of the page.
-	sta := docs[1]
+	// Schedule and grading come out row by row, in both columns of the page.
+	nur, sta := docs[0], docs[1]
 	assert.Contains(t, sta.text(), "Course code\tSTA330\n")
 	assert.Contains(t, sta.text(), "5\tTransformations\n6\tCategorical predictors\n")
+	assert.Contains(t, sta.text(), "Component\tWeight\nWeekly problem sets\t25%\nGroup data project\t35%\nOral examination\t40%\nTotal\t100%\n")
+	assert.Contains(t, nur.text(), "Week\tTopic\n1\tPatient assessment\n2\tInfection control\n")
 }
 
 func TestOrderIsThatOfPaths(t *testing.T) {

@@ -113,6 +113,14 @@ func TestProgramsThatAreNoChildren(t *testing.T) {
 	}
 }
 
+func TestHelperProgram(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	helper := []string{os.Args[0], "-test.run=none"} // RunChild looks at the last argument only
+	docs, errs := collect(t, fstest.MapFS{"a.txt": {Data: []byte("read by a helper")}}, Options{Isolated: &Isolated{Command: helper}})
+	assert.NoError(t, errs[0])
+	assert.Equal(t, "read by a helper\n", docs[0].text())
+}
+
 func TestReaderThatTheChildDoesNotKnow(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	for doc, err := range Walk(context.Background(), fstest.MapFS{"a.x": {}}, Options{Isolated: &Isolated{}, Readers: map[string]Reader{".x": unknown{}}}) {

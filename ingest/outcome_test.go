@@ -116,6 +116,19 @@ func TestEncryptedNeedsItsPassword(t *testing.T) {
 	}
 }
 
+// Repairs are made on a copy.
+func TestReadingChangesNothing(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	data, err := os.ReadFile("testdata/hostile/xref-offsets-wrong.pdf")
+	require.NoError(t, err)
+	data = bytes.ReplaceAll(data, []byte(" 0 obj"), []byte(" 7 obj")) // corrected in place
+	before := bytes.Clone(data)
+	d, err := PDF{}.Read(t.Context(), bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Contains(t, d.text(), "harbour master")
+	assert.Equal(t, before, data)
+}
+
 func TestMaxPagesIsSaid(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	o := Options{Include: []string{"hollow*"}, Readers: map[string]Reader{".pdf": PDF{MaxPages: 2}}}

@@ -1,12 +1,11 @@
 package ingest
 
 import (
-	"context"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -69,34 +68,13 @@ var hostile = map[string]struct {
 	"zero-byte":                              {NotPDF, 0},
 }
 
-// took keeps the longest time that the log says of a document.
-type took struct {
-	slog.Handler
-	mu   sync.Mutex
-	most time.Duration
-}
-
-func (k *took) Enabled(context.Context, slog.Level) bool { return true }
-
-func (k *took) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "took" {
-			k.mu.Lock()
-			defer k.mu.Unlock()
-			k.most = max(k.most, a.Value.Duration())
-		}
-		return true
-	})
-	return nil
-}
-
 // The folder holds the files that readers failed on, of this project and of
 // others, and the text that pdftotext finds in twelve of them.
 func TestHostileFolder(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	dir := shared(t, "hostile-pdfs")
 	const timeout = time.Minute
-	longest := &took{Handler: slog.DiscardHandler}
+	longest := &ingesttest.Longest{}
 	stop := ingesttest.Peak()
 	docs, _ := collect(t, os.DirFS(dir), Options{
 		Include: []string{"*.pdf"}, Timeout: timeout, Workers: 2, Isolated: &Isolated{MaxMemory: 512 << 20}, Logger: slog.New(longest),
@@ -105,8 +83,8 @@ func TestHostileFolder(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.pdf"))
 	require.NoError(t, err)
 	assert.Len(t, docs, len(files))
-	t.Logf("longest document: %v", longest.most.Round(time.Millisecond))
-	assert.Less(t, longest.most, timeout+time.Second)
+	t.Logf("longest document: %v", longest.Took().Round(time.Millisecond))
+	assert.Less(t, longest.Took(), timeout+time.Second)
 	if !underRace {
 		t.Logf("peak memory of the process tree: %d MiB", most>>20)
 		assert.Less(t, most, int64(1<<30))
@@ -140,4 +118,26 @@ func TestAllCourseGuides(t *testing.T) {
 	found, all := answersFound(t, shared(t, "course-guides"))
 	assert.Equal(t, 78, all)
 	assert.Equal(t, all, found)
+}
+
+// What pdftotext finds is the measure, as in the contract.
+func TestCourseGuidesBesidePdftotext(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	dir := shared(t, "course-guides")
+	if _, err := exec.LookPath("pdftotext"); err != nil {
+		t.Skip("pdftotext is not installed")
+	}
+	var recall, pairs float64
+	docs, _ := collect(t, os.DirFS(dir), Options{})
+	for _, d := range docs {
+		reference, err := exec.Command("pdftotext", "-enc", "UTF-8", filepath.Join(dir, d.Path), "-").Output()
+		require.NoError(t, err)
+		share, words := ingesttest.Recall(flat(d.text()), flat(string(reference)))
+		assert.Greater(t, words, 500, d.Path)
+		recall += share / float64(len(docs))
+		pairs += ingesttest.Pairs(flat(d.text()), flat(string(reference))) / float64(len(docs))
+	}
+	t.Logf("recall %.4f, pairs %.4f over %d guides", recall, pairs, len(docs))
+	assert.GreaterOrEqual(t, recall, 0.99)
+	assert.GreaterOrEqual(t, pairs, 0.96)
 }

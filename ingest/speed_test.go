@@ -81,6 +81,7 @@ func TestSpeedBesideOthers(t *testing.T) {
 	mine := one.rate(pages)
 	t.Logf("one core: %.0f pages/s of core time, %.0f of the clock; two cores: %.2f times as fast by the clock",
 		mine, float64(pages)/one.clock(), one.clock()/both.clock())
+	assert.Greater(t, mine, 100.0)
 	for name, s := range rivals {
 		t.Logf("%s: %.1f pages/s; the own engine is %.1f times as fast", name, s.rate(pages), mine/s.rate(pages))
 		assert.Greater(t, mine/s.rate(pages), map[string]float64{"pdftotext": 1.3, "pdfplumber": 40}[name], name)

@@ -109,7 +109,7 @@ func TestRunnersByFlag(t *testing.T) {
 	s := Settings{Folder: folder(t), Batch: 5, ChunkSize: 900, ChunkOverlap: 100, Timeout: 20 * time.Second}
 	want, _ := onOneMachine(t, s)
 	endpoint := jobServer(t)
-	for _, runner := range []string{"flink", "spark", "portable"} {
+	for _, runner := range []string{"flink", "spark"} {
 		out := filepath.Join(t.TempDir(), "rows")
 		said, err := program(t, "-folder", s.Folder, "-out", out, "-batch", "5", "-chunk-size", "900", "-chunk-overlap", "100", "-timeout", "20s",
 			"-runner", runner, "-endpoint", endpoint, "-environment_type", "loopback")

@@ -97,7 +97,7 @@ func answer(req request, r io.Reader, known *library) response {
 	if err != nil {
 		return failure(err)
 	}
-	ctx, cancel := withLimit(ctx, req.Timeout)
+	ctx, cancel := withLimit(ctx, req.Timeout, 0)
 	defer cancel()
 	doc, err := readSafely(ctx, reader, data)
 	if err != nil {
@@ -113,8 +113,9 @@ func failure(err error) response {
 	return response{Outcome: outcomeOf(err), Error: err.Error()}
 }
 
-func withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w of %v", ErrTimeout, limit.Round(time.Millisecond)))
+// withLimit ends the context when no more of the limit is left.
+func withLimit(ctx context.Context, limit, spent time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit-spent, fmt.Errorf("%w of %v", ErrTimeout, limit.Round(time.Millisecond)))
 }
 
 // limitMemory ends the process when it holds more than limit bytes. The garbage

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 func cleaned(c Cleanup, texts ...string) []string {
@@ -24,6 +26,7 @@ func cleaned(c Cleanup, texts ...string) []string {
 }
 
 func TestCleanup(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	cases := map[string]struct{ in, want string }{
 		"ligatures":            {"ﬁne eﬀort, oﬃce", "fine effort, office"},
 		"but not superscripts": {"5 m² and ½ or ™", "5 m² and ½ or ™"},
@@ -48,6 +51,7 @@ func TestCleanup(t *testing.T) {
 }
 
 func TestHeadersAndFooters(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	var in []string
 	for i := 1; i <= 8; i++ {
 		in = append(in, fmt.Sprintf("Some University\n\nBody of %c.\nMore %c.\nLast %c.\n\nGuide 2025\tpage %d", 'a'+i, 'a'+i, 'a'+i, i))
@@ -64,6 +68,7 @@ func TestHeadersAndFooters(t *testing.T) {
 }
 
 func TestBodyLinesAreNoHeaders(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	var in []string
 	for i := range 8 {
 		in = append(in, fmt.Sprintf("title %c\nsub %c\nexercise\nexercise\nend %c\nfoot %c", 'a'+i, 'a'+i, 'a'+i, 'a'+i))
@@ -73,6 +78,7 @@ func TestBodyLinesAreNoHeaders(t *testing.T) {
 
 // What counts up or stands on every page is not yet a header.
 func TestRepeatedTextIsNoHeader(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	pages := func(page func(i int) string) (in []string) {
 		for i := 1; i <= 8; i++ {
 			in = append(in, page(i))
@@ -122,6 +128,7 @@ func FuzzCleanup(f *testing.F) {
 }
 
 func TestTextReader(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	read := func(data string) *Document {
 		d, _ := one(t, fstest.MapFS{"a.txt": {Data: []byte(data)}}, Options{})
 		return d
@@ -138,6 +145,7 @@ func TestTextReader(t *testing.T) {
 }
 
 func TestMarkdownReader(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	d, err := one(t, fstest.MapFS{"a.MD": {Data: []byte("intro\n\n# The title \n\n- item\n")}}, Options{})
 	assert.NoError(t, err)
 	assert.Equal(t, "The title", d.Title)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // wordFile packs parts into a file; a part named document is its body.
@@ -44,6 +46,7 @@ func cells(texts ...string) string {
 }
 
 func TestWord(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	cases := map[string]struct {
 		body string
 		want []string
@@ -71,6 +74,7 @@ func TestWord(t *testing.T) {
 }
 
 func TestWordPartsAndTitle(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	data := wordFile(t, map[string]string{
 		"_rels/.rels":         `<Relationships><Relationship Type="http://x/officeDocument" Target="/odd/main.xml"/></Relationships>`,
 		"odd/main.xml":        `<w:document><w:body>` + para("Body") + `</w:body></w:document>`,
@@ -87,6 +91,7 @@ func TestWordPartsAndTitle(t *testing.T) {
 }
 
 func TestBadWordFiles(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	endless := strings.Repeat("<w:p>", maxDepth+1)
 	good := wordFile(t, map[string]string{"document": para("x")})
 	many := map[string]string{"document": para("x")}
@@ -118,6 +123,7 @@ func TestBadWordFiles(t *testing.T) {
 
 // Some thirty kilobytes that unpack to more than thirty megabytes.
 func TestWordBomb(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	data := wordFile(t, map[string]string{"document": "<w:p><w:r><w:t>" + strings.Repeat("a", maxPartBytes+1) + "</w:t></w:r></w:p>"})
 	d, err := one(t, fstest.MapFS{"a.docx": {Data: data}}, Options{})
 	assert.Equal(t, TooLarge, d.Outcome)

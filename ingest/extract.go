@@ -68,7 +68,7 @@ func (w *walker) readWith(ctx context.Context, children *pool, by Reader, p stri
 	if children != nil {
 		r.doc, fatal, r.err = children.read(ctx, limit, by, sum, open)
 	} else if fatal = prepare(ctx, by); fatal == nil {
-		timed, cancel := withLimit(ctx, limit)
+		timed, cancel := withLimit(ctx, limit, 0)
 		r.doc, r.err = w.inProcess(timed, by, sum, open)
 		cancel()
 	}

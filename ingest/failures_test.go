@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // The failure classes of PDF parsers, each with files that a generator makes.
@@ -233,9 +235,21 @@ func failureClasses() map[string]map[string]specimen {
 			"map over differences": ok(pdfFile(catalog, pages, page, "<</Type/Font/Subtype/Type1/BaseFont/X/Encoding<</Differences[32/g1/g2/g3]>>/ToUnicode 6 0 R>>", stream("", show), stream("", identity))),
 			"composite":            ok(pdfFile(catalog, pages, page, "<</Subtype/Type0/Encoding/Identity-H/ToUnicode 6 0 R/DescendantFonts[<</Subtype/CIDFontType2/DW 500>>]>>", stream("", "BT /F 12 Tf 50 700 Td <"+hex.EncodeToString([]byte(wide(said)))+"> Tj ET"), stream("", "1 beginbfrange <0020> <007e> <0020> endbfrange"))),
 			"Japanese map":         {pdfFile(catalog, pages, page, "<</Subtype/Type0/Encoding/90ms-RKSJ-H/DescendantFonts[<</Subtype/CIDFontType0/CIDSystemInfo<</Ordering(Japan1)>>>>]>>", stream("", "BT /F 12 Tf 50 700 Td <93fa967b8cea> Tj 0 -20 Td ("+said+") Tj ET")), ""},
+			"no map at all":        {pdfFile(catalog, pages, page, "<</Subtype/Type0/Encoding/Identity-H/DescendantFonts[<</Subtype/CIDFontType2/DW 500>>]>>", stream("", "BT /F 12 Tf 50 700 Td <00010002000300040005> Tj ET")), Malformed},
+			"pixels":               ok(pdfFile(catalog, pages, page, pixelFont(), stream("", pixels()))),
 			"actual text":          ok(onePage("/Span<</ActualText(" + said + ")>> BDC BT /F 12 Tf 50 700 Td (xyz) Tj ET EMC")),
 		},
 	}
+}
+
+// pixelFont is a bitmap font of Ghostscript: its unit is a pixel, which the page shows at 0.12 of a point.
+func pixelFont() string {
+	return "<</Type/Font/Subtype/Type3/FontBBox[0 0 0 0]/FontMatrix[1 0 0 1 0 0]/FirstChar 32/Widths[" + strings.Repeat("40 ", 95) + "]/Encoding/WinAnsiEncoding/CharProcs<<>>>>"
+}
+
+// pixels sets the words apart by position.
+func pixels() string {
+	return "BT /F 0.12 Tf 50 700 Td [(" + strings.ReplaceAll(said, " ", ") -28000 (") + ")] TJ ET"
 }
 
 func wide(s string) string {
@@ -249,7 +263,7 @@ func wide(s string) string {
 
 // Each class is read among good files, which must read the same as alone.
 func TestFailureClasses(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	const timeout = 2 * time.Minute // far from what any file takes on a slow machine
 	guides := filepath.Join("testdata", "guides")
 	good, _ := collect(t, os.DirFS(guides), Options{})
@@ -289,8 +303,31 @@ func lastLines(s string) string {
 	return strings.TrimPrefix(s, "日本語")
 }
 
+// Files that open without a password are read, whatever their cipher.
+func TestFailureClass6EncryptedWithEmptyPassword(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	docs, _ := collect(t, os.DirFS(filepath.Join("..", "internal", "pdf", "testdata")), Options{Exclude: []string{"*secret*"}, Isolated: &Isolated{}})
+	require.Len(t, docs, 5, "RC4 of 40 and 128 bits, AES of 128 and 256 bits, and 256 of the first kind")
+	for _, d := range docs {
+		assert.Equal(t, OK, d.Outcome, d.Path)
+		assert.Equal(t, "The quick brown fox\n", d.text(), d.Path)
+	}
+}
+
+// Words of a right-to-left script are drawn from left to right, and read as they are spoken.
+func TestFailureClass9RightToLeft(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	data := pdfFile(catalog, pages, page, "<</Type/Font/Subtype/Type1/BaseFont/X/ToUnicode 6 0 R>>",
+		stream("", "BT /F 12 Tf 14 TL 50 700 Td (15 nmfs nfmz) Tj T* (\\(nmfs\\) nfmz) Tj ET"),
+		stream("", "2 beginbfrange <20> <3f> <0020> <61> <7a> <05d0> endbfrange"))
+	d, err := one(t, fstest.MapFS{"a.pdf": {Data: data}}, Options{})
+	require.NoError(t, err)
+	assert.Equal(t, "שלום עולם 15\nשלום (עולם)", d.Text())
+}
+
 // The files of the class for odd words come with the cleaning of their text.
 func TestFailureClass10WordsAsPrinted(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	data := pdfFile(catalog, pages, page, "<</Type/Font/Subtype/Type1/BaseFont/X/ToUnicode 6 0 R>>",
 		stream("", "BT /F 12 Tf 14 TL 50 700 Td (of#ce distri-) Tj T* (buted ex$ample) Tj ET"),
 		stream("", "1 beginbfrange <20> <7e> <0020> endbfrange 2 beginbfchar <23> <FB01> <24> <00AD> endbfchar"))

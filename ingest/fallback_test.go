@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // scripted answers as its fields say.
@@ -34,6 +36,7 @@ func (s scripted) Read(ctx context.Context, r io.ReaderAt, size int64) (*Documen
 }
 
 func TestFallback(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	text := func(numbers ...int) (pages []Page) {
 		for _, n := range numbers {
 			pages = append(pages, Page{n, fmt.Sprintf("first %d", n)})
@@ -84,7 +87,7 @@ func TestFallback(t *testing.T) {
 // The second reader must not hold up documents that do not need it, nor take
 // its waiting out of the time of those that do.
 func TestFallbackWaitsOutsideOfTheDeadline(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{}
 	for i := range 6 {
 		fsys[fmt.Sprintf("%d.x", i)] = &fstest.MapFile{Data: []byte("x")}
@@ -115,6 +118,7 @@ func (*preparing) Read(context.Context, io.ReaderAt, int64) (*Document, error) {
 }
 
 func TestPrepareIsNoDocumentsTime(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	for _, iso := range []*Isolated{nil, {}} {
 		o := Options{Readers: map[string]Reader{".x": &preparing{}}, Isolated: iso, Timeout: 200 * time.Millisecond}
 		d, err := one(t, fstest.MapFS{"a.x": {}}, o)
@@ -129,6 +133,7 @@ func TestPrepareIsNoDocumentsTime(t *testing.T) {
 }
 
 func TestFallbackIsCounted(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	var r Report
 	r.Add(&Document{Path: "a", Outcome: OK, Fallback: true})
 	r.Add(&Document{Path: "b", Outcome: OK})
@@ -137,6 +142,7 @@ func TestFallbackIsCounted(t *testing.T) {
 }
 
 func TestAddPageJudges(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	var d Document
 	d.AddPage(1, "all of it can be read")
 	d.AddPage(2, "\ufffd\ufffd bad, but mostly words all the way to its end")

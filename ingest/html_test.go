@@ -9,9 +9,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 func TestHTML(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	cases := map[string]struct{ in, want string }{
 		"paragraphs":       {"<p>One\n  two</p><p>Three", "One two\n\nThree"},
 		"inline":           {"a<b>b</b> <i>c</i>.", "ab c."},
@@ -38,6 +41,7 @@ func TestHTML(t *testing.T) {
 }
 
 func TestHTMLTitleAndEncodings(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	d, err := one(t, fstest.MapFS{"a.html": {Data: []byte("<html><title> My\n page </title><svg><title>no</title></svg><p>x")}}, Options{})
 	assert.NoError(t, err)
 	assert.Equal(t, "My page", d.Title)
@@ -57,6 +61,7 @@ func TestHTMLTitleAndEncodings(t *testing.T) {
 
 // A tree of this depth takes minutes to build, or the stack.
 func TestHTMLNestedWithoutEnd(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	in := strings.Repeat("<div><b><table><tr><td>", 200_000) + "deep"
 	d, err := HTML{}.Read(context.Background(), memory(in), int64(len(in)))
 	assert.NoError(t, err)

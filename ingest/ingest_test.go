@@ -19,6 +19,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // Test readers for what no file should be needed for. They are named in
@@ -133,6 +135,7 @@ func answersFound(t *testing.T, dir string) (found, all int) {
 }
 
 func TestCourseGuides(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	docs, errs := collect(t, os.DirFS("testdata/guides"), Options{})
 	require.Len(t, docs, 3)
 	for i, d := range docs {
@@ -145,13 +148,16 @@ func TestCourseGuides(t *testing.T) {
 	assert.Equal(t, 28, all)
 	assert.Equal(t, all, found)
 
-	// The schedule comes out row by row, in both columns of the page.
-	sta := docs[1]
+	// Schedule and grading come out row by row, in both columns of the page.
+	nur, sta := docs[0], docs[1]
 	assert.Contains(t, sta.text(), "Course code\tSTA330\n")
 	assert.Contains(t, sta.text(), "5\tTransformations\n6\tCategorical predictors\n")
+	assert.Contains(t, sta.text(), "Component\tWeight\nWeekly problem sets\t25%\nGroup data project\t35%\nOral examination\t40%\nTotal\t100%\n")
+	assert.Contains(t, nur.text(), "Week\tTopic\n1\tPatient assessment\n2\tInfection control\n")
 }
 
 func TestOrderIsThatOfPaths(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{}
 	for _, p := range []string{"b.TXT", "a/z.md", "a.txt", "a/B/x.txt", "a-1.txt", "c.pdf.bak", "d", "é.md"} {
 		fsys[p] = &fstest.MapFile{Data: []byte("text of " + p)}
@@ -177,6 +183,7 @@ func TestOrderIsThatOfPaths(t *testing.T) {
 }
 
 func TestIncludeAndExclude(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{}
 	for _, p := range []string{"a.txt", "old/a.txt", "old/deep/b.txt", "new/a.md", "new/draft-1.txt"} {
 		fsys[p] = &fstest.MapFile{Data: []byte("x")}
@@ -196,6 +203,7 @@ func TestIncludeAndExclude(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	err := Options{
 		Readers: map[string]Reader{"pdf": PDF{}, ".TXT": Text{}, ".x": nil},
 		Include: []string{"[", ""}, Workers: -1, Isolated: &Isolated{MaxMemory: 1},
@@ -211,6 +219,7 @@ func TestValidate(t *testing.T) {
 }
 
 func TestFolderThatIsNone(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file.pdf"), []byte("x"), 0o600))
 	for _, name := range []string{"missing", "file.pdf"} {
@@ -227,6 +236,7 @@ func TestFolderThatIsNone(t *testing.T) {
 }
 
 func TestSymbolicLinks(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("symbolic links need rights on Windows")
 	}
@@ -248,6 +258,7 @@ func TestSymbolicLinks(t *testing.T) {
 }
 
 func TestProgressAndReport(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{
 		"a.txt": {Data: []byte("text")},
 		"b.txt": {Data: []byte("  \n")},
@@ -276,6 +287,7 @@ not_pdf  0      c.pdf     not a PDF file: no %PDF- in the first 1,024 bytes
 }
 
 func TestReportIsSafeToPrint(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	var r Report
 	r.Add(&Document{Path: "evil\x1b[2J\n\tname.pdf", Outcome: Malformed, Faults: []Fault{{3, strings.Repeat("long\n", 100)}, {4, "x"}}})
 	assert.Equal(t, 3, strings.Count(r.String(), "\n"))

@@ -76,6 +76,7 @@ func (p *pool) read(ctx context.Context, limit time.Duration, r Reader, sum *dig
 	case <-ctx.Done():
 		return nil, nil, context.Cause(ctx)
 	}
+	var spent time.Duration // by the document, which has one deadline however often it is tried
 	for {
 		c, fatal := p.take(ctx, req)
 		if fatal != nil && ctx.Err() != nil {
@@ -84,9 +85,11 @@ func (p *pool) read(ctx context.Context, limit time.Duration, r Reader, sum *dig
 		if fatal != nil {
 			return nil, fatal, nil
 		}
-		timed, cancel := withLimit(ctx, limit)
+		began := time.Now()
+		timed, cancel := withLimit(ctx, limit, spent)
 		doc, err = attempt(timed, c, req, sum, open)
 		cancel()
+		spent += time.Since(began)
 		if !c.broken {
 			p.give(c) // from here on it is another's
 			return doc, nil, err

@@ -7,9 +7,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -17,43 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
-// children counts the child processes of this one, zombies included.
-func children(t *testing.T) (n int) {
-	t.Helper()
-	if runtime.GOOS != "linux" {
-		return 0
-	}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	require.NoError(t, err)
-	for _, s := range stats {
-		b, err := os.ReadFile(s)
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(b), ") ")
-		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(os.Getpid()) {
-			n++
-		}
-	}
-	return n
-}
-
-// nothingLeft checks that the test leaves neither children nor goroutines.
-func nothingLeft(t *testing.T) {
-	before, procs := runtime.NumGoroutine(), children(t)
-	t.Cleanup(func() {
-		for end := time.Now().Add(3 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
-			time.Sleep(5 * time.Millisecond)
-		}
-		assert.LessOrEqual(t, runtime.NumGoroutine(), before, "goroutines left")
-		assert.Equal(t, procs, children(t), "child processes left")
-	})
-}
-
 func TestIsolatedReadsTheSame(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	for _, dir := range []string{"testdata/guides", "testdata/hostile"} {
 		want, _ := collect(t, os.DirFS(dir), Options{})
 		got, _ := collect(t, os.DirFS(dir), Options{Isolated: &Isolated{}, Workers: 2})
@@ -64,7 +30,7 @@ func TestIsolatedReadsTheSame(t *testing.T) {
 }
 
 func TestIsolatedContainsEverything(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{
 		"1.ok": {Data: []byte("x")}, "2.dies": {}, "3.ok": {}, "4.eats": {}, "5.ok": {}, "6.panics": {}, "7.ok": {},
 	}
@@ -90,7 +56,7 @@ func TestIsolatedContainsEverything(t *testing.T) {
 }
 
 func TestDeadlineIsKept(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	o := Options{
 		Timeout: 500 * time.Millisecond, Isolated: &Isolated{}, Workers: 1,
 		Readers: map[string]Reader{".txt": Text{}, ".x": endless{}},
@@ -107,7 +73,7 @@ func TestDeadlineIsKept(t *testing.T) {
 }
 
 func TestLeavingTheLoopStopsChildren(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{"a.txt": {Data: []byte("x")}, "b.x": {}, "c.x": {}, "d.x": {}}
 	o := Options{Workers: 3, Isolated: &Isolated{}, Readers: map[string]Reader{".txt": Text{}, ".x": endless{}}}
 	start := time.Now()
@@ -118,7 +84,7 @@ func TestLeavingTheLoopStopsChildren(t *testing.T) {
 }
 
 func TestCancelStopsChildren(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	o := Options{Isolated: &Isolated{}, Readers: map[string]Reader{".x": endless{}}}
@@ -131,7 +97,7 @@ func TestCancelStopsChildren(t *testing.T) {
 }
 
 func TestProgramsThatAreNoChildren(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	echo, err := exec.LookPath("echo")
 	if err != nil {
 		t.Skip("no echo program here")
@@ -147,8 +113,16 @@ func TestProgramsThatAreNoChildren(t *testing.T) {
 	}
 }
 
+func TestHelperProgram(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	helper := []string{os.Args[0], "-test.run=none"} // RunChild looks at the last argument only
+	docs, errs := collect(t, fstest.MapFS{"a.txt": {Data: []byte("read by a helper")}}, Options{Isolated: &Isolated{Command: helper}})
+	assert.NoError(t, errs[0])
+	assert.Equal(t, "read by a helper\n", docs[0].text())
+}
+
 func TestReaderThatTheChildDoesNotKnow(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	for doc, err := range Walk(context.Background(), fstest.MapFS{"a.x": {}}, Options{Isolated: &Isolated{}, Readers: map[string]Reader{".x": unknown{}}}) {
 		assert.Nil(t, doc)
 		assert.ErrorContains(t, err, "ingest.unknown: pass it to RunChild")
@@ -156,6 +130,7 @@ func TestReaderThatTheChildDoesNotKnow(t *testing.T) {
 }
 
 func TestRunChildReturnsInOtherPrograms(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	for _, args := range [][]string{nil, {"prog"}, {childArg}, {"prog", "other"}, {"prog", childArg, "more"}} {
 		assert.False(t, RunChild(args))
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // forest is a file system of many small files that exist only while they are
@@ -79,7 +81,7 @@ func (f forest) ReadDir(name string) (entries []fs.DirEntry, err error) {
 
 // A hundred thousand files take the memory of the workers, not of the files.
 func TestManyFilesNeedNoMemory(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	files := 100_000
 	if testing.Short() {
 		files = 20_000
@@ -109,7 +111,7 @@ func TestManyFilesNeedNoMemory(t *testing.T) {
 }
 
 func TestCancelAmongManyFiles(t *testing.T) {
-	nothingLeft(t)
+	ingesttest.NothingLeft(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	n := 0
@@ -128,6 +130,7 @@ func TestCancelAmongManyFiles(t *testing.T) {
 }
 
 func TestProgressTellsRateAndRest(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	p := progress(25, 100, &Document{Path: "a", Outcome: OK}, 5*time.Second)
 	assert.Equal(t, Progress{25, 100, "a", OK, 5 * time.Second, 5, 15 * time.Second}, p)
 	assert.Equal(t, 101, progress(101, 100, &Document{}, time.Second).Total, "a file that came later")
@@ -136,6 +139,7 @@ func TestProgressTellsRateAndRest(t *testing.T) {
 
 // The order of the paths as strings is that of the folders as they are walked.
 func TestOrderOfPaths(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{}
 	random := rand.New(rand.NewPCG(1, 2))
 	const letters = "ab-.0 ~é"
@@ -164,6 +168,7 @@ func TestOrderOfPaths(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{"a.txt": {Data: []byte("a")}, "b/c.txt": {Data: []byte("c")}, "d.txt": {Data: []byte("d")}}
 	docs, errs := collect(t, fsys, Options{Paths: []string{"missing.txt", "b/c.txt", "a.txt", "x.odd"}})
 	var got []string
@@ -184,6 +189,7 @@ func TestPaths(t *testing.T) {
 }
 
 func TestBadFolders(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "a.txt")
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
@@ -224,6 +230,7 @@ func (b brokenDir) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 func TestFolderThatBreaksOff(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := brokenDir{fstest.MapFS{"a.txt": {Data: []byte("a")}, "bad/b.txt": {Data: []byte("b")}, "bad/c.txt": {}, "d.txt": {Data: []byte("d")}}}
 	docs, errs := collect(t, fsys, Options{})
 	var got []string
@@ -235,6 +242,7 @@ func TestFolderThatBreaksOff(t *testing.T) {
 }
 
 func TestSymlinks(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a", "x.txt"), []byte("x"), 0o600))

@@ -15,10 +15,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // The files were made for this purpose, one for each kind of damage.
 func TestHostileFiles(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	want := map[string]Outcome{
 		"ascii-hex-filter.pdf":     OK,
 		"bomb-operators-1gb.pdf":   Malformed,
@@ -60,6 +63,7 @@ func TestHostileFiles(t *testing.T) {
 }
 
 func TestErrorsNameFileAndReason(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	_, err := one(t, fstest.MapFS{"sub/x.pdf": {Data: []byte("<html>")}}, Options{})
 	var fe *FileError
 	require.ErrorAs(t, err, &fe)
@@ -70,6 +74,7 @@ func TestErrorsNameFileAndReason(t *testing.T) {
 }
 
 func TestOutcomesOfErrors(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	for _, k := range kinds() {
 		assert.Equal(t, k.outcome, outcomeOf(k.err))
 		assert.ErrorIs(t, k.err, k.err)
@@ -80,6 +85,7 @@ func TestOutcomesOfErrors(t *testing.T) {
 }
 
 func TestSizeLimit(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	d, err := one(t, fstest.MapFS{"big.txt": {Data: bytes.Repeat([]byte("x"), 101)}}, Options{MaxFileBytes: 100})
 	assert.Equal(t, TooLarge, d.Outcome)
 	assert.ErrorIs(t, err, ErrTooLarge)
@@ -90,6 +96,7 @@ func TestSizeLimit(t *testing.T) {
 }
 
 func TestEncryptedNeedsItsPassword(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := os.DirFS(filepath.Join("..", "internal", "pdf", "testdata"))
 	o := Options{Include: []string{"*secret.pdf"}}
 	docs, errs := collect(t, fsys, o)
@@ -109,7 +116,21 @@ func TestEncryptedNeedsItsPassword(t *testing.T) {
 	}
 }
 
+// Repairs are made on a copy.
+func TestReadingChangesNothing(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	data, err := os.ReadFile("testdata/hostile/xref-offsets-wrong.pdf")
+	require.NoError(t, err)
+	data = bytes.ReplaceAll(data, []byte(" 0 obj"), []byte(" 7 obj")) // corrected in place
+	before := bytes.Clone(data)
+	d, err := PDF{}.Read(t.Context(), bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Contains(t, d.text(), "harbour master")
+	assert.Equal(t, before, data)
+}
+
 func TestMaxPagesIsSaid(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	o := Options{Include: []string{"hollow*"}, Readers: map[string]Reader{".pdf": PDF{MaxPages: 2}}}
 	d, err := one(t, os.DirFS("testdata/guides"), o)
 	assert.NoError(t, err)
@@ -119,6 +140,7 @@ func TestMaxPagesIsSaid(t *testing.T) {
 }
 
 func TestReaderThatPanics(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	o := Options{Readers: map[string]Reader{".x": panicking{}, ".y": unknown{}}}
 	docs, errs := collect(t, fstest.MapFS{"a.x": {}, "b.y": {}}, o)
 	assert.Equal(t, Crashed, docs[0].Outcome)
@@ -161,6 +183,7 @@ func (g growingFS) Open(name string) (fs.File, error) {
 func (g growingFS) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(g.FS, name) }
 
 func TestFileThatChanges(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{"a.txt": {Data: []byte("some text here")}, "b.txt": {Data: []byte("other text")}}
 	for _, by := range []int64{-3, 3} {
 		for _, iso := range []*Isolated{nil, {}} {
@@ -176,6 +199,7 @@ func TestFileThatChanges(t *testing.T) {
 }
 
 func TestUnreadableFile(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	if os.Getuid() == 0 {
 		t.Log("root reads everything; a folder named like a file stands in")
 	}
@@ -192,6 +216,7 @@ func TestUnreadableFile(t *testing.T) {
 }
 
 func TestBadNeighboursChangeNothing(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	guides := os.DirFS("testdata/guides")
 	mixed := fstest.MapFS{}
 	add := func(dir string, fsys fs.FS, suffix string) {
@@ -231,6 +256,7 @@ func TestBadNeighboursChangeNothing(t *testing.T) {
 }
 
 func TestContextEndsTheWalk(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{"a.txt": {Data: []byte("x")}, "b.txt": {Data: []byte("y")}, "c.txt": {Data: []byte("z")}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -250,6 +276,7 @@ func TestContextEndsTheWalk(t *testing.T) {
 }
 
 func TestTimeoutInProcess(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	d, err := one(t, os.DirFS("testdata/hostile"), Options{Include: []string{"bomb-operators*"}, Timeout: time.Millisecond})
 	assert.Equal(t, Timeout, d.Outcome)
 	assert.ErrorIs(t, err, ErrTimeout)
@@ -258,6 +285,7 @@ func TestTimeoutInProcess(t *testing.T) {
 
 // One code stands for 150 letters, one content stream for all pages.
 func TestSmallFileWithEndlessText(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	const pages, codes = 40, 40_000
 	cmap := "1 beginbfchar <78> <" + strings.Repeat("0061", 150) + "> endbfchar"
 	content := "BT /F 1 Tf 9 9 Td (" + strings.Repeat("x", codes) + ") Tj ET"

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // plumber reads the files named on its command line as its users do.
@@ -35,6 +37,7 @@ for name in sys.argv[1:]:
 //
 //	DOCENT_SPEED=folder DOCENT_PYTHON=venv/bin/python go test ./ingest -run SpeedBesideOthers -v
 func TestSpeedBesideOthers(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := os.Getenv("DOCENT_SPEED")
 	if dir == "" {
 		t.Skip("DOCENT_SPEED names no folder of PDF files to compare on; a quiet machine and some minutes are needed")
@@ -78,6 +81,7 @@ func TestSpeedBesideOthers(t *testing.T) {
 	mine := one.rate(pages)
 	t.Logf("one core: %.0f pages/s of core time, %.0f of the clock; two cores: %.2f times as fast by the clock",
 		mine, float64(pages)/one.clock(), one.clock()/both.clock())
+	assert.Greater(t, mine, 100.0)
 	for name, s := range rivals {
 		t.Logf("%s: %.1f pages/s; the own engine is %.1f times as fast", name, s.rate(pages), mine/s.rate(pages))
 		assert.Greater(t, mine/s.rate(pages), map[string]float64{"pdftotext": 1.3, "pdfplumber": 40}[name], name)

@@ -3,11 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/testing/ptest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,7 +25,22 @@ func TestMain(m *testing.M) {
 	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
 		return
 	}
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
 	ptest.MainWithDefault(m, "prism")
+}
+
+// asProgram has the test's executable be the program, for its flags are the process's.
+const asProgram = "DOCENT_TEST_BEAM_INGEST"
+
+// program runs it in a process of its own and returns what it says.
+func program(t *testing.T, args ...string) (string, error) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // folder holds good documents, bad ones, and one that has no text.
@@ -82,6 +101,39 @@ func TestEqualsOneMachineRowForRow(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left, "no temporary file")
 	assert.ErrorContains(t, run(context.Background(), s), "earlier run")
+}
+
+// Flink's and Spark's job servers speak the protocol of Beam's own, which stands in for them here. Loopback has the workers
+// in the program's process, as there is no cluster to have them.
+func TestRunnersByFlag(t *testing.T) {
+	s := Settings{Folder: folder(t), Batch: 5, ChunkSize: 900, ChunkOverlap: 100, Timeout: 20 * time.Second}
+	want, _ := onOneMachine(t, s)
+	endpoint := jobServer(t)
+	for _, runner := range []string{"flink", "spark"} {
+		out := filepath.Join(t.TempDir(), "rows")
+		said, err := program(t, "-folder", s.Folder, "-out", out, "-batch", "5", "-chunk-size", "900", "-chunk-overlap", "100", "-timeout", "20s",
+			"-runner", runner, "-endpoint", endpoint, "-environment_type", "loopback")
+		require.NoError(t, err, "%s: %s", runner, said)
+		got, files := joined(t, out, rowsKind)
+		assert.Greater(t, files, 2, "%s: one file would prove no order", runner)
+		assert.Equal(t, string(want), string(got), runner)
+	}
+	for runner, says := range map[string]string{"flink": "endpoint", "spark": "endpoint", "dataflow": "project", "abacus": "abacus"} {
+		said, err := program(t, "-folder", s.Folder, "-out", t.TempDir(), "-runner", runner)
+		assert.Error(t, err, runner)
+		assert.Contains(t, said, says, "%s tells what it lacks", runner)
+	}
+}
+
+// jobServer starts Prism as a server on a port of this machine.
+func jobServer(t *testing.T) (endpoint string) {
+	l, err := net.Listen("tcp", "localhost:0")
+	require.NoError(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	require.NoError(t, l.Close())
+	_, err = prism.CreateJobServer(t.Context(), prism.Options{Port: port})
+	require.NoError(t, err)
+	return fmt.Sprintf("localhost:%d", port)
 }
 
 func TestFaultsOfTheFolder(t *testing.T) {

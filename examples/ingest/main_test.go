@@ -18,6 +18,7 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/pdfium"
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +51,7 @@ func ingestTo(t *testing.T, args ...string) (string, error) {
 }
 
 func TestRowsAndReport(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir, out := folder(t), filepath.Join(t.TempDir(), "rows.jsonl")
 	said, err := ingestTo(t, dir, "-out", out, "-engine", "own", "-cache", t.TempDir())
 	require.NoError(t, err)
@@ -90,6 +92,7 @@ func TestRowsAndReport(t *testing.T) {
 }
 
 func TestFlagsBeforeAndBehind(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir, out := folder(t), filepath.Join(t.TempDir(), "rows.jsonl")
 	_, err := ingestTo(t, "-trusted", "-engine=own", dir, "-out", out, "-include", "*.md", "-include", "*.html")
 	require.NoError(t, err)
@@ -104,6 +107,7 @@ func TestFlagsBeforeAndBehind(t *testing.T) {
 }
 
 func TestFaultsAreTold(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir, out := folder(t), filepath.Join(t.TempDir(), "rows.jsonl")
 	empty := t.TempDir()
 	for name, c := range map[string]struct {
@@ -138,6 +142,7 @@ func TestFaultsAreTold(t *testing.T) {
 
 // An older file stays when reading is given up.
 func TestOldRowsStay(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir, out := folder(t), filepath.Join(t.TempDir(), "rows.jsonl")
 	require.NoError(t, os.WriteFile(out, []byte("old\n"), 0o644))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -164,7 +169,7 @@ func (f *full) Write(b []byte) (int, error) {
 }
 
 func TestFullDisk(t *testing.T) {
-	before := runtime.NumGoroutine()
+	ingesttest.NothingLeft(t)
 	fsys := fstest.MapFS{}
 	for _, name := range []string{"a.txt", "b.txt", "c.txt", "d.txt"} {
 		fsys[name] = &fstest.MapFile{Data: []byte(strings.Repeat(name+" ", 5000))}
@@ -172,10 +177,10 @@ func TestFullDisk(t *testing.T) {
 	var report ingest.Report
 	_, err := dataset.Write(&full{room: 100_000}, rows(context.Background(), fsys, ingest.Options{Isolated: &ingest.Isolated{}}, &report))
 	assert.ErrorIs(t, err, errFull)
-	assert.LessOrEqual(t, runtime.NumGoroutine(), before, "the walk ended with its reader")
 }
 
 func TestPasswordComesFromTheEnvironment(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	var c command
 	require.NoError(t, c.parse([]string{"dir", "-out", "x"}, []string{"INGEST_PASSWORD=secret"}))
 	assert.Equal(t, "secret", c.password)
@@ -184,6 +189,7 @@ func TestPasswordComesFromTheEnvironment(t *testing.T) {
 }
 
 func TestEnginesAreJoined(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	for engine, want := range map[string]struct{ first, second bool }{"own": {true, false}, "pdfium": {false, false}, "both": {true, true}} {
 		c := command{engine: engine, memory: 512, maxFile: 1}
 		o, p := c.options(nil, nil)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 // compiled is where the tests keep the compiled engine: to compile it for each
@@ -59,25 +59,8 @@ func walk(t testing.TB, dir string, o ingest.Options) map[string]*ingest.Documen
 
 func only(p *PDF) map[string]ingest.Reader { return map[string]ingest.Reader{".pdf": p} }
 
-func words(s string) map[string]int {
-	counts := map[string]int{}
-	for _, w := range strings.Fields(s) {
-		counts[w]++
-	}
-	return counts
-}
-
-// recall is the share of the words of want that got has.
-func recall(got, want string) float64 {
-	have, hits, all := words(got), 0, 0
-	for w, n := range words(want) {
-		all += n
-		hits += min(n, have[w])
-	}
-	return float64(hits) / float64(max(all, 1))
-}
-
 func TestReadsAsTheOwnEngineDoes(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	guides := filepath.Join("..", "testdata", "guides")
 	want := walk(t, guides, ingest.Options{})
 	for name, iso := range map[string]*ingest.Isolated{"in process": nil, "isolated": {}} {
@@ -87,13 +70,15 @@ func TestReadsAsTheOwnEngineDoes(t *testing.T) {
 			assert.Equal(t, ingest.OK, d.Outcome, path)
 			assert.Len(t, d.Pages, len(want[path].Pages), path)
 			assert.Equal(t, want[path].Title, d.Title, path)
-			assert.Greater(t, recall(d.Text(), want[path].Text()), 0.97, "%s %s", name, path)
+			share, _ := ingesttest.Recall(d.Text(), want[path].Text())
+			assert.Greater(t, share, 0.97, "%s %s", name, path)
 		}
 	}
 }
 
 // A second reader takes nothing away from the first.
 func TestFallbackOnHostileFiles(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	hostile := filepath.Join("..", "testdata", "hostile")
 	begin := time.Now()
 	docs := walk(t, hostile, ingest.Options{
@@ -110,6 +95,7 @@ func TestFallbackOnHostileFiles(t *testing.T) {
 }
 
 func TestNoDocuments(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	p := open(t)
 	for name, data := range map[string]string{
 		"no objects": "%PDF-1.4\n%%EOF", "cut": "%PDF-1.4\n1 0 obj <</Type/Cat",
@@ -122,6 +108,7 @@ func TestNoDocuments(t *testing.T) {
 }
 
 func TestPasswords(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	dir := filepath.Join("..", "..", "internal", "pdf", "testdata")
 	for path, d := range walk(t, dir, ingest.Options{Readers: only(open(t))}) {
 		want := ingest.OK
@@ -141,6 +128,7 @@ func TestPasswords(t *testing.T) {
 // The bombs end as an error of their page, within the memory they may have, and
 // the next document is read as if they had not been there.
 func TestMemoryIsLimited(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	p := open(t)
 	p.MaxMemory = 128 << 20
 	hostile := filepath.Join("..", "testdata", "hostile")
@@ -179,6 +167,7 @@ func slow() []byte {
 }
 
 func TestDeadlineStopsPDFium(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	if underRace {
 		t.Skip("go-pdfium's Kill is not synchronised with the call that it ends")
 	}
@@ -197,10 +186,10 @@ func TestDeadlineStopsPDFium(t *testing.T) {
 }
 
 func TestCancelAndClose(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	if underRace {
 		t.Skip("go-pdfium's Kill is not synchronised with the call that it ends")
 	}
-	before := runtime.NumGoroutine()
 	p := &PDF{CacheDir: compiled}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -212,13 +201,10 @@ func TestCancelAndClose(t *testing.T) {
 	require.NoError(t, p.Close())
 	_, err = p.Read(context.Background(), bytes.NewReader(data), int64(len(data)))
 	assert.ErrorIs(t, err, ErrClosed)
-	for end := time.Now().Add(3 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-	}
-	assert.LessOrEqual(t, runtime.NumGoroutine(), before, "goroutines left")
 }
 
 func TestMaxPages(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	p := open(t)
 	p.MaxPages = 2
 	for path, d := range walk(t, filepath.Join("..", "testdata", "guides"), ingest.Options{Readers: only(p)}) {
@@ -229,6 +215,7 @@ func TestMaxPages(t *testing.T) {
 
 // Settings travel to child processes, and nothing else of a PDF does.
 func TestSettings(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	p := open(t)
 	require.NoError(t, p.Prepare(context.Background()))
 	data, err := json.Marshal(p)
@@ -245,6 +232,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestPlain(t *testing.T) {
+	ingesttest.NothingLeft(t)
 	for in, want := range map[string]string{
 		"a\r\nb":                  "a\nb",
 		"distri\x02\r\nbuted":     "distri-\nbuted",

@@ -32,7 +32,7 @@ var exceptions = map[string][]string{
 }
 
 // notLibrary are internal packages that only tests and programs use.
-var notLibrary = []string{"internal/ci", "internal/golden", "internal/mlflowtest", "internal/testmodel"}
+var notLibrary = []string{"internal/ci", "internal/golden", "internal/ingesttest", "internal/mlflowtest", "internal/testmodel"}
 
 // TestLibraryManners: no package that users import, nor what it is built on, reads the environment or flags, prints,
 // handles signals, ends the process, logs on its own account, or does anything before it is called.

@@ -2,6 +2,8 @@ package pdf
 
 import (
 	"slices"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/bidi"
 )
@@ -97,4 +99,25 @@ func mirrored(runes []rune, classes []bidi.Class) string {
 		return string(runes)
 	}
 	return string(swapped)
+}
+
+// visual is the text of one glyph in the order in which it would stand on the page.
+// A ligature of Arabic letters is read like a word, and so is a span of marked content
+// that one glyph stands for.
+func visual(s string) string {
+	if utf8.RuneCountInString(s) < 2 {
+		return s
+	}
+	return logical(s) // both turn right-to-left text round
+}
+
+func isRightToLeft(s string) bool {
+	p, _ := bidi.LookupString(s)
+	return p.Class() == bidi.R || p.Class() == bidi.AL
+}
+
+// isMark tells of points and accents, which belong to the letter before them.
+func isMark(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r >= 0x300 && unicode.Is(unicode.Mn, r)
 }

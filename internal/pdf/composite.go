@@ -104,6 +104,7 @@ func (c *compositeFont) next(s []byte) (glyph, int) {
 }
 
 func (c *compositeFont) vertical() bool { return c.downwards }
+func (c *compositeFont) em() float64    { return 1 }
 
 func (c *compositeFont) split(s []byte) (code uint32, n int) {
 	switch {
@@ -140,7 +141,7 @@ func (c *compositeFont) load(code uint32, raw []byte) glyph {
 		g.text = c.unicode.decode(raw)
 	case c.latin && known && cid >= 1 && cid <= 95:
 		g.text = string(rune(cid + 31))
-	case known:
+	case known && c.toUnicode.isEmpty(): // else the code belongs to a cluster whose text another code has
 		g.text = c.own(cid)
 	}
 	if g.text == "" {

@@ -307,7 +307,7 @@ func (fr *frame) showString(s []byte) {
 		fr.advance(w - beyond)
 		to := fr.tm.mul(fr.ctm)
 		fr.advance(beyond)
-		at := shown{text: g.text, size: math.Abs(fr.size) * math.Hypot(from[2], from[3])}
+		at := shown{text: g.text, size: math.Abs(fr.size) * fr.font.em() * math.Hypot(from[2], from[3])}
 		at.x0, at.y0 = from.apply(0, fr.rise)
 		at.x1, at.y1 = to.apply(0, fr.rise)
 		fr.in.emit(at)

@@ -273,6 +273,20 @@ func (d *decrypter) stream(s *stream, raw []byte) []byte {
 	return d.decrypt(d.streams, s.ref, raw)
 }
 
+// isReadable tells of what was appended to an encrypted file without its key:
+// ciphertext is never text.
+func isReadable(raw []byte) bool {
+	const shortest, most = 16, 1024
+	raw = raw[:min(len(raw), most)]
+	odd := 0
+	for _, c := range raw {
+		if c >= 0x7F || c < ' ' && (!isSpace(c) || c == 0) {
+			odd++
+		}
+	}
+	return 8*odd <= len(raw)-shortest
+}
+
 // hasCryptFilter tells of a stream that names its own method; writers do that
 // only to leave it in the clear.
 func hasCryptFilter(d dict) bool {
@@ -291,6 +305,9 @@ func (d *decrypter) string(r ref, raw string) string {
 }
 
 func (d *decrypter) decrypt(m method, r ref, raw []byte) []byte {
+	if isReadable(raw) {
+		return raw
+	}
 	switch m {
 	case rc4Method:
 		return rc4With(d.objectKey(r, false), raw)

@@ -1,9 +1,11 @@
 package pdf
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -53,5 +55,44 @@ func TestUnknownEncryption(t *testing.T) {
 		_, err := Open([]byte(data), "", Limits{})
 		require.Error(t, err, enc)
 		assert.True(t, strings.Contains(err.Error(), "encrypt"), "%v", err)
+	}
+}
+
+// Programs that know no encryption append to an encrypted file as to any other: what they add is in the clear. Some copy
+// the trailer's entries.
+func TestUpdateWithoutTheKey(t *testing.T) {
+	files, err := filepath.Glob("testdata/encrypted-*.pdf")
+	require.NoError(t, err)
+	contents, encrypt := regexp.MustCompile(`/Contents (\d+) 0 R`), regexp.MustCompile(`/(Root|Encrypt) \d+ 0 R|/ID \[[^]]*\]`)
+	shown := "BT /F1 12 Tf 20 50 Td (Appended later) Tj ET"
+	for _, name := range files {
+		password := ""
+		if strings.Contains(name, "secret") {
+			password = "secret"
+		}
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		number := string(contents.FindSubmatch(data)[1])
+		trailer := string(bytes.Join(encrypt.FindAll(data, -1), []byte(" ")))
+		root := regexp.MustCompile(`/Root \d+ 0 R`).FindString(trailer)
+		for what, stream := range map[string]string{
+			"as it is": streamObject("", shown), "deflated": streamObject("/Filter/FlateDecode", deflated(shown)),
+			"none": "",
+		} {
+			for _, entries := range []string{root, trailer} {
+				update := number + " 0 obj\n" + stream + "\nendobj\n"
+				want := "Appended later"
+				if stream == "" {
+					update, want = "", "The quick brown fox"
+				}
+				update += "99 0 obj\n<</Title(A title in the clear)>>\nendobj\ntrailer\n<<" + entries + "/Info 99 0 R>>\n%%EOF\n"
+				f, err := Open(append(bytes.Clone(data), update...), password, Limits{})
+				require.NoError(t, err, "%s %s", name, what)
+				text, err := f.Text(context.Background(), 0)
+				require.NoError(t, err, "%s %s", name, what)
+				assert.Equal(t, want, text, "%s %s %s", name, what, entries)
+				assert.Equal(t, "A title in the clear", f.Title(), name)
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -26,6 +27,8 @@ type font interface {
 	next(s []byte) (g glyph, bytes int)
 	// vertical tells of a font that writes from top to bottom.
 	vertical() bool
+	// em is the size of the letters, as a share of the font size.
+	em() float64
 }
 
 // maxFonts bounds the cache of a document that names endless fonts.
@@ -65,26 +68,30 @@ func (f *File) loadFont(v parser.Value) font {
 }
 
 // simpleFont has one byte per code.
-type simpleFont [256]glyph
+type simpleFont struct {
+	glyphs [256]glyph
+	size   float64
+}
 
-func (s *simpleFont) next(b []byte) (glyph, int) { return s[b[0]], 1 }
+func (s *simpleFont) next(b []byte) (glyph, int) { return s.glyphs[b[0]], 1 }
 func (s *simpleFont) vertical() bool             { return false }
+func (s *simpleFont) em() float64                { return s.size }
 
 // fallbackFont shows text whose font is missing or broken.
 func fallbackFont() font {
-	var s simpleFont
+	s := simpleFont{size: 1}
 	chars := winAnsi()
-	for code := range s {
-		s[code] = glyph{text: chars[code], width: 0.5, space: code == ' '}
+	for code := range s.glyphs {
+		s.glyphs[code] = glyph{text: chars[code], width: 0.5, space: code == ' '}
 	}
 	return &s
 }
 
 func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
-	var s simpleFont
+	s := simpleFont{size: 1}
 	chars := f.charset(v, toUnicode.isEmpty())
 	width := f.simpleWidths(v)
-	for code := range s {
+	for code := range s.glyphs {
 		t, ok := toUnicode.lookup(uint32(code))
 		if !ok {
 			t = chars[code]
@@ -92,8 +99,10 @@ func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
 		if t == "" {
 			t = unknown
 		}
-		s[code] = glyph{text: t, space: code == ' '}
-		s[code].width = width(code, t)
+		s.glyphs[code] = glyph{text: t, width: width(code, t), space: code == ' '}
+	}
+	if v.Key("Subtype").Name() == "Type3" {
+		s.size = drawnSize(v)
 	}
 	return &s
 }
@@ -221,14 +230,19 @@ func type1Charset(data []byte) (chars charset, ok bool) {
 	return chars, len(names) > 0
 }
 
-// simpleWidths returns the advance of a code that shows t.
-func (f *File) simpleWidths(v parser.Value) func(code int, t string) float64 {
-	scale := 0.001
+// typeScale is the size of the unit of the font's widths, as a share of the font size.
+func typeScale(v parser.Value) float64 {
 	if v.Key("Subtype").Name() == "Type3" {
 		if m := v.Key("FontMatrix"); m.Len() == 6 && m.Index(0).Float64() != 0 {
-			scale = m.Index(0).Float64()
+			return m.Index(0).Float64()
 		}
 	}
+	return 0.001
+}
+
+// simpleWidths returns the advance of a code that shows t.
+func (f *File) simpleWidths(v parser.Value) func(code int, t string) float64 {
+	scale := typeScale(v)
 	list := v.Key("Widths")
 	firstCode := int(v.Key("FirstChar").Int64())
 	missing := v.Key("FontDescriptor").Key("MissingWidth").Float64()
@@ -268,4 +282,21 @@ func standardWidths(baseFont string) func(t string) float64 {
 		}
 		return 0.556
 	}
+}
+
+// drawnSize is the em of a Type 3 font. Its glyphs are drawings, which some
+// writers scale to their size with the font's matrix, and not with the font size.
+func drawnSize(v parser.Value) float64 {
+	const usual, least, most = 0.5, 0.2, 1.25 // widths of letters, on average
+	sum, n := 0.0, 0
+	for i, list := 0, v.Key("Widths"); i < list.Len(); i++ {
+		if w := math.Abs(list.Index(i).Float64()); w > 0 {
+			sum, n = sum+w, n+1
+		}
+	}
+	width := sum / float64(max(n, 1)) * math.Abs(typeScale(v))
+	if width == 0 || width >= least && width <= most {
+		return 1
+	}
+	return width / usual
 }

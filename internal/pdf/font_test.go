@@ -72,3 +72,27 @@ func TestWidthsDecideOverSpaces(t *testing.T) {
 	assert.Equal(t, "AB", show("(A) Tj 10 0 Td (B) Tj"))
 	assert.Equal(t, "B A", show("(B) Tj 10 0 Td (A) Tj"))
 }
+
+// Ghostscript draws the letters of a bitmap font in pixels and sets them at 0.12 of a point.
+func TestType3InUnitsOfItsOwn(t *testing.T) {
+	font := func(widths, matrix string) string {
+		return "<</Type/Font/Subtype/Type3/FontBBox[0 0 0 0]/FontMatrix[" + matrix + "]/FirstChar 97/Widths[" + widths +
+			"]/Encoding<</Differences[97/a/b/c]>>/CharProcs<<>>>>"
+	}
+	show := func(font, content string) string {
+		return textOf(t, []byte(strings.Replace(string(onePage("BT /F2 "+content+" ET", "")), "/Font<<", "/Font<</F2 "+font, 1)))
+	}
+	pixels := font("40 42 38", "1 0 0 1 0 0")
+	assert.Equal(t, "abc cab\nbc", show(pixels, "0.12 Tf 50 700 Td [(a)800(b)-900(c)-25000(cab)]TJ 0 -12 Td (bc) Tj"))
+	assert.Equal(t, "abc cab\nbc", show(font("480 500 460", "0.001 0 0 0.001 0 0"), "10 Tf 50 700 Td [(a)10(b)-10(c)-300(cab)]TJ 0 -12 Td (bc) Tj"))
+}
+
+// One glyph may stand for several letters, and several glyphs for one letter and its points.
+func TestRightToLeftClusters(t *testing.T) {
+	letters := streamObject("", "1 beginbfchar <61> <05E9> <62> <05DC> <63> <05B8> <64> <06440627> <65> <0645> <66> <0633> endbfchar")
+	const font = "<</Type/Font/Subtype/TrueType/BaseFont/X/ToUnicode 5 0 R>>"
+	assert.Equal(t, "سلام", fontText(t, font, "(edf)", letters), "a ligature, drawn from left to right")
+	assert.Equal(t, "שָל", fontText(t, font, "(a) Tj 2 0 Td (c) Tj -7.5 0 Td (b)", letters), "a point, drawn after its letter from right to left")
+	assert.Equal(t, "שָל", fontText(t, font, "(b) Tj 6 0 Td (c) Tj (a)", letters), "a point, drawn before its letter from left to right")
+	assert.Equal(t, "של", fontText(t, font, "<> Tj /Span<</ActualText<FEFF05E905DC>>> BDC (xy) Tj EMC ()", letters), "a word that a span stands for")
+}

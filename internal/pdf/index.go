@@ -248,18 +248,24 @@ func (ix *index) get(v any) any {
 			return nil
 		case def.dict != nil:
 			return def.dict
-		case def.text != nil:
-			l := lexer{data: def.text}
-			v, _ = l.object(0)
 		default:
-			l := lexer{data: ix.data, pos: int(def.offset)}
-			l.next()
-			l.next()
-			l.next() // N G obj
+			l := ix.lexerOf(def)
 			v, _ = l.object(0)
 		}
 	}
 	return nil
+}
+
+// lexerOf stands before the object of a definition.
+func (ix *index) lexerOf(def definition) lexer {
+	if def.text != nil {
+		return lexer{data: def.text}
+	}
+	l := lexer{data: ix.data, pos: int(def.offset)}
+	l.next()
+	l.next()
+	l.next() // N G obj
+	return l
 }
 
 // numbers lists the objects in ascending order.

@@ -24,6 +24,7 @@ type piece struct {
 	size      float64
 	text      []byte
 	lastX     float64 // start of the last glyph
+	lastAt    int     // of its text in text
 	last      string
 	blank     bool // a space glyph came last
 }
@@ -105,6 +106,11 @@ func turn(glyphs []shown, radians float64) []shown {
 func toPieces(glyphs []shown) (pieces []piece) {
 	var p *piece
 	for _, g := range glyphs {
+		if p != nil && isMark(g.text) && p.carries(g) {
+			p.text = slices.Insert(p.text, p.lastAt, []byte(g.text)...)
+			continue
+		}
+		g.text = visual(g.text)
 		isBlank := strings.TrimSpace(g.text) == ""
 		if p != nil && p.takes(g) {
 			gap := g.x0 - p.x1
@@ -146,7 +152,14 @@ func (p *piece) takes(g shown) bool {
 	return math.Abs(g.y0-p.y) < lineDrop*size && gap < pieceGap*size && gap > -0.5*size
 }
 
+// carries tells whether g is a point or accent over the right-to-left letter that was
+// drawn before it. From left to right it stands before that letter.
+func (p *piece) carries(g shown) bool {
+	return isRightToLeft(p.last) && math.Abs(g.y0-p.y) < p.size && g.x0 > p.lastX && g.x0 < p.x1
+}
+
 func (p *piece) add(g shown) {
+	p.lastAt = len(p.text)
 	p.text = append(p.text, g.text...)
 	p.last, p.lastX, p.blank = g.text, g.x0, false
 	p.x1 = max(p.x1, g.x1)

@@ -31,8 +31,9 @@ func (t token) is(word string) bool { return t.kind == keyword && string(t.text)
 type lexer struct {
 	data    []byte
 	pos     int
-	scratch []byte // decoded strings and names since the last reset
-	repair  bool   // blank out, in data, escapes that the parser library refuses
+	scratch []byte       // decoded strings and names since the last reset
+	repair  bool         // blank out, in data, escapes that the parser library refuses
+	named   map[ref]bool // of the references that are its keys, those that were read
 }
 
 // reset lets the memory of earlier tokens be used again.
@@ -365,7 +366,11 @@ func (l *lexer) refAfter(num float64) (ref, bool) {
 	if num >= 0 && num == float64(int32(num)) {
 		if gen := l.next(); gen.kind == number && gen.num >= 0 && gen.num <= 65535 {
 			if l.next().is("R") {
-				return ref{int(num), int(gen.num)}, true
+				r := ref{int(num), int(gen.num)}
+				if _, watched := l.named[r]; watched {
+					l.named[r] = true
+				}
+				return r, true
 			}
 		}
 	}

@@ -98,6 +98,7 @@ func Open(data []byte, password string, limits Limits) (f *File, err error) {
 		return nil, err
 	}
 	f.index = newIndex(data, defs, f.decode, 4*f.limits.StreamBytes)
+	f.index.settleGenerations()
 	root := f.catalog(defs, trailers)
 	tree := f.walk(root)
 	if tree.pages == 0 {
@@ -153,8 +154,8 @@ func (f *File) readTitle(trailers []dict) string {
 			continue
 		}
 		if s, ok := f.index.get(f.index.dict(info)["Title"]).(string); ok {
-			if f.index.defs[info.num].stream == nil && f.index.defs[info.num].offset >= 0 {
-				s = f.crypt.string(f.index.defs[info.num].ref, s)
+			if def := f.index.defs[info.num]; def.stream == nil && def.offset >= 0 {
+				s = f.crypt.string(def.ref, s)
 			}
 			return strings.TrimSpace(textString(s))
 		}
@@ -165,8 +166,14 @@ func (f *File) readTitle(trailers []dict) string {
 // decode returns the content of a stream, within the size limit. What stands
 // before an error is returned with it.
 func (f *File) decode(s *stream) ([]byte, error) {
-	raw := f.crypt.stream(s, f.data[s.start:s.end])
-	return decode(raw, f.index.filters(s.dict), f.limits.StreamBytes)
+	raw, filters := f.data[s.start:s.end], f.index.filters(s.dict)
+	data, err := decode(f.crypt.stream(s, raw), filters, f.limits.StreamBytes)
+	if err != nil && f.crypt != nil { // what was appended without the key decodes as it is
+		if plain, plainErr := decode(raw, filters, f.limits.StreamBytes); plainErr == nil {
+			return plain, nil
+		}
+	}
+	return data, err
 }
 
 // streamOf finds the stream behind a value of the parser library, which tells

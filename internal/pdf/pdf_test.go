@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,21 @@ func TestBrokenPageDoesNotCostTheOthers(t *testing.T) {
 	text, err := f.Text(context.Background(), 1)
 	assert.NoError(t, err)
 	assert.Equal(t, "Hello", text)
+}
+
+// The generation of an object is that of the references to it.
+func TestWrongGenerations(t *testing.T) {
+	sound := string(onePage(hello, "/ExtGState<</G 5 0 R>>", "<<>>"))
+	for name, data := range map[string]string{
+		"all":            regexp.MustCompile(`(\d) 0 obj`).ReplaceAllString(sound, "$1 7 obj"),
+		"long":           regexp.MustCompile(`(\d) 0 obj`).ReplaceAllString(sound, "$1 65535 obj"),
+		"content":        strings.Replace(sound, "4 0 obj", "4 1 obj", 1),
+		"no endobj":      strings.ReplaceAll(strings.Replace(sound, "4 0 obj", "4 1 obj", 1), "\nendobj", ""),
+		"right and used": strings.NewReplacer("4 0 obj", "4 2 obj", "4 0 R", "4 2 R").Replace(sound),
+		"used again":     sound + "4 1 obj\n" + streamObject("", hello) + "\nendobj\n3 0 obj\n" + regexp.MustCompile(`(?s)3 0 obj\n(.*?)\nendobj`).FindStringSubmatch(strings.Replace(sound, "4 0 R", "4 1 R", 1))[1] + "\nendobj\n",
+	} {
+		assert.Equal(t, "Hello", textOf(t, []byte(data)), name)
+	}
 }
 
 func FuzzOpen(f *testing.F) {

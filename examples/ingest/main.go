@@ -4,6 +4,8 @@
 //
 // A row is {"doc_id": path, "text": …, "pages": [{"number", "text"}], "outcome": …}. Every document has one, in the
 // order of their paths, whatever became of it; why text is missing stands in the report beside the rows.
+//
+// It has no device, model or registry, and so none of the settings that the other programs share: flags do.
 package main
 
 import (

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,7 @@ type interpreter struct {
 	running map[*stream]bool // forms being drawn, to meet a cycle
 	depth   int
 	spans   []span // open marked content
+	damage  error  // of the first font that has any
 }
 
 // span is a marked-content sequence. With replacement text, that text stands
@@ -254,6 +256,7 @@ func (fr *frame) fontNamed(n string) font {
 	if !ok {
 		f = fr.in.file.font(safely(func() parser.Value { return fr.resources.Key("Font").Key(n) }))
 		fr.fonts[n] = f
+		fr.in.damage = cmp.Or(fr.in.damage, fr.in.file.damaged[f])
 	}
 	return f
 }

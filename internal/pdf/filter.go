@@ -118,7 +118,7 @@ func inflate(data []byte, limit int) ([]byte, error) {
 	zr, err := zlib.NewReader(bytes.NewReader(data))
 	if err == nil {
 		out, err := readLimited(zr, limit)
-		if len(out) > 0 && (errors.Is(err, zlib.ErrChecksum) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		if len(out) > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
 			err = nil // every viewer shows what is there
 		}
 		return out, err

@@ -2,7 +2,10 @@ package pdf
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -45,6 +48,7 @@ func (f *File) font(v parser.Value) font {
 	}
 	if len(f.fonts) >= maxFonts {
 		clear(f.fonts)
+		clear(f.damaged)
 	}
 	loaded := safely(func() font { return f.loadFont(v) })
 	if loaded == nil {
@@ -56,15 +60,25 @@ func (f *File) font(v parser.Value) font {
 
 func (f *File) loadFont(v parser.Value) font {
 	var toUnicode *cmap
+	var err error
 	if s := f.streamOf(v.Key("ToUnicode")); s != nil {
-		if data, _ := f.decode(s); len(data) > 0 {
+		var data []byte
+		if data, err = f.decode(s); len(data) > 0 {
 			toUnicode = parseCMap(data)
 		}
+	} else if v.Key("ToUnicode").IsNull() && slices.Contains(v.Keys(), "ToUnicode") {
+		err = errors.New("it is missing")
 	}
+	var loaded font
 	if v.Key("Subtype").Name() == "Type0" {
-		return f.loadComposite(v, toUnicode)
+		loaded = f.loadComposite(v, toUnicode)
+	} else {
+		loaded = f.loadSimple(v, toUnicode)
 	}
-	return f.loadSimple(v, toUnicode)
+	if err != nil { // what the codes mean is guessed from here on
+		f.damaged[loaded] = fmt.Errorf("%w: a font's map to Unicode: %v", ErrMalformed, err)
+	}
+	return loaded
 }
 
 // simpleFont has one byte per code.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestGlyphNames(t *testing.T) {
@@ -95,4 +96,30 @@ func TestRightToLeftClusters(t *testing.T) {
 	assert.Equal(t, "שָל", fontText(t, font, "(a) Tj 2 0 Td (c) Tj -7.5 0 Td (b)", letters), "a point, drawn after its letter from right to left")
 	assert.Equal(t, "שָל", fontText(t, font, "(b) Tj 6 0 Td (c) Tj (a)", letters), "a point, drawn before its letter from left to right")
 	assert.Equal(t, "של", fontText(t, font, "<> Tj /Span<</ActualText<FEFF05E905DC>>> BDC (xy) Tj EMC ()", letters), "a word that a span stands for")
+}
+
+// What a damaged map leaves to guess must be told, for another reader may see more.
+func TestDamagedMapIsAFault(t *testing.T) {
+	const cmap = "1 beginbfrange <61> <7a> <03B1> endbfrange"
+	for name, c := range map[string]struct{ stream, want string }{
+		"whole":   {deflated(cmap), "αβγ"},
+		"damaged": {strings.Repeat("x", 40), "abc"},
+		"cut":     {deflated(cmap)[:len(deflated(cmap))-4], "αβγ"},
+	} {
+		data := strings.Replace(string(onePage("BT /F2 10 Tf 50 700 Td (abc) Tj ET", "", streamObject("/Filter/FlateDecode", c.stream))),
+			"/Font<<", "/Font<</F2 <</Type/Font/Subtype/Type1/BaseFont/X/ToUnicode 5 0 R>>", 1)
+		f, err := Open([]byte(data), "", Limits{})
+		require.NoError(t, err)
+		text, err := f.Text(t.Context(), 0)
+		assert.Equal(t, c.want, text, name)
+		lost, err2 := Open([]byte(strings.Replace(data, "ToUnicode 5", "ToUnicode 6", 1)), "", Limits{})
+		require.NoError(t, err2)
+		_, err2 = lost.Text(t.Context(), 0)
+		assert.ErrorContains(t, err2, "missing", name)
+		if name == "damaged" {
+			assert.ErrorContains(t, err, "map to Unicode")
+		} else {
+			assert.NoError(t, err, name)
+		}
+	}
 }

@@ -86,8 +86,7 @@ func numberBefore(data []byte, at int, spaced bool) (n, start int, ok bool) {
 // define reads the object behind "obj" and tells where the scan goes on.
 func define(data []byte, r ref, start, body int) (definition, int) {
 	def := definition{ref: r, offset: int64(start)}
-	l := lexer{data: data, pos: body, repair: true}
-	obj, whole := l.object(0)
+	obj, l, whole := readObject(data, body)
 	d, isDict := obj.(dict)
 	if isDict {
 		def.dict = d
@@ -212,10 +211,10 @@ func unpack(content []byte, d dict) []definition {
 	if !ok || first < 0 || first > len(content) {
 		return nil
 	}
-	l := lexer{data: content[:first]}
+	head := lexer{data: content[:first]}
 	var defs []definition
 	for len(defs) < n {
-		num, offset := l.next(), l.next()
+		num, offset := head.next(), head.next()
 		if num.kind != number || offset.kind != number {
 			break
 		}
@@ -223,12 +222,11 @@ func unpack(content []byte, d dict) []definition {
 		if num.num < 1 || num.num > 1<<31 || at < float64(first) || at > float64(len(content)) {
 			continue
 		}
-		body := lexer{data: content, pos: int(at)}
-		obj, ok := body.object(0)
+		obj, l, ok := readObject(content, int(at))
 		if !ok {
 			continue
 		}
-		def := definition{ref: ref{num: int(num.num)}, offset: -1, text: content[int(at):body.pos]}
+		def := definition{ref: ref{num: int(num.num)}, offset: -1, text: content[int(at):l.pos]}
 		def.dict, _ = obj.(dict)
 		defs = append(defs, def)
 	}

@@ -34,6 +34,8 @@ type lexer struct {
 	scratch []byte       // decoded strings and names since the last reset
 	repair  bool         // blank out, in data, escapes that the parser library refuses
 	named   map[ref]bool // of the references that are its keys, those that were read
+	lenient bool         // take out what does not fit, see readObject
+	misfits []misfit
 }
 
 // reset lets the memory of earlier tokens be used again.
@@ -355,6 +357,9 @@ func (l *lexer) object(depth int) (obj any, ok bool) {
 		case "null":
 			return nil, true
 		}
+		if depth > 0 && l.isMisfit(t.text) {
+			return 0.0, true
+		}
 	}
 	l.pos = start
 	return nil, false
@@ -401,12 +406,17 @@ func (l *lexer) dictObject(depth int) (any, bool) {
 	d := dict{}
 	for depth < maxNesting {
 		l.reset()
+		start := l.pos
 		t := l.next()
 		if t.kind == dictClose {
 			return d, true
 		}
 		if t.kind != name {
-			return d, false
+			l.pos = start
+			if !l.lenient || !l.skipMisfit(depth) {
+				return d, false
+			}
+			continue
 		}
 		key := string(t.text)
 		v, ok := l.object(depth + 1)

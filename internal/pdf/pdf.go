@@ -78,6 +78,7 @@ type File struct {
 	pages   []node
 	title   string
 	fonts   map[string]font // by the printed form of the font's dictionary
+	damaged map[font]error  // of fonts, those whose map to Unicode cannot be read whole
 	glyphs  []shown         // memory of the page read last
 }
 
@@ -89,7 +90,7 @@ func Open(data []byte, password string, limits Limits) (f *File, err error) {
 	if start < 0 {
 		return nil, fmt.Errorf("%w: no %%PDF- in the first 1,024 bytes", ErrNotPDF)
 	}
-	f = &File{limits: limits.withDefaults(), data: data, fonts: map[string]font{}}
+	f = &File{limits: limits.withDefaults(), data: data, fonts: map[string]font{}, damaged: map[font]error{}}
 	defs, trailers := scan(data)
 	if len(defs) == 0 {
 		return nil, fmt.Errorf("%w: no object in %d bytes", ErrMalformed, len(data))

@@ -138,6 +138,34 @@ func TestBrokenPageDoesNotCostTheOthers(t *testing.T) {
 	assert.Equal(t, "Hello", text)
 }
 
+// One damaged byte costs one entry.
+func TestDamagedEntries(t *testing.T) {
+	sound := string(onePage(hello, ""))
+	for old, with := range map[string]string{
+		"[0 0 600 800]":      "[0 \xd2 600 800]", // a number
+		"/MediaBox":          "xMediaBox",        // a name
+		"/Type/Page/":        "/Type Page /",
+		"<</F1 ":             "<<7 (stray) /F1 ",
+		"/BaseFont/":         "/X[0 1 \xd2.5 2]/BaseFont/",
+		"4 0 R/Resources":    "4 0 R R/Resources",
+		"1>>\nendobj":        "1 \x80\x81>>\nendobj",
+		"<</Length 36>>":     "<<\xe9Length 36>>",
+		"/Contents 4 0 R":    "/X 4x0 R/Contents 4 0 R",
+		"/WinAnsiEncoding>>": "/WinAnsiEncoding ) } 5>>",
+	} {
+		require.Contains(t, sound, old)
+		t.Run(with, func(t *testing.T) { assert.Equal(t, "Hello", textOf(t, []byte(strings.Replace(sound, old, with, 1)))) })
+	}
+	open := strings.Replace(sound, "/Count 1>>\nendobj\n", "/Count 1 ", 1) // its end is lost, and the next object is not
+	assert.Equal(t, "Hello", textOf(t, []byte(open)))
+	noise, _, whole := readObject([]byte("<</A "+strings.Repeat("x ", 3*maxMisfits)+">>"), 0)
+	assert.False(t, whole, "%v", noise)
+	packed := "%PDF-1.5\n" + objectStream(9, deflated, "1", "<</Type/Catalog/Pages 2 0 R>>", "2", "<</Kids[3 0 R] \xd2 /X(\\q)>>", "3",
+		"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F1 "+helvetica+">>>>>>") +
+		"4 0 obj\n" + streamObject("", hello) + "\nendobj\n"
+	assert.Equal(t, "Hello", textOf(t, []byte(packed)))
+}
+
 // The generation of an object is that of the references to it.
 func TestWrongGenerations(t *testing.T) {
 	sound := string(onePage(hello, "/ExtGState<</G 5 0 R>>", "<<>>"))

@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if box, ok := pageBox(page); ok {
 		in.glyphs = box.clip(in.glyphs)
 	}
-	return layout(in.glyphs), err
+	return layout(in.glyphs), cmp.Or(err, in.damage)
 }
 
 // pageContent joins the content streams of a page. They are one program, but a

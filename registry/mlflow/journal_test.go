@@ -165,13 +165,15 @@ func TestCancelledStart(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, "log-batch") {
-			cancel()
-			panic(http.ErrAbortHandler)
+	s.Locked(func() {
+		s.Intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+			if strings.HasSuffix(r.URL.Path, "log-batch") {
+				cancel()
+				panic(http.ErrAbortHandler)
+			}
+			return false
 		}
-		return false
-	}
+	})
 	_, err = hasten(newClient(t, Options{URL: url, BufferDir: dir})).StartRun(ctx, "e", "", nil)
 	require.ErrorIs(t, err, context.Canceled)
 	runs, _, _ := s.Counts()

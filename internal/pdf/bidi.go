@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,6 +14,10 @@ import (
 // algorithm for the cases that occur in one line: words of a right-to-left
 // script, with numbers and foreign words inside them left as they are.
 func logical(visual string) string {
+	const firstRightToLeft = 0x590
+	if !strings.ContainsFunc(visual, func(r rune) bool { return r >= firstRightToLeft }) { // most text, and much of it
+		return visual
+	}
 	runes := []rune(visual)
 	classes := make([]bidi.Class, len(runes))
 	rtl, ltr := 0, 0

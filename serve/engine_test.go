@@ -157,30 +157,6 @@ func TestEngineCancelFreesItsSlot(t *testing.T) {
 	assert.Equal(t, 1, e.slots.Free())
 }
 
-func TestEngineQueueIsBounded(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1})
-	running := make(chan struct{}, 2)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	for range 2 {
-		go func() {
-			for range e.Generate(ctx, ask("forever", 100_000)) {
-				select {
-				case running <- struct{}{}:
-				default:
-				}
-			}
-		}()
-	}
-	<-running
-	require.Eventually(t, func() bool {
-		for _, err := range e.Generate(ctx, ask("x", 1)) {
-			return err == ErrBusy
-		}
-		return false
-	}, 5*time.Second, time.Millisecond)
-}
-
 func TestEngineClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	backend, err := compute.NewWithConfig("go")

@@ -32,7 +32,7 @@ type RequestObservation struct {
 // Stats is what goes on at one moment.
 type Stats struct {
 	Running      int // requests, those in the queue among them
-	Waiting      int // of these, for a model: in its queue, or for their prompt to be read
+	Waiting      int // of these, in the queue of a model
 	ModelsLoaded int
 	Degradations []Degradation
 }

@@ -339,6 +339,8 @@ func TestLogContent(t *testing.T) {
 		assert.Contains(t, text, "key=web")
 		assert.Contains(t, text, "completion_tokens=5")
 		assert.Contains(t, text, "request_id=req_ABC")
+		assert.Contains(t, text, "status=200 duration=")
+		assert.Contains(t, text, "first_token=")
 	}
 }
 

@@ -138,6 +138,7 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	if own != nil {
 		e.info.Bytes = own.Bytes()
 	}
+	e.info.Fingerprint = fingerprint(m, o.numerics(own, mo.DType))
 	go e.run()
 	return e, nil
 }
@@ -176,17 +177,24 @@ func describe(m *model.Model, context int) Info {
 	for _, w := range m.Weights {
 		info.Bytes += w.ByteSize()
 	}
-	source := ""
 	switch {
 	case m.Chat != nil:
-		info.Prompt, source = PromptChat, m.Chat.Source()
+		info.Prompt = PromptChat
 	case m.QA:
 		info.Prompt = PromptQA
 	}
-	sum := sha256.Sum256([]byte(engineVersion + m.Digest + source))
-	info.Fingerprint = "fp_" + hex.EncodeToString(sum[:5])
 	info.Defaults = defaults(m.Generation)
 	return info
+}
+
+// fingerprint changes with all that makes the same request give other text.
+func fingerprint(m *model.Model, numerics string) string {
+	source := ""
+	if m.Chat != nil {
+		source = m.Chat.Source()
+	}
+	sum := sha256.Sum256([]byte(engineVersion + numerics + m.Digest + source))
+	return "fp_" + hex.EncodeToString(sum[:5])
 }
 
 // defaults are those of the model's generation config; a model that was made to be decoded greedily is.

@@ -131,7 +131,7 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 			m.Close()
 			return nil, fmt.Errorf("serve: load %s: %w", ref, err)
 		}
-		log.Info("warmed up", "model", ref, "duration", time.Since(began))
+		log.Info("warmed up", "model", ref, "graphs", programs.Compiled(), "duration", time.Since(began))
 	}
 	e := newEngine(m, slots, o)
 	e.programs = programs

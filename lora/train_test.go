@@ -404,6 +404,20 @@ func TestTokenizeCountsWhatItCuts(t *testing.T) {
 	assert.ErrorContains(t, err, "a.pdf")
 }
 
+// TestQuestionAnswerTokens: package serve has a test with the same tokens, so a model is asked as it was trained.
+func TestQuestionAnswerTokens(t *testing.T) {
+	tr, err := NewTrainer(openBase(t, golden.Backend(t), "dir:"+testmodel.WriteQA(t, 1)), smallConfig(), Options{})
+	require.NoError(t, err)
+	defer tr.Close()
+	examples, err := tr.examples(dataset.Row{Source: "test", Messages: []dataset.Message{
+		{Role: "system", Content: testmodel.QAContext}, {Role: "user", Content: testmodel.QAQuestion}, {Role: "assistant", Content: "Now."},
+	}})
+	require.NoError(t, err)
+	require.Len(t, examples, 1)
+	assert.Equal(t, append(testmodel.QATokens(" Now."), 258), examples[0].ids)
+	assert.Equal(t, len(testmodel.QATokens("")), slices.Index(examples[0].trained, true))
+}
+
 func TestScheduleIsThatOfTransformers(t *testing.T) {
 	c := Config{LearningRate: 1, WarmupSteps: 2, Schedule: Linear}
 	var got []float64

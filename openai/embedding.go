@@ -89,7 +89,7 @@ func ParseEmbeddingRequest(body []byte, l Limits) (*EmbeddingRequest, error) {
 	r.Ignored, err = parseRequest(body, l, func(s *fieldSet, l Limits) {
 		r.Model = s.model()
 		r.Input = s.inputs("input", maxInputs)
-		r.Dimensions = s.small("dimensions", 1, math.MaxInt32)
+		r.Dimensions = s.atLeast("dimensions", 1)
 		s.text("user")
 		if p, ok := s.take("encoding_format"); ok && p.isText() {
 			if p.text != "float" && p.text != "base64" {

@@ -279,7 +279,9 @@ func (p place) integer(low, high int64) *int64 {
 			return nil
 		case math.Abs(f) < 1<<53:
 			v = int64(f)
-		default: // not exact any more as a float, or beyond int64: no field goes that far
+		case f > 0 && low >= 0 && high == unbounded: // 1e30 is as much as can be had
+			v = high
+		default: // not exact any more as a float, or beyond int64
 			p.fault(outOfRange, rangeText(low, high))
 			return nil
 		}
@@ -292,7 +294,7 @@ func (p place) integer(low, high int64) *int64 {
 }
 
 func rangeText(low, high int64) string {
-	if high >= math.MaxInt32 && low > math.MinInt64 {
+	if low >= 0 && high == unbounded {
 		return fmt.Sprintf("must be at least %d", low)
 	}
 	return fmt.Sprintf("must be between %d and %d", low, high)
@@ -305,6 +307,18 @@ func (s *fieldSet) small(name string, low, high int) *int {
 		return nil
 	}
 	n := int(*v)
+	return &n
+}
+
+const unbounded = math.MaxInt64
+
+// atLeast is small for fields without an upper bound. What does not fit into 31 bits is as good as the most that does.
+func (s *fieldSet) atLeast(name string, low int) *int {
+	v := s.integer(name, int64(low), unbounded)
+	if v == nil {
+		return nil
+	}
+	n := int(min(*v, math.MaxInt32))
 	return &n
 }
 

@@ -30,7 +30,7 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 	r.Model = s.model()
 	r.readMessages(s, l)
 	r.Sampling.read(s, l)
-	r.MaxCompletionTokens = s.small("max_completion_tokens", 1, math.MaxInt32)
+	r.MaxCompletionTokens = s.atLeast("max_completion_tokens", 1)
 	r.readLogprobs(s)
 	r.ChatTemplateKwargs = s.templateKwargs()
 
@@ -92,7 +92,7 @@ func (s *fieldSet) model() string {
 
 // read takes the fields that all generating routes share.
 func (r *Sampling) read(s *fieldSet, l Limits) {
-	r.MaxTokens = s.small("max_tokens", 1, math.MaxInt32)
+	r.MaxTokens = s.atLeast("max_tokens", 1)
 	r.Temperature = s.number("temperature", 0, 2)
 	r.TopP = s.number("top_p", 0, 1)
 	r.N = s.small("n", 1, l.MaxN)
@@ -119,8 +119,8 @@ func (r *Sampling) readExtensions(s *fieldSet) {
 			p.fault(outOfRange, "must be above 0, and at most 10")
 		}
 	}
-	r.NoRepeatNgramSize = s.small("no_repeat_ngram_size", 0, math.MaxInt32)
-	r.TopK = s.small("top_k", 0, math.MaxInt32)
+	r.NoRepeatNgramSize = s.atLeast("no_repeat_ngram_size", 0)
+	r.TopK = s.atLeast("top_k", 0)
 	r.MinP = s.number("min_p", 0, 1)
 	r.IgnoreEOS = s.boolean("ignore_eos")
 }

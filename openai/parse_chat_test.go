@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -183,7 +184,7 @@ func TestParseRefuses(t *testing.T) {
 		{body(`"max_tokens":0`), CodeValidation, "max_tokens range"},
 		{body(`"max_tokens":-1`), CodeValidation, "max_tokens range"},
 		{body(`"max_tokens":2.5`), CodeValidation, "max_tokens type"},
-		{body(`"max_tokens":1e300`), CodeValidation, "max_tokens range"},
+		{body(`"max_tokens":-1e300`), CodeValidation, "max_tokens range"},
 		{body(`"max_completion_tokens":true`), CodeValidation, "max_completion_tokens type"},
 		{body(`"seed":9223372036854775808`), CodeValidation, "seed range"},
 		{body(`"seed":0.5`), CodeValidation, "seed type"},
@@ -252,6 +253,20 @@ func TestParseRefuses(t *testing.T) {
 		assert.Equal(t, http.StatusUnprocessableEntity, e.Status, c.body)
 		assert.Equal(t, e.Details[0].Field, *e.Param, c.body)
 	}
+}
+
+// A limit beyond what any server has is not an error: the answer is cut and says so.
+func TestParseTakesHugeLimits(t *testing.T) {
+	for _, n := range []string{"10000000000", "9223372036854775807", "100000000000000000000", "1e300"} {
+		r, e := parse(t, body(`"max_tokens":`+n+`,"top_k":`+n+`,"no_repeat_ngram_size":`+n))
+		require.Nil(t, e, n)
+		for _, v := range []*int{r.MaxTokens, r.TopK, r.NoRepeatNgramSize} {
+			assert.Equal(t, math.MaxInt32, *v, n)
+		}
+	}
+	_, e := parse(t, body(`"max_tokens":0,"seed":1e300`))
+	assert.Equal(t, "must be at least 1", e.Details[0].Message)
+	assert.Equal(t, "must be between -9223372036854775808 and 9223372036854775807", e.Details[1].Message)
 }
 
 func TestParseErrorObject(t *testing.T) {

@@ -22,7 +22,7 @@ func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 		r.Sampling.read(s, l)
 		s.readAccepted()
 		if p, ok := s.take("best_of"); ok {
-			if n := p.integer(1, math.MaxInt32); n != nil && *n > 1 {
+			if n := p.integer(1, unbounded); n != nil && *n > 1 {
 				p.refuse("is not supported, except 1")
 			}
 		}

@@ -25,7 +25,7 @@ func (r *ResponseRequest) read(s *fieldSet, l Limits) {
 		r.Messages = append(r.Messages, Message{Role: "system", Content: p.text})
 	}
 	r.readInput(s, l)
-	r.MaxOutputTokens = s.small("max_output_tokens", 1, math.MaxInt32)
+	r.MaxOutputTokens = s.atLeast("max_output_tokens", 1)
 	r.Temperature = s.number("temperature", 0, 2)
 	r.TopP = s.number("top_p", 0, 1)
 	r.Stream = s.boolean("stream")
@@ -105,7 +105,7 @@ func (s *fieldSet) readRefused() {
 			p.refuse("is not supported")
 		}
 	}
-	s.small("max_tool_calls", 0, math.MaxInt32) // it counts built-in tools, of which there are none
+	s.atLeast("max_tool_calls", 0) // it counts built-in tools, of which there are none
 }
 
 // readInput takes a text or a list of items.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/openai"
 )
 
@@ -200,9 +201,9 @@ func TestModelErrors(t *testing.T) {
 		{errors.New("open /secret/path: boom"), 500, "generation_failed", "", "false"},
 		{errNonFinite, 500, "generation_failed", "", "false"},
 	} {
-		var log logBuffer
+		var log testlog.Buffer
 		m := hello()
-		h := newHandler(t, m, HandlerOptions{Logger: log.logger()})
+		h := newHandler(t, m, HandlerOptions{Logger: log.Logger()})
 		m.before = func(context.Context, Request) error { return c.err }
 		for _, body := range []string{plain, with(`"stream":true`)} {
 			w := chat(t, h, body)
@@ -262,9 +263,9 @@ func TestModelOutOfOrder(t *testing.T) {
 }
 
 func TestPanics(t *testing.T) {
-	var log logBuffer
+	var log testlog.Buffer
 	m := hello()
-	h := newHandler(t, m, HandlerOptions{Logger: log.logger()})
+	h := newHandler(t, m, HandlerOptions{Logger: log.Logger()})
 	m.before = func(context.Context, Request) error { panic("secret prompt") }
 	w := chat(t, h, plain)
 	e := errorOf(t, w)
@@ -324,8 +325,8 @@ func TestUnknownLogitBiasToken(t *testing.T) {
 
 func TestLogContent(t *testing.T) {
 	for _, on := range []bool{false, true} {
-		var log logBuffer
-		h := newHandler(t, hello(), HandlerOptions{Logger: log.logger(), LogContent: on, APIKeys: map[string]string{"web": "s3cret"}})
+		var log testlog.Buffer
+		h := newHandler(t, hello(), HandlerOptions{Logger: log.Logger(), LogContent: on, APIKeys: map[string]string{"web": "s3cret"}})
 		for _, body := range []string{with(`"user":"x"`), with(`"stream":true`)} {
 			r := post("/v1/chat/completions", strings.ReplaceAll(body, "hi", "tell me"))
 			r.Header.Set("Authorization", "Bearer s3cret")
@@ -339,6 +340,8 @@ func TestLogContent(t *testing.T) {
 		assert.Contains(t, text, "key=web")
 		assert.Contains(t, text, "completion_tokens=5")
 		assert.Contains(t, text, "request_id=req_ABC")
+		assert.Contains(t, text, "status=200 duration=")
+		assert.Contains(t, text, "first_token=")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 
 	"github.com/docent-ml/docent/openai"
 )
@@ -103,7 +104,7 @@ func (c *completionChoice) tokens(tokens []TokenLogprob) {
 		}
 		l.TokenLogprobs = append(l.TokenLogprobs, &t.Logprob)
 		top := make(map[string]float64, len(t.Top))
-		for _, alt := range t.Top {
+		for _, alt := range slices.Backward(t.Top) { // of those that look alike, the most likely one stays
 			top[lossy(alt.Bytes)] = alt.Logprob
 		}
 		l.TopLogprobs = append(l.TopLogprobs, top)

@@ -39,6 +39,14 @@ func (o EngineOptions) device(mo *model.Options) (*cpu.Weights, error) {
 	return w, nil
 }
 
+// numerics names what rounds in its own way: it may choose another token from the same weights.
+func (o EngineOptions) numerics(own *cpu.Weights, dtype dtypes.DType) string {
+	if own != nil {
+		return fmt.Sprintf("cpu int8=%v vectors=%v", o.Precision == "int8", cpu.Fast())
+	}
+	return o.Backend.Name() + " " + dtype.String()
+}
+
 // slots prepares inference of an opened model.
 func (o EngineOptions) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs, error) {
 	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes}

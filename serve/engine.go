@@ -94,10 +94,7 @@ type Engine struct {
 // Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
 // file. A folder that holds only a PEFT adapter is its base model with the adapter merged in.
 func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
-	log := o.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log := logger(o.Logger)
 	mo := model.Options{Progress: o.Progress,
 		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
 	own, err := o.device(&mo)
@@ -134,33 +131,37 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 			m.Close()
 			return nil, fmt.Errorf("serve: load %s: %w", ref, err)
 		}
-		log.Info("warmed up", "model", ref, "duration", time.Since(began))
+		log.Info("warmed up", "model", ref, "graphs", programs.Compiled(), "duration", time.Since(began))
 	}
+	e := newEngine(m, slots, o)
+	e.programs = programs
+	if own != nil {
+		e.info.Bytes = own.Bytes()
+	}
+	e.info.Fingerprint = fingerprint(m, o.numerics(own, mo.DType))
+	go e.run()
+	return e, nil
+}
+
+// newEngine puts an engine together; run starts it.
+func newEngine(m *model.Model, slots infer.Slots, o EngineOptions) *Engine {
 	e := &Engine{
-		model: m, slots: slots, programs: programs, context: slots.Context(), eos: map[int32]bool{}, log: log,
+		model: m, slots: slots, context: slots.Context(), eos: map[int32]bool{}, log: logger(o.Logger),
 		maxQueue: o.MaxQueue, patience: o.QueueTimeout, wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	if e.maxQueue == 0 {
-		e.maxQueue = 64
-	}
-	if e.patience == 0 {
-		e.patience = time.Minute
-	}
+	set(&e.maxQueue, 64)
+	set(&e.patience, time.Minute)
 	for _, id := range m.EOS() {
 		e.eos[int32(id)] = true
 	}
 	e.prefix = specialPrefix(m.Tokenizer)
 	e.info = describe(m, e.context)
-	if own != nil {
-		e.info.Bytes = own.Bytes()
-	}
 	if f, ok := e.findTools(); ok {
 		e.calls, e.info.Tools = &f, true
 	}
 	e.info.Constrained = true
 	e.writes = sync.OnceValues(e.newVocabulary)
-	go e.run()
-	return e, nil
+	return e
 }
 
 // loadFault tells a model that is broken, which no retry mends, from one that could not be reached.
@@ -176,17 +177,24 @@ func describe(m *model.Model, context int) Info {
 	for _, w := range m.Weights {
 		info.Bytes += w.ByteSize()
 	}
-	source := ""
 	switch {
 	case m.Chat != nil:
-		info.Prompt, source = PromptChat, m.Chat.Source()
+		info.Prompt = PromptChat
 	case m.QA:
 		info.Prompt = PromptQA
 	}
-	sum := sha256.Sum256([]byte(engineVersion + m.Digest + source))
-	info.Fingerprint = "fp_" + hex.EncodeToString(sum[:5])
 	info.Defaults = defaults(m.Generation)
 	return info
+}
+
+// fingerprint changes with all that makes the same request give other text.
+func fingerprint(m *model.Model, numerics string) string {
+	source := ""
+	if m.Chat != nil {
+		source = m.Chat.Source()
+	}
+	sum := sha256.Sum256([]byte(engineVersion + numerics + m.Digest + source))
+	return "fp_" + hex.EncodeToString(sum[:5])
 }
 
 // defaults are those of the model's generation config; a model that was made to be decoded greedily is.

@@ -157,30 +157,6 @@ func TestEngineCancelFreesItsSlot(t *testing.T) {
 	assert.Equal(t, 1, e.slots.Free())
 }
 
-func TestEngineQueueIsBounded(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 1, MaxQueue: 1})
-	running := make(chan struct{}, 2)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	for range 2 {
-		go func() {
-			for range e.Generate(ctx, ask("forever", 100_000)) {
-				select {
-				case running <- struct{}{}:
-				default:
-				}
-			}
-		}()
-	}
-	<-running
-	require.Eventually(t, func() bool {
-		for _, err := range e.Generate(ctx, ask("x", 1)) {
-			return err == ErrBusy
-		}
-		return false
-	}, 5*time.Second, time.Millisecond)
-}
-
 func TestEngineClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	backend, err := compute.NewWithConfig("go")
@@ -217,10 +193,12 @@ func TestOwnCode(t *testing.T) {
 	ref := "dir:" + testmodel.Write(t, 3)
 	answers := map[string]string{}
 	var sizes []int64
+	prints := map[string]bool{}
 	for _, o := range []EngineOptions{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}} {
 		e, err := Load(t.Context(), ref, o)
 		require.NoError(t, err)
 		sizes = append(sizes, e.Info().Bytes)
+		prints[e.Info().Fingerprint] = true
 		r := ask("abc", 20)
 		r.Logprobs = true
 		for _, token := range generated(t, e, r) {
@@ -230,6 +208,8 @@ func TestOwnCode(t *testing.T) {
 	}
 	assert.Equal(t, answers["f32"], answers[""])
 	assert.NotEmpty(t, answers["int8"])
+	assert.NotContains(t, prints, "")
+	assert.GreaterOrEqual(t, len(prints), 2, "rounded weights have another fingerprint")
 	assert.Less(t, sizes[2], sizes[1]/2)
 }
 
@@ -248,10 +228,13 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 
 func TestEngineTellsWhatWasCached(t *testing.T) {
 	e := tinyChat(t, EngineOptions{})
-	r := ask("a question that is long enough", 1)
-	first := start(t, e, r)
-	assert.Zero(t, first.CachedTokens)
-	assert.Equal(t, first.PromptTokens-1, start(t, e, r).CachedTokens, "the last token is always computed")
+	r := ask("a question that is long enough", 30)
+	fresh, _, _ := answer(t, e, r)
+	again := start(t, e, r)
+	assert.Equal(t, again.PromptTokens-1, again.CachedTokens, "the last token is always computed")
+	cached, _, _ := answer(t, e, r)
+	assert.Equal(t, fresh, cached, "what was computed before changes nothing")
+	assert.Zero(t, start(t, e, ask("something else altogether", 1)).CachedTokens)
 }
 
 // A sampled token that is special has no text in the answer, and so no logprob.

@@ -213,6 +213,9 @@ func (x *exchange) logLine() {
 	if x.model != "" {
 		attrs = append(attrs, slog.String("model", x.model[:min(len(x.model), 128)]))
 	}
+	if x.firstToken > 0 {
+		attrs = append(attrs, slog.Duration("first_token", x.firstToken))
+	}
 	if x.tokens.TotalTokens > 0 {
 		attrs = append(attrs, slog.Int("prompt_tokens", x.tokens.PromptTokens), slog.Int("completion_tokens", x.tokens.CompletionTokens))
 	}

@@ -20,7 +20,7 @@ type Metrics interface {
 // RequestObservation is one request that has ended. The strings come from short lists: no client can make up new ones.
 type RequestObservation struct {
 	Route      string      // the pattern, such as /v1/models/{id}, or unknown
-	Model      string      // a known id, "unknown", or "" for routes without a model
+	Model      string      // a known id, or "unknown", also where nobody named one
 	Status     int         // 499: the client had gone
 	Code       openai.Code // of the error, "" if there was none
 	Took       time.Duration
@@ -32,7 +32,7 @@ type RequestObservation struct {
 // Stats is what goes on at one moment.
 type Stats struct {
 	Running      int // requests, those in the queue among them
-	Waiting      int // of these, for a model: in its queue, or for their prompt to be read
+	Waiting      int // of these, in the queue of a model
 	ModelsLoaded int
 	Degradations []Degradation
 }
@@ -58,7 +58,7 @@ func (x *exchange) observe() {
 		return
 	}
 	model := x.model
-	if model != "" && !x.h.pool.catalog.has(model) {
+	if !x.h.pool.catalog.has(model) {
 		model = "unknown"
 	}
 	x.h.o.Metrics.ObserveRequest(RequestObservation{

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/openai"
 )
 
@@ -190,11 +191,11 @@ func TestLargeBodies(t *testing.T) {
 // A client that leaves frees its slot within a token, streamed or not, early or late.
 func TestVanishedClients(t *testing.T) {
 	noLeaks(t)
-	var log logBuffer
+	var log testlog.Buffer
 	m := hello()
 	m.words = strings.Split(strings.Repeat("x", 100000), "")
 	m.each = func(context.Context, int) error { time.Sleep(time.Millisecond); return nil }
-	h := newHandler(t, m, HandlerOptions{Logger: log.logger(), MaxTokensCap: 100000})
+	h := newHandler(t, m, HandlerOptions{Logger: log.Logger(), MaxTokensCap: 100000})
 	s := server(t, h, nil)
 	for _, fields := range []string{`"stream":true`, `"stream":false`} {
 		var conns []net.Conn
@@ -317,10 +318,10 @@ func TestHeadOnTheWire(t *testing.T) {
 
 // Ten thousand broken bodies: an answer to each, none of them a 5xx.
 func TestMalformedBodies(t *testing.T) {
-	var log logBuffer
+	var log testlog.Buffer
 	m := &embedder{fakeModel: *hello()}
 	m.info.Tools, m.info.Constrained, m.info.VocabSize = true, true, 1000
-	h := newHandler(t, m, HandlerOptions{Logger: log.logger()})
+	h := newHandler(t, m, HandlerOptions{Logger: log.Logger()})
 	rng := rand.New(rand.NewPCG(11, 13))
 	tool := `{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}`
 	seeds := []struct{ path, body string }{

@@ -143,7 +143,7 @@ func TestCompletionsOfSeveralPrompts(t *testing.T) {
 
 // echoing is what a model says of a prompt that is repeated.
 func echoing() Model {
-	a, b := TokenLogprob{Bytes: []byte("Grü"), Logprob: math.NaN()}, TokenLogprob{Bytes: []byte("n"), Logprob: -1, Top: []TokenLogprob{{Bytes: []byte("x"), Logprob: -0.1}}}
+	a, b := TokenLogprob{Bytes: []byte("Grü"), Logprob: math.NaN()}, TokenLogprob{Bytes: []byte("n"), Logprob: -1, Top: []TokenLogprob{{Bytes: []byte("x"), Logprob: -0.1}, {Bytes: []byte{0xc3}, Logprob: -2}, {Bytes: []byte{0xe2}, Logprob: -3}}}
 	return scripted([]Delta{
 		{Start: &Start{PromptTokens: 2, MaxTokens: 1, EchoText: "Grün", EchoTokens: []TokenLogprob{a, b}}},
 		{Text: " ist", Sampled: 1, Tokens: []TokenLogprob{{Bytes: []byte(" ist"), Logprob: -2}}}, {Finish: FinishLength},
@@ -156,7 +156,7 @@ func TestCompletionsGoldens(t *testing.T) {
 		head := `{"id":"cmpl-ABCDEFGHIJKLMNOPQRSTUVWXYZ","object":"text_completion","created":946684800,"model":"m","system_fingerprint":"","choices":[`
 		w, _ := do(h, post("/v1/completions", `{"model":"m","prompt":"Grün","echo":true,"logprobs":1,"max_tokens":1}`))
 		assert.Equal(t, head+`{"text":"Grün ist","index":0,"logprobs":{"text_offset":[0,3,4],"token_logprobs":[null,-1,-2],"tokens":["Grü","n"," ist"],`+
-			`"top_logprobs":[null,{"x":-0.1},{}]},"finish_reason":"length"}],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":0}},`+
+			`"top_logprobs":[null,{"x":-0.1,"�":-2},{}]},"finish_reason":"length"}],"usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3,"prompt_tokens_details":{"cached_tokens":0}},`+
 			`"latency":{"total_ms":0,"queue_ms":0,"load_ms":0,"prompt_ms":0,"first_token_ms":0,"generate_ms":0,"tokens_per_second":0}}`+"\n", w.Body.String())
 
 		w, _ = do(h, post("/v1/completions", `{"model":"m","prompt":"Grün","echo":true,"max_tokens":1,"stream":true,"stream_options":{"include_usage":true}}`))

@@ -115,18 +115,7 @@ func (l *loop) fill() {
 	}
 	var err error
 	if j.prompt == nil {
-		if j.r.Echo && j.next == 0 {
-			if err := l.echo(j); err != nil {
-				l.fail(j, err)
-				return
-			}
-		}
-		if j.prompt, err = l.e.slots.NewPrompt(j.ids); err == nil {
-			j.start.CachedTokens = j.prompt.Len()
-		}
-		if j.r.MaxTime > 0 {
-			j.deadline = time.Now().Add(j.r.MaxTime)
-		}
+		err = l.begin(j)
 	}
 	if err == nil && j.first == nil {
 		j.first, err = j.prompt.Prefill()
@@ -137,6 +126,24 @@ func (l *loop) fill() {
 	if err != nil {
 		l.fail(j, err)
 	}
+}
+
+// begin sends Start, and so before the prompt is computed: whoever asks hears that a long one is being read.
+func (l *loop) begin(j *job) (err error) {
+	if j.r.Echo {
+		if err := l.echo(j); err != nil {
+			return err
+		}
+	}
+	if j.prompt, err = l.e.slots.NewPrompt(j.ids); err != nil {
+		return err
+	}
+	j.start.CachedTokens = j.prompt.Len()
+	j.out.put(Delta{Start: &j.start})
+	if j.r.MaxTime > 0 {
+		j.deadline = time.Now().Add(j.r.MaxTime)
+	}
+	return nil
 }
 
 // admit starts as many choices as there are free slots.
@@ -157,9 +164,6 @@ func (l *loop) admit(j *job) error {
 		}
 		if j.form != nil {
 			s.sampler.state, s.sampler.words = j.form.Start(j.writes), j.writes.Words()
-		}
-		if j.next == 0 {
-			j.out.put(Delta{Start: &j.start})
 		}
 		j.next++
 		j.running++

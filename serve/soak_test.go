@@ -98,6 +98,27 @@ func TestStreamedTokensDoNotAllocate(t *testing.T) {
 	}
 }
 
+// The handler's share of a request, from reading it to the last byte of the answer, is below 100 µs.
+func TestOverhead(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector is slow")
+	}
+	h := newHandler(t, hello(), HandlerOptions{})
+	for name, body := range map[string]string{"whole": plain, "stream": with(`"stream":true`)} {
+		best := time.Hour // of many rounds: others use the machine too
+		for range 100 {
+			const requests = 10
+			began := time.Now()
+			for range requests {
+				h.ServeHTTP(&sink1{h: http.Header{}}, post("/v1/chat/completions", body))
+			}
+			best = min(best, time.Since(began)/requests)
+		}
+		t.Logf("%s: %v", name, best)
+		assert.Less(t, best, 100*time.Microsecond, name)
+	}
+}
+
 // TestSoak has many clients ask for this and that, good ones and rude ones, and leave when they like: from a real engine,
 // and from a model that costs nothing and so sees many more of them. Nothing stays behind: no slot, no goroutine, no
 // memory. DOCENT_SOAK=1h makes it long.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/pdfium"
+	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
@@ -165,7 +165,7 @@ func TestInterruptedRunResumesToTheSameLosses(t *testing.T) {
 
 	err = run(t.Context(), append(args(docs, base, broken, more...), "-resume", "-rank", "2"), environ, io.Discard)
 	assert.ErrorContains(t, err, "Rank")
-	var out lockedBuffer
+	var out testlog.Buffer
 	require.NoError(t, run(t.Context(), append(args(docs, base, broken, more...), "-resume"), environ, &out))
 	assert.Contains(t, out.String(), "going on after step")
 	assert.NotContains(t, out.String(), "read  ", "documents are not read again")
@@ -299,22 +299,4 @@ func TestHistorySurvivesAKill(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, h.points, again.points)
 	require.NoError(t, again.close())
-}
-
-// lockedBuffer is a buffer that the progress of two goroutines may write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -94,6 +94,8 @@ else
   skip "schemathesis" "it could not be installed"
 fi
 
+part "soak, 45 s of an engine and of a handler" env DOCENT_SOAK=45s go test -timeout 10m -v -run TestSoak ./serve
+
 part "fuzzing, 300 inputs a target" env FUZZTIME=300x internal/ci/fuzz.sh
 
 printf '\nmake test-full, %d minutes:\n' $((SECONDS / 60))

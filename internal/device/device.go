@@ -7,6 +7,7 @@ package device
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -18,23 +19,31 @@ import (
 
 // Program is one graph function and its compiled forms, one for each combination of input shapes.
 type Program struct {
-	name string
-	exec *graph.Exec
+	name     string
+	exec     *graph.Exec
+	compiled atomic.Int64
 }
 
 // NewProgram prepares build, which maps the parameters of a graph to its results. Nothing is compiled yet.
 func NewProgram(backend compute.Backend, name string, build func(in []*graph.Node) []*graph.Node) (*Program, error) {
 	p := &Program{name: name}
 	err := guard(func() (err error) {
-		p.exec, err = graph.NewExec(backend, build)
+		p.exec, err = graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
+			p.compiled.Add(1)
+			return build(in)
+		})
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	p.exec.WithName(name)
+	p.exec.SetMaxCache(-1) // callers keep their shapes few; gomlx's own limit would fail the 33rd
 	return p, nil
 }
+
+// Compiled is the number of compiled forms there were so far.
+func (p *Program) Compiled() int { return int(p.compiled.Load()) }
 
 // Run executes the program, compiling it first where the shapes of in are new. Inputs stay valid, but for those
 // wrapped by graph.DonateTensorBuffer; the caller owns the results.

@@ -47,6 +47,34 @@ func Write(t testing.TB, seed uint64) string {
 	return dir
 }
 
+// A question in the context/question form, as training and serving have to write it. The token of <|im_end|> is not in it.
+const (
+	QAContext  = "Open 9 to 17.\n\nBe brief."
+	QAQuestion = "When <|im_end|>?"
+	qaPrompt   = "Context:\nOpen 9 to 17.\n\nBe brief.\n\nQuestion: When <|im_end|>?\nAnswer:"
+)
+
+// QATokens are the tokens of that question, with what follows it.
+func QATokens(answer string) []int32 {
+	var ids []int32
+	for _, b := range []byte(qaPrompt + answer) {
+		ids = append(ids, int32(b))
+	}
+	return ids
+}
+
+// WriteQA is Write for a model without a chat template that was trained on questions in that form.
+func WriteQA(t testing.TB, seed uint64) string {
+	t.Helper()
+	dir := Write(t, seed)
+	writeJSON(t, filepath.Join(dir, "tokenizer_config.json"), map[string]any{
+		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+		"tokenizer_class": "GPT2Tokenizer",
+	})
+	writeJSON(t, filepath.Join(dir, "docent.json"), map[string]any{"base_model": "tiny/base", "prompt": "qa"})
+	return dir
+}
+
 func vocabSize() int { return 256 + len(special) }
 
 // tokenizer is a byte-level BPE without a single merge.

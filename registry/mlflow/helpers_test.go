@@ -1,10 +1,8 @@
 package mlflow
 
 import (
-	"bytes"
 	"io/fs"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -12,24 +10,6 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 )
-
-// lockedBuffer is a buffer that several goroutines write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // publish does what a trainer does.
 func publish(t *testing.T, c *Client, name string, model fs.FS) registry.Version {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/mlflowtest"
+	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/registrytest"
 )
@@ -52,9 +53,9 @@ func fake(t *testing.T) (*mlflowtest.Fake, string) {
 }
 
 // capture collects what a client says.
-func capture() (*slog.Logger, *lockedBuffer) {
-	b := &lockedBuffer{}
-	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug})), b
+func capture() (*slog.Logger, *testlog.Buffer) {
+	b := &testlog.Buffer{}
+	return b.Logger(), b
 }
 
 func TestRegistry(t *testing.T) {

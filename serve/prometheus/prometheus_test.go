@@ -90,7 +90,7 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		`docent_requests_total{model="a/b",route="/v1/chat/completions",status="200"} 2`,
 		`docent_requests_total{model="unknown",route="/v1/chat/completions",status="404"} 50`,
-		`docent_requests_total{model="",route="unknown",status="404"} 1`,
+		`docent_requests_total{model="unknown",route="unknown",status="404"} 1`,
 		`docent_request_seconds_count{model="a/b",route="/v1/chat/completions"} 2`,
 		`docent_first_token_seconds_count{model="a/b",route="/v1/chat/completions"} 2`,
 		`docent_prompt_tokens_total 6`, `docent_completion_tokens_total 4`, `docent_queue_depth 0`, `docent_inflight 0`, `docent_cancelled_total 0`,

@@ -144,8 +144,8 @@ func (s *Server) groups() []group {
 			},
 			{
 				key: "warm", flag: "warm", env: "WARM",
-				help:  "compile what ordinary requests need while a model is loaded, so that the first ones do not wait for it",
-				value: toggle(&s.Warm, false),
+				help:  "compile what ordinary requests need while a model is loaded, so that neither the first ones nor those beside them wait for it; false starts sooner",
+				value: toggle(&s.Warm, true),
 			},
 		}},
 		{"Limits", []*setting{

@@ -42,13 +42,6 @@ func (p *Programs) whole() (*whole, error) {
 	return w, nil
 }
 
-func (w *whole) close() {
-	if w != nil {
-		w.hidden.Close()
-		w.head.Close()
-	}
-}
-
 // Hidden implements Slots.
 func (s *Graphs) Hidden(ids []int32) ([][]float32, error) {
 	if err := CheckText(ids, s.context); err != nil {

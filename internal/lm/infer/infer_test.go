@@ -239,3 +239,51 @@ func TestWarmLeavesNothing(t *testing.T) {
 		assert.Equal(t, want, got)
 	}
 }
+
+// TestFewGraphs: once warmed up, ordinary requests compile nothing, however long they are and whoever is beside them. Longer
+// ones compile for capacities, which double, and not for lengths.
+func TestFewGraphs(t *testing.T) {
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
+	s := newSlots(t, m, backend, infer.Options{Slots: 3})
+	require.NoError(t, s.Warm())
+	warm := s.Programs().Compiled()
+	r := rand.New(rand.NewPCG(11, 12))
+	system := randomIDs(r, 60, m.Config.VocabSize)
+	run := func(longest, rounds int) {
+		for i := range rounds {
+			var slots []int
+			for range 1 + i%3 {
+				ids := randomIDs(r, 1+r.IntN(longest-70), m.Config.VocabSize)
+				if r.IntN(2) == 0 {
+					copy(ids, system)
+				}
+				slot, _ := admit(t, s, ids)
+				slots = append(slots, slot)
+			}
+			for range 10 + 60*(i%2) { // also beyond the recent part
+				next := map[int]int32{}
+				for _, slot := range slots {
+					next[slot] = 7
+				}
+				_, err := s.Step(next)
+				require.NoError(t, err)
+			}
+			for _, slot := range slots {
+				s.Release(slot)
+			}
+		}
+	}
+	run(512-64, 7)
+	assert.Equal(t, warm, s.Programs().Compiled(), "warmed up")
+	assert.LessOrEqual(t, warm, 10)
+
+	run(1024, 4)
+	for _, n := range []int{3, 40, 400} {
+		_, err := s.Hidden(make([]int32, n))
+		require.NoError(t, err)
+	}
+	all := s.Programs().Compiled()
+	t.Logf("%d graphs after warming up, %d after prompts of up to 1,024 tokens", warm, all)
+	assert.LessOrEqual(t, all, 40)
+}

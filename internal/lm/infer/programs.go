@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -198,6 +199,28 @@ func (p *Programs) resize(rows, positions int, c *cache) (*cache, error) {
 	return newCache(out), err
 }
 
+// Compiled is the number of graphs that were compiled so far. Nil has none.
+func (p *Programs) Compiled() (n int) {
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range p.all() {
+		n += x.Compiled()
+	}
+	return n
+}
+
+// all are the programs that exist.
+func (p *Programs) all() []*device.Program {
+	all := slices.AppendSeq([]*device.Program{p.prefill, p.decode, p.insert, p.flush}, maps.Values(p.resizers))
+	if p.texts != nil {
+		all = append(all, p.texts.hidden, p.texts.head)
+	}
+	return all
+}
+
 // release removes a user; the last one closes the graphs.
 func (p *Programs) release() {
 	p.mu.Lock()
@@ -205,11 +228,7 @@ func (p *Programs) release() {
 	if p.users--; p.users > 0 {
 		return
 	}
-	for _, x := range []*device.Program{p.prefill, p.decode, p.insert, p.flush} {
+	for _, x := range p.all() {
 		x.Close()
 	}
-	for _, r := range p.resizers {
-		r.Close()
-	}
-	p.texts.close()
 }

@@ -75,10 +75,16 @@ func losses(t *testing.T, tr *Trainer, e *Examples, stop int) (out []float64) {
 
 func TestTrainLearnsAndReports(t *testing.T) {
 	var stages []string
+	evaluations := 0
 	dir := t.TempDir()
 	c := smallConfig()
 	c.Epochs, c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = 10, 5, 4, 2
-	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) { stages = append(stages, p.Stage) }})
+	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) {
+		stages = append(stages, p.Stage)
+		if p.Eval != nil {
+			evaluations++
+		}
+	}})
 	e := tokenized(t, tr, 7)
 	r, err := tr.Train(t.Context(), e, e)
 	require.NoError(t, err)
@@ -89,7 +95,7 @@ func TestTrainLearnsAndReports(t *testing.T) {
 	assert.Equal(t, 7, r.Final.Rows)
 	assert.Equal(t, e.Stats().TrainedTokens, r.Final.Tokens)
 	assert.Contains(t, stages, "train")
-	assert.Contains(t, stages, "evaluate")
+	assert.Equal(t, 1+5+1, evaluations, "before, after every fifth step but the last, and at the end")
 	assert.Contains(t, stages, "checkpoint")
 	kept, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
@@ -292,6 +298,11 @@ func TestDivergenceStopsAndKeepsTheAdapter(t *testing.T) {
 	var diverged *DivergedError
 	require.ErrorAs(t, last, &diverged)
 	assert.Equal(t, tr.step+1, diverged.Step)
+	a, err := tr.Adapter()
+	require.NoError(t, err)
+	for path, m := range a.a.Modules {
+		assert.False(t, slices.ContainsFunc(slices.Concat(m.A, m.B), func(x float32) bool { return math.IsNaN(float64(x)) }), path)
+	}
 }
 
 func TestCancelledTrainSavesACheckpoint(t *testing.T) {
@@ -397,6 +408,11 @@ func TestTokenizeCountsWhatItCuts(t *testing.T) {
 	e, err := tr.Tokenize(t.Context(), rows)
 	require.NoError(t, err)
 	assert.Equal(t, ExampleStats{Rows: 3, Tokens: 6 + 12 + 40, TrainedTokens: 5 + 6 + 39, Truncated: 2, Skipped: 1}, e.Stats())
+
+	c.TrainOnPrompt = true // but no first token, which nothing predicts
+	e, err = newTrainer(t, c, Options{}).Tokenize(t.Context(), rows)
+	require.NoError(t, err)
+	assert.Equal(t, ExampleStats{Rows: 4, Tokens: 6 + 12 + 40 + 40, TrainedTokens: 5 + 11 + 39 + 39, Truncated: 2}, e.Stats())
 
 	_, err = tr.Tokenize(t.Context(), func(yield func(dataset.Row, error) bool) {})
 	require.ErrorIs(t, err, ErrNoExamples)

@@ -159,8 +159,10 @@ type TinyRun struct {
 		Targets   Targets     `json:"target_modules"`
 		Optimizer Optimizer   `json:"optimizer"`
 		Batches   [][][]int32 `json:"batches"`
-		Losses    []float64   `json:"losses"`
-		GradNorm  float64     `json:"grad_norm_step0"`
+		// OddBatches says in words which row of every second batch ends where: its rest is padding.
+		OddBatches string    `json:"odd_batches"`
+		Losses     []float64 `json:"losses"`
+		GradNorm   float64   `json:"grad_norm_step0"`
 	} `json:"lora"`
 }
 

@@ -138,6 +138,12 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	key("attention.head_count_kv", uint32(c.KVHeads))
 	key("attention.layer_norm_rms_epsilon", float32(c.NormEps))
 	key("rope.freq_base", float32(c.Rope.Theta))
+	if c.LocalRope.Theta != c.Rope.Theta {
+		key("rope.freq_base_swa", float32(c.LocalRope.Theta))
+	}
+	if c.FinalSoftcap != 0 {
+		key("final_logit_softcapping", float32(c.FinalSoftcap))
+	}
 	if arch != "phi3" && c.HeadDim*c.Heads != c.HiddenSize {
 		key("attention.key_length", uint32(c.HeadDim))
 		key("attention.value_length", uint32(c.HeadDim))
@@ -151,7 +157,7 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	}
 	if window := slices.Max(c.Windows); window > 0 {
 		key("attention.sliding_window", uint32(window))
-		if slices.Contains(c.Windows, 0) {
+		if arch != "llama" && arch != "phi3" { // of these, all layers slide
 			slides := make([]bool, c.Layers)
 			for i, w := range c.Windows {
 				slides[i] = w > 0

@@ -98,12 +98,18 @@ func (r *renderer) name(name string) any {
 }
 
 func hashable(value any) any {
+	if !isHashable(value) {
+		fail("%s cannot be a key", typeName(value))
+	}
+	return value
+}
+
+func isHashable(value any) bool {
 	switch value.(type) {
 	case nil, bool, int64, float64, string:
-		return value
+		return true
 	}
-	fail("%s cannot be a key", typeName(value))
-	return nil
+	return false
 }
 
 // arguments evaluates in source order, which decides the order of dict(b=1, a=2).
@@ -171,8 +177,10 @@ func (r *renderer) item(value, key any) any {
 	case undefined:
 		fail("%q is undefined, so it has no elements", v.name)
 	case *dict:
-		if element, ok := v.get(hashable(key)); ok {
-			return element
+		if isHashable(key) { // else undefined, as in Jinja2: tool templates look up a schema's type, which may be a list
+			if element, ok := v.get(key); ok {
+				return element
+			}
 		}
 	case *list:
 		if i, ok := integer(key); ok {

@@ -1,0 +1,66 @@
+package lora
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+// TestBFloat16TrainsLikeFloat32, as far as 8 bits of mantissa go.
+func TestBFloat16TrainsLikeFloat32(t *testing.T) {
+	folder := testmodel.Write(t, 1)
+	run := func(p Precision) []float64 {
+		b, err := OpenBase(t.Context(), folder, BaseOptions{Backend: golden.Backend(t), Precision: p})
+		require.NoError(t, err)
+		defer b.Close()
+		assert.Equal(t, p, b.Info().Precision)
+		tr, err := NewTrainer(b, smallConfig(), Options{})
+		require.NoError(t, err)
+		defer tr.Close()
+		return losses(t, tr, tokenized(t, tr, 6), 0)
+	}
+	want, got := run(F32), run(BF16)
+	assert.NotEqual(t, want, got)
+	assert.InEpsilonSlice(t, want, got, 0.02)
+}
+
+// fakeDevice is a device of either kind, for what is asked of it before anything runs there.
+type fakeDevice struct {
+	compute.Backend
+	accelerator bool
+}
+
+func (d fakeDevice) HasSharedBuffers() bool                   { return !d.accelerator }
+func (fakeDevice) DeviceDescription(compute.DeviceNum) string { return "fake device" }
+
+func TestPrecisionFollowsTheDeviceAndSaysWhy(t *testing.T) {
+	for _, c := range []struct {
+		asked       Precision
+		accelerator bool
+		want        Precision
+		reason      string
+	}{
+		{Auto, false, F32, "CPUs compute float32 faster"},
+		{Auto, true, BF16, "accelerator computes bfloat16 faster"},
+		{F32, true, F32, "asked for"},
+		{BF16, false, BF16, "asked for"},
+	} {
+		var log bytes.Buffer
+		b := &Base{backend: fakeDevice{accelerator: c.accelerator}, precision: c.asked, log: slog.New(slog.NewTextHandler(&log, nil))}
+		_, err := b.choosePrecision()
+		require.NoError(t, err)
+		assert.Equal(t, c.want, b.precision)
+		for _, want := range []string{"precision=" + string(c.want), "fake device", c.reason} {
+			assert.Contains(t, log.String(), want)
+		}
+	}
+	_, err := (&Base{backend: fakeDevice{}, precision: "f64", log: slog.New(slog.DiscardHandler)}).choosePrecision()
+	assert.ErrorContains(t, err, `"f64": must be f32 or bf16`)
+}

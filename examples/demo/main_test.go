@@ -37,7 +37,7 @@ func TestDemo(t *testing.T) {
 	}, os.Environ(), &out)
 	require.NoError(t, err, out.String())
 	for _, want := range []string{
-		"version 1 is in Production", "http://127.0.0.1:", "When does the tide room open?", "expected     Ada Marsh", "course-guide ",
+		"version 1 is in Production", "http://127.0.0.1:", "When does the tide room open?", "expected     Ada Marsh", "\n  base  ", "\n  course-guide ",
 		filepath.Join(data, "report.html"), "go run ./examples/server -registry",
 	} {
 		assert.Contains(t, out.String(), want)

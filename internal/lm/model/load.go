@@ -33,11 +33,12 @@ func (m *Model) load(ctx context.Context, o Options) error {
 	}
 	params := m.Config.Params()
 	digest := sha256.New()
+	var turning []float32 // one for all weights: garbage would count as memory until it is collected
 	for i, p := range params {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		read := func(dst []float32) error { return m.read(p, dst, digest) }
+		read := func(dst []float32) error { return m.read(p, dst, &turning, digest) }
 		var err error
 		if o.Keep != nil {
 			err = o.Keep(p, read)
@@ -71,11 +72,13 @@ func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, rea
 // transposes tells whether a weight is held the other way round than in the checkpoint.
 func (m *Model) transposes(p lm.Param) bool { return m.Transposed && (p.Linear || p.Head) }
 
-// read fills dst with a weight in the layout of the model.
-func (m *Model) read(p lm.Param, dst []float32, digest hash.Hash) error {
+// read fills dst with a weight in the layout of the model. One that is transposed passes through turning, which grows to
+// the largest of them.
+func (m *Model) read(p lm.Param, dst []float32, turning *[]float32, digest hash.Hash) error {
 	out := dst
 	if m.transposes(p) {
-		out = make([]float32, len(dst))
+		*turning = slices.Grow((*turning)[:0], len(dst))
+		out = (*turning)[:len(dst)]
 	}
 	if err := m.readMerged(p, out, m.adapter); err != nil {
 		return err

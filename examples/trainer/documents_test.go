@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,13 +9,14 @@ import (
 
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/internal/testlog"
 )
 
 // A document may take down the process that reads it: it must not be this one.
 func TestDocumentsAreReadInOtherProcesses(t *testing.T) {
-	var log lockedBuffer
+	var log testlog.Buffer
 	p := &pipeline{
-		log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		log: log.Logger(),
 		out: progress.New(io.Discard, progress.Options{}),
 	}
 	p.Docs = library(t, false)

@@ -4,7 +4,7 @@
     python peer.py decode  MODEL_DIR_OR_GGUF [--precision f32|bf16] [--streams 1] [--prompt 32]
     python peer.py prefill MODEL_DIR_OR_GGUF [--precision f32|bf16] [--prompt 1000]
 
-Works until it is ended, and prints "turn N" whenever N tokens are done.
+A GGUF file needs the package gguf. Works until it is ended, and prints "turn N" whenever N tokens are done.
 """
 import argparse, os
 

@@ -18,7 +18,10 @@ base=$($fetch smollm2) || {
 }
 
 case $program in
-demo) exec go run ./examples/demo -base "$base" "$@" ;;
+demo)
+  go build ./examples/demo ./examples/trainer ./examples/server # at once: one package of the demo keeps one core busy for long
+  exec go run ./examples/demo -base "$base" "$@"
+  ;;
 serve)
   if [[ ! -d data/registry ]]; then # where demo and trainer register models
     echo "no model is registered yet (make demo does it): serving the base model" >&2

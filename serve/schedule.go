@@ -107,13 +107,23 @@ func (l *loop) fill() {
 	if j == nil {
 		return
 	}
-	if j.embed {
-		err := l.embedding(j)
-		l.unfill(j)
-		j.out.end(err)
-		return
+	if err := l.prompt(j); err != nil {
+		l.fail(j, err)
 	}
-	var err error
+}
+
+// prompt, like advance and tokens below, makes an error of a panic: it ends one request, or those of one step, and not the
+// process.
+func (l *loop) prompt(j *job) (err error) {
+	defer catch(&err)
+	if j.embed {
+		if err := l.embedding(j); err != nil {
+			return err
+		}
+		l.unfill(j)
+		j.out.end(nil)
+		return nil
+	}
 	if j.prompt == nil {
 		err = l.begin(j)
 	}
@@ -123,9 +133,7 @@ func (l *loop) fill() {
 	if err == nil && j.first != nil {
 		err = l.admit(j)
 	}
-	if err != nil {
-		l.fail(j, err)
-	}
+	return err
 }
 
 // begin sends Start, and so before the prompt is computed: whoever asks hears that a long one is being read.
@@ -149,12 +157,8 @@ func (l *loop) begin(j *job) (err error) {
 // admit starts as many choices as there are free slots.
 func (l *loop) admit(j *job) error {
 	for j.next < j.r.N && l.e.slots.Free() > 0 {
-		slot, err := l.e.slots.Admit(j.prompt, j.next < j.r.N-1 || l.e.queued())
-		if err != nil {
-			return err
-		}
 		s := &sequence{
-			job: j, choice: j.next, slot: slot,
+			job: j, choice: j.next,
 			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
 			stream:     l.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
 			transcript: newTranscript(j.r, l.e.info.Prompt == PromptQA),
@@ -164,6 +168,10 @@ func (l *loop) admit(j *job) error {
 		}
 		if j.form != nil {
 			s.sampler.state, s.sampler.words = j.form.Start(j.writes), j.writes.Words()
+		}
+		var err error
+		if s.slot, err = l.e.slots.Admit(j.prompt, j.next < j.r.N-1 || l.e.queued()); err != nil {
+			return err
 		}
 		j.next++
 		j.running++
@@ -195,7 +203,7 @@ func (l *loop) step() {
 	for _, s := range l.active {
 		next[s.slot] = s.last
 	}
-	rows, err := l.e.slots.Step(next)
+	rows, err := l.tokens(next)
 	if err != nil {
 		// The batch is one: what broke one sequence broke all.
 		l.e.log.Error("decode failed", "err", err)
@@ -213,8 +221,14 @@ func (l *loop) step() {
 	}
 }
 
+func (l *loop) tokens(next map[int]int32) (rows map[int][]float32, err error) {
+	defer catch(&err)
+	return l.e.slots.Step(next)
+}
+
 // advance samples the next token of s from its logits, hands its text on, and ends s when that was its last.
-func (l *loop) advance(s *sequence, row []float32) error {
+func (l *loop) advance(s *sequence, row []float32) (err error) {
+	defer catch(&err)
 	t, err := s.sampler.next(row, &l.work)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type fakeSlots struct {
 	vocab   int
 	prompts int
 	broken  sharedError // of the next steps
+	poison  int         // length of a prompt that panics
 	closed  bool
 }
 
@@ -53,6 +54,9 @@ func (s *fakeSlots) row() []float32 {
 
 func (s *fakeSlots) NewPrompt(ids []int32) (infer.Prompt, error) {
 	s.prompts++
+	if len(ids) == s.poison {
+		panic("poison")
+	}
 	return &fakePrompt{s: s, left: len(ids)}, nil
 }
 
@@ -286,5 +290,25 @@ func TestCloseEndsAll(t *testing.T) {
 			require.ErrorIs(t, (<-x).err, ErrClosed)
 		}
 		require.ErrorIs(t, listen(t.Context(), e, question(1, 1)).err, ErrClosed)
+	})
+}
+
+// TestPanicEndsOneRequest: those beside it and behind it are answered.
+func TestPanicEndsOneRequest(t *testing.T) {
+	schedule(t, 2, EngineOptions{}, func(t *testing.T, e *Engine, s *fakeSlots) {
+		s.poison = 7
+		beside := make(chan told)
+		go func() { beside <- listen(t.Context(), e, question(1, 20)) }()
+		time.Sleep(2 * pieceTime)
+		out := listen(t.Context(), e, question(s.poison, 5))
+		var panicked *panicError
+		require.ErrorAs(t, out.err, &panicked)
+		assert.Contains(t, string(panicked.stack), "NewPrompt")
+		out = listen(t.Context(), e, question(1, 5))
+		require.NoError(t, out.err)
+		assert.Len(t, out.tokens, 5)
+		out = <-beside
+		require.NoError(t, out.err)
+		assert.Len(t, out.tokens, 20)
 	})
 }

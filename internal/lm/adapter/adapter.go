@@ -156,12 +156,12 @@ func (a *Adapter) Save(ctx context.Context, dir string) error {
 	return nil
 }
 
-// AddTo adds Scale·B·A to w [out, in], row-major, in float32. A result that is not finite is an error: merging would
-// spread it over the model.
-func (m Module) AddTo(w []float32) error {
+// AddTo adds the rows of Scale·B·A from first on to w, which holds those rows of a matrix [out, in], row-major, in float32. A
+// result that is not finite is an error: merging would spread it over the model.
+func (m Module) AddTo(w []float32, first int) error {
 	scale := float32(m.Scale)
-	for o := range m.Out {
-		row := w[o*m.In : (o+1)*m.In]
+	for i := range len(w) / m.In {
+		row, o := w[i*m.In:(i+1)*m.In], first+i
 		for r := range m.Rank {
 			b := m.B[o*m.Rank+r] * scale
 			a := m.A[r*m.In : (r+1)*m.In]

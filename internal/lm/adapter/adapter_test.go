@@ -93,9 +93,11 @@ func TestScaleFollowsPEFT(t *testing.T) {
 func TestAddTo(t *testing.T) {
 	m := Module{Rank: 1, In: 2, Out: 2, Scale: 2, A: []float32{1, 10}, B: []float32{3, 0}}
 	w := []float32{100, 100, 100, 100}
-	require.NoError(t, m.AddTo(w))
+	require.NoError(t, m.AddTo(w, 0))
 	assert.Equal(t, []float32{106, 160, 100, 100}, w)
 	m.B[0], m.B[1] = 0, float32(1e38)
 	m.A[0] = float32(1e38)
-	assert.ErrorContains(t, m.AddTo(w), "[1, 0]")
+	assert.ErrorContains(t, m.AddTo(w, 0), "[1, 0]")
+	assert.ErrorContains(t, m.AddTo(w[2:], 1), "[1, 0]")
+	require.NoError(t, m.AddTo(w[:2], 0), "the other row")
 }

@@ -19,7 +19,7 @@ type matrix struct {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// newMatrix takes its values from read, which writes them row by row.
+// newMatrix takes its values from read, which writes as many of the rows that follow as there is room for.
 func newMatrix(out, in int, int8s bool, read func(dst []float32) error) (*matrix, error) {
 	m := &matrix{out: out, in: in, stride: roundUp(in, block)}
 	rows := out + rowTile - 1 // whole tiles from any row on
@@ -27,30 +27,43 @@ func newMatrix(out, in int, int8s bool, read func(dst []float32) error) (*matrix
 		m.floats = make([]float32, rows*in)
 		return m, read(m.floats[:out*in])
 	}
-	flat := make([]float32, out*in)
-	if err := read(flat); err != nil {
-		return nil, err
-	}
-	if !int8s {
+	if int8s {
+		rows = roundUp(out, rowTile)
+		m.ints, m.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
+	} else {
 		m.floats = make([]float32, rows*m.stride)
-		for r := range out {
-			copy(m.floats[r*m.stride:], flat[r*in:(r+1)*in])
-		}
-		return m, nil
 	}
-	rows = roundUp(out, rowTile)
-	m.ints, m.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
-	for r := range out {
-		for c := 0; c < in; c += block {
-			at := m.place(r, c)
-			scale := packInt8(m.ints[at:at+block], flat[r*in+c:r*in+min(c+block, in)])
-			if math.IsInf(float64(scale), 0) || math.IsNaN(float64(scale)) {
-				return nil, fmt.Errorf("row %d, column %d: the weights are not finite", r, c)
+	const few = 64 // rows are in memory as they are stored
+	buffer := make([]float32, min(few, out)*in)
+	for first := 0; first < out; first += few {
+		part := buffer[:min(few, out-first)*in]
+		if err := read(part); err != nil {
+			return nil, err
+		}
+		for r := first; len(part) > 0; r, part = r+1, part[in:] {
+			if err := m.set(r, part[:in]); err != nil {
+				return nil, err
 			}
-			m.scales[at/block] = scale
 		}
 	}
 	return m, nil
+}
+
+// set stores row r.
+func (m *matrix) set(r int, row []float32) error {
+	if m.floats != nil {
+		copy(m.floats[r*m.stride:], row)
+		return nil
+	}
+	for c := 0; c < m.in; c += block {
+		at := m.place(r, c)
+		scale := packInt8(m.ints[at:at+block], row[c:min(c+block, m.in)])
+		if math.IsInf(float64(scale), 0) || math.IsNaN(float64(scale)) {
+			return fmt.Errorf("row %d, column %d: the weights are not finite", r, c)
+		}
+		m.scales[at/block] = scale
+	}
+	return nil
 }
 
 // place is where the block of integers begins that has row r, column c.

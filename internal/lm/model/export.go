@@ -93,7 +93,7 @@ func (m *Model) exportWeights(ctx context.Context, a *adapter.Adapter, dir strin
 		tensors = append(tensors, weights.Tensor{Name: p.Name, Shape: p.Shape, DType: o.DType})
 	}
 	fill := func(name string, dst []float32) error {
-		return m.readMerged(params[name], dst, m.adapter, a)
+		return m.readMerged(params[name], 0, dst, m.adapter, a)
 	}
 	return weights.Write(ctx, dir, tensors, fill, weights.WriteOptions{ShardBytes: o.ShardBytes})
 }

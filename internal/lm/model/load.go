@@ -38,7 +38,12 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		read := func(dst []float32) error { return m.read(p, dst, &turning, digest) }
+		at := 0
+		read := func(dst []float32) error {
+			err := m.read(p, at, dst, &turning, digest)
+			at += len(dst)
+			return err
+		}
 		var err error
 		if o.Keep != nil {
 			err = o.Keep(p, read)
@@ -72,15 +77,15 @@ func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, rea
 // transposes tells whether a weight is held the other way round than in the checkpoint.
 func (m *Model) transposes(p lm.Param) bool { return m.Transposed && (p.Linear || p.Head) }
 
-// read fills dst with a weight in the layout of the model. One that is transposed passes through turning, which grows to
-// the largest of them.
-func (m *Model) read(p lm.Param, dst []float32, turning *[]float32, digest hash.Hash) error {
+// read fills dst with a weight in the layout of the model, from element at on. One that is transposed is read whole and
+// passes through turning, which grows to the largest of them.
+func (m *Model) read(p lm.Param, at int, dst []float32, turning *[]float32, digest hash.Hash) error {
 	out := dst
 	if m.transposes(p) {
 		*turning = slices.Grow((*turning)[:0], len(dst))
 		out = (*turning)[:len(dst)]
 	}
-	if err := m.readMerged(p, out, m.adapter); err != nil {
+	if err := m.readMerged(p, at, out, m.adapter); err != nil {
 		return err
 	}
 	digest.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(out))), 4*len(out)))
@@ -90,9 +95,10 @@ func (m *Model) read(p lm.Param, dst []float32, turning *[]float32, digest hash.
 	return nil
 }
 
-// readMerged reads a weight and adds the updates of the adapters to it, in float32. Nil adapters add nothing.
-func (m *Model) readMerged(p lm.Param, dst []float32, adapters ...*adapter.Adapter) error {
-	if err := m.source.Read(p.Name, dst); err != nil {
+// readMerged reads a weight from element at on, whole rows, and adds the updates of the adapters to it, in float32. Nil
+// adapters add nothing.
+func (m *Model) readMerged(p lm.Param, at int, dst []float32, adapters ...*adapter.Adapter) error {
+	if err := m.source.ReadFrom(p.Name, at, dst); err != nil {
 		return err
 	}
 	for _, a := range adapters {
@@ -100,7 +106,7 @@ func (m *Model) readMerged(p lm.Param, dst []float32, adapters ...*adapter.Adapt
 			continue
 		}
 		if module, ok := a.Modules[strings.TrimSuffix(p.Name, ".weight")]; ok {
-			if err := module.AddTo(dst); err != nil {
+			if err := module.AddTo(dst, at/module.In); err != nil {
 				return fmt.Errorf("%s: %w", p.Name, err)
 			}
 		}

@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Backend compute.Backend
 	// Keep takes each weight in place of the backend, in the order of lm.Config.Params, if it is not nil: read writes the
-	// values in float32, a matrix as [out, in]. Model.Weights is empty then.
+	// values in float32, a matrix as [out, in], all at once or some whole rows at each call. Model.Weights is empty then.
 	Keep  func(p lm.Param, read func(dst []float32) error) error
 	DType dtypes.DType // Float32 or BFloat16; zero = Float32
 	// Transposed stores the matrices of the layers as [in, out], and that of the head as [hidden, vocab].

@@ -55,6 +55,7 @@ func (s *stored) rowLen() int { return s.Size() / s.Shape[0] }
 type scratch struct {
 	raw  []byte
 	rows []float32
+	part []float32 // of a piece that is read for a part of it
 }
 
 // readPiece fills dst with the elements from start on. start and len(dst) follow the limits of pieces.
@@ -127,9 +128,25 @@ func (c *catalog) add(s *stored) error {
 func (c *catalog) Tensors() []Tensor { return slices.Clone(c.tensors) }
 
 func (c *catalog) Read(name string, dst []float32) error {
-	return c.read(name, len(dst), func(s *stored, start, n int, buf *scratch) error {
-		return s.readPiece(dst[start:start+n], start, buf)
-	})
+	s, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	if len(dst) != s.Size() {
+		return &Error{"read", s.file.name, s.raw, fmt.Errorf("destination has %d elements, shape %v needs %d", len(dst), s.Shape, s.Size())}
+	}
+	return c.read(s, dst, 0)
+}
+
+func (c *catalog) ReadFrom(name string, start int, dst []float32) error {
+	s, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	if start < 0 || len(dst) > s.Size()-start {
+		return &Error{"read", s.file.name, s.raw, fmt.Errorf("%d elements from %d on are not in shape %v", len(dst), start, s.Shape)}
+	}
+	return c.read(s, dst, start)
 }
 
 // find looks a tensor up and checks that its values can be read as weights.
@@ -146,17 +163,11 @@ func (c *catalog) find(name string) (*stored, error) {
 	return s, nil
 }
 
-// read runs piece over the tensor on all processors.
-func (c *catalog) read(name string, have int, piece func(s *stored, start, n int, buf *scratch) error) error {
-	s, err := c.find(name)
-	if err != nil {
-		return err
-	}
-	if have != s.Size() {
-		return &Error{"read", s.file.name, s.raw, fmt.Errorf("destination has %d elements, shape %v needs %d", have, s.Shape, s.Size())}
-	}
-	count, elements := s.pieces()
-	var next atomic.Int64
+// read fills dst with the elements from start on, on all processors.
+func (c *catalog) read(s *stored, dst []float32, start int) error {
+	_, elements := s.pieces()
+	first, end := start/elements, (start+len(dst)+elements-1)/elements // pieces
+	var taken atomic.Int64
 	var failed atomic.Pointer[Error]
 	work := func() {
 		buf, _ := c.scratch.Get().(*scratch)
@@ -165,18 +176,17 @@ func (c *catalog) read(name string, have int, piece func(s *stored, start, n int
 		}
 		defer c.scratch.Put(buf)
 		for failed.Load() == nil {
-			i := int(next.Add(1)) - 1
-			if i >= count {
+			i := first + int(taken.Add(1)) - 1
+			if i >= end {
 				return
 			}
-			start := i * elements
-			if err := piece(s, start, min(elements, have-start), buf); err != nil {
+			if err := s.readPart(dst, start, i*elements, min(elements, s.Size()-i*elements), buf); err != nil {
 				failed.CompareAndSwap(nil, &Error{"read", s.file.name, s.raw, err})
 			}
 		}
 	}
 	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), count) - 1 {
+	for range min(runtime.GOMAXPROCS(0), end-first) - 1 {
 		group.Go(work)
 	}
 	work()
@@ -184,6 +194,20 @@ func (c *catalog) read(name string, have int, piece func(s *stored, start, n int
 	if err := failed.Load(); err != nil {
 		return err
 	}
+	return nil
+}
+
+// readPart fills dst, which begins with element start, as far as the piece of n elements from at on goes.
+func (s *stored) readPart(dst []float32, start, at, n int, buf *scratch) error {
+	if at >= start && at+n <= start+len(dst) {
+		return s.readPiece(dst[at-start:][:n], at, buf)
+	}
+	buf.part = resize(buf.part, n)
+	if err := s.readPiece(buf.part, at, buf); err != nil {
+		return err
+	}
+	from, to := max(at, start), min(at+n, start+len(dst))
+	copy(dst[from-start:to-start], buf.part[from-at:to-at])
 	return nil
 }
 

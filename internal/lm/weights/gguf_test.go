@@ -45,8 +45,34 @@ func TestGGUFRoundTrip(t *testing.T) {
 			assert.Equal(t, want, got)
 			require.NoError(t, Check(Expected(got), g))
 			assert.Equal(t, values, readAll(t, g))
+			requireReadFrom(t, g)
 		})
 	}
+}
+
+// requireReadFrom reads every tensor by parts of odd sizes.
+func requireReadFrom(t *testing.T, src Source) {
+	t.Helper()
+	for name, want := range readAll(t, src) {
+		size := max(1, len(want)/3-1)
+		for start := 0; start < len(want); start += size {
+			got := make([]float32, min(size, len(want)-start))
+			require.NoError(t, src.ReadFrom(name, start, got))
+			require.Equal(t, want[start:start+len(got)], got, "%s from %d on", name, start)
+		}
+		require.NoError(t, src.ReadFrom(name, len(want), nil))
+		for _, start := range []int{-1, len(want)} {
+			require.ErrorContains(t, src.ReadFrom(name, start, make([]float32, 1)), "are not in shape")
+		}
+	}
+}
+
+func TestReadFromSeveralPieces(t *testing.T) {
+	values := make([]float32, 3*pieceElements+100)
+	for i := range values {
+		values[i] = float32(i)
+	}
+	requireReadFrom(t, written(t, map[string][]int{"x": {len(values)}}, map[string][]float32{"x": values}))
 }
 
 func TestGGUFVersion2AndAlignment(t *testing.T) {

@@ -67,6 +67,9 @@ type Source interface {
 	// tensor's size. Integer tensors are refused with lm.ErrUnsupported.
 	Read(name string, dst []float32) error
 
+	// ReadFrom is Read for the elements from start on, as many as dst has room for.
+	ReadFrom(name string, start int, dst []float32) error
+
 	// Close releases the files. Reads that follow fail with fs.ErrClosed; closing twice is harmless.
 	Close() error
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 
+	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm/cpu"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
@@ -21,7 +22,7 @@ func (o EngineOptions) device(mo *model.Options) (*cpu.Weights, error) {
 	switch precision {
 	case "int8":
 	case "f32":
-		if o.Backend != nil && !(o.Backend.HasSharedBuffers() && (cpu.Fast() || o.Backend.Name() == "go")) {
+		if o.Backend != nil && !(o.Backend.HasSharedBuffers() && (cpu.Fast() || device.IsGo(o.Backend))) {
 			mo.DType = dtypes.Float32
 			return nil, nil
 		}

@@ -80,6 +80,18 @@ func guard(fn func() error) (err error) {
 	return fn()
 }
 
+// IsGo tells gomlx's pure-Go backend from the others. Its Name is one for people.
+func IsGo(backend compute.Backend) bool { return backend.String() == "go" }
+
+// Check refuses types of weights that a backend computes wrongly.
+func Check(backend compute.Backend, dtype dtypes.DType) error {
+	if vectors && dtype == dtypes.BFloat16 && IsGo(backend) {
+		return fmt.Errorf("precision bf16: gomlx's Go backend multiplies bfloat16 wrongly when it is built with GOEXPERIMENT=simd: " +
+			"use f32, or another backend")
+	}
+	return nil
+}
+
 // Fill makes a float32 or bfloat16 tensor on the backend, the values of which fill writes in row-major order. A
 // backend that shares memory with the host holds them once, so loading needs little more than the model itself.
 func Fill(backend compute.Backend, dtype dtypes.DType, dims []int, fill func(dst []float32) error) (*tensors.Tensor, error) {

@@ -31,6 +31,11 @@ func (m *Model) load(ctx context.Context, o Options) error {
 	if dtype == dtypes.InvalidDType {
 		dtype = dtypes.Float32
 	}
+	if o.Keep == nil {
+		if err := device.Check(o.Backend, dtype); err != nil {
+			return err
+		}
+	}
 	params := m.Config.Params()
 	digest := sha256.New()
 	var turning []float32 // one for all weights: garbage would count as memory until it is collected

@@ -17,6 +17,10 @@ type (
 )
 
 // The loops address memory by themselves: bounds are checked once, by whoever slices the arguments.
+//
+// No scalar float may live through a loop, and no upper half of a vector behind a kernel: Go's scalar instructions are of
+// the old encoding, and each change between the encodings can cost hundreds of cycles. Scales are therefore passed by
+// address, and read behind the loop.
 
 func loadFloat(p unsafe.Pointer, bytes int) f32x8 {
 	return archsimd.LoadFloat32x8((*[8]float32)(unsafe.Add(p, bytes)))

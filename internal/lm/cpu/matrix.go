@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // matrix is the weight [out, in] of a projection, in rows that are padded with zeros.
@@ -19,8 +20,9 @@ type matrix struct {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// newMatrix takes its values from read, which writes as many of the rows that follow as there is room for.
-func newMatrix(out, in int, int8s bool, read func(dst []float32) error) (*matrix, error) {
+// newMatrix takes its values from read, which writes as many of the rows that follow as there is room for. Rows that are not
+// kept as they are pass through buffer, which grows to what the largest matrix needs.
+func newMatrix(out, in int, int8s bool, buffer *[]float32, read func(dst []float32) error) (*matrix, error) {
 	m := &matrix{out: out, in: in, stride: roundUp(in, block)}
 	rows := out + rowTile - 1 // whole tiles from any row on
 	if !int8s && m.stride == in {
@@ -33,10 +35,10 @@ func newMatrix(out, in int, int8s bool, read func(dst []float32) error) (*matrix
 	} else {
 		m.floats = make([]float32, rows*m.stride)
 	}
-	const few = 64 // rows are in memory as they are stored
-	buffer := make([]float32, min(few, out)*in)
+	const few = 256 // rows are in memory as they are stored: whole heads, which a file may hold in another order
+	*buffer = slices.Grow((*buffer)[:0], min(few, out)*in)
 	for first := 0; first < out; first += few {
-		part := buffer[:min(few, out-first)*in]
+		part := (*buffer)[:min(few, out-first)*in]
 		if err := read(part); err != nil {
 			return nil, err
 		}

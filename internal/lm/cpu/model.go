@@ -11,6 +11,7 @@ type Weights struct {
 	int8s    bool
 	matrices map[string]*matrix
 	vectors  map[string][]float32
+	buffer   []float32 // one for all matrices: garbage would count as memory until it is collected
 }
 
 // NewWeights prepares to hold matrices as float32 or, with int8s, rounded to 8 bits with a scale for each 32 weights, as
@@ -22,7 +23,7 @@ func NewWeights(int8s bool) *Weights {
 // Take keeps one weight. read writes its values, row by row.
 func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 	if len(p.Shape) == 2 {
-		w.matrices[p.Name], err = newMatrix(p.Shape[0], p.Shape[1], w.int8s, read)
+		w.matrices[p.Name], err = newMatrix(p.Shape[0], p.Shape[1], w.int8s, &w.buffer, read)
 		return err
 	}
 	v := make([]float32, p.Shape[0])

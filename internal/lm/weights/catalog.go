@@ -38,14 +38,14 @@ type stored struct {
 
 func (s *stored) bytes(elements int) int64 { return int64(elements / s.codec.block * s.codec.bytes) }
 
-// pieces tells into how many pieces of how many elements the tensor divides; the last may be shorter. A head whose rows
-// are to be reordered is one piece.
-func (s *stored) pieces() (count, elements int) {
-	elements = pieceElements
+// pieces tells of how many elements a piece is, and of what its limits are multiples. A head whose rows are to be
+// reordered is one piece.
+func (s *stored) pieces() (unit, elements int) {
 	if s.headDim > 0 {
-		elements = s.headDim * s.rowLen()
+		head := s.headDim * s.rowLen()
+		return head, head
 	}
-	return (s.Size() + elements - 1) / elements, elements
+	return s.codec.block, pieceElements
 }
 
 // rowLen is how many elements go with one index of the first dimension.
@@ -165,9 +165,11 @@ func (c *catalog) find(name string) (*stored, error) {
 
 // read fills dst with the elements from start on, on all processors.
 func (c *catalog) read(s *stored, dst []float32, start int) error {
-	_, elements := s.pieces()
-	first, end := start/elements, (start+len(dst)+elements-1)/elements // pieces
-	var taken atomic.Int64
+	unit, elements := s.pieces()
+	first := start / unit * unit
+	end := (start + len(dst) + unit - 1) / unit * unit
+	count := (end - first + elements - 1) / elements
+	var next atomic.Int64
 	var failed atomic.Pointer[Error]
 	work := func() {
 		buf, _ := c.scratch.Get().(*scratch)
@@ -176,17 +178,18 @@ func (c *catalog) read(s *stored, dst []float32, start int) error {
 		}
 		defer c.scratch.Put(buf)
 		for failed.Load() == nil {
-			i := first + int(taken.Add(1)) - 1
-			if i >= end {
+			i := int(next.Add(1)) - 1
+			if i >= count {
 				return
 			}
-			if err := s.readPart(dst, start, i*elements, min(elements, s.Size()-i*elements), buf); err != nil {
+			at := first + i*elements
+			if err := s.readPart(dst, start, at, min(elements, end-at), buf); err != nil {
 				failed.CompareAndSwap(nil, &Error{"read", s.file.name, s.raw, err})
 			}
 		}
 	}
 	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), end-first) - 1 {
+	for range min(runtime.GOMAXPROCS(0), count) - 1 {
 		group.Go(work)
 	}
 	work()
@@ -225,10 +228,9 @@ func (c *catalog) same(a, b string) (bool, error) {
 		return false, nil
 	}
 	var buf scratch
-	count, elements := x.pieces()
+	_, elements := x.pieces()
 	u, v := make([]float32, elements), make([]float32, elements)
-	for i := range count {
-		start := i * elements
+	for start := 0; start < x.Size(); start += elements {
 		n := min(elements, x.Size()-start)
 		if err := x.readPiece(u[:n], start, &buf); err != nil {
 			return false, &Error{"read", x.file.name, x.raw, err}

@@ -27,13 +27,13 @@ import (
 )
 
 // engineVersion is part of the fingerprint: it changes when the same weights would give other text.
-const engineVersion = "1"
+const engineVersion = "2"
 
 // EngineOptions are the settings of Load; all but Backend may be zero.
 type EngineOptions struct {
 	// Backend computes the model; the caller opens and finalizes it. On a CPU docent's own code computes instead wherever it
-	// is the faster way: in place of the Go backend, and of XLA in programs built with GOEXPERIMENT=simd for processors
-	// with AVX2. nil = that code, whatever the program was built with.
+	// is the faster way: in place of the Go backend, and of XLA on x86-64 processors with AVX2. nil = that code, whatever
+	// the processor.
 	Backend compute.Backend
 	// Precision is "f32", "bf16", or "int8", which rounds the weights to 8 bits with a scale for each 32, as GGUF's Q8_0,
 	// and is computed by docent's own code; "" = f32 on a CPU, bf16 on an accelerator.

@@ -40,7 +40,7 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	}
 	for p := from; p < to; p++ {
 		keys := matrix{out: pagePositions, in: dim, stride: shape.stride, floats: shape.keys(sp.q.pages[p], i, head)}
-		product{m: &keys, dst: s.scores.floats[(p-from)*pagePositions:], stride: s.scores.stride}.compute(&s.queries, 0, pagePositions)
+		product{m: &keys, dst: s.scores.floats[(p-from)*pagePositions:], stride: s.scores.stride}.compute(&s.queries, 0, pagePositions, nil)
 	}
 	for k := range n {
 		position := sp.position + k/group
@@ -52,7 +52,7 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	for p := from; p < to; p++ {
 		values := matrix{out: dim, in: pagePositions, stride: pagePositions, floats: shape.values(sp.q.pages[p], i, head)}
 		weights := vectors{n: n, width: pagePositions, stride: s.scores.stride, floats: s.scores.floats[(p-from)*pagePositions:]}
-		product{m: &values, dst: s.part.floats, stride: s.part.stride}.compute(&weights, 0, dim)
+		product{m: &values, dst: s.part.floats, stride: s.part.stride}.compute(&weights, 0, dim, nil)
 		for k := range n {
 			dst := w.attended.row(sp.from + k/group)[(head*group+k%group)*dim:][:dim]
 			for j, v := range s.part.row(k)[:dim] {

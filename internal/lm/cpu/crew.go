@@ -12,6 +12,7 @@ type crew struct {
 	helpers []*helper
 	work    func(worker, task int)
 	tasks   int64
+	buffers [][]float32  // of each worker, for whoever needs one within a task
 	next    atomic.Int64 // task
 	busy    atomic.Int64 // helpers that have not ended the step
 	step    atomic.Uint64
@@ -27,7 +28,7 @@ type helper struct {
 const patience = 4000
 
 func newCrew(workers int) *crew {
-	c := &crew{}
+	c := &crew{buffers: make([][]float32, workers)}
 	for i := 1; i < workers; i++ {
 		h := &helper{wake: make(chan struct{}, 1)}
 		c.helpers = append(c.helpers, h)

@@ -7,7 +7,6 @@ type work struct {
 	*model
 	shape shape
 	crew  *crew
-	int8s bool
 
 	x                  vectors // residual stream
 	h, out             vectors // input and output of a branch
@@ -18,8 +17,8 @@ type work struct {
 	scratches          []scratch // of each worker
 }
 
-func newWork(m *model, int8s bool, workers int) *work {
-	return &work{model: m, shape: m.pageShape(), crew: newCrew(workers), int8s: int8s, scratches: make([]scratch, workers)}
+func newWork(m *model, workers int) *work {
+	return &work{model: m, shape: m.pageShape(), crew: newCrew(workers), scratches: make([]scratch, workers)}
 }
 
 // forward computes tokens, which lie in spans, and leaves their final hidden states in w.h, normed. The pages have room for
@@ -47,20 +46,19 @@ func (w *work) forward(tokens []int32, spans []span) {
 	}
 	w.angles(spans)
 	pieces := split(spans)
-	w.rows(n, &w.h, func(r int) { w.normalize(w.h.row(r), w.x.row(r), w.layers[0].before) })
+	w.rows(n, func(r int) { w.normalize(w.h.row(r), w.x.row(r), w.layers[0].before) })
 	for i := range w.layers {
 		l := &w.layers[i]
 		w.crew.multiply(&w.h, into(&w.q, l.q), into(&w.k, l.k), into(&w.v, l.v))
-		w.rows(n, nil, func(r int) { w.place(l, r) })
+		w.rows(n, func(r int) { w.place(l, r) })
 		for _, sp := range spans {
-			w.rows(sp.to-sp.from, nil, func(r int) { w.put(i, sp.q, sp.position+r, sp.from+r) })
+			w.rows(sp.to-sp.from, func(r int) { w.put(i, sp.q, sp.position+r, sp.from+r) })
 		}
 		w.crew.run(len(pieces)*c.KVHeads, func(worker, task int) {
 			w.attend(i, pieces[task/c.KVHeads], task%c.KVHeads, &w.scratches[worker])
 		})
-		w.rows(n, &w.attended, nil)
 		w.crew.multiply(&w.attended, into(&w.out, l.o))
-		w.rows(n, &w.h, func(r int) {
+		w.rows(n, func(r int) {
 			if c.SandwichNorms {
 				w.residual(r, l.after, l.preMLP)
 			} else {
@@ -68,34 +66,22 @@ func (w *work) forward(tokens []int32, spans []span) {
 			}
 		})
 		w.crew.multiply(&w.h, into(&w.gate, l.gate), into(&w.up, l.up))
-		w.rows(n, &w.gate, func(r int) { w.activate(w.gate.padded(r), w.up.padded(r)) })
+		w.rows(n, func(r int) { w.activate(w.gate.padded(r), w.up.padded(r)) })
 		w.crew.multiply(&w.gate, into(&w.out, l.down))
 		next := w.final
 		if i+1 < len(w.layers) {
 			next = w.layers[i+1].before
 		}
-		w.rows(n, &w.h, func(r int) { w.residual(r, l.afterMLP, next) })
+		w.rows(n, func(r int) { w.residual(r, l.afterMLP, next) })
 	}
 }
 
-// rows calls do for every row and then prepares those of v, the input of the next product. Either may be nil.
-func (w *work) rows(n int, v *vectors, do func(r int)) {
-	rounds := v != nil && w.int8s
-	if rounds {
-		v.prepareInts()
-	}
-	if !rounds && do == nil {
-		return
-	}
+// rows calls do for every row.
+func (w *work) rows(n int, do func(r int)) {
 	const few = 4 // are one task
 	w.crew.run((n+few-1)/few, func(_, task int) {
 		for r := task * few; r < min(task*few+few, n); r++ {
-			if do != nil {
-				do(r)
-			}
-			if rounds {
-				v.roundRow(r)
-			}
+			do(r)
 		}
 	})
 }
@@ -169,7 +155,6 @@ func split(spans []span) (out []span) {
 
 // logits projects the n rows of h onto the vocabulary: dst is [n, vocab].
 func (w *work) logits(h *vectors, dst []float32) {
-	w.rows(h.n, h, nil)
 	w.crew.multiply(h, product{m: w.head, dst: dst, stride: w.VocabSize})
 	if limit := w.FinalSoftcap; limit != 0 {
 		for i, v := range dst {

@@ -21,46 +21,43 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 // TestKernels compares the kernels with the same in plain Go, where they are vector code.
 func TestKernels(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{32, 64, 96, 576, 1536} {
-		stride := n + 32
-		w, x, z := randomFloats(r, rowTile*stride), randomFloats(r, n), randomFloats(r, n)
-		var want, want2, got, got2, alone [rowTile]float32
-		plainFloat(w, stride, x, &want)
-		plainFloat(w, stride, z, &want2)
-		dotFloats(w, stride, x, z, &got, &got2)
-		dotFloat(w, stride, x, &alone)
-		assert.InDeltaSlice(t, want[:], got[:], 1e-5*float64(n))
-		assert.InDeltaSlice(t, want2[:], got2[:], 1e-5*float64(n))
-		assert.Equal(t, got, alone, "a sum does not depend on what is computed beside it")
+	for _, width := range []int{32, 64, 96, 576, 1536} {
+		const n = 5
+		wStride, xStride, yStride := width+32, width+8, rowTile+3
+		w, x := randomFloats(r, rowTile*wStride), randomFloats(r, n*xStride)
+		want, got := make([]float32, n*yStride), make([]float32, n*yStride)
+		plainFloats(w, wStride, x, xStride, width, n, want, yStride)
+		for vectors := 1; vectors <= n; vectors++ {
+			clear(got)
+			dotFloats(w, wStride, x, xStride, width, vectors, got, yStride)
+			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+rowTile], got[:(vectors-1)*yStride+rowTile], 1e-6*float64(width))
+			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
+			for v := range vectors {
+				var alone [rowTile]float32
+				dotFloats(w, wStride, x[v*xStride:], 0, width, 1, alone[:], 0)
+				assert.Equal(t, alone[:], got[v*yStride:][:rowTile], "a sum does not depend on what is computed beside it")
+			}
+		}
 
-		q, d := make([]int8, rowTile*n), make([]float32, rowTile*n/block)
-		for i := range rowTile * n / block {
+		q, d := make([]int8, rowTile*width), make([]float32, rowTile*width/block)
+		for i := range d {
 			d[i] = packInt8(q[i*block:][:block], w[i*block:][:block])
 		}
-		i, j := make([]int16, n), make([]int16, n)
-		round(i, x, 32767/largest(x))
-		round(j, z, 32767/largest(z))
-		two, three := float32(2), float32(3)
-		plainInt8(q, d, i, two, &want)
-		plainInt8(q, d, j, three, &want2)
-		dotInt8s(q, d, i, j, &two, &three, &got, &got2)
-		dotInt8(q, d, i, &two, &alone)
-		assert.InEpsilonSlice(t, want[:], got[:], 1e-3)
-		assert.InEpsilonSlice(t, want2[:], got2[:], 1e-3)
-		assert.Equal(t, got, alone)
-
-		rounded := make([]int16, n)
-		plainRound(rounded, x, 32767/plainLargest(x))
-		assert.Equal(t, rounded, i)
-		assert.Equal(t, plainLargest(x), largest(x))
+		floats, unpacked := make([]float32, rowTile*width), make([]float32, rowTile*width)
+		plainUnpack(floats, q, d, width)
+		unpack(unpacked, q, d, width)
+		assert.Equal(t, floats, unpacked)
+		dotFloats(floats, width, x, xStride, width, n, want, yStride)
+		dotInts(q, d, x, xStride, width, n, got, yStride)
+		assert.Equal(t, want, got, "8-bit weights are those floats")
 
 		a, b := slices.Clone(x), slices.Clone(x)
-		plainSiLU(a, z)
-		silu(b, z)
-		assert.InDeltaSlice(t, a, b, 1e-6)
+		plainSiLU(a, x)
+		silu(b, x)
+		assert.InDeltaSlice(t, a, b, 2e-6)
 		a, b = slices.Clone(x), slices.Clone(x)
 		top := slices.Max(x)
-		assert.InEpsilon(t, plainExp(a, top), exp(b, top), 1e-6)
+		assert.InEpsilon(t, plainExp(a, top), exp(b, top), 3e-6)
 		assert.InDeltaSlice(t, a, b, 1e-6)
 	}
 }
@@ -80,28 +77,32 @@ func TestExtremes(t *testing.T) {
 
 // BenchmarkKernels measures arithmetic alone: what a kernel reads stays in the nearest cache.
 func BenchmarkKernels(b *testing.B) {
-	const n = 576
+	const width = 576
 	r := rand.New(rand.NewPCG(1, 2))
-	w, x, z := randomFloats(r, rowTile*n), randomFloats(r, n), randomFloats(r, n)
-	q, d := make([]int8, rowTile*n), make([]float32, rowTile*n/block)
-	i, j := make([]int16, n), make([]int16, n)
-	scale := float32(1)
-	var y, t [rowTile]float32
+	w, x, y := randomFloats(r, rowTile*width), randomFloats(r, floatGroup*width), make([]float32, floatGroup*rowTile)
+	q, d := make([]int8, rowTile*width), make([]float32, rowTile*width/block)
+	floats := func(n int) func() {
+		return func() { dotFloats(w, width, x, width, width, n, y, rowTile) }
+	}
+	ints := func(n int) func() {
+		return func() { dotInts(q, d, x, width, width, n, y, rowTile) }
+	}
 	for _, k := range []struct {
 		name    string
 		vectors int
 		run     func()
 	}{
-		{"f32", 1, func() { dotFloat(w, n, x, &y) }},
-		{"f32", 2, func() { dotFloats(w, n, x, z, &y, &t) }},
-		{"int8", 1, func() { dotInt8(q, d, i, &scale, &y) }},
-		{"int8", 2, func() { dotInt8s(q, d, i, j, &scale, &scale, &y, &t) }},
+		{"f32", 1, floats(1)},
+		{"f32", 2, floats(2)},
+		{"f32", floatGroup, floats(floatGroup)},
+		{"int8", 1, ints(1)},
+		{"int8", floatGroup, ints(floatGroup)},
 	} {
 		b.Run(fmt.Sprintf("%s/vectors=%d", k.name, k.vectors), func(b *testing.B) {
 			for b.Loop() {
 				k.run()
 			}
-			b.ReportMetric(2*float64(rowTile*n*k.vectors*b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+			b.ReportMetric(2*float64(rowTile*width*k.vectors*b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
 		})
 	}
 }

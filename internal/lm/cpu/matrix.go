@@ -11,7 +11,7 @@ type matrix struct {
 	out, in int
 	stride  int // of a row: in, rounded up
 	// Either floats, or integers of 8 bits with a scale for each block: weight = scale·integer, as in GGUF's Q8_0. These lie in
-	// the order of plainInt8, rowTile rows together.
+	// the order of plainInts, rowTile rows together.
 	floats []float32
 	ints   []int8
 	scales []float32
@@ -95,6 +95,18 @@ func (m *matrix) tileInts(o int) ([]int8, []float32) {
 	return m.ints[from:to], m.scales[from/block : to/block]
 }
 
+// unpack makes the weights of rows from to to floats, in buffer.
+func (m *matrix) unpack(buffer *[]float32, from, to int) []float32 {
+	to = roundUp(to, rowTile)
+	*buffer = slices.Grow((*buffer)[:0], (to-from)*m.stride)
+	out := (*buffer)[:(to-from)*m.stride]
+	for o := from; o < to; o += rowTile {
+		w, d := m.tileInts(o)
+		unpack(out[(o-from)*m.stride:], w, d, m.stride)
+	}
+	return out
+}
+
 // part is the matrix of some rows.
 func (m *matrix) part(from, to int) *matrix {
 	out := &matrix{out: to - from, in: m.in, stride: m.stride}
@@ -133,12 +145,10 @@ func (m *matrix) bytes() int64 {
 	return int64(4*len(m.floats) + len(m.ints) + 4*len(m.scales) + 4*len(m.bias))
 }
 
-// vectors are inputs of a product: n rows, padded with zeros, and for weights of 8 bits the same in integers.
+// vectors are inputs of a product: n rows, padded with zeros.
 type vectors struct {
 	n, width, stride int
 	floats           []float32
-	ints             []int16
-	scales           []float32 // of each row of ints
 }
 
 // resize makes room for n rows of a width. What the floats hold is undefined, but for the padding.
@@ -157,7 +167,7 @@ func (v *vectors) resize(n, width int) {
 	}
 }
 
-// slice is rows from to to, without integers.
+// slice is rows from to to.
 func (v *vectors) slice(from, to int) vectors {
 	return vectors{n: to - from, width: v.width, stride: v.stride, floats: v.floats[from*v.stride : to*v.stride]}
 }
@@ -166,25 +176,3 @@ func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v
 
 // padded is row i with its padding.
 func (v *vectors) padded(i int) []float32 { return v.floats[i*v.stride:][:roundUp(v.width, block)] }
-
-// prepareInts makes room for the integers of all rows.
-func (v *vectors) prepareInts() {
-	if cap(v.ints) < len(v.floats) {
-		v.ints = make([]int16, len(v.floats))
-	}
-	if cap(v.scales) < v.n {
-		v.scales = make([]float32, v.n)
-	}
-	v.ints, v.scales = v.ints[:len(v.floats)], v.scales[:v.n]
-}
-
-// roundRow makes the integers of row i. They have 16 bits: the weights' rounding is what is noticed, not theirs.
-func (v *vectors) roundRow(i int) {
-	x := v.padded(i)
-	top := largest(x)
-	if top < math.SmallestNonzeroFloat32*(1<<40) { // its inverse would be infinite
-		top = 1
-	}
-	round(v.ints[i*v.stride:][:v.stride], x, math.MaxInt16/top)
-	v.scales[i] = top / math.MaxInt16
-}

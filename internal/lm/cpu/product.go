@@ -1,7 +1,10 @@
 package cpu
 
-// rowBlock is how many vectors go through a piece of a matrix before the next ones, so that they stay in the cache.
-const rowBlock = 8
+// Vectors go through a piece of a matrix in groups, each before the next, so that they stay in the nearest cache.
+const (
+	floatGroup = 8
+	intGroup   = 4 // what the kernel for 8-bit weights takes at once
+)
 
 // product is one matrix for inputs that all products of a step share: dst[i·stride+o] = x[i]·m[o] + bias[o].
 type product struct {
@@ -13,7 +16,7 @@ type product struct {
 // into makes the product that fills v.
 func into(v *vectors, m *matrix) product { return product{m, v.floats, v.stride} }
 
-// multiply computes at most three products of x in one step. Integers of x are there if the matrices want them.
+// multiply computes at most three products of x in one step.
 func (c *crew) multiply(x *vectors, products ...product) {
 	total := 0
 	for _, p := range products {
@@ -26,13 +29,13 @@ func (c *crew) multiply(x *vectors, products ...product) {
 		tasks += (p.m.out + piece - 1) / piece
 		ends[i] = tasks
 	}
-	c.run(tasks, func(_, task int) {
+	c.run(tasks, func(worker, task int) {
 		i, first := 0, 0
 		for ; task >= ends[i]; i++ {
 			first = ends[i]
 		}
 		from := (task - first) * piece
-		products[i].compute(x, from, min(from+piece, products[i].m.out))
+		products[i].compute(x, from, min(from+piece, products[i].m.out), &c.buffers[worker])
 	})
 }
 
@@ -40,63 +43,54 @@ func (c *crew) multiply(x *vectors, products ...product) {
 // to stay in the cache for many vectors.
 func (c *crew) piece(rows, vectors int) int {
 	most := 256
-	if vectors > rowBlock {
+	if vectors > floatGroup {
 		most = 48
 	}
 	return min(max(roundUp(rows/(8*c.workers()), rowTile), 4*rowTile), most)
 }
 
-// compute fills columns from to to.
-func (p product) compute(x *vectors, from, to int) {
-	width := roundUp(x.width, block)
-	for i := 0; i < x.n; i += rowBlock {
-		end := min(i+rowBlock, x.n)
+// compute fills columns from to to. Weights of 8 bits that many vectors go through become floats first, in buffer.
+func (p product) compute(x *vectors, from, to int, buffer *[]float32) {
+	m := p.m
+	var floats []float32 // from row from on
+	group := floatGroup
+	switch {
+	case m.floats != nil:
+		floats = m.floats[from*m.stride:]
+	case x.n > floatGroup:
+		floats = m.unpack(buffer, from, to)
+	default:
+		group = intGroup
+	}
+	var part [floatGroup * rowTile]float32
+	for i := 0; i < x.n; i += group {
+		n := min(group, x.n-i)
+		vectors := x.floats[i*x.stride:]
 		for o := from; o < to; o += rowTile {
-			if p.m.bias != nil || o+rowTile > p.m.out {
-				p.part(x, width, i, end, o)
+			y, yStride := p.dst[i*p.stride+o:], p.stride
+			whole := m.bias == nil && o+rowTile <= m.out
+			if !whole {
+				y, yStride = part[:], rowTile
+			}
+			if floats != nil {
+				dotFloats(floats[(o-from)*m.stride:], m.stride, vectors, x.stride, m.stride, n, y, yStride)
 			} else {
-				p.tile(x, width, i, end, o)
+				w, d := m.tileInts(o)
+				dotInts(w, d, vectors, x.stride, m.stride, n, y, yStride)
+			}
+			if !whole {
+				p.store(part[:], i, n, o)
 			}
 		}
 	}
 }
 
-// tile fills rowTile columns, from o on, of some rows.
-func (p product) tile(x *vectors, width, from, to, o int) {
-	i := from
-	for ; i+1 < to; i += 2 {
-		at, dst := i*x.stride, p.dst[i*p.stride+o:]
-		y, z := (*[rowTile]float32)(dst), (*[rowTile]float32)(dst[p.stride:])
-		if m := p.m; m.floats != nil {
-			dotFloats(m.floats[o*m.stride:], m.stride, x.floats[at:at+width], x.floats[at+x.stride:at+x.stride+width], y, z)
-		} else {
-			w, d := m.tileInts(o)
-			dotInt8s(w, d, x.ints[at:at+width], x.ints[at+x.stride:at+x.stride+width], &x.scales[i], &x.scales[i+1], y, z)
-		}
-	}
-	if i < to {
-		p.one(x, width, i, o, (*[rowTile]float32)(p.dst[i*p.stride+o:]))
-	}
-}
-
-func (p product) one(x *vectors, width, i, o int, y *[rowTile]float32) {
-	at := i * x.stride
-	if m := p.m; m.floats != nil {
-		dotFloat(m.floats[o*m.stride:], m.stride, x.floats[at:at+width], y)
-	} else {
-		w, d := m.tileInts(o)
-		dotInt8(w, d, x.ints[at:at+width], &x.scales[i], y)
-	}
-}
-
-// part is tile where the matrix ends within it, or has a bias.
-func (p product) part(x *vectors, width, from, to, o int) {
-	for i := from; i < to; i++ {
-		var y [rowTile]float32
-		p.one(x, width, i, o, &y)
-		dst := p.dst[i*p.stride+o:]
+// store writes columns from o on of n rows, as far as the matrix has them, and adds the bias.
+func (p product) store(y []float32, row, n, o int) {
+	for i := range n {
+		dst := p.dst[(row+i)*p.stride+o:]
 		for j := range min(rowTile, p.m.out-o) {
-			dst[j] = y[j]
+			dst[j] = y[i*rowTile+j]
 			if p.m.bias != nil {
 				dst[j] += p.m.bias[o+j]
 			}

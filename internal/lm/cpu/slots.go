@@ -1,6 +1,6 @@
 // Package cpu is inference in plain Go, for computers without an accelerator: the decoder of package decoder again, written
 // for few tokens at a time, where time goes into reading the weights. It needs no backend, compiles nothing, and keeps
-// keys and values where they are. With GOEXPERIMENT=simd on x86-64 its kernels are vector code.
+// keys and values where they are. On x86-64 with AVX2 its kernels are vector code.
 //
 //	w := cpu.NewWeights(false)
 //	m, err := model.Open(ctx, ref, model.Options{Keep: w.Take})
@@ -39,7 +39,7 @@ var _ infer.Slots = (*Slots)(nil)
 func New(c lm.Config, w *Weights, o infer.Options) *Slots {
 	o = o.WithDefaults(c)
 	m := newModel(c, w)
-	s := &Slots{work: newWork(m, w.int8s, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
+	s := &Slots{work: newWork(m, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
 	size := s.work.shape.pageBytes()
 	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, nil)
 	return s

@@ -46,7 +46,9 @@ const (
 
 // BaseOptions say where a base model comes from and where it is put.
 type BaseOptions struct {
-	Backend   compute.Backend // required; the caller opens and finalizes it
+	// Backend is required; the caller opens and finalizes it. On a GPU "xla:cuda,tf32=false" makes F32 what PEFT computes:
+	// without the option gomlx multiplies float32 with 10 bits of mantissa.
+	Backend   compute.Backend
 	Precision Precision
 
 	// For references to the Hugging Face Hub:

@@ -15,8 +15,11 @@ const xlaLinked = true
 func openXLA(c candidate) (compute.Backend, error) {
 	xla.EnableAutoInstall(false) // a program must not fetch and run libraries that nobody asked for
 	config := c.plugin
-	if c.name == CPU {
+	switch c.name {
+	case CPU:
 		config += ",shared_buffers" // go-xla sees by the file's name that a device is the CPU, which a path may not tell
+	case CUDA:
+		config += ",tf32=false" // go-xla would multiply float32 with 10 bits of mantissa; who wants speed takes bf16
 	}
 	return xla.New(config)
 }

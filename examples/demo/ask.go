@@ -9,70 +9,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
-
-	"github.com/docent-ml/docent/dataset"
 )
 
 const (
 	modelName = "course-guide"
 	baseName  = "base"
-	maxTokens = 64
 )
 
-// choose takes n facts, spread over the file.
-func choose(name string, n int) ([]dataset.Fact, error) {
-	var all []dataset.Fact
-	for fact, err := range dataset.ReadFile[dataset.Fact](os.DirFS(filepath.Dir(name)), filepath.Base(name)) {
-		if err != nil {
-			return nil, fmt.Errorf("facts: %w", err)
-		}
-		all = append(all, fact)
-	}
-	n = min(n, len(all))
-	var out []dataset.Fact
-	for i := range n {
-		out = append(out, all[i*len(all)/n])
-	}
-	return out, nil
-}
-
-// ask serves the tuned and the base model and puts the questions to both.
-func (d demo) ask(ctx context.Context, questions []dataset.Fact) (err error) {
+// ask serves the tuned and the base model and has the questions put to both.
+func (d demo) ask(ctx context.Context) (err error) {
 	url, stopServer, err := d.serve(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopServer()) }()
 	d.say("server", url)
-	client := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("none"))
-	for _, q := range questions {
-		fmt.Fprintf(d.stdout, "\n%s\n  expected     %s\n", q.Question, q.Answer)
-		for _, model := range []string{baseName, modelName} {
-			answer, err := reply(ctx, client, model, q.Question)
-			if err != nil {
-				return fmt.Errorf("ask %s: %w", model, err)
-			}
-			fmt.Fprintf(d.stdout, "  %-12s %s\n", model, strings.ReplaceAll(answer, "\n", "\n"+strings.Repeat(" ", 15)))
-		}
+	cmd := child(ctx, d.bin("ask"), "-url", url, "-facts", d.facts, "-questions", strconv.Itoa(d.questions), baseName, modelName)
+	cmd.Stdout, cmd.Stderr, cmd.Env = d.stdout, os.Stderr, d.environ
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("ask: %w", errors.Join(err, ctx.Err()))
 	}
 	return nil
-}
-
-func reply(ctx context.Context, client openai.Client, model, question string) (string, error) {
-	completion, err := client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
-		Model:               model,
-		Messages:            []openai.ChatCompletionMessageParamUnion{openai.UserMessage(question)},
-		Temperature:         openai.Float(0),
-		MaxCompletionTokens: openai.Int(maxTokens),
-	})
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(completion.Choices[0].Message.Content), nil
 }
 
 // serve starts the server on a free port and returns the URL that it prints when it answers.

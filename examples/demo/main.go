@@ -70,17 +70,24 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if d.facts == "" {
 		d.facts = filepath.Join(d.docs, "facts.jsonl")
 	}
-	questions, err := choose(d.facts, d.questions)
-	if err != nil {
+	if _, err := os.Stat(d.facts); err != nil {
+		return fmt.Errorf("facts: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.say("build", "the trainer and the server")
+	if err := d.build(ctx, "trainer", "server"); err != nil {
 		return err
 	}
-	if err := d.build(ctx); err != nil {
-		return err
-	}
+	client := make(chan error, 1)
+	go func() { client <- d.build(ctx, "demo/ask") }() // meanwhile: XLA compiles on one core, and so does this
 	if err := d.train(ctx); err != nil {
 		return err
 	}
-	if err := d.ask(ctx, questions); err != nil {
+	if err := <-client; err != nil {
+		return err
+	}
+	if err := d.ask(ctx); err != nil {
 		return err
 	}
 	d.next(time.Since(began))
@@ -88,13 +95,16 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 }
 
 // build compiles the programs, so that the demo runs the code beside it and a stop signal reaches the program itself.
-func (d demo) build(ctx context.Context) error {
+func (d demo) build(ctx context.Context, programs ...string) error {
 	if err := os.MkdirAll(d.bin(""), 0o755); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", d.bin("")+string(filepath.Separator), "./examples/trainer", "./examples/server")
-	cmd.Stdout, cmd.Stderr, cmd.Env = d.stdout, os.Stderr, d.environ
-	d.say("build", "the trainer and the server")
+	args := []string{"build", "-o", d.bin("") + string(filepath.Separator)}
+	for _, name := range programs {
+		args = append(args, "./examples/"+name)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Stderr, cmd.Env = os.Stderr, d.environ
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build: %w: run the demo in the root of the repository, with Go installed", err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,24 +49,4 @@ func TestClearErrors(t *testing.T) {
 	assert.ErrorContains(t, run(t.Context(), []string{"-docs", t.TempDir()}, nil, &out), "facts")
 	require.NoError(t, run(t.Context(), []string{"-h"}, nil, &out))
 	assert.Contains(t, out.String(), "-questions")
-}
-
-func TestQuestionsAreSpreadOverTheFile(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "facts.jsonl")
-	var b bytes.Buffer
-	for _, q := range []string{"a", "b", "c", "d", "e", "f"} {
-		line, err := json.Marshal(map[string]string{"doc_id": "x", "question": q, "answer": "y"})
-		require.NoError(t, err)
-		b.Write(append(line, '\n'))
-	}
-	require.NoError(t, os.WriteFile(name, b.Bytes(), 0o644))
-	for n, want := range map[int]string{0: "", 1: "a", 3: "ace", 6: "abcdef", 9: "abcdef"} {
-		facts, err := choose(name, n)
-		require.NoError(t, err)
-		got := ""
-		for _, f := range facts {
-			got += f.Question
-		}
-		assert.Equal(t, want, got)
-	}
 }

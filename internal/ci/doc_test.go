@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -35,6 +36,41 @@ import (
 
 func mount(` + code + "\n}\n"
 
+	compiles(t, program)
+}
+
+// TestReadmePrograms compiles the fragments of Go in the README, one behind the other: what the second uses and does not
+// make, the first does.
+func TestReadmePrograms(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	require.NoError(t, err)
+	fragments := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
+	require.Len(t, fragments, 2)
+	compiles(t, `package docprogram
+
+import (
+	"context"
+	"log"
+	"net/http"
+	"os"
+
+	"github.com/gomlx/compute"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/lora"
+	"github.com/docent-ml/docent/serve"
+)
+
+func readme(ctx context.Context, mux *http.ServeMux, cache string, list func(context.Context) ([]serve.Entry, error)) error {
+`+string(fragments[0][1])+string(fragments[1][1])+`
+	return err
+}
+`)
+}
+
+// compiles fails the test if the program, of package docprogram, does not.
+func compiles(t *testing.T, program string) {
+	t.Helper()
 	// Only inside the module do its dependencies resolve, and nothing may be written there: go sees an overlay.
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")

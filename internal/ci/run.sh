@@ -6,11 +6,14 @@ fetch=internal/ci/fetch.sh
 program=$1
 shift
 
-export GOEXPERIMENT=simd # vector code in Go, which answers several times faster
+slowly() {
+  echo "training on the Go backend, several times slower$1" >&2
+  export GOEXPERIMENT=simd # vector code in Go; XLA needs none, and compiling without is faster
+}
 if [[ $(go env CGO_ENABLED) != 1 ]]; then
-  echo "no C compiler is here, which XLA's binding needs: training on the Go backend, several times slower" >&2
+  slowly ": no C compiler is here, which XLA's binding needs"
 elif ! $fetch xla >/dev/null; then # the programs look for it in the cache folder
-  echo "training on the Go backend, several times slower, unless another XLA plugin is installed" >&2
+  slowly ", unless another XLA plugin is installed"
 fi
 base=$($fetch smollm2) || {
   base=HuggingFaceTB/SmolLM2-135M-Instruct
@@ -19,7 +22,6 @@ base=$($fetch smollm2) || {
 
 case $program in
 demo)
-  go build ./examples/demo ./examples/trainer ./examples/server # at once: one package of the demo keeps one core busy for long
   exec go run ./examples/demo -base "$base" "$@"
   ;;
 serve)

@@ -115,7 +115,7 @@ func (c call) inputs(a arrays, seed uint64) ([]any, error) {
 
 // vector puts values on the device, or zeros for nil.
 func (t *Trainer) vector(values []float32) (*tensors.Tensor, error) {
-	return device.Fill(t.base.backend, dtypes.Float32, []int{t.layout.size}, func(dst []float32) error {
+	return device.Fill(t.base.backend, dtypes.Float32, []int{t.layout.size}, false, func(dst []float32) error {
 		clear(dst)
 		copy(dst, values)
 		return nil

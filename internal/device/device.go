@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -90,39 +89,6 @@ func Check(backend compute.Backend, dtype dtypes.DType) error {
 			"use f32, or another backend")
 	}
 	return nil
-}
-
-// Fill makes a float32 or bfloat16 tensor on the backend, the values of which fill writes in row-major order. A
-// backend that shares memory with the host holds them once, so loading needs little more than the model itself.
-func Fill(backend compute.Backend, dtype dtypes.DType, dims []int, fill func(dst []float32) error) (*tensors.Tensor, error) {
-	var t *tensors.Tensor
-	err := guard(func() (err error) {
-		t, err = tensors.FromShapeForBackend(backend, 0, shapes.Make(dtype, dims...))
-		if err != nil {
-			return err
-		}
-		var failed error
-		if dtype == dtypes.BFloat16 {
-			err = tensors.MutableFlatData(t, func(flat []bfloat16.BFloat16) {
-				wide := make([]float32, len(flat))
-				if failed = fill(wide); failed == nil {
-					for i, v := range wide {
-						flat[i] = bfloat16.FromFloat32(v)
-					}
-				}
-			})
-		} else {
-			err = tensors.MutableFlatData(t, func(flat []float32) { failed = fill(flat) })
-		}
-		if failed != nil {
-			return failed
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return t, nil
 }
 
 // Floats copies a float32 or bfloat16 tensor to the host.

@@ -109,7 +109,7 @@ func (s *Graphs) zeros(slots, positions int) (*cache, error) {
 		if i%2 == 1 {
 			dims = []int{rows, positions, dim}
 		}
-		t, err := device.Fill(s.backend, s.dtype, dims, func(dst []float32) error { clear(dst); return nil })
+		t, err := device.Fill(s.backend, s.dtype, dims, false, func(dst []float32) error { clear(dst); return nil })
 		if err != nil {
 			device.Free(out...)
 			return nil, err

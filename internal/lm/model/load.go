@@ -38,14 +38,13 @@ func (m *Model) load(ctx context.Context, o Options) error {
 	}
 	params := m.Config.Params()
 	digest := sha256.New()
-	var turning []float32 // one for all weights: garbage would count as memory until it is collected
 	for i, p := range params {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		at := 0
 		read := func(dst []float32) error {
-			err := m.read(p, at, dst, &turning, digest)
+			err := m.read(p, at, dst, digest)
 			at += len(dst)
 			return err
 		}
@@ -68,11 +67,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 
 // put makes a weight on the backend.
 func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, read func(dst []float32) error) error {
-	dims := p.Shape
-	if m.transposes(p) {
-		dims = []int{p.Shape[1], p.Shape[0]}
-	}
-	t, err := device.Fill(backend, dtype, dims, read)
+	t, err := device.Fill(backend, dtype, p.Shape, m.transposes(p), read)
 	if err == nil {
 		m.Weights = append(m.Weights, t)
 	}
@@ -82,21 +77,12 @@ func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, rea
 // transposes tells whether a weight is held the other way round than in the checkpoint.
 func (m *Model) transposes(p lm.Param) bool { return m.Transposed && (p.Linear || p.Head) }
 
-// read fills dst with a weight in the layout of the model, from element at on. One that is transposed is read whole and
-// passes through turning, which grows to the largest of them.
-func (m *Model) read(p lm.Param, at int, dst []float32, turning *[]float32, digest hash.Hash) error {
-	out := dst
-	if m.transposes(p) {
-		*turning = slices.Grow((*turning)[:0], len(dst))
-		out = (*turning)[:len(dst)]
-	}
-	if err := m.readMerged(p, at, out, m.adapter); err != nil {
+// read fills dst with a weight, whole rows from element at on.
+func (m *Model) read(p lm.Param, at int, dst []float32, digest hash.Hash) error {
+	if err := m.readMerged(p, at, dst, m.adapter); err != nil {
 		return err
 	}
-	digest.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(out))), 4*len(out)))
-	if m.transposes(p) {
-		transpose(dst, out, p.Shape[0], p.Shape[1])
-	}
+	digest.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)))
 	return nil
 }
 
@@ -144,18 +130,4 @@ func checkAdapter(c lm.Config, a *adapter.Adapter) error {
 		return fmt.Errorf("%w: it does not fit this model: %s", adapter.ErrFormat, strings.Join(bad, "; "))
 	}
 	return nil
-}
-
-// transpose writes src [rows, cols] to dst as [cols, rows], in tiles that stay in the cache.
-func transpose(dst, src []float32, rows, cols int) {
-	const tile = 32
-	for r0 := 0; r0 < rows; r0 += tile {
-		for c0 := 0; c0 < cols; c0 += tile {
-			for r := r0; r < min(r0+tile, rows); r++ {
-				for c := c0; c < min(c0+tile, cols); c++ {
-					dst[c*rows+r] = src[r*cols+c]
-				}
-			}
-		}
-	}
 }

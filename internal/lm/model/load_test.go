@@ -14,9 +14,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/cpu"
@@ -58,8 +60,13 @@ func TestMemoryWhileLoading(t *testing.T) {
 	require.Greater(t, size, 120e6)
 
 	int8s := size / 4 * 9 / 8 // a byte each, and a float32 for 32 of them
-	for how, size := range map[string]float64{"backend": size, "transposed": size, "own code": size, "int8": int8s} {
+	for how, size := range map[string]float64{
+		"backend": size, "transposed": size, "bf16": size / 2, "bf16 transposed": size / 2, "own code": size, "int8": int8s,
+	} {
 		t.Run(how, func(t *testing.T) {
+			if strings.HasPrefix(how, "bf16") && device.Check(golden.Backend(t), dtypes.BFloat16) != nil {
+				t.Skip("this backend refuses bfloat16")
+			}
 			child := exec.Command(os.Args[0], "-test.run=^TestMemoryWhileLoading$", "-test.v")
 			child.Env = append(os.Environ(), "DOCENT_TEST_LOAD="+how, "DOCENT_TEST_MODEL="+dir)
 			out, err := child.CombinedOutput()
@@ -82,7 +89,10 @@ func loadingChild(t *testing.T, how string) {
 	if how == "own code" || how == "int8" {
 		o.Keep = kept.Take
 	} else {
-		o.Backend, o.Transposed = golden.Backend(t), how == "transposed"
+		o.Backend, o.Transposed = golden.Backend(t), strings.HasSuffix(how, "transposed")
+		if strings.HasPrefix(how, "bf16") {
+			o.DType = dtypes.BFloat16
+		}
 	}
 	debug.FreeOSMemory()
 	before := memory(t, "VmRSS")

@@ -48,7 +48,7 @@ func newLayout(b *Base, c Config) (*layout, error) {
 				used[target], hit = true, true
 			}
 		}
-		if hit {
+		if layer, _ := adapter.Layer(path); hit && layer >= c.FrozenLayers {
 			m := module{path: path, in: p.Shape[1], out: p.Shape[0], a: l.size}
 			m.b = m.a + c.Rank*m.in
 			l.size = m.b + m.out*c.Rank

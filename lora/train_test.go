@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -274,6 +275,44 @@ func TestTrainableParametersByFormula(t *testing.T) {
 	tr := newTrainer(t, c, Options{})
 	m := tr.base.model.Config
 	assert.Equal(t, m.Layers*c.Rank*(2*m.HiddenSize+m.QDim()+m.KVDim()), tr.TrainableParameters())
+}
+
+// TestFrozenLayers: the first layers get no adapter, the others train as if they had been named one by one, and the files
+// say so.
+func TestFrozenLayers(t *testing.T) {
+	c := smallConfig()
+	c.FrozenLayers = 1
+	tr := newTrainer(t, c, Options{})
+	got := losses(t, tr, tokenized(t, tr, 6), 0)
+	named := smallConfig()
+	named.Targets = nil
+	for _, path := range tr.base.Modules() {
+		if !strings.Contains(path, "layers.0.") {
+			named.Targets = append(named.Targets, path)
+		}
+	}
+	upper := newTrainer(t, named, Options{})
+	assert.Equal(t, losses(t, upper, tokenized(t, upper, 6), 0), got)
+	assert.Less(t, got[len(got)-1], got[0])
+
+	a, err := tr.Adapter()
+	require.NoError(t, err)
+	assert.ElementsMatch(t, named.Targets, a.Info().Modules)
+	dir := t.TempDir()
+	require.NoError(t, a.Save(t.Context(), dir))
+	data, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
+	require.NoError(t, err)
+	var config struct {
+		Layers []int `json:"layers_to_transform"`
+	}
+	require.NoError(t, json.Unmarshal(data, &config))
+	assert.Equal(t, []int{1}, config.Layers)
+
+	c.FrozenLayers = tr.base.Info().Layers
+	_, err = NewTrainer(tr.base, c, Options{})
+	var field *ConfigError
+	require.ErrorAs(t, err, &field)
+	assert.Equal(t, "FrozenLayers", field.Field)
 }
 
 func TestFreshAdapterChangesNothing(t *testing.T) {

@@ -69,6 +69,9 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	if limit := b.model.Config.MaxPositions; c.MaxSeqLen > limit {
 		return nil, &ConfigError{Field: "MaxSeqLen", Reason: fmt.Sprintf("%d is beyond the base model's context of %d tokens", c.MaxSeqLen, limit)}
 	}
+	if n := b.model.Config.Layers; c.FrozenLayers >= n {
+		return nil, &ConfigError{Field: "FrozenLayers", Reason: fmt.Sprintf("%d leaves none of the base model's %d layers", c.FrozenLayers, n)}
+	}
 	l, err := newLayout(b, c)
 	if err != nil {
 		return nil, err

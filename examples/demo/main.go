@@ -125,7 +125,8 @@ func (d demo) common() []string {
 }
 
 func (d demo) train(ctx context.Context) error {
-	args := append(d.common(), "-docs", d.docs, "-facts", d.facts, "-base", d.base, "-data", d.data)
+	// The upper layers learn the facts nearly as well as all of them, in three quarters of the time.
+	args := append(d.common(), "-docs", d.docs, "-facts", d.facts, "-base", d.base, "-data", d.data, "-layer-share", "0.6")
 	cmd := child(ctx, d.bin("trainer"), append(args, d.trainer...)...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = d.stdout, os.Stderr, d.environ
 	if err := cmd.Run(); err != nil {

@@ -222,7 +222,8 @@ func (p *pipeline) settings() []report.Pair {
 	}
 	return []report.Pair{
 		{Name: "base model", Value: p.info.Ref},
-		{Name: "LoRA", Value: fmt.Sprintf("rank %d, alpha %g, dropout %g on %s", p.Rank, p.Alpha, p.Dropout, strings.Join(p.Targets, ", "))},
+		{Name: "LoRA", Value: fmt.Sprintf("rank %d, alpha %g, dropout %g on %s of %d layers", p.Rank, p.Alpha, p.Dropout,
+			strings.Join(p.Targets, ", "), p.info.Layers-p.config.FrozenLayers)},
 		{Name: "length", Value: fmt.Sprintf("%d epochs%s", p.Epochs, limit)},
 		{Name: "a step", Value: p.stepSize()},
 		{Name: "learning rate", Value: fmt.Sprintf("%g, %s, %d steps of warm-up", p.LearningRate, p.Schedule, p.WarmupSteps)},

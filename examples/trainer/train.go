@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -17,6 +18,8 @@ import (
 func (p *pipeline) loraConfig() lora.Config {
 	c := lora.DefaultConfig()
 	c.Rank, c.Alpha, c.Dropout, c.Targets = p.Rank, p.Alpha, p.Dropout, p.Targets
+	layers := float64(p.base.Info().Layers)
+	c.FrozenLayers = int(layers - math.Ceil(p.LayerShare*layers))
 	c.Epochs, c.MaxSteps, c.BatchSize, c.GradAccum, c.MaxSeqLen = p.Epochs, p.MaxSteps, p.BatchSize, p.GradAccum, p.MaxSeqLen
 	c.LearningRate, c.Schedule, c.WarmupSteps = p.LearningRate, p.Schedule, p.WarmupSteps
 	c.WeightDecay, c.MaxGradNorm, c.TrainOnPrompt, c.Seed = p.WeightDecay, p.MaxGradNorm, p.TrainOnPrompt, p.Seed

@@ -20,15 +20,18 @@ a.add_argument("--seq", type=int, default=256)
 a.add_argument("--rank", type=int, default=8)
 a.add_argument("--streams", type=int, default=1)
 a.add_argument("--prompt", type=int)
+a.add_argument("--device", default="cpu")
 a.add_argument("--threads", type=int, default=os.cpu_count())
 a = a.parse_args()
 torch.set_num_threads(a.threads)
 folder, name = (a.model, None) if os.path.isdir(a.model) else os.path.split(a.model)
 dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[a.precision]
-model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype)
+model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype).to(a.device)
 
 
 def turn(units):
+    if a.device != "cpu":
+        torch.cuda.synchronize()
     print(f"turn {units}", flush=True)
 
 
@@ -39,7 +42,7 @@ def train():
     tuned = get_peft_model(model, LoraConfig(r=a.rank, lora_alpha=2 * a.rank, target_modules=targets))
     tuned.train()
     optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], lr=1e-3)
-    ids = torch.randint(3, model.config.vocab_size - 1, (a.batch, a.seq))
+    ids = torch.randint(3, model.config.vocab_size - 1, (a.batch, a.seq), device=a.device)
     while True:
         tuned(input_ids=ids, labels=ids).loss.backward()
         optimizer.step()
@@ -53,14 +56,14 @@ def decode():
         turn(a.streams)
         return False
 
-    ids = torch.arange(100, 100 + (a.prompt or 32)).repeat(a.streams, 1)
+    ids = torch.arange(100, 100 + (a.prompt or 32), device=a.device).repeat(a.streams, 1)
     n = model.config.max_position_embeddings - ids.shape[1]
     model.generate(ids, max_new_tokens=n, min_new_tokens=n, do_sample=False, pad_token_id=0, stopping_criteria=[each])
 
 
 @torch.no_grad()
 def prefill():
-    ids = torch.arange(100, 100 + (a.prompt or 1000)).unsqueeze(0)
+    ids = torch.arange(100, 100 + (a.prompt or 1000), device=a.device).unsqueeze(0)
     while True:
         model(ids, use_cache=True, logits_to_keep=1)
         turn(ids.numel())

@@ -16,11 +16,12 @@ type Trainer struct {
 	EvalFraction  float64
 
 	// Model and update.
-	Base    string // reference of the base model
-	Rank    int
-	Alpha   float64
-	Dropout float64
-	Targets []string // module suffixes, or "all-linear"
+	Base       string // reference of the base model
+	Rank       int
+	Alpha      float64
+	Dropout    float64
+	Targets    []string // module suffixes, or "all-linear"
+	LayerShare float64  // of the layers, from the last on, that get an update
 
 	// Optimisation.
 	Epochs        int
@@ -125,6 +126,11 @@ func (t *Trainer) groups() []group {
 				key: "targets", flag: "targets", env: "LORA_TARGETS LORA_TARGET_MODULES", arg: "LIST",
 				help:  "layers that get an update: all-linear, or names such as q_proj,v_proj",
 				value: list(&t.Targets, "all-linear"),
+			},
+			{
+				key: "layer_share", flag: "layer-share", env: "LORA_LAYER_SHARE", arg: "X",
+				help:  "share of the layers, from the last on, that get an update; with fewer steps are faster",
+				value: number(&t.LayerShare, 1, above(0.0), atMost(1.0)),
 			},
 		}},
 		{"Training", []*setting{

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,6 +38,7 @@ type peftConfig struct {
 	Alpha         float64            `json:"lora_alpha"`
 	Dropout       float64            `json:"lora_dropout"`
 	Targets       json.RawMessage    `json:"target_modules"`
+	Layers        json.RawMessage    `json:"layers_to_transform,omitempty"` // written only: the tensors say it too
 	Bias          string             `json:"bias"`
 	LoRABias      bool               `json:"lora_bias"`
 	FanInFanOut   bool               `json:"fan_in_fan_out"`
@@ -139,13 +142,19 @@ func (c Config) save(name string, paths []string) error {
 	if err != nil {
 		return err
 	}
+	var upper json.RawMessage
+	if layers := layersOf(paths); len(layers) > 0 && layers[0] > 0 {
+		if upper, err = json.Marshal(layers); err != nil {
+			return err
+		}
+	}
 	var revision *string
 	if c.Revision != "" {
 		revision = &c.Revision
 	}
 	data, err := json.MarshalIndent(peftConfig{
 		PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
-		Targets: raw, Bias: "none", InferenceMode: true, InitWeights: json.RawMessage("true"),
+		Targets: raw, Layers: upper, Bias: "none", InferenceMode: true, InitWeights: json.RawMessage("true"),
 		RSLoRA: c.rsLoRA, RankPattern: orEmpty(c.rankPattern), AlphaPattern: orEmpty(c.alphaPattern),
 	}, "", "  ")
 	if err != nil {
@@ -177,6 +186,25 @@ func orEmpty[M map[string]V, V any](m M) M {
 }
 
 // suffixes are the distinct last elements of the paths, in order of appearance.
+// Layer is the number in the path of a module: 3 in model.layers.3.mlp.up_proj.
+func Layer(path string) (n int, ok bool) {
+	_, rest, _ := strings.Cut(path, ".layers.")
+	number, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(number)
+	return n, err == nil
+}
+
+// layersOf lists the layers of modules, each once.
+func layersOf(paths []string) (layers []int) {
+	for _, p := range paths {
+		if n, ok := Layer(p); ok {
+			layers = append(layers, n)
+		}
+	}
+	slices.Sort(layers)
+	return slices.Compact(layers)
+}
+
 func suffixes(paths []string) []string {
 	var out []string
 	seen := map[string]bool{}

@@ -60,9 +60,9 @@ const (
 
 // interpreter runs the content streams of one page and collects its glyphs.
 type interpreter struct {
-	ctx     context.Context
-	file    *File
-	glyphs  []shown
+	ctx  context.Context
+	file *File
+	*workspace
 	ops     int
 	check   int              // ops at which to look at the context
 	runes   int              // bytes of text in glyphs

@@ -152,6 +152,7 @@ type child struct {
 	errors  *tail
 	readers []string
 	limit   int64
+	buf     []byte // for the bytes of documents on their way
 	served  int
 	broken  bool // must be stopped, for its state is unknown
 }
@@ -168,7 +169,7 @@ func startChild(ctx context.Context, i Isolated) (*child, error) {
 		}
 		command = []string{self}
 	}
-	c := &child{limit: i.MaxMemory, errors: &tail{}}
+	c := &child{limit: i.MaxMemory, errors: &tail{}, buf: make([]byte, 64<<10)}
 	c.cmd = exec.Command(command[0], append(command[1:len(command):len(command)], childArg)...)
 	c.cmd.Env = []string{} // secrets of the parent are none of a document's business
 	c.cmd.Stderr = c.errors
@@ -281,12 +282,11 @@ func (c *child) read(ctx context.Context, req request, f io.Reader, sum io.Write
 // send copies body to the child. That the child no longer listens is no error
 // here: the missing answer will tell.
 func (c *child) send(body io.Reader) (n int64, readErr error) {
-	buf := make([]byte, 64<<10)
 	for {
-		m, err := body.Read(buf)
+		m, err := body.Read(c.buf)
 		n += int64(m)
 		if m > 0 {
-			_, _ = c.in.Write(buf[:m])
+			_, _ = c.in.Write(c.buf[:m])
 		}
 		if err == io.EOF {
 			return n, nil

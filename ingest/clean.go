@@ -92,7 +92,7 @@ const softHyphen = '\u00AD'
 func joinHyphens(pages []Page) {
 	compounds := map[string]bool{}
 	for _, p := range pages {
-		for _, w := range strings.Fields(p.Text) {
+		for w := range strings.FieldsSeq(p.Text) {
 			if w = trimPunctuation(w); strings.ContainsAny(w[:max(len(w)-1, 0)], "-‐") {
 				compounds[strings.ReplaceAll(w, "‐", "-")] = true
 			}

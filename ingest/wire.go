@@ -96,10 +96,8 @@ func writeFrame(w io.Writer, v any) error {
 	if len(body) > maxFrame {
 		return fmt.Errorf("frame of %d bytes", len(body))
 	}
-	if _, err := w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(body)))); err != nil {
-		return err
-	}
-	_, err = w.Write(body)
+	// One write: with two the other process would wake up twice.
+	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
 	return err
 }
 

@@ -14,8 +14,7 @@ import (
 // algorithm for the cases that occur in one line: words of a right-to-left
 // script, with numbers and foreign words inside them left as they are.
 func logical(visual string) string {
-	const firstRightToLeft = 0x590
-	if !strings.ContainsFunc(visual, func(r rune) bool { return r >= firstRightToLeft }) { // most text, and much of it
+	if !strings.ContainsFunc(visual, mayRunLeft) { // most text, and much of it
 		return visual
 	}
 	runes := []rune(visual)
@@ -42,6 +41,9 @@ func logical(visual string) string {
 	eachRun(classes, isRTL, func(i, j int) { slices.Reverse(runes[i:j]) })
 	return string(runes)
 }
+
+// mayRunLeft is true for all right-to-left letters, and for many others.
+func mayRunLeft(r rune) bool { return r >= 0x590 }
 
 func turnRunes(runes []rune, classes []bidi.Class) {
 	slices.Reverse(runes)

@@ -60,9 +60,9 @@ const (
 
 // interpreter runs the content streams of one page and collects its glyphs.
 type interpreter struct {
-	ctx     context.Context
-	file    *File
-	glyphs  []shown
+	ctx  context.Context
+	file *File
+	*workspace
 	ops     int
 	check   int              // ops at which to look at the context
 	runes   int              // bytes of text in glyphs
@@ -84,7 +84,9 @@ type span struct {
 type frame struct {
 	in        *interpreter
 	resources parser.Value
-	fonts     map[string]font
+	fontDict  parser.Value
+	fonts     map[string]font         // of fontDict, by name; nil until one is shown
+	gsFonts   map[string]parser.Value // what graphics states set as font, by name
 	state
 	saved    []state
 	tm, line matrix
@@ -96,7 +98,7 @@ type stop struct{ err error }
 // run interprets content. Limits and the context end it by panic(stop).
 func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
 	fr := &frame{
-		in: in, resources: resources, fonts: map[string]font{}, tm: unit, line: unit,
+		in: in, resources: resources, tm: unit, line: unit,
 		state: state{ctm: ctm, font: fallbackFont(), scale: 1},
 	}
 	l := lexer{data: content}
@@ -252,18 +254,29 @@ func (fr *frame) move(x, y float64) {
 }
 
 func (fr *frame) fontNamed(n string) font {
+	if fr.fonts == nil {
+		fr.fontDict = safely(func() parser.Value { return fr.resources.Key("Font") })
+		fr.fonts = fr.in.file.fontsIn(fr.fontDict)
+	}
 	f, ok := fr.fonts[n]
 	if !ok {
-		f = fr.in.file.font(safely(func() parser.Value { return fr.resources.Key("Font").Key(n) }))
+		f = fr.in.file.font(safely(func() parser.Value { return fr.fontDict.Key(n) }))
 		fr.fonts[n] = f
-		fr.in.damage = cmp.Or(fr.in.damage, fr.in.file.damaged[f])
 	}
+	fr.in.damage = cmp.Or(fr.in.damage, fr.in.file.damaged[f])
 	return f
 }
 
 // graphicsState takes the font that an ExtGState dictionary may set.
 func (fr *frame) graphicsState(n string) {
-	v := safely(func() parser.Value { return fr.resources.Key("ExtGState").Key(n).Key("Font") })
+	v, ok := fr.gsFonts[n]
+	if !ok {
+		v = safely(func() parser.Value { return fr.resources.Key("ExtGState").Key(n).Key("Font") })
+		if fr.gsFonts == nil || len(fr.gsFonts) >= maxFonts {
+			fr.gsFonts = map[string]parser.Value{}
+		}
+		fr.gsFonts[n] = v
+	}
 	if v.Len() == 2 {
 		fr.font = fr.in.file.font(safely(func() parser.Value { return v.Index(0) }))
 		fr.size = v.Index(1).Float64()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	parser "github.com/ledongthuc/pdf"
 	"golang.org/x/text/encoding/charmap"
@@ -20,8 +21,10 @@ var pdfDocChars = map[byte]rune{
 // charset maps the codes of a simple font to text; "" where a code has none.
 type charset [256]string
 
-func winAnsi() (c charset)  { return fromCharmap(charmap.Windows1252) }
-func macRoman() (c charset) { return fromCharmap(charmap.Macintosh) }
+var (
+	winAnsi  = sync.OnceValue(func() charset { return fromCharmap(charmap.Windows1252) })
+	macRoman = sync.OnceValue(func() charset { return fromCharmap(charmap.Macintosh) })
+)
 
 func fromCharmap(m *charmap.Charmap) (c charset) {
 	for i := 32; i < 256; i++ {

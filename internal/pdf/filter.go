@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 var errTooLong = errors.New("decoded stream is over the size limit")
@@ -103,19 +104,54 @@ func (f filter) apply(data []byte, limit int) ([]byte, error) {
 	return out, err
 }
 
+// buffers take what streams decode to until its length is known.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKeptBytes is more than most streams need; a larger buffer is not kept.
+const maxKeptBytes = 4 << 20
+
 // readLimited keeps what was read before an error.
 func readLimited(r io.Reader, limit int) ([]byte, error) {
-	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(r, int64(limit)+1))
+	b := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= maxKeptBytes {
+			b.Reset()
+			buffers.Put(b)
+		}
+	}()
+	n, err := io.Copy(b, io.LimitReader(r, int64(limit)+1))
 	if n > int64(limit) {
 		b.Truncate(limit)
-		return b.Bytes(), errTooLong
+		err = errTooLong
 	}
-	return b.Bytes(), err
+	return bytes.Clone(b.Bytes()), err
+}
+
+// inflater reads zlib data. Its window and tables are larger than most streams,
+// so it is used again.
+type inflater struct {
+	src bytes.Reader
+	io.ReadCloser
+}
+
+var inflaters = sync.Pool{New: func() any { return new(inflater) }}
+
+func (z *inflater) reset(data []byte) (err error) {
+	z.src.Reset(data)
+	if z.ReadCloser == nil {
+		z.ReadCloser, err = zlib.NewReader(&z.src)
+		return err
+	}
+	return z.ReadCloser.(zlib.Resetter).Reset(&z.src, nil)
 }
 
 func inflate(data []byte, limit int) ([]byte, error) {
-	zr, err := zlib.NewReader(bytes.NewReader(data))
+	zr := inflaters.Get().(*inflater)
+	defer func() {
+		zr.src.Reset(nil) // the file must not live on with it
+		inflaters.Put(zr)
+	}()
+	err := zr.reset(data)
 	if err == nil {
 		out, err := readLimited(zr, limit)
 		if len(out) > 0 && errors.Is(err, io.ErrUnexpectedEOF) {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	parser "github.com/ledongthuc/pdf"
@@ -48,6 +49,7 @@ func (f *File) font(v parser.Value) font {
 	}
 	if len(f.fonts) >= maxFonts {
 		clear(f.fonts)
+		clear(f.named)
 		clear(f.damaged)
 	}
 	loaded := safely(func() font { return f.loadFont(v) })
@@ -56,6 +58,21 @@ func (f *File) font(v parser.Value) font {
 	}
 	f.fonts[key] = loaded
 	return loaded
+}
+
+// fontsIn returns what the names of a /Font dictionary were found to mean. Most
+// pages have the same one, and the library would parse each font anew.
+func (f *File) fontsIn(v parser.Value) map[string]font {
+	key := v.String()
+	fonts := f.named[key]
+	if fonts == nil || len(fonts) > maxFonts {
+		if len(f.named) >= maxFonts {
+			clear(f.named)
+		}
+		fonts = map[string]font{}
+		f.named[key] = fonts
+	}
+	return fonts
 }
 
 func (f *File) loadFont(v parser.Value) font {
@@ -92,14 +109,14 @@ func (s *simpleFont) vertical() bool             { return false }
 func (s *simpleFont) em() float64                { return s.size }
 
 // fallbackFont shows text whose font is missing or broken.
-func fallbackFont() font {
+var fallbackFont = sync.OnceValue(func() font {
 	s := simpleFont{size: 1}
 	chars := winAnsi()
 	for code := range s.glyphs {
 		s.glyphs[code] = glyph{text: chars[code], width: 0.5, space: code == ' '}
 	}
 	return &s
-}
+})
 
 func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
 	s := simpleFont{size: 1}
@@ -289,8 +306,10 @@ func standardWidths(baseFont string) func(t string) float64 {
 		table = &helveticaBoldWidths
 	}
 	return func(t string) float64 {
-		// A letter with an accent is as wide as the letter.
-		r, _ := utf8.DecodeRuneInString(norm.NFD.String(t))
+		r, _ := utf8.DecodeRuneInString(t)
+		if letters := norm.NFD.PropertiesString(t).Decomposition(); letters != nil {
+			r, _ = utf8.DecodeRune(letters) // one with an accent is as wide as without
+		}
 		if r >= 32 && r < 127 {
 			return float64(table[r-32]) / 1000
 		}

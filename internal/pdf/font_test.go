@@ -112,6 +112,8 @@ func TestDamagedMapIsAFault(t *testing.T) {
 		require.NoError(t, err)
 		text, err := f.Text(t.Context(), 0)
 		assert.Equal(t, c.want, text, name)
+		_, again := f.Text(t.Context(), 0)
+		assert.Equal(t, err, again, "a fault of every page that shows the font")
 		lost, err2 := Open([]byte(strings.Replace(data, "ToUnicode 5", "ToUnicode 6", 1)), "", Limits{})
 		require.NoError(t, err2)
 		_, err2 = lost.Text(t.Context(), 0)

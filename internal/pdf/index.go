@@ -285,10 +285,13 @@ const header = "%PDF-1.7\n"
 // objects of the page tree.
 func newImage(ix *index, root ref, nodes []ref) *image {
 	var app bytes.Buffer
-	offsets := map[int]int64{}
-	largest := 0
+	offsets := make(map[int]int64, len(ix.defs))
+	largest, texts := 0, 0
 	for num, def := range ix.defs {
-		largest = max(largest, num)
+		largest, texts = max(largest, num), texts+len(def.text)
+	}
+	app.Grow(texts + 40*len(ix.defs) + 20*largest + 20*len(nodes) + 256) // about what is written below
+	for num, def := range ix.defs {
 		if def.text == nil {
 			offsets[num] = int64(len(header)) + def.offset
 			continue

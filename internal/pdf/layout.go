@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -39,14 +40,14 @@ type line struct {
 
 // layout puts the glyphs of a page into lines and the lines into reading order.
 // Text of each direction is laid out by itself, the most frequent one first.
-func layout(glyphs []shown) string {
+func (w *workspace) layout() string {
 	var parts []string
-	for _, group := range byDirection(glyphs) {
-		lines := joinStrays(toLines(toPieces(group)))
+	for _, group := range byDirection(w.glyphs) {
+		lines := joinStrays(w.toLines(w.toPieces(group)))
 		if disordered(lines) {
 			lines = geometric(lines)
 		}
-		if t := write(lines); t != "" {
+		if t := w.write(lines); t != "" {
 			parts = append(parts, t)
 		}
 	}
@@ -103,7 +104,9 @@ func turn(glyphs []shown, radians float64) []shown {
 }
 
 // toPieces joins glyphs in the order in which they were drawn.
-func toPieces(glyphs []shown) (pieces []piece) {
+func (w *workspace) toPieces(glyphs []shown) []piece {
+	w.text = slices.Grow(w.text[:0], len(glyphs)+len(glyphs)/4)
+	pieces, room := w.pieces[:0], w.text // the text of all pieces stands there, one behind the other
 	var p *piece
 	for _, g := range glyphs {
 		if p != nil && isMark(g.text) && p.carries(g) {
@@ -132,10 +135,14 @@ func toPieces(glyphs []shown) (pieces []piece) {
 			}
 			continue
 		}
-		pieces = append(pieces, piece{x0: g.x0, x1: g.x1, y: g.y0, size: g.size})
+		if p != nil {
+			room, p.text = p.text[len(p.text):], slices.Clip(p.text)
+		}
+		pieces = append(pieces, piece{x0: g.x0, x1: g.x1, y: g.y0, size: g.size, text: room})
 		p = &pieces[len(pieces)-1]
 		p.add(g)
 	}
+	w.pieces = pieces
 	return pieces
 }
 
@@ -167,21 +174,27 @@ func (p *piece) add(g shown) {
 }
 
 // toLines joins pieces that follow each other on one baseline.
-func toLines(pieces []piece) (lines []line) {
-	for _, p := range pieces {
+func (w *workspace) toLines(pieces []piece) []line {
+	lines, from := w.lines[:0], 0 // where the pieces of the last line begin; lines share their memory
+	for i, p := range pieces {
 		if n := len(lines); n > 0 && lines[n-1].continues(p) {
-			lines[n-1].add(p)
+			lines[n-1].widen(p)
+			lines[n-1].pieces = pieces[from : i+1 : i+1]
 			continue
 		}
-		l := line{x0: p.x0, x1: p.x1, y: p.y, size: p.size}
-		l.pieces = append(l.pieces, p)
-		lines = append(lines, l)
+		from = i
+		lines = append(lines, line{pieces: pieces[i : i+1 : i+1], x0: p.x0, x1: p.x1, y: p.y, size: p.size})
 	}
+	w.lines = lines
 	return lines
 }
 
 func (l *line) add(p piece) {
 	l.pieces = append(l.pieces, p)
+	l.widen(p)
+}
+
+func (l *line) widen(p piece) {
 	l.x0, l.x1 = min(l.x0, p.x0), max(l.x1, p.x1)
 	if p.size > l.size {
 		l.size, l.y = p.size, p.y
@@ -289,20 +302,25 @@ func disordered(lines []line) bool {
 }
 
 // write prints lines, with a blank one where the distance is unusual.
-func write(lines []line) string {
-	var b strings.Builder
+func (w *workspace) write(lines []line) string {
+	b := w.out[:0]
 	pitch := usualPitch(lines)
 	for i, l := range lines {
 		if i > 0 {
-			b.WriteByte('\n')
+			b = append(b, '\n')
 			drop := lines[i-1].y - l.y
 			if drop < 0 || drop > 1.35*pitch && drop > 1.2*l.size {
-				b.WriteByte('\n')
+				b = append(b, '\n')
 			}
 		}
-		b.WriteString(l.String())
+		start := len(b)
+		b = l.appendTo(b)
+		if bytes.ContainsFunc(b[start:], mayRunLeft) {
+			b = append(b[:start], logical(string(b[start:]))...)
+		}
 	}
-	return strings.TrimSpace(b.String())
+	w.out = b
+	return string(bytes.TrimSpace(b))
 }
 
 func usualPitch(lines []line) float64 {
@@ -319,9 +337,9 @@ func usualPitch(lines []line) float64 {
 	return drops[len(drops)/2]
 }
 
-func (l *line) String() string {
+// appendTo writes the line as it stands on the page.
+func (l *line) appendTo(b []byte) []byte {
 	slices.SortStableFunc(l.pieces, func(a, b piece) int { return cmp.Compare(a.x0, b.x0) })
-	var b []byte
 	for i, p := range l.pieces {
 		if i > 0 {
 			prev := l.pieces[i-1]
@@ -338,5 +356,5 @@ func (l *line) String() string {
 		}
 		b = append(b, p.text...)
 	}
-	return logical(string(b))
+	return b
 }

@@ -137,16 +137,12 @@ func (b *band) narrow(r line) bool {
 func (b *band) isColumns(rows []line) bool {
 	var left, right column
 	for _, r := range rows[b.from:b.to] {
-		var l, rt []piece
-		for _, p := range r.pieces {
-			if p.x0 >= b.right-1e-6 {
-				rt = append(rt, p)
-			} else {
-				l = append(l, p)
-			}
+		n := 0 // pieces stand from left to right
+		for n < len(r.pieces) && r.pieces[n].x0 < b.right-1e-6 {
+			n++
 		}
-		left.add(l)
-		right.add(rt)
+		left.add(r.pieces[:n])
+		right.add(r.pieces[n:])
 	}
 	return left.isProse() && right.isProse()
 }

@@ -77,9 +77,9 @@ type File struct {
 	streams map[int64]*stream // by the offset that the parser library reports
 	pages   []node
 	title   string
-	fonts   map[string]font // by the printed form of the font's dictionary
-	damaged map[font]error  // of fonts, those whose map to Unicode cannot be read whole
-	glyphs  []shown         // memory of the page read last
+	fonts   map[string]font            // by the printed form of the font's dictionary
+	named   map[string]map[string]font // the same by the printed form of the /Font dictionary and by name
+	damaged map[font]error             // of fonts, those whose map to Unicode cannot be read whole
 }
 
 // Open indexes the file. It keeps data and may repair it in place, so the
@@ -90,7 +90,10 @@ func Open(data []byte, password string, limits Limits) (f *File, err error) {
 	if start < 0 {
 		return nil, fmt.Errorf("%w: no %%PDF- in the first 1,024 bytes", ErrNotPDF)
 	}
-	f = &File{limits: limits.withDefaults(), data: data, fonts: map[string]font{}, damaged: map[font]error{}}
+	f = &File{
+		limits: limits.withDefaults(), data: data,
+		fonts: map[string]font{}, named: map[string]map[string]font{}, damaged: map[font]error{},
+	}
 	defs, trailers := scan(data)
 	if len(defs) == 0 {
 		return nil, fmt.Errorf("%w: no object in %d bytes", ErrMalformed, len(data))

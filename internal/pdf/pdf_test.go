@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -179,6 +180,44 @@ func TestWrongGenerations(t *testing.T) {
 	} {
 		assert.Equal(t, "Hello", textOf(t, []byte(data)), name)
 	}
+}
+
+// Pages of all files take turns with the same memory.
+func TestPagesShareNothing(t *testing.T) {
+	files := [][]byte{
+		onePage("", ""),
+		onePage(hello, ""),
+		onePage("BT /F1 10 Tf 0 1 -1 0 300 100 Tm (upright) Tj ET "+hello, ""),
+		onePage(strings.Repeat("BT /F1 5 Tf 1 0 0 1 50 700 Tm "+strings.Repeat("(many glyphs) Tj 0 -6 Td ", 100)+"ET ", 3), ""),
+	}
+	for _, content := range []string{deflated(hello), deflated(hello)[:30], "x\x9c" + deflated(hello), deflated(strings.Repeat(hello, 900))} {
+		files = append(files, objects("<</Type/Catalog/Pages 2 0 R>>", "<</Kids[3 0 R]>>",
+			"<</Type/Page/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F1 "+helvetica+">>>>>>",
+			streamObject("/Filter/FlateDecode", content)))
+	}
+	read := func(data []byte) string {
+		f, err := Open(bytes.Clone(data), "", Limits{})
+		if err == nil {
+			var text string
+			text, err = f.Text(context.Background(), 0)
+			return fmt.Sprint(text, err)
+		}
+		return err.Error()
+	}
+	var want []string
+	for _, data := range files {
+		want = append(want, read(data))
+	}
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := range 100 {
+				k := (i*(worker+1) + worker) % len(files)
+				assert.Equal(t, want[k], read(files[k]))
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func FuzzOpen(f *testing.F) {

@@ -7,15 +7,35 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	parser "github.com/ledongthuc/pdf"
 )
 
-// A page's glyphs are many, and its content tells about how many.
-const (
-	bytesPerGlyph = 4
-	usualGlyphs   = 1 << 12
-)
+// workspace is the memory of a page in work. A page has thousands of glyphs, so
+// it is used again for other pages, of other files too.
+type workspace struct {
+	glyphs []shown
+	pieces []piece
+	lines  []line
+	text   []byte // of the pieces
+	out    []byte
+}
+
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+// maxKeptGlyphs is more than most pages have; the memory of larger ones is not kept.
+const maxKeptGlyphs = 1 << 15
+
+func (w *workspace) release() {
+	if cap(w.glyphs) > maxKeptGlyphs || cap(w.out) > maxKeptBytes {
+		return
+	}
+	clear(w.glyphs) // what the page referred to must not live on
+	clear(w.pieces)
+	clear(w.lines)
+	workspaces.Put(w)
+}
 
 // Text returns the text of page i, counted from 0, in reading order: lines end
 // with "\n", paragraphs and blocks with a blank line, and cells of a table row
@@ -40,10 +60,11 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if page.value.IsNull() {
 		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
 	}
-	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}}
+	w := workspaces.Get().(*workspace)
+	defer w.release()
+	w.glyphs = w.glyphs[:0]
+	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}, workspace: w}
 	content, err := in.pageContent(page.value)
-	in.glyphs = slices.Grow(f.glyphs[:0], min(len(content)/bytesPerGlyph, usualGlyphs))
-	defer func() { f.glyphs = in.glyphs[:0] }() // the next page needs about as many
 	if err != nil {
 		err = fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}
@@ -53,7 +74,7 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if box, ok := pageBox(page); ok {
 		in.glyphs = box.clip(in.glyphs)
 	}
-	return layout(in.glyphs), cmp.Or(err, in.damage)
+	return w.layout(), cmp.Or(err, in.damage)
 }
 
 // pageContent joins the content streams of a page. They are one program, but a
@@ -109,13 +130,11 @@ func rectangle(v parser.Value) (b box, ok bool) {
 // clip drops what stands outside the page: writers park text there that no
 // reader is meant to see.
 func (b box) clip(glyphs []shown) []shown {
-	kept := glyphs[:0]
-	for _, g := range glyphs {
-		x, y := (g.x0+g.x1)/2, (g.y0+g.y1)/2
-		slack := math.Abs(g.size) / 2
-		if x >= b.left-slack && x <= b.right+slack && y >= b.bottom-slack && y <= b.top+slack {
-			kept = append(kept, g)
-		}
-	}
-	return kept
+	return slices.DeleteFunc(glyphs, func(g shown) bool { return !b.holds(g) })
+}
+
+func (b box) holds(g shown) bool {
+	x, y := (g.x0+g.x1)/2, (g.y0+g.y1)/2
+	slack := math.Abs(g.size) / 2
+	return x >= b.left-slack && x <= b.right+slack && y >= b.bottom-slack && y <= b.top+slack
 }

@@ -172,12 +172,26 @@ func TestChatPage(t *testing.T) {
 
 	idle := `!document.getElementById("send").disabled && document.querySelectorAll(".turn.assistant").length > 0`
 	b.eval(`document.getElementById("system").value = "Be brief."; document.getElementById("model").value = "other"; 1`)
-	// What the page sends is seen where it leaves. The random model must not end its answers as it likes, and the second
-	// one is long enough to be stopped.
-	b.eval(`window.sent = []; const real = window.fetch; window.fetch = (u, o) => {
+	// What the page sends is seen where it leaves. The random model must not end its answers as it likes, and those behind the
+	// first one come slowly enough to be stopped.
+	b.eval(`window.sent = []; const real = window.fetch; window.fetch = async (u, o) => {
 		sent.push(o.body);
-		const more = {ignore_eos: true, max_tokens: sent.length === 1 ? 60 : 700};
-		return real(u, {...o, body: JSON.stringify({...JSON.parse(o.body), ...more})});
+		const slow = sent.length > 1, more = {ignore_eos: true, max_tokens: slow ? 700 : 60};
+		const answer = await real(u, {...o, body: JSON.stringify({...JSON.parse(o.body), ...more})});
+		if (!slow) return answer;
+		const reader = answer.body.getReader();
+		let rest = new Uint8Array();
+		return new Response(new ReadableStream({async pull(c) {
+			await new Promise((yes) => setTimeout(yes, 20));
+			if (rest.length === 0) {
+				const {done, value} = await reader.read();
+				if (done) return c.close();
+				rest = value;
+			}
+			c.enqueue(rest.slice(0, 1000));
+			rest = rest.slice(1000);
+			if (o.signal.aborted) throw o.signal.reason;
+		}}), {status: answer.status, headers: answer.headers});
 	}; 1`)
 	b.ask("hello <b>there</b>")
 	b.wait(idle)

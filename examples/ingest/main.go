@@ -72,7 +72,7 @@ func (c *command) flags() *flag.FlagSet {
 	f.Var(&c.exclude, "exclude", "leave out paths that match; may be given again")
 	f.StringVar(&c.password, "password", "", "password of encrypted PDFs; INGEST_PASSWORD in the environment keeps it out of process lists")
 	f.DurationVar(&c.timeout, "timeout", time.Minute, "time for one document")
-	f.IntVar(&c.workers, "workers", 0, "documents read at the same time; 0 = one for each core")
+	f.IntVar(&c.workers, "workers", 0, "documents read at the same time; 0 = one for each core, and one more in child processes")
 	f.IntVar(&c.maxPages, "max-pages", 0, "pages read of one PDF; 0 = all")
 	f.IntVar(&c.memory, "memory", 512, "memory for one document in MiB")
 	f.IntVar(&c.maxFile, "max-file", 256, "largest file in MiB")

@@ -37,7 +37,7 @@ func TestHostileFolderWithFallback(t *testing.T) {
 	debug.FreeOSMemory() // what other tests have left is not this one's
 	stop := ingesttest.Peak()
 	docs := walk(t, dir, ingest.Options{
-		Include: []string{"*.pdf"}, Fallback: only(open(t)), Isolated: &ingest.Isolated{MaxMemory: 512 << 20}, Timeout: timeout, Workers: 2,
+		Include: []string{"*.pdf"}, Fallback: only(open(t)), Isolated: &ingest.Isolated{MaxMemory: 512 << 20}, Timeout: timeout,
 		Logger: slog.New(longest),
 	})
 	most := stop()

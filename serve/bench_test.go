@@ -11,7 +11,56 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/model"
 )
+
+// BenchmarkSampled measures tokens a second of eight choices of a short prompt, chosen here and by the backend of
+// DOCENT_BACKEND, which computes the model that DOCENT_BENCH_MODEL names.
+func BenchmarkSampled(b *testing.B) {
+	ref := os.Getenv("DOCENT_BENCH_MODEL")
+	if ref == "" {
+		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
+	}
+	backend := golden.Backend(b)
+	mo := model.Options{Transposed: true}
+	_, err := EngineOptions{Backend: backend}.device(&mo) // for the precision
+	require.NoError(b, err)
+	mo.Backend, mo.Keep, mo.Transposed = backend, nil, true
+	for _, x := range []struct {
+		name string
+		p    Sampling
+	}{
+		{"greedy", Sampling{}}, {"temperature", Sampling{Temperature: 1}}, {"top-p", Sampling{Temperature: 1, TopP: 0.9}},
+		{"full", full().Sampling},
+	} {
+		for _, place := range []string{"host", "device"} {
+			b.Run(x.name+"/"+place, func(b *testing.B) {
+				const choices, tokens = 8, 64
+				m, err := model.Open(b.Context(), ref, mo)
+				require.NoError(b, err)
+				s, err := infer.New(m, backend, infer.Options{Choose: place == "device"}, nil)
+				require.NoError(b, err)
+				e := newEngine(m, s, EngineOptions{})
+				go e.run()
+				defer e.Close()
+				r := Request{Prompt: &Prompt{Text: "When is the exam?"}, N: choices, MaxTokens: tokens, IgnoreEOS: true, Sampling: x.p}
+				run := func() {
+					for _, err := range e.Generate(b.Context(), r) {
+						require.NoError(b, err)
+					}
+				}
+				run() // compiles
+				b.ResetTimer()
+				for range b.N {
+					run()
+					golden.Turn(choices * tokens)
+				}
+				b.ReportMetric(float64(b.N*choices*tokens)/b.Elapsed().Seconds(), "tok/s")
+			})
+		}
+	}
+}
 
 // BenchmarkFirstToken measures how long the first token takes behind a system message of about 1,000 tokens, one that is
 // new and one that was seen before, on the model that DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. The two

@@ -54,6 +54,7 @@ func (o EngineOptions) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *in
 	if own != nil {
 		return cpu.New(m.Config, own, io), nil, nil
 	}
+	io.Choose = !o.Backend.HasSharedBuffers() // with its own memory it is no CPU
 	var like *infer.Programs
 	if o.Like != nil {
 		like = o.Like.programs

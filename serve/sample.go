@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
+	"github.com/docent-ml/docent/internal/lm/sample"
 )
 
 var (
@@ -30,6 +31,8 @@ type sampler struct {
 
 	state *grammar.State // the form that the answer is kept to; nil: none
 	words int            // of its masks
+
+	device *sample.Choice // what a device is told, once one has been
 }
 
 type tokenCount struct {
@@ -129,14 +132,19 @@ func (s *sampler) next(row []float32, w *workspace) (token, error) {
 		t.top = w.mostLikely(row, s.top)
 		t.logprob = float64(row[t.id]) - logSumExp(row)
 	}
-	if s.state != nil && !s.state.Accept(t.id) {
-		return token{}, errNoToken
+	return t, s.accept(t.id)
+}
+
+// accept takes a token into the history.
+func (s *sampler) accept(id int) error {
+	if s.state != nil && !s.state.Accept(id) {
+		return errNoToken
 	}
-	s.history = append(s.history, t.id)
+	s.history = append(s.history, id)
 	if s.index != nil {
-		s.place(t.id).inAnswer++
+		s.place(id).inAnswer++
 	}
-	return t, nil
+	return nil
 }
 
 // argmax is the lowest id of the largest logit.
@@ -174,7 +182,9 @@ func (s *sampler) shape(scores []float32) {
 			}
 		}
 	}
-	s.banNgrams(scores)
+	for id := range s.banned {
+		scores[id] = float32(math.Inf(-1))
+	}
 	if s.p.PresencePenalty != 0 || s.p.FrequencyPenalty != 0 {
 		for _, c := range s.counts {
 			if c.inAnswer > 0 {
@@ -189,16 +199,16 @@ func (s *sampler) shape(scores []float32) {
 	}
 }
 
-// banNgrams forbids each token that would complete an n-gram the history has already.
-func (s *sampler) banNgrams(scores []float32) {
+// banned are the tokens that would complete an n-gram the history has already.
+func (s *sampler) banned(yield func(id int) bool) {
 	n := s.p.NoRepeatNgram
 	if n == 0 || len(s.history) < n {
 		return
 	}
 	tail := s.history[len(s.history)-n+1:] // the n-1 latest tokens
 	for i := 0; i+n <= len(s.history); i++ {
-		if equal(s.history[i:i+n-1], tail) {
-			scores[s.history[i+n-1]] = float32(math.Inf(-1))
+		if equal(s.history[i:i+n-1], tail) && !yield(s.history[i+n-1]) {
+			return
 		}
 	}
 }

@@ -3,6 +3,8 @@ package serve
 import (
 	"slices"
 	"time"
+
+	"github.com/docent-ml/docent/internal/lm/infer"
 )
 
 // loop is the state of the goroutine that owns the device.
@@ -112,7 +114,7 @@ func (l *loop) fill() {
 	}
 }
 
-// prompt, like advance and tokens below, makes an error of a panic: it ends one request, or those of one step, and not the
+// prompt, like take and tokens below, makes an error of a panic: it ends one request, or those of one step, and not the
 // process.
 func (l *loop) prompt(j *job) (err error) {
 	defer catch(&err)
@@ -176,7 +178,7 @@ func (l *loop) admit(j *job) error {
 		j.next++
 		j.running++
 		l.active = append(l.active, s)
-		if err := l.advance(s, j.first); err != nil {
+		if err := l.sample(s, j.first); err != nil {
 			return err
 		}
 	}
@@ -204,6 +206,10 @@ func (l *loop) step() {
 		next[s.slot] = s.last
 	}
 	rows, err := l.tokens(next)
+	var chosen map[int]int32
+	if err == nil {
+		chosen, err = l.choose(rows)
+	}
 	if err != nil {
 		// The batch is one: what broke one sequence broke all.
 		l.e.log.Error("decode failed", "err", err)
@@ -213,26 +219,47 @@ func (l *loop) step() {
 		return
 	}
 	for _, s := range slices.Clone(l.active) {
-		if row, ok := rows[s.slot]; ok && slices.Contains(l.active, s) {
-			if err := l.advance(s, row); err != nil {
+		if slices.Contains(l.active, s) {
+			if err := l.take(s, rows, chosen); err != nil {
 				l.fail(s.job, err)
 			}
 		}
 	}
 }
 
-func (l *loop) tokens(next map[int]int32) (rows map[int][]float32, err error) {
+// take continues s by the token that was chosen for it, or by one of its row.
+func (l *loop) take(s *sequence, rows infer.Rows, chosen map[int]int32) (err error) {
+	defer catch(&err)
+	if id, ok := chosen[s.slot]; ok {
+		t, err := s.sampler.chosen(id)
+		if err != nil {
+			return err
+		}
+		return l.advance(s, t)
+	}
+	row, err := rows.Row(s.slot)
+	if err != nil {
+		return err
+	}
+	return l.sample(s, row)
+}
+
+func (l *loop) tokens(next map[int]int32) (rows infer.Rows, err error) {
 	defer catch(&err)
 	return l.e.slots.Step(next)
 }
 
-// advance samples the next token of s from its logits, hands its text on, and ends s when that was its last.
-func (l *loop) advance(s *sequence, row []float32) (err error) {
-	defer catch(&err)
+// sample continues s by a token that it chooses from its logits.
+func (l *loop) sample(s *sequence, row []float32) error {
 	t, err := s.sampler.next(row, &l.work)
 	if err != nil {
 		return err
 	}
+	return l.advance(s, t)
+}
+
+// advance hands the text of the next token of s on, and ends s when that was its last.
+func (l *loop) advance(s *sequence, t token) error {
 	s.last = int32(t.id)
 	s.count++
 	d := Delta{Choice: s.choice, Sampled: 1}

@@ -72,12 +72,12 @@ func (s *fakeSlots) Admit(infer.Prompt, bool) (int, error) {
 
 func (s *fakeSlots) Release(slot int) { s.taken[slot] = false }
 
-func (s *fakeSlots) Step(next map[int]int32) (map[int][]float32, error) {
+func (s *fakeSlots) Step(next map[int]int32) (infer.Rows, error) {
 	time.Sleep(tokenTime)
 	if err := s.broken.get(); err != nil {
 		return nil, err
 	}
-	rows := map[int][]float32{}
+	rows := infer.HostRows{}
 	for slot := range next {
 		rows[slot] = s.row()
 	}

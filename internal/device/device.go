@@ -108,6 +108,15 @@ func Floats(t *tensors.Tensor) (out []float32, err error) {
 	return out, err
 }
 
+// Ints copies an int32 tensor to the host.
+func Ints(t *tensors.Tensor) (out []int32, err error) {
+	err = guard(func() (err error) {
+		out, err = tensors.CopyFlatData[int32](t)
+		return err
+	})
+	return out, err
+}
+
 // Free releases tensors early instead of waiting for the garbage collector, which does not see device memory.
 func Free(ts ...*tensors.Tensor) {
 	for _, t := range ts {

@@ -121,8 +121,8 @@ func (s *Slots) Admit(p infer.Prompt, _ bool) (int, error) {
 // Release implements infer.Slots.
 func (s *Slots) Release(slot int) { s.taken[slot] = nil }
 
-// Step implements infer.Slots. The rows are valid until the next step.
-func (s *Slots) Step(next map[int]int32) (map[int][]float32, error) {
+// Step implements infer.Slots.
+func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 	if err := infer.CheckStep(func(slot int) bool { return s.taken[slot] != nil }, len(s.taken), next); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *Slots) Step(next map[int]int32) (map[int][]float32, error) {
 	vocab := s.work.VocabSize
 	s.rows = slices.Grow(s.rows[:0], len(tokens)*vocab)[:len(tokens)*vocab]
 	s.work.logits(&s.work.h, s.rows)
-	rows := make(map[int][]float32, len(slots))
+	rows := make(infer.HostRows, len(slots))
 	for i, slot := range slots {
 		s.taken[slot].length++
 		rows[slot] = s.rows[i*vocab : (i+1)*vocab]

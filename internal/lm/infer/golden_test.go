@@ -101,9 +101,21 @@ func greedy(t *testing.T, s infer.Slots, prompt []int32, n int) []int32 {
 	defer s.Release(slot)
 	out := []int32{best(logits)}
 	for len(out) < n {
-		rows, err := s.Step(map[int]int32{slot: out[len(out)-1]})
-		require.NoError(t, err)
+		rows := step(t, s, map[int]int32{slot: out[len(out)-1]})
 		out = append(out, best(rows[slot]))
+	}
+	return out
+}
+
+// step extends the slots and returns their rows.
+func step(t testing.TB, s infer.Slots, next map[int]int32) map[int][]float32 {
+	t.Helper()
+	rows, err := s.Step(next)
+	require.NoError(t, err)
+	out := make(map[int][]float32, len(next))
+	for slot := range next {
+		out[slot], err = rows.Row(slot)
+		require.NoError(t, err)
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/sample"
 )
 
 const (
@@ -38,6 +39,9 @@ type Graphs struct {
 	column         int     // of recent that the next step writes
 	lengths        []int32 // valid positions of the past; 0 in a free slot
 	taken          []bool
+	rows           *rows // of the last step
+	sampler        *sample.Sampler
+	choose         bool
 	prefixes       Prefixes[computed]
 }
 
@@ -61,14 +65,15 @@ type prompt struct {
 // shape; otherwise, and if nil, new ones are made.
 func New(m *model.Model, backend compute.Backend, o Options, programs *Programs) (*Graphs, error) {
 	o = o.WithDefaults(m.Config)
-	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext}
+	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext, choose: o.Choose}
 	s.prefixes = NewPrefixes(o.PrefixBytes, func(c computed) int64 { return c.cache.bytes() }, func(c computed) { c.cache.release() })
+	var err error
 	if programs != nil && programs.use(m, backend) {
 		s.programs = programs
-		return s, nil
+	} else {
+		s.programs, err = newPrograms(m, backend)
 	}
-	var err error
-	s.programs, err = newPrograms(m, backend)
+	s.sampler = s.programs.sample.New()
 	return s, err
 }
 
@@ -233,13 +238,14 @@ func (s *Graphs) firstFree() int {
 // Release implements Slots; with the last one the batch goes.
 func (s *Graphs) Release(slot int) {
 	s.taken[slot], s.lengths[slot] = false, 0
+	s.sampler.Release(slot)
 	if s.busy() == 0 {
 		s.reset()
 	}
 }
 
 // Step implements Slots.
-func (s *Graphs) Step(next map[int]int32) (map[int][]float32, error) {
+func (s *Graphs) Step(next map[int]int32) (Rows, error) {
 	if err := CheckStep(func(slot int) bool { return s.taken[slot] }, len(s.taken), next); err != nil {
 		return nil, err
 	}
@@ -267,16 +273,12 @@ func (s *Graphs) Step(next map[int]int32) (map[int][]float32, error) {
 	s.recent.release()
 	s.recent = newCache(out[1:])
 	s.column++
-	flat, err := take(out[0])
-	if err != nil {
-		return nil, err
+	s.rows.free()
+	s.rows = &rows{logits: out[0]}
+	if s.choose {
+		return chooser{s.rows, s.sampler}, nil
 	}
-	rows := make(map[int][]float32, len(next))
-	vocab := s.config.VocabSize
-	for slot := range next {
-		rows[slot] = flat[slot*vocab : (slot+1)*vocab]
-	}
-	return rows, nil
+	return s.rows, nil
 }
 
 // flush folds the recent part into the past, which then has room for another one.
@@ -343,7 +345,8 @@ func (s *Graphs) reserve(slots, length int) error {
 func (s *Graphs) reset() {
 	s.past.release()
 	s.recent.release()
-	s.past, s.recent, s.taken, s.lengths = nil, nil, nil, nil
+	s.rows.free()
+	s.past, s.recent, s.rows, s.taken, s.lengths = nil, nil, nil, nil, nil
 	s.size, s.capacity, s.column = 0, 0, 0
 }
 
@@ -351,6 +354,7 @@ func (s *Graphs) reset() {
 func (s *Graphs) Close() {
 	s.reset()
 	s.prefixes.Clear()
+	s.sampler.Close()
 	if s.programs != nil {
 		s.programs.release()
 		s.programs = nil

@@ -9,6 +9,7 @@
 //	slot, err := s.Admit(p, false)
 //	p.Close()
 //	rows, err := s.Step(map[int]int32{slot: token})
+//	logits, err = rows.Row(slot)
 //	s.Release(slot)
 //
 // A prompt that begins like an earlier one takes its beginning from there. Slots and their prompts belong to one goroutine.
@@ -19,6 +20,7 @@ import (
 	"fmt"
 
 	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/sample"
 )
 
 // ErrFull is returned by Admit when every slot is taken.
@@ -39,9 +41,9 @@ type Slots interface {
 	// Admit puts a computed prompt into a free slot and returns its number. A prompt may be admitted several times. company
 	// says that other sequences are about to come, so that a batch for one is not begun.
 	Admit(p Prompt, company bool) (slot int, err error)
-	// Step appends one token to each of the given slots and returns the logits [vocab] that follow, by slot, valid until the
-	// next step. Every taken slot must be among them: slots advance together.
-	Step(next map[int]int32) (map[int][]float32, error)
+	// Step appends one token to each of the given slots and returns the logits that follow. Every taken slot must be among
+	// them: slots advance together.
+	Step(next map[int]int32) (Rows, error)
 	// Release frees a slot.
 	Release(slot int)
 
@@ -55,6 +57,25 @@ type Slots interface {
 	// Close frees the batch but not the model. It may be called more than once.
 	Close()
 }
+
+// Rows are the logits that follow the tokens of a step, valid until the next one.
+type Rows interface {
+	// Row returns the logits [vocab] of a slot of the step. On a device this is where they are copied from it.
+	Row(slot int) ([]float32, error)
+}
+
+// Chooser is what rows are that stay on a device: it chooses tokens there. See Options.Choose.
+type Chooser interface {
+	Rows
+	// Choose returns ids, or sample.NonFinite or sample.NoToken, for slots of the step. Once for each slot.
+	Choose(by map[int]*sample.Choice) (map[int]int32, error)
+}
+
+// HostRows are rows in the host's memory, by slot.
+type HostRows map[int][]float32
+
+// Row implements Rows.
+func (r HostRows) Row(slot int) ([]float32, error) { return r[slot], nil }
 
 // Prompt is a sequence that is being computed.
 type Prompt interface {
@@ -72,6 +93,9 @@ type Options struct {
 	MaxContext int // most tokens of one sequence; 0 = the model's context
 	// PrefixBytes bounds the memory that keeps the beginnings of prompts for later ones; 0 = 256 MB, negative = none.
 	PrefixBytes int64
+	// Choose makes the rows of Graphs a Chooser. It is worth while on a device with its own memory and many lanes: a CPU
+	// that computes XLA's or gomlx's graphs chooses more slowly than serve's sampler, and copies nothing to begin with.
+	Choose bool
 }
 
 // WithDefaults replaces zeros by what they stand for.

@@ -12,6 +12,7 @@ import (
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/sample"
 	"github.com/docent-ml/docent/internal/testmodel"
 )
 
@@ -40,9 +41,7 @@ func TestCacheEqualsWholeSequence(t *testing.T) {
 				slot, logits := admit(t, s, ids[:prompt])
 				got := append([]float32(nil), logits...)
 				for _, id := range ids[prompt:] {
-					rows, err := s.Step(map[int]int32{slot: id})
-					require.NoError(t, err)
-					got = append(got, rows[slot]...)
+					got = append(got, step(t, s, map[int]int32{slot: id})[slot]...)
 				}
 				golden.Close(t, want[(prompt-1)*vocab:], got, 1e-5, "logits behind the cache")
 			})
@@ -92,8 +91,7 @@ func comeAndGo(t *testing.T, m *model.Model, backend compute.Backend, s infer.Sl
 		if len(next) == 0 {
 			continue
 		}
-		rows, err := s.Step(next)
-		require.NoError(t, err)
+		rows := step(t, s, next)
 		var still []*sequence
 		for _, x := range running {
 			x.got = append([]float32(nil), rows[x.slot]...)
@@ -191,8 +189,7 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 			}
 			slot, err := s.Admit(p, false)
 			require.NoError(t, err, x.name)
-			rows, err := s.Step(map[int]int32{slot: 7})
-			require.NoError(t, err, x.name)
+			rows := step(t, s, map[int]int32{slot: 7})
 			whole := golden.Logits(t, backend, m, append(append([]int32(nil), x.ids...), 7), []int{len(x.ids) + 1})
 			golden.Close(t, whole[len(whole)-2*vocab:len(whole)-vocab], logits, 1e-4, x.name)
 			golden.Close(t, whole[len(whole)-vocab:], rows[slot], 1e-4, x.name)
@@ -245,12 +242,12 @@ func TestWarmLeavesNothing(t *testing.T) {
 func TestFewGraphs(t *testing.T) {
 	backend := golden.Backend(t)
 	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
-	s := newSlots(t, m, backend, infer.Options{Slots: 3})
+	s := newSlots(t, m, backend, infer.Options{Slots: 3, Choose: true})
 	require.NoError(t, s.Warm())
 	warm := s.Programs().Compiled()
 	r := rand.New(rand.NewPCG(11, 12))
 	system := randomIDs(r, 60, m.Config.VocabSize)
-	run := func(longest, rounds int) {
+	run := func(longest, rounds int, choices ...sample.Choice) {
 		for i := range rounds {
 			var slots []int
 			for range 1 + i%3 {
@@ -266,7 +263,13 @@ func TestFewGraphs(t *testing.T) {
 				for _, slot := range slots {
 					next[slot] = 7
 				}
-				_, err := s.Step(next)
+				rows, err := s.Step(next)
+				require.NoError(t, err)
+				by := map[int]*sample.Choice{}
+				for _, slot := range slots {
+					by[slot] = &choices[r.IntN(len(choices))]
+				}
+				_, err = rows.(infer.Chooser).Choose(by)
 				require.NoError(t, err)
 			}
 			for _, slot := range slots {
@@ -274,11 +277,12 @@ func TestFewGraphs(t *testing.T) {
 			}
 		}
 	}
-	run(512-64, 7)
+	plain := []sample.Choice{{}, {Temperature: 1}, {Temperature: 1, TopK: 5}, {Temperature: 0.5, TopP: 0.5, MinP: 0.1}}
+	run(512-64, 7, plain...)
 	assert.Equal(t, warm, s.Programs().Compiled(), "warmed up")
-	assert.LessOrEqual(t, warm, 10)
+	assert.LessOrEqual(t, warm, 14)
 
-	run(1024, 4)
+	run(1024, 4, append(plain, sample.Choice{Edits: &sample.Edits{RepetitionPenalty: 2, Banned: []int{3}}})...)
 	for _, n := range []int{3, 40, 400} {
 		_, err := s.Hidden(make([]int32, n))
 		require.NoError(t, err)

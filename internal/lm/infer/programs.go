@@ -15,6 +15,7 @@ import (
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/decoder"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/sample"
 )
 
 // Programs are the graphs of inference for models of one shape, whatever their weights: a further model, such as the
@@ -34,6 +35,7 @@ type Programs struct {
 	insert   *device.Program // a prompt into a slot
 	flush    *device.Program // the recent part into the past
 	resizers map[[2]int]*device.Program
+	sample   *sample.Programs
 	texts    *whole // nil until a text is embedded or scored
 }
 
@@ -56,6 +58,7 @@ func (p *Programs) use(m *model.Model, backend compute.Backend) bool {
 
 func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
 	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, resizers: map[[2]int]*device.Program{}}
+	p.sample = sample.NewPrograms(backend, p.config.VocabSize)
 	n := 2 * p.config.Layers
 	var err error
 	// in: tokens [1, width], length [1], index [1, 1] of the last real token, past, weights. out: logits [vocab], past.
@@ -209,7 +212,7 @@ func (p *Programs) Compiled() (n int) {
 	for _, x := range p.all() {
 		n += x.Compiled()
 	}
-	return n
+	return n + p.sample.Compiled()
 }
 
 // all are the programs that exist.
@@ -231,4 +234,5 @@ func (p *Programs) release() {
 	for _, x := range p.all() {
 		x.Close()
 	}
+	p.sample.Close()
 }

@@ -29,6 +29,11 @@ func (s *Graphs) Warm() error {
 		if _, err := s.Step(next); err != nil {
 			return err
 		}
+		if s.choose {
+			if err := s.sampler.Warm(s.rows.logits); err != nil {
+				return err
+			}
+		}
 	}
 	return s.flush()
 }

@@ -15,10 +15,7 @@ import (
 // BenchmarkTrainStep measures optimizer steps of all-linear LoRA on random tokens, every token trained, on the model
 // that DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. Sub-benchmarks name precision, batch and length.
 func BenchmarkTrainStep(b *testing.B) {
-	ref := os.Getenv("DOCENT_BENCH_MODEL")
-	if ref == "" {
-		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
-	}
+	ref := golden.BenchModel(b)
 	backend := golden.Backend(b)
 	for _, precision := range []Precision{F32, BF16} {
 		for _, size := range []struct{ batch, seq int }{{1, 256}, {4, 256}, {8, 128}} {

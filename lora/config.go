@@ -25,7 +25,7 @@ type Config struct {
 	Dropout float64  `json:"dropout"` // on the input of every adapter, in [0, 1)
 	Targets []string `json:"targets"` // suffixes of module names ("q_proj"), or AllLinear
 	// FrozenLayers is how many layers, from the first on, get no adapter. A step needs no gradient below the others, so it is
-	// faster: by a fifth where half are frozen. PEFT's layers_to_transform names the others.
+	// faster: a quarter in the demo, where 12 of 30 are frozen. PEFT's layers_to_transform names the others.
 	FrozenLayers int `json:"frozen_layers,omitempty"`
 
 	Epochs    int `json:"epochs"`     // passes over the data; 0 = as many as MaxSteps needs

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,10 +17,7 @@ import (
 // BenchmarkSampled measures tokens a second of eight choices of a short prompt, chosen here and by the backend of
 // DOCENT_BACKEND, which computes the model that DOCENT_BENCH_MODEL names.
 func BenchmarkSampled(b *testing.B) {
-	ref := os.Getenv("DOCENT_BENCH_MODEL")
-	if ref == "" {
-		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
-	}
+	ref := golden.BenchModel(b)
 	backend := golden.Backend(b)
 	mo := model.Options{Transposed: true}
 	_, err := EngineOptions{Backend: backend}.device(&mo) // for the precision
@@ -66,10 +62,7 @@ func BenchmarkSampled(b *testing.B) {
 // new and one that was seen before, on the model that DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. The two
 // take turns, and the medians are reported.
 func BenchmarkFirstToken(b *testing.B) {
-	ref := os.Getenv("DOCENT_BENCH_MODEL")
-	if ref == "" {
-		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
-	}
+	ref := golden.BenchModel(b)
 	e, err := Load(b.Context(), ref, EngineOptions{Backend: golden.Backend(b), Warm: true})
 	require.NoError(b, err)
 	defer e.Close()

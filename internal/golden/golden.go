@@ -60,6 +60,16 @@ func SmolLM2(t testing.TB) (gguf string, dirs []string) {
 	return gguf, folders(t, root, "generate.json")
 }
 
+// BenchModel is the model that benchmarks run on, a folder or a GGUF file; the benchmark is skipped where none is named.
+func BenchModel(b *testing.B) string {
+	b.Helper()
+	ref := os.Getenv("DOCENT_BENCH_MODEL")
+	if ref == "" {
+		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
+	}
+	return ref
+}
+
 // LoRARuns lists the folders in dir that hold a LoRA run.
 func LoRARuns(t testing.TB, dir string) []string {
 	t.Helper()

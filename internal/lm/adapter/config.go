@@ -185,7 +185,6 @@ func orEmpty[M map[string]V, V any](m M) M {
 	return m
 }
 
-// suffixes are the distinct last elements of the paths, in order of appearance.
 // Layer is the number in the path of a module: 3 in model.layers.3.mlp.up_proj.
 func Layer(path string) (n int, ok bool) {
 	_, rest, _ := strings.Cut(path, ".layers.")
@@ -205,6 +204,7 @@ func layersOf(paths []string) (layers []int) {
 	return slices.Compact(layers)
 }
 
+// suffixes are the distinct last elements of the paths, in order of appearance.
 func suffixes(paths []string) []string {
 	var out []string
 	seen := map[string]bool{}

@@ -2,7 +2,6 @@ package infer_test
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
@@ -41,10 +40,7 @@ func openGraphs(b *testing.B, ref string, precision dtypes.DType, o infer.Option
 
 // benchmarks runs a benchmark on the model that DOCENT_BENCH_MODEL names; graphs are on the backend of DOCENT_BACKEND.
 func benchmarks(b *testing.B, run func(b *testing.B, open func(b *testing.B, o infer.Options) infer.Slots)) {
-	ref := os.Getenv("DOCENT_BENCH_MODEL")
-	if ref == "" {
-		b.Skip("DOCENT_BENCH_MODEL (a model folder or .gguf file) is not set")
-	}
+	ref := golden.BenchModel(b)
 	for _, x := range implementations {
 		b.Run(x.name, func(b *testing.B) {
 			run(b, func(b *testing.B, o infer.Options) infer.Slots { return x.open(b, ref, o) })

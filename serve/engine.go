@@ -27,7 +27,7 @@ import (
 )
 
 // engineVersion is part of the fingerprint: it changes when the same weights would give other text.
-const engineVersion = "3"
+const engineVersion = "4"
 
 // EngineOptions are the settings of Load; all but Backend may be zero.
 type EngineOptions struct {

@@ -18,6 +18,7 @@ type span struct {
 // scratch is what a worker needs to attend.
 type scratch struct {
 	queries, scores, part vectors
+	shares                []float32 // of each row: by what the weights are multiplied for their sum to be 1
 }
 
 // attend computes attention of layer i for query heads that share a key head, of at most queryTile rows. Keys and values of
@@ -33,6 +34,7 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	s.queries.resize(n, dim)
 	s.scores.resize(n, (to-from)*pagePositions)
 	s.part.resize(n, shape.rows)
+	s.shares = slices.Grow(s.shares[:0], n)[:n]
 	for r := sp.from; r < sp.to; r++ {
 		for h := range group {
 			copy(s.queries.row((r-sp.from)*group+h), w.q.row(r)[(head*group+h)*dim:][:dim])
@@ -40,11 +42,11 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	}
 	for p := from; p < to; p++ {
 		keys := matrix{out: pagePositions, in: dim, stride: shape.stride, floats: shape.keys(sp.q.pages[p], i, head)}
-		product{m: &keys, dst: s.scores.floats[(p-from)*pagePositions:], stride: s.scores.stride}.compute(&s.queries, 0, pagePositions, nil)
+		product{m: &keys, dst: s.scores.floats[(p-from)*pagePositions:], stride: s.scores.stride}.compute(&s.queries, 0, pagePositions)
 	}
 	for k := range n {
 		position := sp.position + k/group
-		softmax(s.scores.row(k), l.first(position)-from*pagePositions, position+1-from*pagePositions)
+		s.shares[k] = 1 / softmax(s.scores.row(k), l.first(position)-from*pagePositions, position+1-from*pagePositions)
 	}
 	for r := sp.from; r < sp.to; r++ {
 		clear(w.attended.row(r)[head*group*dim:][:group*dim])
@@ -52,28 +54,25 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	for p := from; p < to; p++ {
 		values := matrix{out: dim, in: pagePositions, stride: pagePositions, floats: shape.values(sp.q.pages[p], i, head)}
 		weights := vectors{n: n, width: pagePositions, stride: s.scores.stride, floats: s.scores.floats[(p-from)*pagePositions:]}
-		product{m: &values, dst: s.part.floats, stride: s.part.stride}.compute(&weights, 0, dim, nil)
+		product{m: &values, dst: s.part.floats, stride: s.part.stride}.compute(&weights, 0, dim)
 		for k := range n {
 			dst := w.attended.row(sp.from + k/group)[(head*group+k%group)*dim:][:dim]
+			share := s.shares[k]
 			for j, v := range s.part.row(k)[:dim] {
-				dst[j] += v
+				dst[j] += v * share
 			}
 		}
 	}
 }
 
-// softmax over x[from:to]; the rest becomes 0.
-func softmax(x []float32, from, to int) {
-	top := slices.Max(x[from:to])
+// softmax makes x[from:to] weights, which are yet to be divided by their sum; the rest becomes 0. len(x) is a multiple of 8.
+func softmax(x []float32, from, to int) (sum float32) {
 	for _, unseen := range [][]float32{x[:from], x[to:]} {
 		for i := range unseen {
 			unseen[i] = float32(math.Inf(-1))
 		}
 	}
-	f := 1 / exp(x, top)
-	for i := range x {
-		x[i] *= f
-	}
+	return exp(x, largest(x))
 }
 
 // put writes the keys and values of row r to the pages.

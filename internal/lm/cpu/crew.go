@@ -12,7 +12,6 @@ type crew struct {
 	helpers []*helper
 	work    func(worker, task int)
 	tasks   int64
-	buffers [][]float32  // of each worker, for whoever needs one within a task
 	next    atomic.Int64 // task
 	busy    atomic.Int64 // helpers that have not ended the step
 	step    atomic.Uint64
@@ -28,7 +27,7 @@ type helper struct {
 const patience = 4000
 
 func newCrew(workers int) *crew {
-	c := &crew{buffers: make([][]float32, workers)}
+	c := &crew{}
 	for i := 1; i < workers; i++ {
 		h := &helper{wake: make(chan struct{}, 1)}
 		c.helpers = append(c.helpers, h)
@@ -58,6 +57,16 @@ func (c *crew) run(tasks int, work func(worker, task int)) {
 		}
 	}
 	c.work = nil
+}
+
+// rows calls do for each of n rows.
+func (c *crew) rows(n int, do func(r int)) {
+	const few = 4 // are one task
+	c.run((n+few-1)/few, func(_, task int) {
+		for r := task * few; r < min(task*few+few, n); r++ {
+			do(r)
+		}
+	})
 }
 
 func (c *crew) begin() {

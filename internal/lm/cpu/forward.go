@@ -46,19 +46,19 @@ func (w *work) forward(tokens []int32, spans []span) {
 	}
 	w.angles(spans)
 	pieces := split(spans)
-	w.rows(n, func(r int) { w.normalize(w.h.row(r), w.x.row(r), w.layers[0].before) })
+	w.crew.rows(n, func(r int) { w.normalize(w.h.row(r), w.x.row(r), w.layers[0].before) })
 	for i := range w.layers {
 		l := &w.layers[i]
 		w.crew.multiply(&w.h, into(&w.q, l.q), into(&w.k, l.k), into(&w.v, l.v))
-		w.rows(n, func(r int) { w.place(l, r) })
+		w.crew.rows(n, func(r int) { w.place(l, r) })
 		for _, sp := range spans {
-			w.rows(sp.to-sp.from, func(r int) { w.put(i, sp.q, sp.position+r, sp.from+r) })
+			w.crew.rows(sp.to-sp.from, func(r int) { w.put(i, sp.q, sp.position+r, sp.from+r) })
 		}
 		w.crew.run(len(pieces)*c.KVHeads, func(worker, task int) {
 			w.attend(i, pieces[task/c.KVHeads], task%c.KVHeads, &w.scratches[worker])
 		})
 		w.crew.multiply(&w.attended, into(&w.out, l.o))
-		w.rows(n, func(r int) {
+		w.crew.rows(n, func(r int) {
 			if c.SandwichNorms {
 				w.residual(r, l.after, l.preMLP)
 			} else {
@@ -66,24 +66,14 @@ func (w *work) forward(tokens []int32, spans []span) {
 			}
 		})
 		w.crew.multiply(&w.h, into(&w.gate, l.gate), into(&w.up, l.up))
-		w.rows(n, func(r int) { w.activate(w.gate.padded(r), w.up.padded(r)) })
+		w.crew.rows(n, func(r int) { w.activate(w.gate.padded(r), w.up.padded(r)) })
 		w.crew.multiply(&w.gate, into(&w.out, l.down))
 		next := w.final
 		if i+1 < len(w.layers) {
 			next = w.layers[i+1].before
 		}
-		w.rows(n, func(r int) { w.residual(r, l.afterMLP, next) })
+		w.crew.rows(n, func(r int) { w.residual(r, l.afterMLP, next) })
 	}
-}
-
-// rows calls do for every row.
-func (w *work) rows(n int, do func(r int)) {
-	const few = 4 // are one task
-	w.crew.run((n+few-1)/few, func(_, task int) {
-		for r := task * few; r < min(task*few+few, n); r++ {
-			do(r)
-		}
-	})
 }
 
 // residual adds the output of a branch, normed if there is a scale, to the stream, and norms that for the next branch.

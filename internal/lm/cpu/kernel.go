@@ -11,14 +11,17 @@ import "math"
 // block is how many weights share a scale, and what widths are padded to.
 const block = 32
 
-// rowTile is how many rows of a matrix a kernel reads side by side; matrices are padded to a multiple of it.
-const rowTile = 4
+// How many rows of a matrix a kernel reads side by side; matrices are padded to a multiple of it.
+const (
+	floatRows = 4
+	intRows   = 16
+)
 
 // plainFloats sets y[v·yStride+i] to the product of row i of w, rows wStride apart, and vector v of x, xStride apart, for n
-// vectors and rowTile rows.
+// vectors and floatRows rows.
 func plainFloats(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
 	for v := range n {
-		for i := range rowTile {
+		for i := range floatRows {
 			y[v*yStride+i] = plainDot(w[i*wStride:][:width], x[v*xStride:][:width])
 		}
 	}
@@ -40,22 +43,40 @@ func plainDot(w, x []float32) float32 {
 	return (s[0] + s[1] + s[2] + s[3]) + (s[4] + s[5] + s[6] + s[7])
 }
 
-// plainInts is plainFloats for weights of 8 bits. Their rows lie side by side: w is [block, row, 32] and d, the scales, [block,
-// row], so that memory is read from end to end.
-func plainInts(w []int8, d, x []float32, xStride, width, n int, y []float32, yStride int) {
-	tile := make([]float32, rowTile*width)
-	plainUnpack(tile, w, d, width)
-	plainFloats(tile, width, x, xStride, width, n, y, yStride)
+// plainInts is plainFloats for intRows rows of integers of 8 bits and vectors of integers of 16 bits. Pairs of columns of the rows
+// lie side by side: w is [block, 16, row, 2], so that memory is read from end to end and each lane of a vector has the sum of a
+// row. The scales d are [block, row] and those of the vectors, dx, [vector, block], xStride/block apart. A sum of a block is
+// exact: it is below 32·2⁷·2¹⁵.
+func plainInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
+	for v := range n {
+		y := y[v*yStride:][:intRows]
+		clear(y)
+		for j := 0; j < width; j += block {
+			var sums [intRows]int32
+			for k, x := 0, x[v*xStride+j:][:block]; k < block; k += 2 {
+				a, b, pairs := int32(x[k]), int32(x[k+1]), w[intRows*(j+k):][:2*intRows]
+				for i := range sums {
+					sums[i] += int32(pairs[2*i])*a + int32(pairs[2*i+1])*b
+				}
+			}
+			for i, s := range sums {
+				y[i] += float32(s) * (d[intRows*j/block+i] * dx[(v*xStride+j)/block])
+			}
+		}
+	}
 }
 
-// plainUnpack makes the weights of plainInts floats: dst is [row, width].
-func plainUnpack(dst []float32, w []int8, d []float32, width int) {
-	for j := 0; j < width; j += block {
-		for i := range rowTile {
-			scale := d[rowTile*j/block+i]
-			for k, v := range w[rowTile*j+i*block:][:block] {
-				dst[i*width+j+k] = float32(v) * scale
-			}
+// plainRound rounds x to integers of 16 bits with a scale for each block.
+func plainRound(dst []int16, d, x []float32) {
+	for j := 0; j < len(x); j += block {
+		top := float32(1e-30) // a block of zeros needs a scale too
+		for _, v := range x[j : j+block] {
+			top = max(top, v, -v)
+		}
+		d[j/block] = top * float32(1.0/math.MaxInt16)
+		f := math.MaxInt16 / top
+		for k, v := range x[j : j+block] {
+			dst[j+k] = int16(math.RoundToEven(float64(v * f)))
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package cpu
 
-import "golang.org/x/sys/cpu"
+import (
+	"slices"
+
+	"golang.org/x/sys/cpu"
+)
 
 // fast tells whether the kernels are vector code on this processor.
 var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
@@ -9,13 +13,13 @@ var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 func floatTile(w *float32, wStride int, x *float32, xStride, width, n int, y *float32, yStride int)
 
 //go:noescape
-func intTile(w *int8, d *float32, x *float32, width int, y *float32)
+func intTile(w *int8, d *float32, x *int16, dx *float32, width int, y *float32)
 
 //go:noescape
-func intFours(w *int8, d *float32, x *float32, xStride, width int, y *float32, yStride int)
+func intFours(w *int8, d *float32, x *int16, dx *float32, xStride, width int, y *float32, yStride, ahead, pace int)
 
 //go:noescape
-func unpackTile(dst *float32, w *int8, d *float32, width int)
+func roundVector(dst *int16, d, x *float32, n int)
 
 // dotFloats is plainFloats.
 func dotFloats(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
@@ -23,43 +27,58 @@ func dotFloats(w []float32, wStride int, x []float32, xStride, width, n int, y [
 		plainFloats(w, wStride, x, xStride, width, n, y, yStride)
 		return
 	}
-	_, _, _ = w[(rowTile-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+rowTile-1]
+	_, _, _ = w[(floatRows-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+floatRows-1]
 	floatTile(&w[0], wStride, &x[0], xStride, width, n, &y[0], yStride)
 }
 
 // dotInts is plainInts.
-func dotInts(w []int8, d []float32, x []float32, xStride, width, n int, y []float32, yStride int) {
+func dotInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
 	if !fast {
-		plainInts(w, d, x, xStride, width, n, y, yStride)
+		plainInts(w, d, x, dx, xStride, width, n, y, yStride)
 		return
 	}
-	_, _ = w[rowTile*width-1], d[rowTile*width/block-1]
-	_, _ = x[(n-1)*xStride+width-1], y[(n-1)*yStride+rowTile-1]
+	_, _, _ = w[intRows*width-1], d[intRows*width/block-1], y[(n-1)*yStride+intRows-1]
+	_, _ = x[(n-1)*xStride+width-1], dx[((n-1)*xStride+width)/block-1]
 	v := 0
-	for ; v+4 <= n; v += 4 {
-		intFours(&w[0], &d[0], &x[v*xStride], xStride, width, &y[v*yStride], yStride)
-		intFours(&w[2*block], &d[2], &x[v*xStride], xStride, width, &y[v*yStride+2], yStride)
+	if n >= 4 {
+		// The tile that follows is fetched evenly over the calls, so that memory and multiplications are busy all the time.
+		ahead, pace := intRows*width, intRows*block/(n/4)
+		for ; v+4 <= n; v += 4 {
+			intFours(&w[0], &d[0], &x[v*xStride], &dx[v*xStride/block], xStride, width, &y[v*yStride], yStride, ahead, pace)
+			ahead += pace * width / block
+		}
 	}
 	for ; v < n; v++ {
-		intTile(&w[0], &d[0], &x[v*xStride], width, &y[v*yStride])
+		intTile(&w[0], &d[0], &x[v*xStride], &dx[v*xStride/block], width, &y[v*yStride])
 	}
 }
 
-// unpack is plainUnpack.
-func unpack(dst []float32, w []int8, d []float32, width int) {
+// round is plainRound.
+func round(dst []int16, d, x []float32) {
 	if !fast {
-		plainUnpack(dst, w, d, width)
+		plainRound(dst, d, x)
 		return
 	}
-	_, _, _ = dst[rowTile*width-1], w[rowTile*width-1], d[rowTile*width/block-1]
-	unpackTile(&dst[0], &w[0], &d[0], width)
+	_, _ = dst[len(x)-1], d[len(x)/block-1]
+	roundVector(&dst[0], &d[0], &x[0], len(x))
 }
+
+//go:noescape
+func maxVector(x *float32, n int) float32
 
 //go:noescape
 func expVector(x *float32, n int, top float32) float32
 
 //go:noescape
 func siluVector(gate, up *float32, n int)
+
+// largest returns the largest of x. len(x) is a multiple of 8, and there is no NaN.
+func largest(x []float32) float32 {
+	if !fast {
+		return slices.Max(x)
+	}
+	return maxVector(&x[0], len(x))
+}
 
 // exp replaces x by exp(x-top), top being at least the largest, and returns the sum. len(x) is a multiple of 8.
 func exp(x []float32, top float32) float32 {

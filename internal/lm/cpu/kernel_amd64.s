@@ -4,16 +4,16 @@
 // registers and computed addresses that a product ran at a third of the processor's speed; here the multiplications are the
 // limit, and no GOEXPERIMENT is needed.
 //
-// Y0 to Y3 are sums of the four rows for one vector, Y4 to Y7 for a second. Each has one lane for every eighth product, in
-// order, so that a sum is the same whether vectors go alone or in pairs.
+// Y0 to Y3 are sums of the four rows for one vector, Y4 to Y7 for a second, Y8 to Y11 for a third. Each has one lane for every
+// eighth product, in order, so that a sum is the same whether vectors go alone or together.
 
 // SUMS writes the sums of the lanes of a, b, c and d, adding pairs as plainFloats does. low is the lower half of a.
 #define SUMS(a, b, c, d, low, to) \
 	VHADDPS      b, a, a        \
 	VHADDPS      d, c, c        \
 	VHADDPS      c, a, a        \
-	VEXTRACTF128 $1, a, X8      \
-	VADDPS       X8, low, low   \
+	VEXTRACTF128 $1, a, X12     \
+	VADDPS       X12, low, low  \
 	VMOVUPS      low, to
 
 #define CLEAR4(a, b, c, d) \
@@ -22,7 +22,29 @@
 	VXORPS c, c, c \
 	VXORPS d, d, d
 
-// PAIRED adds products of eight columns of the rows at DI, R8 apart (R9 is three times that), and of the vectors at SI, R10 apart.
+// THREE adds products of eight columns of the rows at DI, R8 apart (R9 is three times that), and of the vectors at SI, R10 apart.
+#define THREE(at) \
+	VMOVUPS     at(SI), Y12         \
+	VMOVUPS     at(SI)(R10*1), Y13  \
+	VMOVUPS     at(SI)(R10*2), Y14  \
+	VMOVUPS     at(DI), Y15         \
+	VFMADD231PS Y12, Y15, Y0        \
+	VFMADD231PS Y13, Y15, Y4        \
+	VFMADD231PS Y14, Y15, Y8        \
+	VMOVUPS     at(DI)(R8*1), Y15   \
+	VFMADD231PS Y12, Y15, Y1        \
+	VFMADD231PS Y13, Y15, Y5        \
+	VFMADD231PS Y14, Y15, Y9        \
+	VMOVUPS     at(DI)(R8*2), Y15   \
+	VFMADD231PS Y12, Y15, Y2        \
+	VFMADD231PS Y13, Y15, Y6        \
+	VFMADD231PS Y14, Y15, Y10       \
+	VMOVUPS     at(DI)(R9*1), Y15   \
+	VFMADD231PS Y12, Y15, Y3        \
+	VFMADD231PS Y13, Y15, Y7        \
+	VFMADD231PS Y14, Y15, Y11
+
+// PAIRED is THREE for two vectors.
 #define PAIRED(at) \
 	VMOVUPS     at(SI), Y8         \
 	VMOVUPS     at(SI)(R10*1), Y9  \
@@ -60,6 +82,35 @@ TEXT ·floatTile(SB), NOSPLIT, $0-64
 	MOVQ y+48(FP), R13
 	MOVQ yStride+56(FP), DX
 	SHLQ $2, DX
+
+three:
+	CMPQ R12, $4
+	JEQ  pair // twice two, not three and one
+	CMPQ R12, $3
+	JLT  pair
+	MOVQ AX, DI
+	MOVQ BX, SI
+	MOVQ R11, CX
+	CLEAR4(Y0, Y1, Y2, Y3)
+	CLEAR4(Y4, Y5, Y6, Y7)
+	CLEAR4(Y8, Y9, Y10, Y11)
+
+threeColumns:
+	THREE(0)
+	THREE(32)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ  threeColumns
+	SUMS(Y0, Y1, Y2, Y3, X0, (R13))
+	SUMS(Y4, Y5, Y6, Y7, X4, (R13)(DX*1))
+	SUMS(Y8, Y9, Y10, Y11, X8, (R13)(DX*2))
+	LEAQ (BX)(R10*2), BX
+	ADDQ R10, BX
+	LEAQ (R13)(DX*2), R13
+	ADDQ DX, R13
+	SUBQ $3, R12
+	JMP  three
 
 pair:
 	CMPQ R12, $2
@@ -105,143 +156,235 @@ end:
 	VZEROUPPER
 	RET
 
-// WEIGHTS makes eight weights of a row, at DI, floats.
-#define WEIGHTS(at, scale, to) \
-	VPMOVSXBD at(DI), to   \
-	VCVTDQ2PS to, to       \
-	VMULPS    scale, to, to
+// Integers. A register has two columns of eight rows, as 16 bits. VPMADDWD multiplies them with two columns of a vector and adds
+// both products, so that each lane is the sum of a row.
 
-#define SCALES \
-	VBROADCASTSS (BX), Y4    \
-	VBROADCASTSS 4(BX), Y5   \
-	VBROADCASTSS 8(BX), Y6   \
-	VBROADCASTSS 12(BX), Y7
+// ROWS takes two columns of sixteen rows at DI.
+#define ROWS(at) \
+	VPMOVSXBW (16*at)(DI), Y8    \
+	VPMOVSXBW (16*at+16)(DI), Y9
 
-// INTS is ALONE for eight columns of a block of 8-bit weights.
-#define INTS(at) \
-	VMOVUPS     (4*at)(SI), Y8     \
-	WEIGHTS(at, Y4, Y9)            \
-	WEIGHTS((at+32), Y5, Y10)      \
-	WEIGHTS((at+64), Y6, Y11)      \
-	WEIGHTS((at+96), Y7, Y12)      \
-	VFMADD231PS Y8, Y9, Y0         \
-	VFMADD231PS Y8, Y10, Y1        \
-	VFMADD231PS Y8, Y11, Y2        \
-	VFMADD231PS Y8, Y12, Y3
+// TIMES adds their products with two columns of a vector to sums of integers.
+#define TIMES(x, sum, more) \
+	VBROADCASTSS x, Y10          \
+	VPMADDWD     Y10, Y8, Y11    \
+	VPMADDWD     Y10, Y9, Y12    \
+	VPADDD       Y11, sum, sum   \
+	VPADDD       Y12, more, more
 
-// func intTile(w *int8, d *float32, x *float32, width int, y *float32)
-TEXT ·intTile(SB), NOSPLIT, $0-40
-	MOVQ w+0(FP), DI
-	MOVQ d+8(FP), BX
-	MOVQ x+16(FP), SI
-	MOVQ width+24(FP), CX
-	MOVQ y+32(FP), R13
-	CLEAR4(Y0, Y1, Y2, Y3)
+// SCALED adds the sums of a block to y, which is in memory: Y8 and Y9 are the scales of the rows, dx is that of the vector.
+#define SCALED(dx, sum, more, y, yMore) \
+	VBROADCASTSS dx, Y10            \
+	VMULPS       Y8, Y10, Y11       \
+	VMULPS       Y9, Y10, Y12       \
+	VCVTDQ2PS    sum, sum           \
+	VCVTDQ2PS    more, more         \
+	VFMADD213PS  y, Y11, sum        \
+	VFMADD213PS  yMore, Y12, more   \
+	VMOVUPS      sum, y             \
+	VMOVUPS      more, yMore
 
-blocks:
-	SCALES
-	INTS(0)
-	INTS(8)
-	INTS(16)
-	INTS(24)
-	ADDQ $128, DI
-	ADDQ $16, BX
-	ADDQ $128, SI
+#define ONE(at) \
+	ROWS(at)                   \
+	TIMES((2*at)(SI), Y0, Y1)
+
+// func intTile(w *int8, d *float32, x *int16, dx *float32, width int, y *float32)
+TEXT ·intTile(SB), NOSPLIT, $0-48
+	MOVQ    w+0(FP), DI
+	MOVQ    d+8(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    dx+24(FP), R12
+	MOVQ    width+32(FP), CX
+	MOVQ    y+40(FP), AX
+	VPXOR   Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+
+oneBlocks:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	ONE(0)
+	ONE(2)
+	ONE(4)
+	ONE(6)
+	ONE(8)
+	ONE(10)
+	ONE(12)
+	ONE(14)
+	ONE(16)
+	ONE(18)
+	ONE(20)
+	ONE(22)
+	ONE(24)
+	ONE(26)
+	ONE(28)
+	ONE(30)
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	SCALED((R12), Y0, Y1, (AX), 32(AX))
+	ADDQ $512, DI
+	ADDQ $64, BX
+	ADDQ $64, SI
+	ADDQ $4, R12
 	SUBQ $32, CX
-	JNZ  blocks
-	SUMS(Y0, Y1, Y2, Y3, X0, (R13))
+	JNZ  oneBlocks
 	VZEROUPPER
 	RET
 
-// FOURS adds products of eight columns of a block of two rows of 8-bit weights and of four vectors, at SI, R10 apart (R9 is three
-// times that).
-#define FOURS(at) \
-	VMOVUPS     (4*at)(SI), Y8         \
-	VMOVUPS     (4*at)(SI)(R10*1), Y9  \
-	VMOVUPS     (4*at)(SI)(R10*2), Y10 \
-	VMOVUPS     (4*at)(SI)(R9*1), Y11  \
-	WEIGHTS(at, Y14, Y12)              \
-	WEIGHTS((at+32), Y15, Y13)         \
-	VFMADD231PS Y8, Y12, Y0            \
-	VFMADD231PS Y9, Y12, Y1            \
-	VFMADD231PS Y10, Y12, Y2           \
-	VFMADD231PS Y11, Y12, Y3           \
-	VFMADD231PS Y8, Y13, Y4            \
-	VFMADD231PS Y9, Y13, Y5            \
-	VFMADD231PS Y10, Y13, Y6           \
-	VFMADD231PS Y11, Y13, Y7
+// FOUR is ONE for the four vectors at SI, R10 apart (R9 is three times that).
+#define FOUR(at) \
+	ROWS(at)                           \
+	TIMES((2*at)(SI), Y0, Y1)          \
+	TIMES((2*at)(SI)(R10*1), Y2, Y3)   \
+	TIMES((2*at)(SI)(R10*2), Y4, Y5)   \
+	TIMES((2*at)(SI)(R9*1), Y6, Y7)
 
-// func intFours(w *int8, d *float32, x *float32, xStride, width int, y *float32, yStride int)
-TEXT ·intFours(SB), NOSPLIT, $0-56
-	MOVQ w+0(FP), DI
-	MOVQ d+8(FP), BX
-	MOVQ x+16(FP), SI
-	MOVQ xStride+24(FP), R10
-	SHLQ $2, R10
-	LEAQ (R10)(R10*2), R9
-	MOVQ width+32(FP), CX
-	MOVQ y+40(FP), R13
-	MOVQ yStride+48(FP), DX
-	SHLQ $2, DX
-	CLEAR4(Y0, Y1, Y2, Y3)
-	CLEAR4(Y4, Y5, Y6, Y7)
+// func intFours(w *int8, d *float32, x *int16, dx *float32, xStride, width int, y *float32, yStride, ahead, pace int)
+TEXT ·intFours(SB), NOSPLIT, $0-80
+	MOVQ    w+0(FP), DI
+	MOVQ    d+8(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    dx+24(FP), R12
+	MOVQ    xStride+32(FP), R10
+	MOVQ    R10, R11
+	SHRQ    $3, R11 // bytes from the scales of a vector to the next, and three times that
+	LEAQ    (R11)(R11*2), R13
+	SHLQ    $1, R10
+	LEAQ    (R10)(R10*2), R9
+	MOVQ    width+40(FP), CX
+	MOVQ    y+48(FP), AX
+	MOVQ    yStride+56(FP), DX
+	SHLQ    $2, DX
+	LEAQ    (AX)(DX*2), R15
+	MOVQ    ahead+64(FP), R8
+	ADDQ    DI, R8
+	VPXOR   Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, (AX)(DX*1)
+	VMOVUPS Y0, 32(AX)(DX*1)
+	VMOVUPS Y0, (R15)
+	VMOVUPS Y0, 32(R15)
+	VMOVUPS Y0, (R15)(DX*1)
+	VMOVUPS Y0, 32(R15)(DX*1)
 
 fourBlocks:
-	VBROADCASTSS (BX), Y14
-	VBROADCASTSS 4(BX), Y15
-	PREFETCHT0   1024(DI) // the other two rows' half too: their turn is next
-	PREFETCHT0   1088(DI)
-	FOURS(0)
-	FOURS(8)
-	FOURS(16)
-	FOURS(24)
-	ADDQ $128, DI
-	ADDQ $16, BX
-	ADDQ $128, SI
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 192(R8)
+	ADDQ       pace+72(FP), R8
+	CLEAR4(Y0, Y1, Y2, Y3)
+	CLEAR4(Y4, Y5, Y6, Y7)
+	FOUR(0)
+	FOUR(2)
+	FOUR(4)
+	FOUR(6)
+	FOUR(8)
+	FOUR(10)
+	FOUR(12)
+	FOUR(14)
+	FOUR(16)
+	FOUR(18)
+	FOUR(20)
+	FOUR(22)
+	FOUR(24)
+	FOUR(26)
+	FOUR(28)
+	FOUR(30)
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	SCALED((R12), Y0, Y1, (AX), 32(AX))
+	SCALED((R12)(R11*1), Y2, Y3, (AX)(DX*1), 32(AX)(DX*1))
+	SCALED((R12)(R11*2), Y4, Y5, (R15), 32(R15))
+	SCALED((R12)(R13*1), Y6, Y7, (R15)(DX*1), 32(R15)(DX*1))
+	ADDQ $512, DI
+	ADDQ $64, BX
+	ADDQ $64, SI
+	ADDQ $4, R12
 	SUBQ $32, CX
 	JNZ  fourBlocks
-	SUMS(Y0, Y4, Y1, Y5, X0, X0)
-	VMOVLPS X0, (R13)
-	VMOVHPS X0, (R13)(DX*1)
-	LEAQ (R13)(DX*2), R13
-	SUMS(Y2, Y6, Y3, Y7, X2, X2)
-	VMOVLPS X2, (R13)
-	VMOVHPS X2, (R13)(DX*1)
 	VZEROUPPER
 	RET
 
-// UNPACK writes eight columns of a block of 8-bit weights, as floats.
-#define UNPACK(at) \
-	WEIGHTS(at, Y4, Y9)                  \
-	WEIGHTS((at+32), Y5, Y10)            \
-	WEIGHTS((at+64), Y6, Y11)            \
-	WEIGHTS((at+96), Y7, Y12)            \
-	VMOVUPS Y9, (4*at)(SI)               \
-	VMOVUPS Y10, (4*at)(SI)(R8*1)        \
-	VMOVUPS Y11, (4*at)(SI)(R8*2)        \
-	VMOVUPS Y12, (4*at)(SI)(R9*1)
+// LARGEST sets the lanes of low, the lower half of a, to the largest lane of a.
+#define LARGEST(a, low, free) \
+	VEXTRACTF128 $1, a, free       \
+	VMAXPS       free, low, low    \
+	VPERMILPS    $0x4e, low, free  \
+	VMAXPS       free, low, low    \
+	VPERMILPS    $0xb1, low, free  \
+	VMAXPS       free, low, low
 
-// func unpackTile(dst *float32, w *int8, d *float32, width int)
-TEXT ·unpackTile(SB), NOSPLIT, $0-32
-	MOVQ dst+0(FP), SI
-	MOVQ w+8(FP), DI
-	MOVQ d+16(FP), BX
-	MOVQ width+24(FP), CX
-	MOVQ CX, R8
-	SHLQ $2, R8
-	LEAQ (R8)(R8*2), R9
+// The numbers of roundVector.
+DATA round<>+0(SB)/4, $0x7fffffff  // without sign
+DATA round<>+4(SB)/4, $32767.0
+DATA round<>+8(SB)/4, $3.0518509475997192e-05 // 1/32767
+DATA round<>+12(SB)/4, $1e-30
+GLOBL round<>(SB), RODATA|NOPTR, $16
 
-unpackBlocks:
-	SCALES
-	UNPACK(0)
-	UNPACK(8)
-	UNPACK(16)
-	UNPACK(24)
-	ADDQ $128, DI
-	ADDQ $16, BX
-	ADDQ $128, SI
-	SUBQ $32, CX
-	JNZ  unpackBlocks
+// func roundVector(dst *int16, d, x *float32, n int)
+TEXT ·roundVector(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DI
+	MOVQ         d+8(FP), BX
+	MOVQ         x+16(FP), SI
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS round<>+0(SB), Y15
+	VMOVSS       round<>+4(SB), X14
+
+rounds:
+	VMOVUPS      (SI), Y0
+	VMOVUPS      32(SI), Y1
+	VMOVUPS      64(SI), Y2
+	VMOVUPS      96(SI), Y3
+	VANDPS       Y15, Y0, Y4
+	VANDPS       Y15, Y1, Y5
+	VMAXPS       Y5, Y4, Y4
+	VANDPS       Y15, Y2, Y5
+	VMAXPS       Y5, Y4, Y4
+	VANDPS       Y15, Y3, Y5
+	VMAXPS       Y5, Y4, Y4
+	LARGEST(Y4, X4, X5)
+	VMAXSS       round<>+12(SB), X4, X4
+	VDIVSS       X4, X14, X6
+	VMULSS       round<>+8(SB), X4, X4
+	VMOVSS       X4, (BX)
+	VBROADCASTSS X6, Y6
+	VMULPS       Y6, Y0, Y0
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y6, Y3, Y3
+	VCVTPS2DQ    Y0, Y0
+	VCVTPS2DQ    Y1, Y1
+	VCVTPS2DQ    Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPACKSSDW    Y1, Y0, Y0
+	VPACKSSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y0, Y0
+	VPERMQ       $0xd8, Y2, Y2
+	VMOVDQU      Y0, (DI)
+	VMOVDQU      Y2, 32(DI)
+	ADDQ         $128, SI
+	ADDQ         $64, DI
+	ADDQ         $4, BX
+	SUBQ         $32, CX
+	JNZ          rounds
+	VZEROUPPER
+	RET
+
+// func maxVector(x *float32, n int) float32
+TEXT ·maxVector(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), DI
+	MOVQ    n+8(FP), CX
+	VMOVUPS (DI), Y0
+
+maxima:
+	VMAXPS (DI), Y0, Y0
+	ADDQ   $32, DI
+	SUBQ   $8, CX
+	JNZ    maxima
+	LARGEST(Y0, X0, X1)
+	VMOVSS X0, ret+16(FP)
 	VZEROUPPER
 	RET
 

@@ -2,6 +2,8 @@
 
 package cpu
 
+import "slices"
+
 // fast tells whether the kernels are vector code on this processor: there is none for it.
 const fast = false
 
@@ -9,11 +11,13 @@ func dotFloats(w []float32, wStride int, x []float32, xStride, width, n int, y [
 	plainFloats(w, wStride, x, xStride, width, n, y, yStride)
 }
 
-func dotInts(w []int8, d []float32, x []float32, xStride, width, n int, y []float32, yStride int) {
-	plainInts(w, d, x, xStride, width, n, y, yStride)
+func dotInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
+	plainInts(w, d, x, dx, xStride, width, n, y, yStride)
 }
 
-func unpack(dst []float32, w []int8, d []float32, width int) { plainUnpack(dst, w, d, width) }
+func round(dst []int16, d, x []float32) { plainRound(dst, d, x) }
+
+func largest(x []float32) float32 { return slices.Max(x) }
 
 func exp(x []float32, top float32) float32 { return plainExp(x, top) }
 

@@ -22,41 +22,59 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 func TestKernels(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, width := range []int{32, 64, 96, 576, 1536} {
-		const n = 5
-		wStride, xStride, yStride := width+32, width+8, rowTile+3
-		w, x := randomFloats(r, rowTile*wStride), randomFloats(r, n*xStride)
+		const n = 8
+		wStride, xStride, yStride := width+32, width+32, floatRows+3
+		w, x := randomFloats(r, floatRows*wStride), randomFloats(r, n*xStride)
 		want, got := make([]float32, n*yStride), make([]float32, n*yStride)
 		plainFloats(w, wStride, x, xStride, width, n, want, yStride)
 		for vectors := 1; vectors <= n; vectors++ {
 			clear(got)
 			dotFloats(w, wStride, x, xStride, width, vectors, got, yStride)
-			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+rowTile], got[:(vectors-1)*yStride+rowTile], 1e-6*float64(width))
+			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+floatRows], got[:(vectors-1)*yStride+floatRows], 1e-6*float64(width))
 			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
 			for v := range vectors {
-				var alone [rowTile]float32
+				var alone [floatRows]float32
 				dotFloats(w, wStride, x[v*xStride:], 0, width, 1, alone[:], 0)
-				assert.Equal(t, alone[:], got[v*yStride:][:rowTile], "a sum does not depend on what is computed beside it")
+				assert.Equal(t, alone[:], got[v*yStride:][:floatRows], "a sum does not depend on what is computed beside it")
 			}
 		}
 
-		q, d := make([]int8, rowTile*width), make([]float32, rowTile*width/block)
-		for i := range d {
-			d[i] = packInt8(q[i*block:][:block], w[i*block:][:block])
+		rounded, scales := make([]int16, n*xStride), make([]float32, n*xStride/block)
+		slow, slowScales := slices.Clone(rounded), slices.Clone(scales)
+		round(rounded, scales, x)
+		plainRound(slow, slowScales, x)
+		assert.Equal(t, slow, rounded)
+		assert.Equal(t, slowScales, scales)
+		for i, v := range rounded {
+			assert.InDelta(t, x[i], float32(v)*scales[i/block], 2e-5*5)
 		}
-		floats, unpacked := make([]float32, rowTile*width), make([]float32, rowTile*width)
-		plainUnpack(floats, q, d, width)
-		unpack(unpacked, q, d, width)
-		assert.Equal(t, floats, unpacked)
-		dotFloats(floats, width, x, xStride, width, n, want, yStride)
-		dotInts(q, d, x, xStride, width, n, got, yStride)
-		assert.Equal(t, want, got, "8-bit weights are those floats")
+		ints, d := make([]int8, intRows*width), randomFloats(r, intRows*width/block)
+		for i := range ints {
+			ints[i] = int8(r.IntN(255) - 127)
+		}
+		yStride = intRows + 3
+		want, got = make([]float32, n*yStride), make([]float32, n*yStride)
+		plainInts(ints, d, rounded, scales, xStride, width, n, want, yStride)
+		for vectors := 1; vectors <= n; vectors++ {
+			clear(got)
+			dotInts(ints, d, rounded, scales, xStride, width, vectors, got, yStride)
+			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+intRows], got[:(vectors-1)*yStride+intRows], 1e-4*float64(width))
+			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
+			for v := range vectors {
+				var alone [intRows]float32
+				dotInts(ints, d, rounded[v*xStride:], scales[v*xStride/block:], 0, width, 1, alone[:], 0)
+				assert.Equal(t, alone[:], got[v*yStride:][:intRows], "a sum does not depend on what is computed beside it")
+			}
+		}
 
+		x = x[:4*width] // long sums of floats depend on their order
 		a, b := slices.Clone(x), slices.Clone(x)
 		plainSiLU(a, x)
 		silu(b, x)
 		assert.InDeltaSlice(t, a, b, 2e-6)
 		a, b = slices.Clone(x), slices.Clone(x)
 		top := slices.Max(x)
+		assert.Equal(t, top, largest(x))
 		assert.InEpsilon(t, plainExp(a, top), exp(b, top), 3e-6)
 		assert.InDeltaSlice(t, a, b, 1e-6)
 	}
@@ -79,30 +97,33 @@ func TestExtremes(t *testing.T) {
 func BenchmarkKernels(b *testing.B) {
 	const width = 576
 	r := rand.New(rand.NewPCG(1, 2))
-	w, x, y := randomFloats(r, rowTile*width), randomFloats(r, floatGroup*width), make([]float32, floatGroup*rowTile)
-	q, d := make([]int8, rowTile*width), make([]float32, rowTile*width/block)
+	w, x, y := randomFloats(r, floatRows*width), randomFloats(r, group*width), make([]float32, group*intRows)
+	q, d := make([]int8, intRows*width), make([]float32, intRows*width/block)
+	rounded, scales := make([]int16, len(x)), make([]float32, len(x)/block)
+	round(rounded, scales, x)
 	floats := func(n int) func() {
-		return func() { dotFloats(w, width, x, width, width, n, y, rowTile) }
+		return func() { dotFloats(w, width, x, width, width, n, y, floatRows) }
 	}
 	ints := func(n int) func() {
-		return func() { dotInts(q, d, x, width, width, n, y, rowTile) }
+		return func() { dotInts(q, d, rounded, scales, width, width, n, y, intRows) }
 	}
 	for _, k := range []struct {
 		name    string
+		rows    int
 		vectors int
 		run     func()
 	}{
-		{"f32", 1, floats(1)},
-		{"f32", 2, floats(2)},
-		{"f32", floatGroup, floats(floatGroup)},
-		{"int8", 1, ints(1)},
-		{"int8", floatGroup, ints(floatGroup)},
+		{"f32", floatRows, 1, floats(1)},
+		{"f32", floatRows, 2, floats(2)},
+		{"f32", floatRows, group, floats(group)},
+		{"int8", intRows, 1, ints(1)},
+		{"int8", intRows, group, ints(group)},
 	} {
 		b.Run(fmt.Sprintf("%s/vectors=%d", k.name, k.vectors), func(b *testing.B) {
 			for b.Loop() {
 				k.run()
 			}
-			b.ReportMetric(2*float64(rowTile*width*k.vectors*b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+			b.ReportMetric(2*float64(k.rows*width*k.vectors*b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
 		})
 	}
 }

@@ -11,7 +11,7 @@ type matrix struct {
 	out, in int
 	stride  int // of a row: in, rounded up
 	// Either floats, or integers of 8 bits with a scale for each block: weight = scale·integer, as in GGUF's Q8_0. These lie in
-	// the order of plainInts, rowTile rows together.
+	// the order of plainInts, intRows rows together.
 	floats []float32
 	ints   []int8
 	scales []float32
@@ -24,13 +24,13 @@ func roundUp(n, to int) int { return (n + to - 1) / to * to }
 // kept as they are pass through buffer, which grows to what the largest matrix needs.
 func newMatrix(out, in int, int8s bool, buffer *[]float32, read func(dst []float32) error) (*matrix, error) {
 	m := &matrix{out: out, in: in, stride: roundUp(in, block)}
-	rows := out + rowTile - 1 // whole tiles from any row on
+	rows := out + floatRows - 1 // whole tiles from any row on
 	if !int8s && m.stride == in {
 		m.floats = make([]float32, rows*in)
 		return m, read(m.floats[:out*in])
 	}
 	if int8s {
-		rows = roundUp(out, rowTile)
+		rows = roundUp(out, intRows)
 		m.ints, m.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
 	} else {
 		m.floats = make([]float32, rows*m.stride)
@@ -57,20 +57,29 @@ func (m *matrix) set(r int, row []float32) error {
 		copy(m.floats[r*m.stride:], row)
 		return nil
 	}
+	var ints [block]int8
 	for c := 0; c < m.in; c += block {
-		at := m.place(r, c)
-		scale := packInt8(m.ints[at:at+block], row[c:min(c+block, m.in)])
+		clear(ints[:])
+		scale := packInt8(ints[:], row[c:min(c+block, m.in)])
 		if math.IsInf(float64(scale), 0) || math.IsNaN(float64(scale)) {
 			return fmt.Errorf("row %d, column %d: the weights are not finite", r, c)
 		}
-		m.scales[at/block] = scale
+		*m.scale(r, c) = scale
+		for i, v := range ints {
+			*m.int(r, c+i) = v
+		}
 	}
 	return nil
 }
 
-// place is where the block of integers begins that has row r, column c.
-func (m *matrix) place(r, c int) int {
-	return r/rowTile*rowTile*m.stride + (c/block*rowTile+r%rowTile)*block
+// int is where the integer of row r, column c is.
+func (m *matrix) int(r, c int) *int8 {
+	return &m.ints[r/intRows*intRows*m.stride+c/2*2*intRows+r%intRows*2+c%2]
+}
+
+// scale is where the scale of row r, column c is.
+func (m *matrix) scale(r, c int) *float32 {
+	return &m.scales[(r/intRows*m.stride/block+c/block)*intRows+r%intRows]
 }
 
 // packInt8 rounds a block of weights to integers of 8 bits and returns their scale.
@@ -89,22 +98,12 @@ func packInt8(dst []int8, src []float32) (scale float32) {
 	return scale
 }
 
-// tileInts are the integers and scales of rowTile rows.
-func (m *matrix) tileInts(o int) ([]int8, []float32) {
-	from, to := o*m.stride, (o+rowTile)*m.stride
-	return m.ints[from:to], m.scales[from/block : to/block]
-}
-
-// unpack makes the weights of rows from to to floats, in buffer.
-func (m *matrix) unpack(buffer *[]float32, from, to int) []float32 {
-	to = roundUp(to, rowTile)
-	*buffer = slices.Grow((*buffer)[:0], (to-from)*m.stride)
-	out := (*buffer)[:(to-from)*m.stride]
-	for o := from; o < to; o += rowTile {
-		w, d := m.tileInts(o)
-		unpack(out[(o-from)*m.stride:], w, d, m.stride)
+// tile is how many rows from a multiple of it on a kernel computes together.
+func (m *matrix) tile() int {
+	if m.floats != nil {
+		return floatRows
 	}
-	return out
+	return intRows
 }
 
 // part is the matrix of some rows.
@@ -117,13 +116,14 @@ func (m *matrix) part(from, to int) *matrix {
 		out.floats = m.floats[from*m.stride:]
 		return out
 	}
-	rows := roundUp(out.out, rowTile)
+	rows := roundUp(out.out, intRows)
 	out.ints, out.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
 	for r := range out.out {
-		for c := 0; c < m.in; c += block {
-			a, b := out.place(r, c), m.place(from+r, c)
-			copy(out.ints[a:a+block], m.ints[b:b+block])
-			out.scales[a/block] = m.scales[b/block]
+		for c := range m.stride {
+			*out.int(r, c) = *m.int(from+r, c)
+		}
+		for c := 0; c < m.stride; c += block {
+			*out.scale(r, c) = *m.scale(from+r, c)
 		}
 	}
 	return out
@@ -135,9 +135,8 @@ func (m *matrix) row(r int, dst []float32) {
 		copy(dst, m.floats[r*m.stride:][:m.in])
 		return
 	}
-	for i := range m.in {
-		at := m.place(r, i)
-		dst[i] = float32(m.ints[at+i%block]) * m.scales[at/block]
+	for c := range m.in {
+		dst[c] = float32(*m.int(r, c)) * *m.scale(r, c)
 	}
 }
 
@@ -149,6 +148,14 @@ func (m *matrix) bytes() int64 {
 type vectors struct {
 	n, width, stride int
 	floats           []float32
+	ints             []int16   // the floats as plainRound rounds them, for matrices of integers
+	scales           []float32 // of the ints
+}
+
+// round fills the ints of row i.
+func (v *vectors) round(i int) {
+	from, to := i*v.stride, (i+1)*v.stride
+	round(v.ints[from:to], v.scales[from/block:to/block], v.floats[from:to])
 }
 
 // resize makes room for n rows of a width. What the floats hold is undefined, but for the padding.

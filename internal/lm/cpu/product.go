@@ -1,10 +1,9 @@
 package cpu
 
-// Vectors go through a piece of a matrix in groups, each before the next, so that they stay in the nearest cache.
-const (
-	floatGroup = 8
-	intGroup   = 4 // what the kernel for 8-bit weights takes at once
-)
+import "slices"
+
+// group is how many vectors go through a piece of a matrix before the next, so that they stay in the nearest cache.
+const group = 16
 
 // product is one matrix for inputs that all products of a step share: dst[i·stride+o] = x[i]·m[o] + bias[o].
 type product struct {
@@ -18,6 +17,11 @@ func into(v *vectors, m *matrix) product { return product{m, v.floats, v.stride}
 
 // multiply computes at most three products of x in one step.
 func (c *crew) multiply(x *vectors, products ...product) {
+	if products[0].m.ints != nil {
+		x.ints = slices.Grow(x.ints[:0], len(x.floats))[:len(x.floats)]
+		x.scales = slices.Grow(x.scales[:0], len(x.floats)/block)[:len(x.floats)/block]
+		c.rows(x.n, x.round)
+	}
 	total := 0
 	for _, p := range products {
 		total += p.m.out
@@ -29,13 +33,13 @@ func (c *crew) multiply(x *vectors, products ...product) {
 		tasks += (p.m.out + piece - 1) / piece
 		ends[i] = tasks
 	}
-	c.run(tasks, func(worker, task int) {
+	c.run(tasks, func(_, task int) {
 		i, first := 0, 0
 		for ; task >= ends[i]; i++ {
 			first = ends[i]
 		}
 		from := (task - first) * piece
-		products[i].compute(x, from, min(from+piece, products[i].m.out), &c.buffers[worker])
+		products[i].compute(x, from, min(from+piece, products[i].m.out))
 	})
 }
 
@@ -43,40 +47,29 @@ func (c *crew) multiply(x *vectors, products ...product) {
 // to stay in the cache for many vectors.
 func (c *crew) piece(rows, vectors int) int {
 	most := 256
-	if vectors > floatGroup {
+	if vectors > group {
 		most = 48
 	}
-	return min(max(roundUp(rows/(8*c.workers()), rowTile), 4*rowTile), most)
+	return min(max(roundUp(rows/(8*c.workers()), intRows), 2*intRows), most)
 }
 
-// compute fills columns from to to. Weights of 8 bits that many vectors go through become floats first, in buffer.
-func (p product) compute(x *vectors, from, to int, buffer *[]float32) {
-	m := p.m
-	var floats []float32 // from row from on
-	group := floatGroup
-	switch {
-	case m.floats != nil:
-		floats = m.floats[from*m.stride:]
-	case x.n > floatGroup:
-		floats = m.unpack(buffer, from, to)
-	default:
-		group = intGroup
-	}
-	var part [floatGroup * rowTile]float32
+// compute fills columns from to to; from is a multiple of the tile of the matrix.
+func (p product) compute(x *vectors, from, to int) {
+	m, tile := p.m, p.m.tile()
+	var part [group * intRows]float32
 	for i := 0; i < x.n; i += group {
 		n := min(group, x.n-i)
-		vectors := x.floats[i*x.stride:]
-		for o := from; o < to; o += rowTile {
+		for o := from; o < to; o += tile {
 			y, yStride := p.dst[i*p.stride+o:], p.stride
-			whole := m.bias == nil && o+rowTile <= m.out
+			whole := m.bias == nil && o+tile <= m.out
 			if !whole {
-				y, yStride = part[:], rowTile
+				y, yStride = part[:], tile
 			}
-			if floats != nil {
-				dotFloats(floats[(o-from)*m.stride:], m.stride, vectors, x.stride, m.stride, n, y, yStride)
+			w, v := o*m.stride, i*x.stride
+			if m.floats != nil {
+				dotFloats(m.floats[w:], m.stride, x.floats[v:], x.stride, m.stride, n, y, yStride)
 			} else {
-				w, d := m.tileInts(o)
-				dotInts(w, d, vectors, x.stride, m.stride, n, y, yStride)
+				dotInts(m.ints[w:], m.scales[w/block:], x.ints[v:], x.scales[v/block:], x.stride, m.stride, n, y, yStride)
 			}
 			if !whole {
 				p.store(part[:], i, n, o)
@@ -87,10 +80,11 @@ func (p product) compute(x *vectors, from, to int, buffer *[]float32) {
 
 // store writes columns from o on of n rows, as far as the matrix has them, and adds the bias.
 func (p product) store(y []float32, row, n, o int) {
+	tile := p.m.tile()
 	for i := range n {
 		dst := p.dst[(row+i)*p.stride+o:]
-		for j := range min(rowTile, p.m.out-o) {
-			dst[j] = y[i*rowTile+j]
+		for j := range min(tile, p.m.out-o) {
+			dst[j] = y[i*tile+j]
 			if p.m.bias != nil {
 				dst[j] += p.m.bias[o+j]
 			}

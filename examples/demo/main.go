@@ -100,8 +100,7 @@ func (d demo) build(ctx context.Context, programs ...string) error {
 	if err := os.MkdirAll(d.bin(""), 0o755); err != nil {
 		return err
 	}
-	// OpenAI's client is large: without inlining and debug information it is compiled in three fifths of the time.
-	args := []string{"build", "-gcflags=github.com/openai/openai-go/v3/...=-l -dwarf=false", "-o", d.bin("") + string(filepath.Separator)}
+	args := []string{"build", "-o", d.bin("") + string(filepath.Separator)}
 	for _, name := range programs {
 		args = append(args, "./examples/"+name)
 	}

@@ -51,10 +51,11 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
+	mem := &memory{root: os.DirFS("/")}
 	options := serve.HandlerOptions{
 		Prefix: cfg.Prefix, APIKeys: keys, AllowedOrigins: origins(cfg.Origins), RequestsPerMinute: cfg.RequestRate, TokensPerMinute: cfg.TokenRate,
 		MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
-		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, time.Now()), Logger: log,
+		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, mem, time.Now()), Logger: log,
 	}
 	if cfg.Metrics {
 		options.Metrics = prometheus.New()
@@ -70,6 +71,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
+	go mem.watch(ctx)
 	return serveUntil(ctx, cfg, listener, routes(newPage(cfg, len(keys) > 0), handler), handler, func(url string) error {
 		if err := models.warm(ctx, pool); err != nil {
 			return err
@@ -98,9 +100,12 @@ func origins(list string) []string {
 }
 
 // degradations tells /health what the program knows.
-func degradations(d *backend.Device, m *models, since time.Time) func() []serve.Degradation {
+func degradations(d *backend.Device, m *models, mem *memory, since time.Time) func() []serve.Degradation {
 	return func() []serve.Degradation {
 		wrong := m.degradations()
+		if low := mem.low.Load(); low != nil {
+			wrong = append(wrong, *low)
+		}
 		if d.Fallback != "" {
 			wrong = append(wrong, serve.Degradation{Code: "cpu_fallback", Message: d.Fallback, Component: "engine", Since: since.Unix()})
 		}

@@ -223,6 +223,28 @@ func TestHelpAndExplain(t *testing.T) {
 	assert.Contains(t, out.String(), "models")
 }
 
+// TestMisspeltVariableIsWarnedOf: in the log, where a start goes on to the next fault, and in the explanation.
+func TestMisspeltVariableIsWarnedOf(t *testing.T) {
+	environ := []string{"MODEL_SORUCE=s3cret"}
+	const warning = "environment variable MODEL_SORUCE is not known: did you mean MODEL_SOURCE?"
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), []string{"-profile", "none", "-explain", "-model", "./x"}, environ, &out))
+	assert.Contains(t, out.String(), "note: "+warning)
+
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	stderr := os.Stderr
+	os.Stderr = log
+	err = run(t.Context(), []string{"-profile", "none", "-api-key-file", "./gone", "-model", "./x"}, environ, io.Discard)
+	os.Stderr = stderr
+	require.ErrorContains(t, err, "API keys")
+	logged, err := os.ReadFile(log.Name())
+	require.NoError(t, err)
+	assert.Contains(t, string(logged), `level=WARN msg="`+warning+`"`)
+	assert.NotContains(t, out.String()+string(logged), "s3cret")
+}
+
 func TestReachable(t *testing.T) {
 	for address, want := range map[string]string{"[::]:80": "127.0.0.1:80", "0.0.0.0:80": "127.0.0.1:80", "192.0.2.1:80": "192.0.2.1:80", "[::1]:80": "[::1]:80"} {
 		assert.Equal(t, want, reachable(address), fmt.Sprint(address))

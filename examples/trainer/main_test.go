@@ -258,6 +258,28 @@ func TestHelpAndExplain(t *testing.T) {
 	assert.NotContains(t, out.String(), "hf_secret")
 }
 
+// TestMisspeltVariableIsWarnedOf: in the log, where a start goes on to the next fault, and in the explanation.
+func TestMisspeltVariableIsWarnedOf(t *testing.T) {
+	misspelt := append([]string{"LEARNING_RTAE=s3cret"}, environ...)
+	const warning = "environment variable LEARNING_RTAE is not known: did you mean LEARNING_RATE?"
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), []string{"-profile", "none", "-explain", "-docs", "x"}, misspelt, &out))
+	assert.Contains(t, out.String(), "note: "+warning)
+
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	stderr := os.Stderr
+	os.Stderr = log
+	err = run(t.Context(), []string{"-profile", "none", "-docs", "x", "-data", log.Name()}, misspelt, io.Discard)
+	os.Stderr = stderr
+	require.ErrorContains(t, err, "working folder")
+	logged, err := os.ReadFile(log.Name())
+	require.NoError(t, err)
+	assert.Contains(t, string(logged), `level=WARN msg="`+warning+`"`)
+	assert.NotContains(t, out.String()+string(logged), "s3cret")
+}
+
 func TestQuote(t *testing.T) {
 	assert.Equal(t, "file:./data/registry", quote("file:./data/registry"))
 	assert.Equal(t, `'my docs'`, quote("my docs"))

@@ -7,8 +7,10 @@
 //	defaults ← base.json ← development.json or production.json ← .env.local or .env.docker ← environment ← flags
 //
 // The files lie in one folder (-config, CONFIG_DIR). Unknown keys, unknown names in the .env file and unknown flags are
-// faults that propose the nearest name; of the process environment only declared names are read, and an empty one counts
-// as not set. Files serve both programs, so each program checks the other's settings in them too. Relative paths are relative to the working directory, whichever layer they come from.
+// faults that propose the nearest name; of the process environment only declared names are read, one that is nearly
+// declared is noted ([Explain.Notes]), and an empty one counts as not set. Files serve both programs, so each program
+// checks the other's settings in them too. Relative paths are relative to the working directory, whichever layer they
+// come from.
 //
 //	cfg, explain, err := config.LoadTrainer(config.Input{
 //		Folder: os.DirFS, System: os.DirFS("/"), Environ: environ, Args: args, LookupHost: net.LookupHost,

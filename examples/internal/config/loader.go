@@ -109,6 +109,7 @@ func (l *loader) load(finish func(*loader)) error {
 	for _, s := range l.settings {
 		s.value.expandHome(home)
 	}
+	l.noteMisspelt()
 	l.common.finish(l)
 	finish(l)
 	if len(l.faults) > 0 {

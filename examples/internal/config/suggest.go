@@ -7,16 +7,22 @@ import (
 
 // didYouMean returns `: did you mean "x"?` for the nearest of the names, or "" when none is near.
 func didYouMean(name string, names []string) string {
+	best := nearest(name, names)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// nearest returns the name with the fewest edits, unless that changes more than a third.
+func nearest(name string, names []string) string {
 	best, limit := "", max(1, len([]rune(name))/3)+1
 	for _, candidate := range names {
 		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < limit {
 			best, limit = candidate, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(": did you mean %q?", best)
+	return best
 }
 
 // distance is the number of edits (insert, delete, replace, swap of neighbours) between two words: the optimal string

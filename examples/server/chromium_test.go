@@ -51,8 +51,13 @@ func openBrowser(t *testing.T) *browser {
 	errors, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	ended := make(chan struct{})
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
+		select { // its children, which end a little later, write to the folder that is to be removed
+		case <-ended:
+		case <-time.After(10 * time.Second):
+		}
 		_ = cmd.Wait()
 	})
 	var address *url.URL
@@ -64,7 +69,10 @@ func openBrowser(t *testing.T) *browser {
 		}
 	}
 	require.NotNil(t, address, "%s did not start: %v", program, lines.Err())
-	go io.Copy(io.Discard, errors) //nolint:errcheck // it must not block on a full pipe
+	go func() { // it must not block on a full pipe, which is at its end when no process holds it any more
+		_, _ = io.Copy(io.Discard, errors)
+		close(ended)
+	}()
 
 	response, err := http.Get("http://" + address.Host + "/json/list")
 	require.NoError(t, err)

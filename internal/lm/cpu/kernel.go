@@ -44,7 +44,7 @@ func plainDot(w, x []float32) float32 {
 }
 
 // plainInts is plainFloats for intRows rows of integers of 8 bits and vectors of integers of 16 bits. Pairs of columns of the rows
-// lie side by side: w is [block, 16, row, 2], so that memory is read from end to end and each lane of a vector has the sum of a
+// lie side by side: w is [block, pair, row, 2], so that memory is read from end to end and each lane of a vector has the sum of a
 // row. The scales d are [block, row] and those of the vectors, dx, [vector, block], xStride/block apart. A sum of a block is
 // exact: it is below 32·2⁷·2¹⁵.
 func plainInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {

@@ -1,0 +1,50 @@
+package cpu
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestProducts compares products with those of the rows that a matrix says it has: of odd sizes, of some of its rows, with a
+// bias, for few vectors and many.
+func TestProducts(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	const out, in = 77, 70
+	for _, int8s := range []bool{false, true} {
+		weights := randomFloats(r, out*in)
+		var buffer []float32
+		whole, err := newMatrix(out, in, int8s, &buffer, func(dst []float32) error {
+			weights = weights[copy(dst, weights):]
+			return nil
+		})
+		require.NoError(t, err)
+		whole.bias = randomFloats(r, out)
+		for _, m := range []*matrix{whole, whole.part(5, 60)} {
+			for _, n := range []int{1, 4, 7, 35} {
+				var x, y vectors
+				x.resize(n, in)
+				y.resize(n, m.out)
+				for i := range n {
+					copy(x.row(i), randomFloats(r, in))
+				}
+				c := newCrew(2)
+				c.multiply(&x, into(&y, m))
+				c.close()
+				row := make([]float32, in)
+				for o := range m.out {
+					m.row(o, row)
+					for i := range n {
+						want := float64(m.bias[o])
+						for j, v := range x.row(i) {
+							want += float64(v) * float64(row[j])
+						}
+						assert.InDelta(t, want, y.row(i)[o], 1e-3, "int8 %v, row %d, vector %d of %d", int8s, o, i, n)
+					}
+				}
+			}
+		}
+	}
+}

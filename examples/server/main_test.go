@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
@@ -231,18 +232,12 @@ func TestMisspeltVariableIsWarnedOf(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-profile", "none", "-explain", "-model", "./x"}, environ, &out))
 	assert.Contains(t, out.String(), "note: "+warning)
 
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	defer log.Close()
-	stderr := os.Stderr
-	os.Stderr = log
-	err = run(t.Context(), []string{"-profile", "none", "-api-key-file", "./gone", "-model", "./x"}, environ, io.Discard)
-	os.Stderr = stderr
-	require.ErrorContains(t, err, "API keys")
-	logged, err := os.ReadFile(log.Name())
-	require.NoError(t, err)
-	assert.Contains(t, string(logged), `level=WARN msg="`+warning+`"`)
-	assert.NotContains(t, out.String()+string(logged), "s3cret")
+	logged := programtest.Stderr(t, func() {
+		err := run(t.Context(), []string{"-profile", "none", "-api-key-file", "./gone", "-model", "./x"}, environ, io.Discard)
+		require.ErrorContains(t, err, "API keys")
+	})
+	assert.Contains(t, logged, `level=WARN msg="`+warning+`"`)
+	assert.NotContains(t, out.String()+logged, "s3cret")
 }
 
 func TestReachable(t *testing.T) {

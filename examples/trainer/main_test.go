@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/internal/testlog"
@@ -266,18 +267,14 @@ func TestMisspeltVariableIsWarnedOf(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-profile", "none", "-explain", "-docs", "x"}, misspelt, &out))
 	assert.Contains(t, out.String(), "note: "+warning)
 
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	defer log.Close()
-	stderr := os.Stderr
-	os.Stderr = log
-	err = run(t.Context(), []string{"-profile", "none", "-docs", "x", "-data", log.Name()}, misspelt, io.Discard)
-	os.Stderr = stderr
-	require.ErrorContains(t, err, "working folder")
-	logged, err := os.ReadFile(log.Name())
-	require.NoError(t, err)
-	assert.Contains(t, string(logged), `level=WARN msg="`+warning+`"`)
-	assert.NotContains(t, out.String()+string(logged), "s3cret")
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	logged := programtest.Stderr(t, func() {
+		err := run(t.Context(), []string{"-profile", "none", "-docs", "x", "-data", file}, misspelt, io.Discard)
+		require.ErrorContains(t, err, "working folder")
+	})
+	assert.Contains(t, logged, `level=WARN msg="`+warning+`"`)
+	assert.NotContains(t, out.String()+logged, "s3cret")
 }
 
 func TestQuote(t *testing.T) {

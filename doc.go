@@ -38,10 +38,10 @@
 //		return h, nil
 //	}
 //
-// The device is opened by the program, with compute.NewWithConfig of gomlx's compute module: "go" after importing
-// compute/gobackend, which needs nothing else, or "xla:…" after importing go-xla, which gopjrt was merged into, for XLA
-// on CPUs and GPUs. The programs in examples do that, and read settings; the library reads no flags and no environment,
-// prints nothing, and keeps no global state.
+// Without a device docent's own code for CPUs computes. A device is opened by the program, with compute.NewWithConfig of
+// gomlx's compute module, as "xla:…" after importing go-xla, which gopjrt was merged into, for XLA on GPUs and CPUs. The
+// programs in examples do that, and read settings; the library reads no flags and no environment, prints nothing, and
+// keeps no global state.
 //
 // This package itself has no code.
 package docent

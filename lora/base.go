@@ -1,8 +1,8 @@
-// Package lora fine-tunes causal language models with low-rank adapters (Hu et al. 2021) on any gomlx backend, and
-// exports what it learns as PEFT adapters or merged Hugging Face model folders. Losses, gradients and updates are those
-// of transformers with PEFT and torch.optim.AdamW.
+// Package lora fine-tunes causal language models with low-rank adapters (Hu et al. 2021), by docent's own code for CPUs or
+// on any gomlx backend, and exports what it learns as PEFT adapters or merged Hugging Face model folders. Losses, gradients
+// and updates are those of transformers with PEFT and torch.optim.AdamW.
 //
-//	base, err := lora.OpenBase(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", lora.BaseOptions{Backend: backend, CacheDir: cache})
+//	base, err := lora.OpenBase(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", lora.BaseOptions{CacheDir: cache})
 //	…
 //	trainer, err := lora.NewTrainer(base, lora.DefaultConfig(), lora.Options{Dir: "artifacts_tmp"})
 //	…
@@ -30,6 +30,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/docent-ml/docent/internal/hub"
+	"github.com/docent-ml/docent/internal/lm/cpu"
 	"github.com/docent-ml/docent/internal/lm/model"
 )
 
@@ -46,8 +47,9 @@ const (
 
 // BaseOptions say where a base model comes from and where it is put.
 type BaseOptions struct {
-	// Backend is required; the caller opens and finalizes it. On a GPU "xla:cuda,tf32=false" makes F32 what PEFT computes:
-	// without the option gomlx multiplies float32 with 10 bits of mantissa.
+	// Backend computes; the caller opens and finalizes it. On a GPU "xla:cuda,tf32=false" makes F32 what PEFT computes: without
+	// the option gomlx multiplies float32 with 10 bits of mantissa. Nil is docent's own code for CPUs, in F32, which compiles
+	// nothing and on x86-64 is faster than any backend there.
 	Backend   compute.Backend
 	Precision Precision
 
@@ -66,6 +68,7 @@ type BaseOptions struct {
 type Base struct {
 	model     *model.Model
 	backend   compute.Backend
+	own       *cpu.Weights // instead of a backend
 	precision Precision
 	log       *slog.Logger
 }
@@ -88,9 +91,6 @@ type ModelInfo struct {
 //
 // A model that docent would compute wrongly is refused with ErrArchitecture. The context is checked between weights.
 func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
-	if o.Backend == nil {
-		return nil, fmt.Errorf("open base model %s: BaseOptions.Backend is nil: open one with compute.NewWithConfig", ref)
-	}
 	b := &Base{backend: o.Backend, precision: o.Precision, log: o.Logger}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -104,6 +104,10 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	if o.Progress != nil {
 		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }
 	}
+	if b.backend == nil {
+		b.own = cpu.NewWeights(false)
+		mo.Keep = b.own.Take
+	}
 	if b.model, err = model.Open(ctx, ref, mo); err != nil {
 		return nil, err
 	}
@@ -112,11 +116,13 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 
 // choosePrecision settles Auto and says why.
 func (b *Base) choosePrecision() (dtypes.DType, error) {
-	device := b.backend.DeviceDescription(0)
-	reason := "asked for"
+	device, reason := "CPU", "asked for"
+	if b.backend != nil {
+		device = b.backend.DeviceDescription(0)
+	}
 	if b.precision == Auto {
 		// Host memory that the backend works on directly is the mark of a CPU.
-		if b.backend.HasSharedBuffers() {
+		if b.backend == nil || b.backend.HasSharedBuffers() {
 			b.precision, reason = F32, "CPUs compute float32 faster than bfloat16"
 		} else {
 			b.precision, reason = BF16, "an accelerator computes bfloat16 faster, in half the memory"
@@ -127,6 +133,9 @@ func (b *Base) choosePrecision() (dtypes.DType, error) {
 	case F32:
 		return dtypes.Float32, nil
 	case BF16:
+		if b.backend == nil {
+			return dtypes.InvalidDType, fmt.Errorf("precision %s: needs BaseOptions.Backend: open one with compute.NewWithConfig, or use %s", BF16, F32)
+		}
 		return dtypes.BFloat16, nil
 	}
 	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s or %s", b.precision, F32, BF16)

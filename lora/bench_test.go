@@ -7,19 +7,30 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
 )
 
 // BenchmarkTrainStep measures optimizer steps of all-linear LoRA on random tokens, every token trained, on the model
-// that DOCENT_BENCH_MODEL names and the backend of DOCENT_BACKEND. Sub-benchmarks name precision, batch and length.
+// that DOCENT_BENCH_MODEL names, by docent's own code and on the backend of DOCENT_BACKEND. Sub-benchmarks name what computes,
+// precision, batch and length.
 func BenchmarkTrainStep(b *testing.B) {
 	ref := golden.BenchModel(b)
-	backend := golden.Backend(b)
+	b.Run("own", func(b *testing.B) { benchmarkTrainStep(b, ref, nil) })
+	if name, _, _ := strings.Cut(os.Getenv("DOCENT_BACKEND"), ":"); name != "" {
+		b.Run(name, func(b *testing.B) { benchmarkTrainStep(b, ref, golden.Backend(b)) })
+	}
+}
+
+func benchmarkTrainStep(b *testing.B, ref string, backend compute.Backend) {
 	for _, precision := range []Precision{F32, BF16} {
 		for _, size := range []struct{ batch, seq int }{{1, 256}, {4, 256}, {8, 128}} {
 			b.Run(fmt.Sprintf("%s/batch=%d/seq=%d", precision, size.batch, size.seq), func(b *testing.B) {
+				if backend == nil && precision != F32 {
+					b.Skip("docent's own code trains in float32")
+				}
 				base, err := OpenBase(b.Context(), ref, BaseOptions{Backend: backend, Precision: precision})
 				require.NoError(b, err)
 				defer base.Close()

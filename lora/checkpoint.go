@@ -16,9 +16,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/gomlx/core/tensors"
-
-	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/weights"
 )
@@ -89,19 +86,14 @@ func (t *Trainer) save(ctx context.Context, dir string) error {
 }
 
 func (t *Trainer) write(ctx context.Context, dir string) error {
-	a, err := t.Adapter()
+	theta, m, v, err := t.computer.state()
 	if err != nil {
 		return err
 	}
-	if err := a.Save(ctx, dir); err != nil {
+	if err := t.adapter(theta).Save(ctx, dir); err != nil {
 		return err
 	}
-	moments := map[string][]float32{}
-	for name, x := range map[string]*tensors.Tensor{"m": t.m, "v": t.v} {
-		if moments[name], err = device.Floats(x); err != nil {
-			return err
-		}
-	}
+	moments := map[string][]float32{"m": m, "v": v}
 	list := []weights.Tensor{
 		{Name: "m", Shape: []int{t.layout.size}, DType: weights.F32},
 		{Name: "v", Shape: []int{t.layout.size}, DType: weights.F32},
@@ -211,7 +203,7 @@ func (t *Trainer) resume(dir string) error {
 	if err := errors.Join(src.Read("m", m), src.Read("v", v)); err != nil {
 		return err
 	}
-	if err := t.setState(theta, m, v); err != nil {
+	if err := t.computer.setState(theta, m, v); err != nil {
 		return err
 	}
 	t.step, t.data = s.Step, s.Data

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"github.com/docent-ml/docent/internal/device"
 )
 
 // Eval is the quality of the adapted model on examples.
@@ -32,7 +30,7 @@ func (t *Trainer) Evaluate(ctx context.Context, e *Examples) (Eval, error) {
 			return Eval{}, err
 		}
 		a := c.arrays()
-		loss, err := t.loss(c, a)
+		loss, err := t.computer.loss(c, a)
 		if err != nil {
 			return Eval{}, fmt.Errorf("evaluate: %w", err)
 		}
@@ -46,25 +44,6 @@ func (t *Trainer) Evaluate(ctx context.Context, e *Examples) (Eval, error) {
 	out.Perplexity = math.Exp(out.Loss)
 	t.progress(Progress{Stage: "evaluate", Done: int64(len(calls)), Total: int64(len(calls)), Eval: &out})
 	return out, nil
-}
-
-// loss is the summed loss of one call.
-func (t *Trainer) loss(c call, a arrays) (float64, error) {
-	in, err := c.inputs(a, 0)
-	if err != nil {
-		return 0, err
-	}
-	t.compiling("evaluate", c.shape)
-	out, err := t.programs.evaluate.Run(append(append(in, t.base.model.Inputs()...), t.theta))
-	if err != nil {
-		return 0, err
-	}
-	defer device.Free(out...)
-	value, err := device.Floats(out[0])
-	if err != nil {
-		return 0, err
-	}
-	return float64(value[0]), nil
 }
 
 func (t *Trainer) progress(p Progress) {

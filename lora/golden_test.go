@@ -85,6 +85,15 @@ func distance(a, b []float32) float64 {
 	return math.Sqrt(diff / norm)
 }
 
+// mergedLogits are those of a model folder, by the graphs of package decoder.
+func mergedLogits(t *testing.T, folder string, ids []int32, shape []int) []float32 {
+	t.Helper()
+	backend := golden.Backend(t)
+	m := golden.Open(t, backend, "dir:"+folder, false)
+	defer m.Close()
+	return golden.Logits(t, backend, m, ids, shape)
+}
+
 func untrained(ids []int32, length int) example {
 	x := example{ids: ids[:length], trained: all(length)}
 	x.trained[0] = false
@@ -101,103 +110,103 @@ func openBase(t *testing.T, backend compute.Backend, ref string) *Base {
 
 // TestGoldenTiny repeats PEFT's six steps for every family, and compares the merged model.
 func TestGoldenTiny(t *testing.T) {
-	backend := golden.Backend(t)
-	for _, dir := range golden.Tiny(t) {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			run := golden.JSON[golden.TinyRun](t, dir, "run.json").LoRA
-			r := reference{
-				init: filepath.Join(dir, "adapter_init"), final: filepath.Join(dir, "adapter_final"),
-				rank: run.Rank, alpha: run.Alpha, targets: run.Targets, optimizer: run.Optimizer,
-				losses: run.Losses, gradNorm: run.GradNorm, tolerance: 1e-4,
-			}
-			var paddedRow, paddedFrom int
-			_, err := fmt.Sscanf(run.OddBatches, "row %d is padded from position %d", &paddedRow, &paddedFrom)
-			require.NoError(t, err)
-			for i, batch := range run.Batches {
-				var step []example
-				for row, ids := range batch {
-					length := len(ids)
-					if i%2 == 1 && row == paddedRow {
-						length = paddedFrom
-					}
-					step = append(step, untrained(ids, length))
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		for _, dir := range golden.Tiny(t) {
+			t.Run(filepath.Base(dir), func(t *testing.T) {
+				run := golden.JSON[golden.TinyRun](t, dir, "run.json").LoRA
+				r := reference{
+					init: filepath.Join(dir, "adapter_init"), final: filepath.Join(dir, "adapter_final"),
+					rank: run.Rank, alpha: run.Alpha, targets: run.Targets, optimizer: run.Optimizer,
+					losses: run.Losses, gradNorm: run.GradNorm, tolerance: 1e-4,
 				}
-				r.steps = append(r.steps, step)
-			}
-			b := openBase(t, backend, "dir:"+filepath.Join(dir, "model"))
-			tr := r.train(t, b)
+				var paddedRow, paddedFrom int
+				_, err := fmt.Sscanf(run.OddBatches, "row %d is padded from position %d", &paddedRow, &paddedFrom)
+				require.NoError(t, err)
+				for i, batch := range run.Batches {
+					var step []example
+					for row, ids := range batch {
+						length := len(ids)
+						if i%2 == 1 && row == paddedRow {
+							length = paddedFrom
+						}
+						step = append(step, untrained(ids, length))
+					}
+					r.steps = append(r.steps, step)
+				}
+				b := openBase(t, backend, "dir:"+filepath.Join(dir, "model"))
+				tr := r.train(t, b)
 
-			a, err := tr.Adapter()
-			require.NoError(t, err)
-			merged := filepath.Join(t.TempDir(), "model_out")
-			require.NoError(t, Merge(t.Context(), b, a, merged, MergeOptions{}))
-			ids, shape := golden.Ints(t, dir, "merged_logits.safetensors", "input_ids")
-			want, _ := golden.Floats(t, dir, "merged_logits.safetensors", "logits")
-			got := golden.Logits(t, backend, golden.Open(t, backend, "dir:"+merged, false), ids, shape)
-			golden.Close(t, want, got, 1e-3, "merged logits")
-		})
-	}
+				a, err := tr.Adapter()
+				require.NoError(t, err)
+				merged := filepath.Join(t.TempDir(), "model_out")
+				require.NoError(t, Merge(t.Context(), b, a, merged, MergeOptions{}))
+				ids, shape := golden.Ints(t, dir, "merged_logits.safetensors", "input_ids")
+				want, _ := golden.Floats(t, dir, "merged_logits.safetensors", "logits")
+				got := mergedLogits(t, merged, ids, shape)
+				golden.Close(t, want, got, 1e-3, "merged logits")
+			})
+		}
+	})
 }
 
 // TestGoldenSmolLM2 repeats the LoRA runs on SmolLM2-135M-Instruct.
 func TestGoldenSmolLM2(t *testing.T) {
-	gguf, dirs := golden.SmolLM2(t)
-	backend := golden.Backend(t)
-	b := openBase(t, backend, "gguf:"+gguf)
-	for _, dir := range dirs {
-		for _, lora := range golden.LoRARuns(t, dir) {
-			t.Run(filepath.Base(lora), func(t *testing.T) {
-				run := golden.JSON[golden.SmolRun](t, lora, "run.json")
-				r := reference{
-					init: filepath.Join(lora, "adapter_init"), final: filepath.Join(lora, "adapter_final"),
-					rank: run.Rank, alpha: run.Alpha, targets: run.Targets, optimizer: run.Optimizer,
-					losses: run.Losses, gradNorm: run.GradNorm, tolerance: 5e-4,
-				}
-				examples := func(batch [][]int32) (out []example) {
-					for _, ids := range batch {
-						out = append(out, untrained(ids, len(ids)))
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		gguf, dirs := golden.SmolLM2(t)
+		b := openBase(t, backend, "gguf:"+gguf)
+		for _, dir := range dirs {
+			for _, lora := range golden.LoRARuns(t, dir) {
+				t.Run(filepath.Base(lora), func(t *testing.T) {
+					run := golden.JSON[golden.SmolRun](t, lora, "run.json")
+					r := reference{
+						init: filepath.Join(lora, "adapter_init"), final: filepath.Join(lora, "adapter_final"),
+						rank: run.Rank, alpha: run.Alpha, targets: run.Targets, optimizer: run.Optimizer,
+						losses: run.Losses, gradNorm: run.GradNorm, tolerance: 5e-4,
 					}
-					return out
-				}
-				for _, batch := range run.Batches {
-					r.steps = append(r.steps, examples(batch))
-				}
-				// The reference evaluates the mean of its batches' means; all have as many tokens.
-				eval := &Examples{}
-				for _, batch := range run.EvalBatches {
-					eval.rows = append(eval.rows, examples(batch)...)
-				}
-				check := func(tr *Trainer, loss, perplexity float64) {
-					e, err := tr.Evaluate(t.Context(), eval)
+					examples := func(batch [][]int32) (out []example) {
+						for _, ids := range batch {
+							out = append(out, untrained(ids, len(ids)))
+						}
+						return out
+					}
+					for _, batch := range run.Batches {
+						r.steps = append(r.steps, examples(batch))
+					}
+					// The reference evaluates the mean of its batches' means; all have as many tokens.
+					eval := &Examples{}
+					for _, batch := range run.EvalBatches {
+						eval.rows = append(eval.rows, examples(batch)...)
+					}
+					check := func(tr *Trainer, loss, perplexity float64) {
+						e, err := tr.Evaluate(t.Context(), eval)
+						require.NoError(t, err)
+						assert.InEpsilon(t, loss, e.Loss, 5e-4)
+						assert.InEpsilon(t, perplexity, e.Perplexity, 2e-3) // e^loss magnifies by the loss
+					}
+					tr := r.train(t, b)
+					check(tr, run.EvalAfter, run.PerplexityAfter)
+					a, err := tr.Adapter()
 					require.NoError(t, err)
-					assert.InEpsilon(t, loss, e.Loss, 5e-4)
-					assert.InEpsilon(t, perplexity, e.Perplexity, 2e-3) // e^loss magnifies by the loss
-				}
-				tr := r.train(t, b)
-				check(tr, run.EvalAfter, run.PerplexityAfter)
-				a, err := tr.Adapter()
-				require.NoError(t, err)
 
-				require.NoError(t, tr.setState(tr.layout.initial(0), nil, nil)) // B is zero: the base model
-				check(tr, run.EvalBefore, run.PerplexityBefore)
+					require.NoError(t, tr.computer.setState(tr.layout.initial(0), nil, nil)) // B is zero: the base model
+					check(tr, run.EvalBefore, run.PerplexityBefore)
 
-				ids, shape := golden.Ints(t, lora, "merged_logits.safetensors", "input_ids")
-				want, wantShape := golden.Floats(t, lora, "merged_logits.safetensors", "merged_logits_last4")
-				logits := func(a *Adapter) []float32 {
-					merged := filepath.Join(t.TempDir(), "model_out")
-					require.NoError(t, Merge(t.Context(), b, a, merged, MergeOptions{}))
-					m := golden.Open(t, backend, "dir:"+merged, false)
-					defer m.Close()
-					return golden.Logits(t, backend, m, ids, shape)[(len(ids)-wantShape[0])*m.Config.VocabSize:]
-				}
-				reference, err := LoadAdapter(os.DirFS(r.final))
-				require.NoError(t, err)
-				golden.Close(t, want, logits(reference), 1e-3, "logits of PEFT's adapter merged")
-				// Of our own adapter, single entries differ: while a second moment is near zero, AdamW moves an entry by
-				// the whole learning rate in the direction of its gradient's sign, and rounding decides signs of gradients
-				// that are near zero. Twelve steps leave 1.5 % of a matrix, and of the logits 2e-3 on the Go backend.
-				golden.Close(t, want, logits(a), 5e-3, "logits of our adapter merged")
-			})
+					ids, shape := golden.Ints(t, lora, "merged_logits.safetensors", "input_ids")
+					want, wantShape := golden.Floats(t, lora, "merged_logits.safetensors", "merged_logits_last4")
+					logits := func(a *Adapter) []float32 {
+						merged := filepath.Join(t.TempDir(), "model_out")
+						require.NoError(t, Merge(t.Context(), b, a, merged, MergeOptions{}))
+						return mergedLogits(t, merged, ids, shape)[(len(ids)-wantShape[0])*b.model.Config.VocabSize:]
+					}
+					reference, err := LoadAdapter(os.DirFS(r.final))
+					require.NoError(t, err)
+					golden.Close(t, want, logits(reference), 1e-3, "logits of PEFT's adapter merged")
+					// Of our own adapter, single entries differ: while a second moment is near zero, AdamW moves an entry by
+					// the whole learning rate in the direction of its gradient's sign, and rounding decides signs of gradients
+					// that are near zero. Twelve steps leave 1.5 % of a matrix, and of the logits 2e-3 on the Go backend.
+					golden.Close(t, want, logits(a), 5e-3, "logits of our adapter merged")
+				})
+			}
 		}
-	}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -81,48 +82,52 @@ func (a arrays) history(place, seq int) []int32 {
 // TestPackingIsExact compares loss and gradient of a batch that shares sequences and beginnings with those of its
 // examples computed one by one.
 func TestPackingIsExact(t *testing.T) {
-	backend := golden.Backend(t)
-	for _, dir := range golden.Tiny(t) {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			b := openBase(t, backend, "dir:"+filepath.Join(dir, "model"))
-			c := DefaultConfig()
-			c.Rank, c.MaxSeqLen = 4, 64
-			tr, err := NewTrainer(b, c, Options{})
-			require.NoError(t, err)
-			defer tr.Close()
-			theta := tr.layout.initial(3)
-			r := rand.New(rand.NewPCG(5, 6))
-			for i := range theta {
-				theta[i] += float32(r.NormFloat64()) * 0.05 // B too, so that every gradient is there
-			}
-			require.NoError(t, tr.setState(theta, nil, nil))
-			batch := randomExamples(rand.New(rand.NewPCG(7, 8)), 6, 40)
-
-			run := func(calls []call) (loss float64, gradient []float32, computed int) {
-				sum := tr.zero
-				for _, c := range calls {
-					l, next, err := tr.gradient(c, c.arrays(), sum, 0)
-					require.NoError(t, err)
-					loss, sum, computed = loss+l, next, computed+c.tokens()
-				}
-				gradient, err := device.Floats(sum)
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		for _, dir := range golden.Tiny(t) {
+			t.Run(filepath.Base(dir), func(t *testing.T) {
+				b := openBase(t, backend, "dir:"+filepath.Join(dir, "model"))
+				c := DefaultConfig()
+				c.Rank, c.MaxSeqLen = 4, 64
+				tr, err := NewTrainer(b, c, Options{})
 				require.NoError(t, err)
-				return loss, gradient, computed
-			}
-			p := tr.layout.newPlan([][]example{batch}, 256)
-			loss, gradient, computed := run(p.calls(batch))
-			var single []call
-			total := 0
-			for _, x := range batch {
-				single = append(single, tr.layout.newPlan([][]example{{x}}, 1).calls([]example{x})...)
-				total += len(x.ids)
-			}
-			wantLoss, wantGradient, _ := run(single)
-			assert.InEpsilon(t, wantLoss, loss, 1e-5)
-			assert.Less(t, distance(wantGradient, gradient), 1e-4)
-			assert.Less(t, computed, total, "some beginnings are shared")
-		})
-	}
+				defer tr.Close()
+				theta := tr.layout.initial(3)
+				r := rand.New(rand.NewPCG(5, 6))
+				for i := range theta {
+					theta[i] += float32(r.NormFloat64()) * 0.05 // B too, so that every gradient is there
+				}
+				require.NoError(t, tr.computer.setState(theta, nil, nil))
+				batch := randomExamples(rand.New(rand.NewPCG(7, 8)), 6, 40)
+
+				run := func(calls []call) (loss float64, gradient []float32, computed int) {
+					for _, c := range calls {
+						l, err := tr.computer.gradient(c, c.arrays(), 0)
+						require.NoError(t, err)
+						loss, computed = loss+l, computed+c.tokens()
+					}
+					defer tr.computer.discard()
+					if c, ok := tr.computer.(*own); ok {
+						return loss, slices.Clone(c.sum), computed
+					}
+					gradient, err := device.Floats(tr.computer.(*graphs).sum)
+					require.NoError(t, err)
+					return loss, gradient, computed
+				}
+				p := tr.layout.newPlan([][]example{batch}, 256)
+				loss, gradient, computed := run(p.calls(batch))
+				var single []call
+				total := 0
+				for _, x := range batch {
+					single = append(single, tr.layout.newPlan([][]example{{x}}, 1).calls([]example{x})...)
+					total += len(x.ids)
+				}
+				wantLoss, wantGradient, _ := run(single)
+				assert.InEpsilon(t, wantLoss, loss, 1e-5)
+				assert.Less(t, distance(wantGradient, gradient), 1e-4)
+				assert.Less(t, computed, total, "some beginnings are shared")
+			})
+		}
+	})
 }
 
 func TestClustersKeepPassagesTogether(t *testing.T) {

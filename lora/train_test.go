@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -46,9 +47,15 @@ func smallConfig() Config {
 	return c
 }
 
-func newTrainer(t *testing.T, c Config, o Options) *Trainer {
+// bothComputers runs a test on docent's own code and on graphs.
+func bothComputers(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
+	t.Run("own", func(t *testing.T) { test(t, nil) })
+	t.Run("graphs", func(t *testing.T) { test(t, golden.Backend(t)) })
+}
+
+func newTrainer(t *testing.T, backend compute.Backend, c Config, o Options) *Trainer {
 	t.Helper()
-	tr, err := NewTrainer(openBase(t, golden.Backend(t), "dir:"+testmodel.Write(t, 1)), c, o)
+	tr, err := NewTrainer(openBase(t, backend, "dir:"+testmodel.Write(t, 1)), c, o)
 	require.NoError(t, err)
 	t.Cleanup(func() { tr.Close() })
 	return tr
@@ -75,52 +82,58 @@ func losses(t *testing.T, tr *Trainer, e *Examples, stop int) (out []float64) {
 }
 
 func TestTrainLearnsAndReports(t *testing.T) {
-	var stages []string
-	evaluations := 0
-	dir := t.TempDir()
-	c := smallConfig()
-	c.Epochs, c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = 10, 5, 4, 2
-	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) {
-		stages = append(stages, p.Stage)
-		if p.Eval != nil {
-			evaluations++
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		var stages []string
+		evaluations := 0
+		dir := t.TempDir()
+		c := smallConfig()
+		c.Epochs, c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = 10, 5, 4, 2
+		tr := newTrainer(t, backend, c, Options{Dir: dir, Progress: func(p Progress) {
+			stages = append(stages, p.Stage)
+			if p.Eval != nil {
+				evaluations++
+			}
+		}})
+		e := tokenized(t, tr, 7)
+		r, err := tr.Train(t.Context(), e, e)
+		require.NoError(t, err)
+		assert.Equal(t, 30, r.Steps, "seven rows are three steps an epoch, the last one short")
+		assert.Less(t, r.Final.Loss, r.Base.Loss)
+		assert.LessOrEqual(t, r.Best.Loss, r.Final.Loss)
+		assert.InDelta(t, math.Exp(r.Final.Loss), r.Final.Perplexity, 1e-9)
+		assert.Equal(t, 7, r.Final.Rows)
+		assert.Equal(t, e.Stats().TrainedTokens, r.Final.Tokens)
+		assert.Contains(t, stages, "train")
+		assert.Equal(t, 1+5+1, evaluations, "before, after every fifth step but the last, and at the end")
+		assert.Contains(t, stages, "checkpoint")
+		kept, err := filepath.Glob(filepath.Join(dir, "*"))
+		require.NoError(t, err)
+		assert.Len(t, kept, 2, "the last two checkpoints, and nothing else")
+		assert.Equal(t, filepath.Join(dir, "step-000030"), r.Checkpoint)
+		if g, ok := tr.computer.(*graphs); ok {
+			assert.Len(t, g.shapes, 2, "one graph for training and one for evaluation")
 		}
-	}})
-	e := tokenized(t, tr, 7)
-	r, err := tr.Train(t.Context(), e, e)
-	require.NoError(t, err)
-	assert.Equal(t, 30, r.Steps, "seven rows are three steps an epoch, the last one short")
-	assert.Less(t, r.Final.Loss, r.Base.Loss)
-	assert.LessOrEqual(t, r.Best.Loss, r.Final.Loss)
-	assert.InDelta(t, math.Exp(r.Final.Loss), r.Final.Perplexity, 1e-9)
-	assert.Equal(t, 7, r.Final.Rows)
-	assert.Equal(t, e.Stats().TrainedTokens, r.Final.Tokens)
-	assert.Contains(t, stages, "train")
-	assert.Equal(t, 1+5+1, evaluations, "before, after every fifth step but the last, and at the end")
-	assert.Contains(t, stages, "checkpoint")
-	kept, err := filepath.Glob(filepath.Join(dir, "*"))
-	require.NoError(t, err)
-	assert.Len(t, kept, 2, "the last two checkpoints, and nothing else")
-	assert.Equal(t, filepath.Join(dir, "step-000030"), r.Checkpoint)
-	assert.Len(t, tr.shapes, 2, "one graph for training and one for evaluation")
+	})
 }
 
 func TestResumeGivesTheLossesOfTheUnbrokenRun(t *testing.T) {
-	c := smallConfig()
-	c.Epochs, c.Dropout, c.Schedule, c.WarmupSteps = 4, 0.2, Cosine, 3
-	whole := newTrainer(t, c, Options{})
-	want := losses(t, whole, tokenized(t, whole, 8), 0)
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		c := smallConfig()
+		c.Epochs, c.Dropout, c.Schedule, c.WarmupSteps = 4, 0.2, Cosine, 3
+		whole := newTrainer(t, backend, c, Options{})
+		want := losses(t, whole, tokenized(t, whole, 8), 0)
 
-	dir := t.TempDir()
-	first := newTrainer(t, c, Options{Dir: dir})
-	got := losses(t, first, tokenized(t, first, 8), 5)
-	_, err := first.Save(t.Context())
-	require.NoError(t, err)
+		dir := t.TempDir()
+		first := newTrainer(t, backend, c, Options{Dir: dir})
+		got := losses(t, first, tokenized(t, first, 8), 5)
+		_, err := first.Save(t.Context())
+		require.NoError(t, err)
 
-	second := newTrainer(t, c, Options{Dir: dir})
-	require.NoError(t, second.Resume(t.Context(), ""))
-	got = append(got, losses(t, second, tokenized(t, second, 8), 0)...)
-	assert.Equal(t, want, got)
+		second := newTrainer(t, backend, c, Options{Dir: dir})
+		require.NoError(t, second.Resume(t.Context(), ""))
+		got = append(got, losses(t, second, tokenized(t, second, 8), 0)...)
+		assert.Equal(t, want, got)
+	})
 }
 
 // TestKilledAndResumed kills a training process at several moments. What it leaves resumes to the same losses.
@@ -135,7 +148,7 @@ func TestKilledAndResumed(t *testing.T) {
 	folder := testmodel.Write(t, 1)
 	run := func(dir string, killAt int) []float64 {
 		child := exec.Command(os.Args[0], "-test.run=^TestKilledAndResumed$", "-test.timeout=2m")
-		child.Env = append(os.Environ(), "DOCENT_TEST_KILLED="+dir, "DOCENT_TEST_MODEL="+folder, "DOCENT_BACKEND=go")
+		child.Env = append(os.Environ(), "DOCENT_TEST_KILLED="+dir, "DOCENT_TEST_MODEL="+folder)
 		var out bytes.Buffer
 		child.Stdout = &out
 		require.NoError(t, child.Start())
@@ -172,7 +185,7 @@ func killedChild(t *testing.T) {
 	dir := os.Getenv("DOCENT_TEST_KILLED")
 	c := smallConfig()
 	c.Epochs, c.SaveEvery, c.KeepCheckpoints = 4, 1, 2
-	tr, err := NewTrainer(openBase(t, golden.Backend(t), "dir:"+os.Getenv("DOCENT_TEST_MODEL")), c, Options{Dir: filepath.Join(dir, "artifacts_tmp")})
+	tr, err := NewTrainer(openBase(t, nil, "dir:"+os.Getenv("DOCENT_TEST_MODEL")), c, Options{Dir: filepath.Join(dir, "artifacts_tmp")})
 	require.NoError(t, err)
 	if err := tr.Resume(t.Context(), ""); !errors.Is(err, ErrNoCheckpoint) {
 		require.NoError(t, err)
@@ -192,74 +205,78 @@ func killedChild(t *testing.T) {
 
 // TestAccumulationAveragesOverTokens: rows of different length in several batches and device calls weigh as in one.
 func TestAccumulationAveragesOverTokens(t *testing.T) {
-	c := smallConfig()
-	c.BatchSize, c.GradAccum, c.Epochs = 8, 1, 1
-	one := newTrainer(t, c, Options{})
-	want := losses(t, one, tokenized(t, one, 8), 0)
-	wantAdapter, err := one.Adapter()
-	require.NoError(t, err)
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		c := smallConfig()
+		c.BatchSize, c.GradAccum, c.Epochs = 8, 1, 1
+		one := newTrainer(t, backend, c, Options{})
+		want := losses(t, one, tokenized(t, one, 8), 0)
+		wantAdapter, err := one.Adapter()
+		require.NoError(t, err)
 
-	c.BatchSize, c.GradAccum, c.MicroTokens = 2, 4, 64
-	parts := newTrainer(t, c, Options{})
-	got := losses(t, parts, tokenized(t, parts, 8), 0)
-	require.Len(t, got, 1)
-	assert.InEpsilon(t, want[0], got[0], 1e-5)
-	adapter, err := parts.Adapter()
-	require.NoError(t, err)
-	for path, m := range wantAdapter.a.Modules {
-		assert.Less(t, distance(m.A, adapter.a.Modules[path].A), 1e-3, path)
-	}
+		c.BatchSize, c.GradAccum, c.MicroTokens = 2, 4, 64
+		parts := newTrainer(t, backend, c, Options{})
+		got := losses(t, parts, tokenized(t, parts, 8), 0)
+		require.Len(t, got, 1)
+		assert.InEpsilon(t, want[0], got[0], 1e-5)
+		adapter, err := parts.Adapter()
+		require.NoError(t, err)
+		for path, m := range wantAdapter.a.Modules {
+			assert.Less(t, distance(m.A, adapter.a.Modules[path].A), 1e-3, path)
+		}
+	})
 }
 
 func TestAdapterRoundTripAndMerge(t *testing.T) {
-	tr := newTrainer(t, smallConfig(), Options{})
-	e := tokenized(t, tr, 6)
-	losses(t, tr, e, 0)
-	tuned, err := tr.Evaluate(t.Context(), e)
-	require.NoError(t, err)
-	a, err := tr.Adapter()
-	require.NoError(t, err)
-
-	dir := t.TempDir()
-	require.NoError(t, a.Save(t.Context(), dir))
-	back, err := LoadAdapter(os.DirFS(dir))
-	require.NoError(t, err)
-	assert.Equal(t, a.a.Modules, back.a.Modules)
-	assert.Equal(t, 4, back.Info().Rank)
-	assert.Equal(t, tr.base.Modules(), sortedLike(tr.base.Modules(), back.Info().Modules))
-
-	again, err := NewTrainer(tr.base, smallConfig(), Options{Init: back})
-	require.NoError(t, err)
-	defer again.Close()
-	same, err := again.Evaluate(t.Context(), e)
-	require.NoError(t, err)
-	assert.InDelta(t, tuned.Loss, same.Loss, 1e-6)
-
-	// The merged folder, and the adapter folder opened as a model, give the loss of base and adapter together.
-	merged := filepath.Join(t.TempDir(), "out", "model_out")
-	require.NoError(t, Merge(t.Context(), tr.base, a, merged, MergeOptions{}))
-	for _, ref := range []string{merged, dir} {
-		b := openBase(t, tr.base.backend, "dir:"+ref)
-		plain, err := NewTrainer(b, smallConfig(), Options{}) // a new adapter changes nothing
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		tr := newTrainer(t, backend, smallConfig(), Options{})
+		e := tokenized(t, tr, 6)
+		losses(t, tr, e, 0)
+		tuned, err := tr.Evaluate(t.Context(), e)
 		require.NoError(t, err)
-		got, err := plain.Evaluate(t.Context(), e)
+		a, err := tr.Adapter()
 		require.NoError(t, err)
-		assert.InDelta(t, tuned.Loss, got.Loss, 1e-5, ref)
-		plain.Close()
-	}
-	require.NoError(t, Merge(t.Context(), tr.base, nil, merged, MergeOptions{Precision: BF16, ShardBytes: 20_000}), "a model folder is replaced")
-	shards, err := filepath.Glob(filepath.Join(merged, "model-*.safetensors"))
-	require.NoError(t, err)
-	assert.NotEmpty(t, shards)
-	openBase(t, tr.base.backend, "dir:"+merged)
 
-	other := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(other, "thesis.tex"), []byte("years of work"), 0o644))
-	assert.ErrorContains(t, Merge(t.Context(), tr.base, a, other, MergeOptions{}), "not a model folder")
-	assert.FileExists(t, filepath.Join(other, "thesis.tex"))
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(merged), ".*"))
-	require.NoError(t, err)
-	assert.Empty(t, left, "no temporary folder is left")
+		dir := t.TempDir()
+		require.NoError(t, a.Save(t.Context(), dir))
+		back, err := LoadAdapter(os.DirFS(dir))
+		require.NoError(t, err)
+		assert.Equal(t, a.a.Modules, back.a.Modules)
+		assert.Equal(t, 4, back.Info().Rank)
+		assert.Equal(t, tr.base.Modules(), sortedLike(tr.base.Modules(), back.Info().Modules))
+
+		again, err := NewTrainer(tr.base, smallConfig(), Options{Init: back})
+		require.NoError(t, err)
+		defer again.Close()
+		same, err := again.Evaluate(t.Context(), e)
+		require.NoError(t, err)
+		assert.InDelta(t, tuned.Loss, same.Loss, 1e-6)
+
+		// The merged folder, and the adapter folder opened as a model, give the loss of base and adapter together.
+		merged := filepath.Join(t.TempDir(), "out", "model_out")
+		require.NoError(t, Merge(t.Context(), tr.base, a, merged, MergeOptions{}))
+		for _, ref := range []string{merged, dir} {
+			b := openBase(t, tr.base.backend, "dir:"+ref)
+			plain, err := NewTrainer(b, smallConfig(), Options{}) // a new adapter changes nothing
+			require.NoError(t, err)
+			got, err := plain.Evaluate(t.Context(), e)
+			require.NoError(t, err)
+			assert.InDelta(t, tuned.Loss, got.Loss, 1e-5, ref)
+			plain.Close()
+		}
+		require.NoError(t, Merge(t.Context(), tr.base, nil, merged, MergeOptions{Precision: BF16, ShardBytes: 20_000}), "a model folder is replaced")
+		shards, err := filepath.Glob(filepath.Join(merged, "model-*.safetensors"))
+		require.NoError(t, err)
+		assert.NotEmpty(t, shards)
+		openBase(t, tr.base.backend, "dir:"+merged)
+
+		other := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(other, "thesis.tex"), []byte("years of work"), 0o644))
+		assert.ErrorContains(t, Merge(t.Context(), tr.base, a, other, MergeOptions{}), "not a model folder")
+		assert.FileExists(t, filepath.Join(other, "thesis.tex"))
+		left, err := filepath.Glob(filepath.Join(filepath.Dir(merged), ".*"))
+		require.NoError(t, err)
+		assert.Empty(t, left, "no temporary folder is left")
+	})
 }
 
 // sortedLike returns b in the order of a, if they hold the same.
@@ -272,7 +289,7 @@ func sortedLike(a, b []string) []string {
 func TestTrainableParametersByFormula(t *testing.T) {
 	c := smallConfig()
 	c.Targets = []string{"q_proj", "v_proj"}
-	tr := newTrainer(t, c, Options{})
+	tr := newTrainer(t, nil, c, Options{})
 	m := tr.base.model.Config
 	assert.Equal(t, m.Layers*c.Rank*(2*m.HiddenSize+m.QDim()+m.KVDim()), tr.TrainableParameters())
 }
@@ -280,68 +297,74 @@ func TestTrainableParametersByFormula(t *testing.T) {
 // TestFrozenLayers: the first layers get no adapter, the others train as if they had been named one by one, and the files
 // say so.
 func TestFrozenLayers(t *testing.T) {
-	c := smallConfig()
-	c.FrozenLayers = 1
-	tr := newTrainer(t, c, Options{})
-	got := losses(t, tr, tokenized(t, tr, 6), 0)
-	named := smallConfig()
-	named.Targets = nil
-	for _, path := range tr.base.Modules() {
-		if !strings.Contains(path, "layers.0.") {
-			named.Targets = append(named.Targets, path)
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		c := smallConfig()
+		c.FrozenLayers = 1
+		tr := newTrainer(t, backend, c, Options{})
+		got := losses(t, tr, tokenized(t, tr, 6), 0)
+		named := smallConfig()
+		named.Targets = nil
+		for _, path := range tr.base.Modules() {
+			if !strings.Contains(path, "layers.0.") {
+				named.Targets = append(named.Targets, path)
+			}
 		}
-	}
-	upper := newTrainer(t, named, Options{})
-	assert.Equal(t, losses(t, upper, tokenized(t, upper, 6), 0), got)
-	assert.Less(t, got[len(got)-1], got[0])
+		upper := newTrainer(t, backend, named, Options{})
+		assert.Equal(t, losses(t, upper, tokenized(t, upper, 6), 0), got)
+		assert.Less(t, got[len(got)-1], got[0])
 
-	a, err := tr.Adapter()
-	require.NoError(t, err)
-	assert.ElementsMatch(t, named.Targets, a.Info().Modules)
-	dir := t.TempDir()
-	require.NoError(t, a.Save(t.Context(), dir))
-	data, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
-	require.NoError(t, err)
-	var config struct {
-		Layers []int `json:"layers_to_transform"`
-	}
-	require.NoError(t, json.Unmarshal(data, &config))
-	assert.Equal(t, []int{1}, config.Layers)
+		a, err := tr.Adapter()
+		require.NoError(t, err)
+		assert.ElementsMatch(t, named.Targets, a.Info().Modules)
+		dir := t.TempDir()
+		require.NoError(t, a.Save(t.Context(), dir))
+		data, err := os.ReadFile(filepath.Join(dir, "adapter_config.json"))
+		require.NoError(t, err)
+		var config struct {
+			Layers []int `json:"layers_to_transform"`
+		}
+		require.NoError(t, json.Unmarshal(data, &config))
+		assert.Equal(t, []int{1}, config.Layers)
 
-	c.FrozenLayers = tr.base.Info().Layers
-	_, err = NewTrainer(tr.base, c, Options{})
-	var field *ConfigError
-	require.ErrorAs(t, err, &field)
-	assert.Equal(t, "FrozenLayers", field.Field)
+		c.FrozenLayers = tr.base.Info().Layers
+		_, err = NewTrainer(tr.base, c, Options{})
+		var field *ConfigError
+		require.ErrorAs(t, err, &field)
+		assert.Equal(t, "FrozenLayers", field.Field)
+	})
 }
 
 func TestFreshAdapterChangesNothing(t *testing.T) {
-	tr := newTrainer(t, smallConfig(), Options{})
-	e := tokenized(t, tr, 4)
-	before, err := tr.Evaluate(t.Context(), e)
-	require.NoError(t, err)
-	require.NoError(t, tr.setState(make([]float32, tr.layout.size), nil, nil))
-	none, err := tr.Evaluate(t.Context(), e)
-	require.NoError(t, err)
-	assert.Equal(t, none.Loss, before.Loss)
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		tr := newTrainer(t, backend, smallConfig(), Options{})
+		e := tokenized(t, tr, 4)
+		before, err := tr.Evaluate(t.Context(), e)
+		require.NoError(t, err)
+		require.NoError(t, tr.computer.setState(make([]float32, tr.layout.size), nil, nil))
+		none, err := tr.Evaluate(t.Context(), e)
+		require.NoError(t, err)
+		assert.Equal(t, none.Loss, before.Loss)
+	})
 }
 
 func TestDivergenceStopsAndKeepsTheAdapter(t *testing.T) {
-	c := smallConfig()
-	c.LearningRate, c.MaxGradNorm, c.Epochs, c.Schedule = 1e30, 0, 50, Constant
-	tr := newTrainer(t, c, Options{})
-	var last error
-	for _, err := range tr.Steps(t.Context(), tokenized(t, tr, 6)) {
-		last = err
-	}
-	var diverged *DivergedError
-	require.ErrorAs(t, last, &diverged)
-	assert.Equal(t, tr.step+1, diverged.Step)
-	a, err := tr.Adapter()
-	require.NoError(t, err)
-	for path, m := range a.a.Modules {
-		assert.False(t, slices.ContainsFunc(slices.Concat(m.A, m.B), func(x float32) bool { return math.IsNaN(float64(x)) }), path)
-	}
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		c := smallConfig()
+		c.LearningRate, c.MaxGradNorm, c.Epochs, c.Schedule = 1e30, 0, 50, Constant
+		tr := newTrainer(t, backend, c, Options{})
+		var last error
+		for _, err := range tr.Steps(t.Context(), tokenized(t, tr, 6)) {
+			last = err
+		}
+		var diverged *DivergedError
+		require.ErrorAs(t, last, &diverged)
+		assert.Equal(t, tr.step+1, diverged.Step)
+		a, err := tr.Adapter()
+		require.NoError(t, err)
+		for path, m := range a.a.Modules {
+			assert.False(t, slices.ContainsFunc(slices.Concat(m.A, m.B), func(x float32) bool { return math.IsNaN(float64(x)) }), path)
+		}
+	})
 }
 
 func TestCancelledTrainSavesACheckpoint(t *testing.T) {
@@ -349,7 +372,7 @@ func TestCancelledTrainSavesACheckpoint(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := smallConfig()
 	c.Epochs = 20
-	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) {
+	tr := newTrainer(t, nil, c, Options{Dir: dir, Progress: func(p Progress) {
 		if p.Stage == "train" && p.Done == 4 {
 			cancel()
 		}
@@ -368,7 +391,7 @@ func TestCancelledEvaluationSavesACheckpoint(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := smallConfig()
 	c.Epochs, c.EvalEvery = 20, 3
-	tr := newTrainer(t, c, Options{Dir: dir, Progress: func(p Progress) {
+	tr := newTrainer(t, nil, c, Options{Dir: dir, Progress: func(p Progress) {
 		if p.Stage == "train" && p.Done == 3 {
 			cancel()
 		}
@@ -382,7 +405,7 @@ func TestCancelledEvaluationSavesACheckpoint(t *testing.T) {
 }
 
 func TestWhatDoesNotFitIsNamed(t *testing.T) {
-	base := openBase(t, golden.Backend(t), "dir:"+testmodel.Write(t, 1))
+	base := openBase(t, nil, "dir:"+testmodel.Write(t, 1))
 	c := smallConfig()
 	c.Targets = []string{"q_proj", "query"}
 	_, err := NewTrainer(base, c, Options{})
@@ -437,7 +460,7 @@ func TestWhatDoesNotFitIsNamed(t *testing.T) {
 func TestTokenizeCountsWhatItCuts(t *testing.T) {
 	c := smallConfig()
 	c.MaxSeqLen = 40
-	tr := newTrainer(t, c, Options{})
+	tr := newTrainer(t, nil, c, Options{})
 	rows := func(yield func(dataset.Row, error) bool) {
 		_ = yield(dataset.Row{Text: "short"}, nil) &&
 			yield(dataset.Row{Prompt: "What? ", Completion: "This."}, nil) &&
@@ -449,7 +472,7 @@ func TestTokenizeCountsWhatItCuts(t *testing.T) {
 	assert.Equal(t, ExampleStats{Rows: 3, Tokens: 6 + 12 + 40, TrainedTokens: 5 + 6 + 39, Truncated: 2, Skipped: 1}, e.Stats())
 
 	c.TrainOnPrompt = true // but no first token, which nothing predicts
-	e, err = newTrainer(t, c, Options{}).Tokenize(t.Context(), rows)
+	e, err = newTrainer(t, nil, c, Options{}).Tokenize(t.Context(), rows)
 	require.NoError(t, err)
 	assert.Equal(t, ExampleStats{Rows: 4, Tokens: 6 + 12 + 40 + 40, TrainedTokens: 5 + 11 + 39 + 39, Truncated: 2}, e.Stats())
 
@@ -461,7 +484,7 @@ func TestTokenizeCountsWhatItCuts(t *testing.T) {
 
 // TestQuestionAnswerTokens: package serve has a test with the same tokens, so a model is asked as it was trained.
 func TestQuestionAnswerTokens(t *testing.T) {
-	tr, err := NewTrainer(openBase(t, golden.Backend(t), "dir:"+testmodel.WriteQA(t, 1)), smallConfig(), Options{})
+	tr, err := NewTrainer(openBase(t, nil, "dir:"+testmodel.WriteQA(t, 1)), smallConfig(), Options{})
 	require.NoError(t, err)
 	defer tr.Close()
 	examples, err := tr.examples(dataset.Row{Source: "test", Messages: []dataset.Message{

@@ -8,10 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"time"
-
-	"github.com/gomlx/gomlx/core/tensors"
-
-	"github.com/docent-ml/docent/internal/device"
 )
 
 // Options are the effects of a Trainer.
@@ -50,14 +46,11 @@ type Trainer struct {
 	options  Options
 	log      *slog.Logger
 	layout   *layout
-	programs programs
+	computer computer
 
-	theta, m, v *tensors.Tensor // [layout.size]
-	zero        *tensors.Tensor // the gradient before the first call of a step
-	step        int             // steps done
-	data        string          // digest of the examples they were done on
-	shapes      map[shape]bool  // seen, each a compiled graph
-	closed      bool
+	step   int    // steps done
+	data   string // digest of the examples they were done on
+	closed bool
 }
 
 // NewTrainer checks the configuration against the base model and prepares an adapter: a new one, or options.Init.
@@ -76,7 +69,7 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{base: b, config: c, options: o, log: o.Logger, layout: l, shapes: map[shape]bool{}}
+	t := &Trainer{base: b, config: c, options: o, log: o.Logger, layout: l}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
@@ -86,14 +79,10 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 			return nil, fmt.Errorf("initial adapter: %w", err)
 		}
 	}
-	if t.programs, err = newPrograms(b, l, c); err != nil {
+	if t.computer, err = t.compute(); err != nil {
 		return nil, err
 	}
-	if err := t.setState(theta, nil, nil); err != nil {
-		t.Close()
-		return nil, err
-	}
-	if t.zero, err = t.vector(nil); err != nil {
+	if err := t.computer.setState(theta, nil, nil); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -102,22 +91,6 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 
 // TrainableParameters is the number of weights that are trained: rank·(in + out) summed over the target modules.
 func (t *Trainer) TrainableParameters() int { return t.layout.size }
-
-// setState replaces adapter and moments; nil moments are zero.
-func (t *Trainer) setState(theta, m, v []float32) error {
-	var fresh [3]*tensors.Tensor
-	for i, values := range [][]float32{theta, m, v} {
-		x, err := t.vector(values)
-		if err != nil {
-			device.Free(fresh[:]...)
-			return err
-		}
-		fresh[i] = x
-	}
-	device.Free(t.theta, t.m, t.v)
-	t.theta, t.m, t.v = fresh[0], fresh[1], fresh[2]
-	return nil
-}
 
 // Steps trains, one optimizer step for each turn of the caller's loop, from where the trainer stands to the end of the
 // configured epochs or steps. A trainer that resumed skips what was done, given the same examples. The context is
@@ -151,12 +124,7 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 // update is one optimizer step over the given calls.
 func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error) {
 	start := time.Now()
-	gradient := t.zero
-	defer func() {
-		if gradient != t.zero {
-			device.Free(gradient)
-		}
-	}()
+	defer t.computer.discard()
 	var loss float64
 	count := 0
 	for i, c := range calls {
@@ -164,45 +132,27 @@ func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error
 			return s, err
 		}
 		a := c.arrays()
-		sum, next, err := t.gradient(c, a, gradient, uint64(s.N)<<16+uint64(i))
+		sum, err := t.computer.gradient(c, a, t.config.Seed^(uint64(s.N)<<16+uint64(i)))
 		if err != nil {
 			return s, fmt.Errorf("train step %d: %w", s.N, err)
 		}
-		if gradient != t.zero {
-			device.Free(gradient)
-		}
-		gradient = next
 		loss += sum
 		count += a.count
 		s.Tokens += c.tokens()
 	}
 	s.Loss = loss / float64(count)
 	n := float64(s.N)
-	scalars := make([]float32, numScalars)
-	scalars[scalarRate] = float32(s.LearningRate)
-	scalars[scalarBias1] = float32(1 - math.Pow(beta1, n))
-	scalars[scalarBias2] = float32(1 - math.Pow(beta2, n))
-	scalars[scalarTokens] = float32(count)
-	scalars[scalarMaxNorm] = float32(t.config.MaxGradNorm)
-	scalars[scalarDecay] = float32(t.config.WeightDecay)
-	out, err := t.programs.apply.Run([]any{t.theta, t.m, t.v, gradient, scalars})
+	var err error
+	s.GradNorm, err = t.computer.update(update{
+		rate: s.LearningRate, bias1: 1 - math.Pow(beta1, n), bias2: 1 - math.Pow(beta2, n),
+		tokens: float64(count), maxNorm: t.config.MaxGradNorm, decay: t.config.WeightDecay,
+	})
 	if err != nil {
 		return s, fmt.Errorf("train step %d: %w", s.N, err)
 	}
-	norm, err := device.Floats(out[3])
-	device.Free(out[3])
-	if err == nil {
-		s.GradNorm = float64(norm[0])
-		if bad(s.Loss) || bad(s.GradNorm) {
-			err = &DivergedError{Step: s.N, Loss: s.Loss, GradNorm: s.GradNorm}
-		}
+	if bad(s.Loss) || bad(s.GradNorm) {
+		return s, &DivergedError{Step: s.N, Loss: s.Loss, GradNorm: s.GradNorm}
 	}
-	if err != nil {
-		device.Free(out[:3]...)
-		return s, err
-	}
-	device.Free(t.theta, t.m, t.v)
-	t.theta, t.m, t.v = out[0], out[1], out[2]
 	t.step++
 	s.Elapsed = time.Since(start)
 	return s, nil
@@ -210,44 +160,20 @@ func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error
 
 func bad(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
 
-// gradient runs one call: its summed loss, and the gradient added to the given one.
-func (t *Trainer) gradient(c call, a arrays, gradient *tensors.Tensor, seed uint64) (loss float64, sum *tensors.Tensor, err error) {
-	in, err := c.inputs(a, t.config.Seed^seed)
-	if err != nil {
-		return 0, nil, err
-	}
-	t.compiling("train step", c.shape)
-	out, err := t.programs.accumulate.Run(append(append(in, t.base.model.Inputs()...), t.theta, gradient))
-	if err != nil {
-		return 0, nil, err
-	}
-	value, err := device.Floats(out[0])
-	device.Free(out[0])
-	if err != nil {
-		device.Free(out[1])
-		return 0, nil, err
-	}
-	return float64(value[0]), out[1], nil
-}
-
-// compiling notes a shape that is computed for the first time.
-func (t *Trainer) compiling(what string, s shape) {
-	if !t.shapes[s] {
-		t.shapes[s] = true
-		t.log.Info("compiling", "graph", what, "sequences", s.rows, "length", s.seq, "targets", s.targets)
-	}
-}
-
 // Adapter is a copy of the adapter as it stands.
 func (t *Trainer) Adapter() (*Adapter, error) {
 	if t.closed {
 		return nil, errClosed
 	}
-	theta, err := device.Floats(t.theta)
+	theta, _, _, err := t.computer.state()
 	if err != nil {
-		return nil, fmt.Errorf("read adapter from the device: %w", err)
+		return nil, err
 	}
-	return &Adapter{t.layout.adapter(theta, t.adapterConfig())}, nil
+	return t.adapter(theta), nil
+}
+
+func (t *Trainer) adapter(theta []float32) *Adapter {
+	return &Adapter{t.layout.adapter(theta, t.adapterConfig())}
 }
 
 var errClosed = errors.New("trainer is closed")
@@ -258,7 +184,6 @@ func (t *Trainer) Close() error {
 		return nil
 	}
 	t.closed = true
-	device.Free(t.theta, t.m, t.v, t.zero)
-	t.programs.close()
+	t.computer.close()
 	return nil
 }

@@ -35,7 +35,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	device, err := backend.Open(cfg.Backend, backend.Options{Environ: environ, Logger: log})
+	device, err := backend.Open(cfg.Backend, backend.Options{Environ: environ, Logger: log, BFloat16: cfg.Precision == "bf16"})
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,10 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if done || err != nil {
 		return err
 	}
-	if err := backend.KeepPages(cfg.Backend, append(os.Args[:1:1], args...), environ); err != nil {
+	p := &pipeline{Trainer: cfg, args: args, environ: environ}
+	if err := backend.KeepPages(cfg.Backend, p.deviceOptions(), append(os.Args[:1:1], args...)); err != nil {
 		return err
 	}
-	p := &pipeline{Trainer: cfg, args: args, environ: environ}
 	if cfg.LogFormat == "json" {
 		p.log = program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
 		p.out = progress.New(stdout, progress.Options{Logger: p.log})

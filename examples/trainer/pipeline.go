@@ -96,11 +96,15 @@ func (p *pipeline) open(ctx context.Context) error {
 	if p.registry, err = program.OpenRegistry(ctx, p.Common, program.RegistryOptions{BufferDir: p.file("metrics_unsent"), Logger: p.log}); err != nil {
 		return err
 	}
-	if p.device, err = backend.Open(p.Backend, backend.Options{Environ: p.environ, Logger: p.log}); err != nil {
+	if p.device, err = backend.Open(p.Backend, p.deviceOptions()); err != nil {
 		return err
 	}
 	p.out.Say("device", "%s: %s", p.device.Name, p.device.Why)
 	return ctx.Err()
+}
+
+func (p *pipeline) deviceOptions() backend.Options {
+	return backend.Options{Environ: p.environ, Logger: p.log, BFloat16: p.Precision == string(lora.BF16)}
 }
 
 // load opens the base model on the device.

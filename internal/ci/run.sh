@@ -8,18 +8,17 @@ shift
 
 cgo=$(go env CGO_ENABLED)
 
-slowly() {
-  echo "training on the Go backend, several times slower$1" >&2
-  export GOEXPERIMENT=simd # vector code in Go; XLA needs none, and compiling without is faster
+without() {
+  echo "without XLA$1: docent's own code computes, slower only on processors other than x86-64 with AVX2" >&2
 }
-[[ $cgo == 1 ]] || slowly ": no C compiler is here, which XLA's binding needs"
+[[ $cgo == 1 ]] || without ", whose binding needs a C compiler"
 if [[ $program == demo ]]; then # compile while other things are fetched; whoever needs a program reports its faults
   echo "compiling, which takes a minute or two the first time" >&2
   # A fifth of the time would go into collecting the compiler's garbage.
   GOGC=${GOGC:-400} go build ./examples/demo ./examples/trainer ./examples/server >/dev/null 2>&1 &
 fi
-# The programs look for the plugin in the cache folder.
-[[ $cgo != 1 ]] || $fetch xla >/dev/null || slowly ", unless another XLA plugin is installed"
+# The programs look for the plugin in the cache folder: for -backend xla:cpu, and where it is the faster way.
+[[ $cgo != 1 ]] || $fetch xla >/dev/null || without ", unless another plugin is installed"
 base=$($fetch smollm2) || {
   base=HuggingFaceTB/SmolLM2-135M-Instruct
   echo "taking $base from the Hugging Face Hub instead" >&2

@@ -8,8 +8,8 @@
 //	log.Info("device", "name", device.Name, "why", device.Why)
 //	base, err := lora.OpenBase(ctx, ref, lora.BaseOptions{Backend: device.Backend})
 //
-// XLA computes on GPUs and, several times faster than Go does, on CPUs; it needs cgo and a plugin, which is a shared
-// library. Nothing is downloaded here. The pure-Go backend is always there.
+// XLA computes on GPUs and CPUs; it needs cgo and a plugin, which is a shared library. Nothing is downloaded here. docent's own
+// code for CPUs, pure Go, is always there; on x86-64 processors with AVX2 it is faster than XLA, on others slower.
 //
 // The package belongs to programs, not to libraries: gomlx keeps its backends, and klog its logger, in process-wide
 // variables, and Open sets both.
@@ -24,13 +24,13 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend" // registers "go"
+	"golang.org/x/sys/cpu"
 	"k8s.io/klog/v2"
 )
 
 // The names that Open takes, beside "xla:" and the path of a plugin.
 const (
-	Auto = "auto" // CUDA, else CPU, else Go
+	Auto = "auto" // CUDA, else the faster of Go and CPU
 	Go   = "go"
 	CPU  = "xla:cpu"
 	CUDA = "xla:cuda"
@@ -40,19 +40,25 @@ const (
 type Options struct {
 	Environ []string     // "NAME=value": DOCENT_XLA_CPU, DOCENT_XLA_CUDA, DOCENT_CACHE, HOME
 	Logger  *slog.Logger // also receives what gomlx logs; nil = discard
+	// BFloat16 says that weights are to be held in bfloat16, which only XLA does.
+	BFloat16 bool
 }
 
 // Device is an open backend.
 type Device struct {
-	Backend  compute.Backend
-	Name     string // "go", "xla:cpu", "xla:cuda"
-	Plugin   string // file of the XLA plugin; "" for Go
-	Why      string // the reason for the choice, for people
-	Fallback string // what better device is there but could not be used; "" = none
+	Backend  compute.Backend // nil for Go
+	Name     string          // "go", "xla:cpu", "xla:cuda"
+	Plugin   string          // file of the XLA plugin; "" for Go
+	Why      string          // the reason for the choice, for people
+	Fallback string          // what better device is there but could not be used; "" = none
 }
 
 // Close frees the device. What was computed on it must not be used any more.
-func (d *Device) Close() { d.Backend.Finalize() }
+func (d *Device) Close() {
+	if d.Backend != nil {
+		d.Backend.Finalize()
+	}
+}
 
 // Open opens the backend of that name. With Auto a device that does not open is passed over, and Why and Fallback say
 // so; any other name is opened or is an error.
@@ -61,7 +67,7 @@ func Open(name string, o Options) (*Device, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	klog.SetSlogLogger(o.Logger)
-	choices, err := candidates(name, o.Environ)
+	choices, err := candidates(name, o)
 	if err != nil {
 		return nil, fmt.Errorf("backend %s: %w", name, err)
 	}
@@ -91,25 +97,27 @@ type candidate struct {
 
 func (c candidate) open() (compute.Backend, error) {
 	if c.name == Go {
-		return compute.NewWithConfig("go")
+		return nil, nil
 	}
 	return openXLA(c)
 }
 
 // candidates are what a name may mean, the best first.
-func candidates(name string, environ []string) ([]candidate, error) {
-	pure := candidate{name: Go, why: "asked for"}
+func candidates(name string, o Options) ([]candidate, error) {
 	switch name {
 	case Go:
-		return []candidate{pure}, nil
+		if o.BFloat16 {
+			return nil, fmt.Errorf("it computes in float32: ask for the precision f32, or for the backend %s", CPU)
+		}
+		return []candidate{{name: Go, why: "asked for"}}, nil
 	case CPU, CUDA:
-		plugin, why := find(strings.TrimPrefix(name, "xla:"), environ)
+		plugin, why := find(strings.TrimPrefix(name, "xla:"), o.Environ)
 		if plugin == "" {
 			return nil, errors.New(why)
 		}
 		return []candidate{{name: name, plugin: plugin, why: "asked for; " + why}}, nil
 	case Auto:
-		return automatic(environ, hasNvidiaGPU()), nil
+		return automatic(o, hasNvidiaGPU())
 	}
 	plugin, ok := strings.CutPrefix(name, "xla:")
 	if !ok {
@@ -125,13 +133,16 @@ func candidates(name string, environ []string) ([]candidate, error) {
 	return []candidate{{name: kindOf(plugin), plugin: plugin, why: "asked for"}}, nil
 }
 
-// automatic is a GPU, else XLA on the CPU, else Go.
-func automatic(environ []string, gpu bool) []candidate {
+// vectors tells whether docent's own code is vector code on this processor.
+var vectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+
+// automatic is a GPU, else what is faster of docent's own code and XLA on the CPU.
+func automatic(o Options, gpu bool) ([]candidate, error) {
 	var out []candidate
 	var missing []string
 	fallback := ""
 	if gpu {
-		plugin, why := find("cuda", environ)
+		plugin, why := find("cuda", o.Environ)
 		if plugin != "" {
 			out = append(out, candidate{name: CUDA, plugin: plugin, why: "an NVIDIA GPU is here, and " + why})
 		} else {
@@ -139,16 +150,26 @@ func automatic(environ []string, gpu bool) []candidate {
 			missing = append(missing, fallback)
 		}
 	}
-	plugin, why := find("cpu", environ)
+	if !gpu {
+		missing = append(missing, "no GPU is here")
+	}
+	if vectors && !o.BFloat16 {
+		why := "docent's own code computes with this processor's vectors, faster than XLA"
+		return append(out, candidate{name: Go, why: join(missing, why), fallback: fallback}), nil
+	}
+	plugin, why := find("cpu", o.Environ)
 	if plugin != "" {
-		if !gpu {
-			missing = append(missing, "no GPU is here")
-		}
 		out = append(out, candidate{name: CPU, plugin: plugin, why: join(missing, why), fallback: fallback})
 	} else {
 		missing = append(missing, why)
 	}
-	return append(out, candidate{name: Go, why: join(missing, "Go needs nothing"), fallback: fallback})
+	if !o.BFloat16 {
+		out = append(out, candidate{name: Go, why: join(missing, "Go needs nothing"), fallback: fallback})
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("bfloat16 needs XLA: %s; or ask for the precision f32", why)
+	}
+	return out, nil
 }
 
 func join(missing []string, last string) string {

@@ -27,11 +27,39 @@ func TestGoIsAlwaysThere(t *testing.T) {
 }
 
 func TestAutoEndsWithGo(t *testing.T) {
-	choices, err := candidates(Auto, none(t))
+	choices, err := candidates(Auto, Options{Environ: none(t)})
 	require.NoError(t, err)
 	last := choices[len(choices)-1]
 	assert.Equal(t, Go, last.name)
 	assert.NotEmpty(t, last.why)
+}
+
+// TestAutoTakesTheFaster of docent's own code and XLA on the CPU, and XLA for what only that does.
+func TestAutoTakesTheFaster(t *testing.T) {
+	if !xlaLinked {
+		t.Skip("built without cgo")
+	}
+	plugin := filepath.Join(t.TempDir(), "libpjrt_cpu.so")
+	require.NoError(t, os.WriteFile(plugin, nil, 0o644))
+	o := Options{Environ: append(none(t), "DOCENT_XLA_CPU="+plugin)}
+	first := func(o Options) string {
+		choices, err := automatic(o, false)
+		require.NoError(t, err)
+		return choices[0].name
+	}
+	want := CPU
+	if vectors {
+		want = Go
+	}
+	assert.Equal(t, want, first(o))
+	o.BFloat16 = true
+	assert.Equal(t, CPU, first(o))
+	_, err := Open(Go, o)
+	assert.ErrorContains(t, err, "precision f32")
+	if installed("cpu") == "" {
+		_, err = automatic(Options{Environ: none(t), BFloat16: true}, false)
+		assert.ErrorContains(t, err, "bfloat16 needs XLA")
+	}
 }
 
 func TestABrokenPluginIsPassedOverByAutoOnly(t *testing.T) {
@@ -53,7 +81,9 @@ func TestABrokenPluginIsPassedOverByAutoOnly(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Close()
 	assert.Equal(t, Go, d.Name)
-	assert.Contains(t, d.Fallback, "xla:cpu did not open")
+	if !vectors {
+		assert.Contains(t, d.Fallback, "xla:cpu did not open")
+	}
 }
 
 func TestFindOrder(t *testing.T) {
@@ -114,7 +144,7 @@ func TestGomlxLogsThroughTheLogger(t *testing.T) {
 }
 
 func TestKeepPagesLeavesOthersAlone(t *testing.T) {
-	assert.NoError(t, KeepPages(Go, []string{"x"}, none(t)))
-	assert.NoError(t, KeepPages(CPU, []string{"x"}, append(none(t), "GLIBC_TUNABLES=")), "switched off")
-	assert.NoError(t, KeepPages("nonsense", []string{"x"}, none(t)), "Open will tell")
+	assert.NoError(t, KeepPages(Go, Options{Environ: none(t)}, []string{"x"}))
+	assert.NoError(t, KeepPages(CPU, Options{Environ: append(none(t), "GLIBC_TUNABLES=")}, []string{"x"}), "switched off")
+	assert.NoError(t, KeepPages("nonsense", Options{Environ: none(t)}, []string{"x"}), "Open will tell")
 }

@@ -3,6 +3,7 @@ package backend
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -25,19 +26,19 @@ var tunables = strings.Join([]string{
 // KeepPages replaces the process by itself with GLIBC_TUNABLES set, if the backend of that name is XLA on the CPU and
 // the variable is not set: malloc reads it before main begins. To switch this off set it to anything, even to nothing.
 // Call it before there is anything to lose. It returns when nothing was to be done, or with the error.
-func KeepPages(name string, args, environ []string) error {
-	if _, set := entry(environ, tunablesName); set || !onXLACPU(name, environ) {
+func KeepPages(name string, o Options, args []string) error {
+	if _, set := entry(o.Environ, tunablesName); set || !onXLACPU(name, o) {
 		return nil
 	}
 	self, err := os.Executable()
 	if err == nil {
-		err = syscall.Exec(self, args, append(environ, tunablesName+"="+tunables))
+		err = syscall.Exec(self, args, append(slices.Clip(o.Environ), tunablesName+"="+tunables))
 	}
 	return fmt.Errorf("start again with %s, which can be set to anything to avoid this: %w", tunablesName, err)
 }
 
 // onXLACPU tells what Open would choose first.
-func onXLACPU(name string, environ []string) bool {
-	choices, err := candidates(name, environ)
+func onXLACPU(name string, o Options) bool {
+	choices, err := candidates(name, o)
 	return err == nil && choices[0].name == CPU
 }

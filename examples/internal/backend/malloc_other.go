@@ -3,4 +3,4 @@
 package backend
 
 // KeepPages does nothing where the C library is not glibc.
-func KeepPages(string, []string, []string) error { return nil }
+func KeepPages(string, Options, []string) error { return nil }

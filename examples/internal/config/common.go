@@ -45,7 +45,7 @@ func (c *Common) groups() []group {
 		{"Device and model", []*setting{
 			{
 				key: "backend", flag: "backend", env: "BACKEND", arg: "NAME",
-				help:  "what computes: auto (a GPU, else XLA on the CPU, else Go), go, xla:cpu, xla:cuda or xla:/path/plugin.so",
+				help:  "what computes: auto (a GPU, else the faster of go and xla:cpu), go (docent's own code for CPUs), xla:cpu, xla:cuda or xla:/path/plugin.so",
 				value: text(&c.Backend, "auto", parseBackend),
 			},
 			{

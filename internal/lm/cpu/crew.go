@@ -15,7 +15,8 @@ type crew struct {
 	next    atomic.Int64 // task
 	busy    atomic.Int64 // helpers that have not ended the step
 	step    atomic.Uint64
-	closed  bool // written before a step
+	closed  bool     // written before a step
+	panels  []panels // of each worker
 }
 
 type helper struct {
@@ -27,7 +28,7 @@ type helper struct {
 const patience = 4000
 
 func newCrew(workers int) *crew {
-	c := &crew{}
+	c := &crew{panels: make([]panels, workers)}
 	for i := 1; i < workers; i++ {
 		h := &helper{wake: make(chan struct{}, 1)}
 		c.helpers = append(c.helpers, h)

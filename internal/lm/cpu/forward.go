@@ -114,22 +114,24 @@ func (w *work) place(l *layer, r int) {
 	}
 }
 
-// angles fills the cosines and sines of all rows. The angle is rounded to float32 as in transformers.
+// angles fills the cosines and sines of all rows.
 func (w *work) angles(spans []span) {
 	for _, sp := range spans {
 		for r := sp.from; r < sp.to; r++ {
-			position := float32(sp.position + r - sp.from)
-			turn := func(cos, sin, frequencies []float32) {
-				for i, f := range frequencies {
-					s, c := math.Sincos(float64(position * f))
-					cos[i], sin[i] = float32(c), float32(s)
-				}
-			}
-			turn(w.cos.row(r), w.sin.row(r), w.full)
+			position := sp.position + r - sp.from
+			turns(w.cos.row(r), w.sin.row(r), w.full, position)
 			if w.LocalRope != w.Rope {
-				turn(w.localCos.row(r), w.localSin.row(r), w.local)
+				turns(w.localCos.row(r), w.localSin.row(r), w.local, position)
 			}
 		}
+	}
+}
+
+// turns fills the cosines and sines of a position. The angle is rounded to float32 as in transformers.
+func turns(cos, sin, frequencies []float32, position int) {
+	for i, f := range frequencies {
+		s, c := math.Sincos(float64(float32(position) * f))
+		cos[i], sin[i] = float32(c), float32(s)
 	}
 }
 

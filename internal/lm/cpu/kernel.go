@@ -81,6 +81,39 @@ func plainRound(dst []int16, d, x []float32) {
 	}
 }
 
+// plainOuter adds products of a, whose number of row i and step k is a[i·aRow + k·aStep], and the panel b [depth, panelWidth] to n
+// rows of y.
+func plainOuter(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
+	for i := range n {
+		var sums [panelWidth]float32
+		for k := range depth {
+			x := a[i*aRow+k*aStep]
+			for j, v := range b[k*panelWidth:][:panelWidth] {
+				sums[j] += x * v
+			}
+		}
+		for j, v := range sums {
+			y[i*yStride+j] += v
+		}
+	}
+}
+
+// plainLift copies panelWidth columns of n rows of src, stride apart, to dst [n, panelWidth].
+func plainLift(dst, src []float32, stride, n int) {
+	for r := range n {
+		copy(dst[r*panelWidth:][:panelWidth], src[r*stride:])
+	}
+}
+
+// plainTurn writes n columns of panelWidth rows of src, stride apart, as the rows of dst [n, panelWidth]. n is a multiple of 8.
+func plainTurn(dst, src []float32, stride, n int) {
+	for c := range panelWidth {
+		for i, v := range src[c*stride:][:n] {
+			dst[i*panelWidth+c] = v
+		}
+	}
+}
+
 // plainExp replaces x by exp(x-top) and returns the sum.
 func plainExp(x []float32, top float32) (sum float32) {
 	for i, v := range x {

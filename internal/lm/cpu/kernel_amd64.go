@@ -64,6 +64,45 @@ func round(dst []int16, d, x []float32) {
 }
 
 //go:noescape
+func outerTile(a *float32, aRow, aStep, depth int, b *float32, n int, y *float32, yStride int)
+
+//go:noescape
+func turnTile(dst, src *float32, stride, n int)
+
+// outer is plainOuter.
+func outer(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
+	if !fast {
+		plainOuter(a, aRow, aStep, depth, b, n, y, yStride)
+		return
+	}
+	_, _, _ = a[(n-1)*aRow+(depth-1)*aStep], b[depth*panelWidth-1], y[(n-1)*yStride+panelWidth-1]
+	outerTile(&a[0], aRow, aStep, depth, &b[0], n, &y[0], yStride)
+}
+
+// turn is plainTurn.
+func turn(dst, src []float32, stride, n int) {
+	if !fast || n == 0 {
+		plainTurn(dst, src, stride, n)
+		return
+	}
+	_, _ = dst[n*panelWidth-1], src[(panelWidth-1)*stride+n-1]
+	turnTile(&dst[0], &src[0], stride, n)
+}
+
+//go:noescape
+func copyTile(dst, src *float32, stride, n int)
+
+// lift is plainLift.
+func lift(dst, src []float32, stride, n int) {
+	if !fast {
+		plainLift(dst, src, stride, n)
+		return
+	}
+	_, _ = dst[n*panelWidth-1], src[(n-1)*stride+panelWidth-1]
+	copyTile(&dst[0], &src[0], stride, n)
+}
+
+//go:noescape
 func maxVector(x *float32, n int) float32
 
 //go:noescape

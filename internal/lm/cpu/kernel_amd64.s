@@ -488,3 +488,211 @@ silus: // with e = exp(-|g|), the sigmoid is 1/(1+e) for g ≥ 0 and e/(1+e) oth
 	JNZ       silus
 	VZEROUPPER
 	RET
+
+// Sums of outer products, for many vectors. Each sum has a register for eight of a row's sixteen columns.
+
+// OUTER adds the product of one number and sixteen columns, which are in Y12 and Y13.
+#define OUTER(number, sum, more) \
+	VBROADCASTSS number, Y14     \
+	VFMADD231PS  Y12, Y14, sum   \
+	VFMADD231PS  Y13, Y14, more
+
+// INTO adds a row to y at R13 and goes on to the next.
+#define INTO(sum, more) \
+	VADDPS  (R13), sum, sum     \
+	VADDPS  32(R13), more, more \
+	VMOVUPS sum, (R13)          \
+	VMOVUPS more, 32(R13)       \
+	ADDQ    DX, R13
+
+// func outerTile(a *float32, aRow, aStep, depth int, b *float32, n int, y *float32, yStride int)
+TEXT ·outerTile(SB), NOSPLIT, $0-64
+	MOVQ a+0(FP), AX
+	MOVQ aRow+8(FP), R8
+	SHLQ $2, R8
+	LEAQ (R8)(R8*2), R9
+	LEAQ (R8)(R8*4), R10
+	MOVQ aStep+16(FP), R11
+	SHLQ $2, R11
+	MOVQ n+40(FP), R12
+	MOVQ y+48(FP), R13
+	MOVQ yStride+56(FP), DX
+	SHLQ $2, DX
+
+six:
+	CMPQ R12, $6
+	JLT  four
+	MOVQ AX, SI
+	MOVQ b+32(FP), DI
+	MOVQ depth+24(FP), CX
+	CLEAR4(Y0, Y1, Y2, Y3)
+	CLEAR4(Y4, Y5, Y6, Y7)
+	CLEAR4(Y8, Y9, Y10, Y11)
+
+sixDeep:
+	VMOVUPS (DI), Y12
+	VMOVUPS 32(DI), Y13
+	OUTER((SI), Y0, Y1)
+	OUTER((SI)(R8*1), Y2, Y3)
+	OUTER((SI)(R8*2), Y4, Y5)
+	OUTER((SI)(R9*1), Y6, Y7)
+	OUTER((SI)(R8*4), Y8, Y9)
+	OUTER((SI)(R10*1), Y10, Y11)
+	ADDQ R11, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  sixDeep
+	INTO(Y0, Y1)
+	INTO(Y2, Y3)
+	INTO(Y4, Y5)
+	INTO(Y6, Y7)
+	INTO(Y8, Y9)
+	INTO(Y10, Y11)
+	LEAQ (AX)(R9*2), AX
+	SUBQ $6, R12
+	JMP  six
+
+four:
+	CMPQ R12, $4
+	JLT  single
+	MOVQ AX, SI
+	MOVQ b+32(FP), DI
+	MOVQ depth+24(FP), CX
+	CLEAR4(Y0, Y1, Y2, Y3)
+	CLEAR4(Y4, Y5, Y6, Y7)
+
+fourDeep:
+	VMOVUPS (DI), Y12
+	VMOVUPS 32(DI), Y13
+	OUTER((SI), Y0, Y1)
+	OUTER((SI)(R8*1), Y2, Y3)
+	OUTER((SI)(R8*2), Y4, Y5)
+	OUTER((SI)(R9*1), Y6, Y7)
+	ADDQ R11, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  fourDeep
+	INTO(Y0, Y1)
+	INTO(Y2, Y3)
+	INTO(Y4, Y5)
+	INTO(Y6, Y7)
+	LEAQ (AX)(R8*4), AX
+	SUBQ $4, R12
+
+single:
+	TESTQ R12, R12
+	JZ    outerEnd
+	MOVQ  AX, SI
+	MOVQ  b+32(FP), DI
+	MOVQ  depth+24(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+singleDeep:
+	VMOVUPS (DI), Y12
+	VMOVUPS 32(DI), Y13
+	OUTER((SI), Y0, Y1)
+	ADDQ R11, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  singleDeep
+	INTO(Y0, Y1)
+	ADDQ R8, AX
+	DECQ R12
+	JMP  single
+
+outerEnd:
+	VZEROUPPER
+	RET
+
+// func turnTile(dst, src *float32, stride, n int)
+//
+// It writes n columns, a multiple of 8, of sixteen rows, stride apart, the other way round: dst is [n, 16].
+TEXT ·turnTile(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), AX
+	MOVQ stride+16(FP), R8
+	SHLQ $2, R8
+	LEAQ (R8)(R8*2), R9
+	MOVQ n+24(FP), CX
+
+turn:
+	MOVQ AX, SI
+	MOVQ DI, R11
+	MOVQ $2, R12
+
+turnEight:
+	LEAQ        (SI)(R8*4), R10
+	VMOVUPS     (SI), X0
+	VMOVUPS     (SI)(R8*1), X1
+	VMOVUPS     (SI)(R8*2), X2
+	VMOVUPS     (SI)(R9*1), X3
+	VINSERTF128 $1, (R10), Y0, Y0
+	VINSERTF128 $1, (R10)(R8*1), Y1, Y1
+	VINSERTF128 $1, (R10)(R8*2), Y2, Y2
+	VINSERTF128 $1, (R10)(R9*1), Y3, Y3
+	VMOVUPS     16(SI), X4
+	VMOVUPS     16(SI)(R8*1), X5
+	VMOVUPS     16(SI)(R8*2), X6
+	VMOVUPS     16(SI)(R9*1), X7
+	VINSERTF128 $1, 16(R10), Y4, Y4
+	VINSERTF128 $1, 16(R10)(R8*1), Y5, Y5
+	VINSERTF128 $1, 16(R10)(R8*2), Y6, Y6
+	VINSERTF128 $1, 16(R10)(R9*1), Y7, Y7
+	VUNPCKLPS   Y1, Y0, Y8
+	VUNPCKHPS   Y1, Y0, Y9
+	VUNPCKLPS   Y3, Y2, Y10
+	VUNPCKHPS   Y3, Y2, Y11
+	VUNPCKLPD   Y10, Y8, Y0
+	VUNPCKHPD   Y10, Y8, Y1
+	VUNPCKLPD   Y11, Y9, Y2
+	VUNPCKHPD   Y11, Y9, Y3
+	VUNPCKLPS   Y5, Y4, Y8
+	VUNPCKHPS   Y5, Y4, Y9
+	VUNPCKLPS   Y7, Y6, Y10
+	VUNPCKHPS   Y7, Y6, Y11
+	VUNPCKLPD   Y10, Y8, Y4
+	VUNPCKHPD   Y10, Y8, Y5
+	VUNPCKLPD   Y11, Y9, Y6
+	VUNPCKHPD   Y11, Y9, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, 64(R11)
+	VMOVUPS     Y2, 128(R11)
+	VMOVUPS     Y3, 192(R11)
+	VMOVUPS     Y4, 256(R11)
+	VMOVUPS     Y5, 320(R11)
+	VMOVUPS     Y6, 384(R11)
+	VMOVUPS     Y7, 448(R11)
+	LEAQ        (SI)(R8*8), SI
+	ADDQ        $32, R11
+	DECQ        R12
+	JNZ         turnEight
+	ADDQ        $32, AX
+	ADDQ        $512, DI
+	SUBQ        $8, CX
+	JNZ         turn
+	VZEROUPPER
+	RET
+
+// func copyTile(dst, src *float32, stride, n int)
+//
+// It copies n rows of sixteen columns. What lies behind them is fetched, for the tile that follows.
+TEXT ·copyTile(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ stride+16(FP), R8
+	SHLQ $2, R8
+	MOVQ n+24(FP), CX
+
+copyRow:
+	VMOVUPS     (SI), Y0
+	VMOVUPS     32(SI), Y1
+	PREFETCHT0  256(SI)
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y1, 32(DI)
+	ADDQ        R8, SI
+	ADDQ        $64, DI
+	DECQ        CX
+	JNZ         copyRow
+	VZEROUPPER
+	RET

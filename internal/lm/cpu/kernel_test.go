@@ -18,6 +18,33 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 	return out
 }
 
+// TestPanels compares the kernels of outer.go with the same in plain Go.
+func TestPanels(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, depth := range []int{1, 8, 9, 320} {
+		for n := 1; n <= 13; n++ {
+			aRow, aStep, yStride := depth+3, 1, panelWidth+5
+			if n%2 == 0 {
+				aRow, aStep = 1, n+2
+			}
+			a, b := randomFloats(r, n*(depth+3)+depth*(n+2)), randomFloats(r, depth*panelWidth)
+			want := randomFloats(r, n*yStride)
+			got := slices.Clone(want)
+			plainOuter(a, aRow, aStep, depth, b, n, want, yStride)
+			outer(a, aRow, aStep, depth, b, n, got, yStride)
+			assert.InDeltaSlice(t, want, got, 1e-4)
+		}
+		src := randomFloats(r, (depth+panelWidth)*(depth+panelWidth))
+		want, got := make([]float32, depth*panelWidth), make([]float32, depth*panelWidth)
+		plainLift(want, src, depth+panelWidth, depth)
+		lift(got, src, depth+panelWidth, depth)
+		assert.Equal(t, want, got)
+		plainTurn(want, src, depth+1, depth&^7)
+		turn(got, src, depth+1, depth&^7)
+		assert.Equal(t, want, got)
+	}
+}
+
 // TestKernels compares the kernels with the same in plain Go, where they are vector code.
 func TestKernels(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -97,7 +124,7 @@ func TestExtremes(t *testing.T) {
 func BenchmarkKernels(b *testing.B) {
 	const width = 576
 	r := rand.New(rand.NewPCG(1, 2))
-	w, x, y := randomFloats(r, floatRows*width), randomFloats(r, group*width), make([]float32, group*intRows)
+	w, x, y := randomFloats(r, floatRows*width), randomFloats(r, vectorGroup*width), make([]float32, vectorGroup*intRows)
 	q, d := make([]int8, intRows*width), make([]float32, intRows*width/block)
 	rounded, scales := make([]int16, len(x)), make([]float32, len(x)/block)
 	round(rounded, scales, x)
@@ -115,9 +142,9 @@ func BenchmarkKernels(b *testing.B) {
 	}{
 		{"f32", floatRows, 1, floats(1)},
 		{"f32", floatRows, 2, floats(2)},
-		{"f32", floatRows, group, floats(group)},
+		{"f32", floatRows, vectorGroup, floats(vectorGroup)},
 		{"int8", intRows, 1, ints(1)},
-		{"int8", intRows, group, ints(group)},
+		{"int8", intRows, vectorGroup, ints(vectorGroup)},
 	} {
 		b.Run(fmt.Sprintf("%s/vectors=%d", k.name, k.vectors), func(b *testing.B) {
 			for b.Loop() {

@@ -134,7 +134,7 @@ func (m *model) normalize(dst, x, scale []float32) {
 	}
 }
 
-// activate replaces gate, whose length is a multiple of 8, by act(gate)·up. Sources as in the decoder's graph.
+// activate replaces gate by act(gate)·up. Sources as in the decoder's graph.
 func (m *model) activate(gate, up []float32) {
 	switch m.Activation {
 	case lm.GELU:
@@ -151,7 +151,11 @@ func (m *model) activate(gate, up []float32) {
 			gate[i] = max(g, 0) * up[i]
 		}
 	default:
-		silu(gate, up)
+		n := len(gate) &^ 7
+		if n > 0 {
+			silu(gate[:n], up[:n])
+		}
+		plainSiLU(gate[n:], up[n:])
 	}
 }
 

@@ -2,8 +2,8 @@ package cpu
 
 import "slices"
 
-// group is how many vectors go through a piece of a matrix before the next, so that they stay in the nearest cache.
-const group = 16
+// vectorGroup is how many vectors go through a piece of a matrix before the next, so that they stay in the nearest cache.
+const vectorGroup = 16
 
 // product is one matrix for inputs that all products of a step share: dst[i·stride+o] = x[i]·m[o] + bias[o].
 type product struct {
@@ -47,7 +47,7 @@ func (c *crew) multiply(x *vectors, products ...product) {
 // to stay in the cache for many vectors.
 func (c *crew) piece(rows, vectors int) int {
 	most := 256
-	if vectors > group {
+	if vectors > vectorGroup {
 		most = 48
 	}
 	return min(max(roundUp(rows/(8*c.workers()), intRows), 2*intRows), most)
@@ -56,9 +56,9 @@ func (c *crew) piece(rows, vectors int) int {
 // compute fills columns from to to; from is a multiple of the tile of the matrix.
 func (p product) compute(x *vectors, from, to int) {
 	m, tile := p.m, p.m.tile()
-	var part [group * intRows]float32
-	for i := 0; i < x.n; i += group {
-		n := min(group, x.n-i)
+	var part [vectorGroup * intRows]float32
+	for i := 0; i < x.n; i += vectorGroup {
+		n := min(vectorGroup, x.n-i)
 		for o := from; o < to; o += tile {
 			y, yStride := p.dst[i*p.stride+o:], p.stride
 			whole := m.bias == nil && o+tile <= m.out

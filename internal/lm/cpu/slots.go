@@ -1,13 +1,15 @@
-// Package cpu is inference in plain Go, for computers without an accelerator: the decoder of package decoder again, written
-// for few tokens at a time, where time goes into reading the weights. It needs no backend, compiles nothing, and keeps
-// keys and values where they are. On x86-64 with AVX2 its kernels are vector code.
+// Package cpu is inference and training in plain Go, for computers without an accelerator: the decoder of package decoder
+// again. It needs no backend and compiles nothing. On x86-64 with AVX2 its kernels are vector code.
+//
+// Slots infer, a few tokens at a time, so that time goes into reading the weights; keys and values stay where they are.
 //
 //	w := cpu.NewWeights(false)
 //	m, err := model.Open(ctx, ref, model.Options{Keep: w.Take})
 //	…
 //	s := cpu.New(m.Config, w, infer.Options{Slots: 8})
 //
-// A sequence's numbers do not depend on what else is computed.
+// A sequence's numbers do not depend on what else is computed. A Tuner trains low-rank updates: forward pass, loss and backward
+// pass of some hundred tokens, so that time goes into multiplications.
 package cpu
 
 import (

@@ -1,0 +1,169 @@
+package cpu
+
+import (
+	"runtime"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// Tuner computes losses of a decoder with low-rank updates, and the gradients of the updates. The weights themselves are
+// frozen. A step has some hundred positions, so unlike in inference the time goes into multiplications, and what the backward
+// pass needs of the forward pass is kept.
+type Tuner struct {
+	*model
+	o      TunerOptions
+	groups []groups
+	lowest int // first layer with an update; no gradient is needed below
+	crew   *crew
+	memory []memory // of each worker
+	tapes  []tape   // of the layers from lowest on; those below share the last
+	b      *batch
+	end    vectors // of the residual stream
+
+	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
+	dz                                       vectors
+	dq, dk, dv                               []float32                    // [heads, rows, dim], keys and values apart for each query head
+	dropped                                  [3]struct{ x, back vectors } // of the parts of a group
+	loss                                     lossMemory
+}
+
+// TunerOptions say what is tuned.
+type TunerOptions struct {
+	Updates []Update
+	Rank    int
+	Scale   float64 // of the updates: alpha/rank
+	Dropout float64 // of the inputs of the updates, while gradients are computed
+}
+
+// Update is the low-rank update of the projection at a path, "model.layers.0.self_attn.q_proj": where its matrices A [rank, in]
+// and B [out, rank] begin in the vector of all parameters.
+type Update struct {
+	Path string
+	A, B int
+}
+
+// Batch is what one call computes: tokens in segments. Rows are the tokens whose successors are trained on, and Labels those.
+type Batch struct {
+	Tokens       []int32
+	Segments     []Segment
+	Rows, Labels []int32
+}
+
+// Segment is tokens that follow each other. Each sees what is before it in the segment, and all of the parent. A parent stands
+// before its children, which follow it immediately, and has no parent itself.
+type Segment struct {
+	From, To int
+	Position int // of the first token in its example
+	Parent   int // index of a segment; its own = none
+}
+
+// memory is what a worker needs for itself.
+type memory struct {
+	tile attentionTile
+	row  []float32
+}
+
+// NewTuner prepares a model of which w took all weights, in float32. They share w with nobody.
+func NewTuner(c lm.Config, w *Weights, o TunerOptions) *Tuner {
+	workers := runtime.GOMAXPROCS(0)
+	t := &Tuner{model: newModel(c, w), o: o, lowest: c.Layers, crew: newCrew(workers), memory: make([]memory, workers)}
+	updates := map[string]*Update{}
+	for i := range o.Updates {
+		updates[o.Updates[i].Path] = &o.Updates[i]
+	}
+	for i := range c.Layers {
+		g := newGroups(c, w, lm.LayerPath(i), updates, o.Rank)
+		if g.in.ranks+g.out.ranks+g.up.ranks+g.down.ranks > 0 {
+			t.lowest = min(t.lowest, i)
+		}
+		t.groups = append(t.groups, g)
+	}
+	t.tapes = make([]tape, c.Layers-t.lowest+1)
+	return t
+}
+
+// Close ends the workers. It may be called more than once.
+func (t *Tuner) Close() { t.crew.close() }
+
+// Each calls do for parts of n elements, in parallel.
+func (t *Tuner) Each(n int, do func(from, to int)) {
+	const part = 1 << 14
+	t.crew.run((n+part-1)/part, func(_, task int) { do(task*part, min(task*part+part, n)) })
+}
+
+// Loss is the sum of −log p(label) over the rows of the batch, with the parameters theta.
+func (t *Tuner) Loss(b Batch, theta []float32) float64 {
+	t.begin(b, theta, 0, 0)
+	t.forward()
+	return t.crossEntropy(nil)
+}
+
+// Gradient is Loss, and adds the gradient with respect to theta to gradient. The seed is that of the dropout.
+func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float64 {
+	t.begin(b, theta, t.o.Dropout, seed)
+	t.forward()
+	t.dx.resize(len(b.Tokens), t.HiddenSize)
+	clear(t.dx.floats)
+	loss := t.crossEntropy(&t.dx)
+	t.backward(gradient)
+	return loss
+}
+
+// batch is a Batch with what follows from it.
+type batch struct {
+	Batch
+	theta     []float32
+	families  []family
+	positions []int
+	dropout   float64
+	seed      uint64
+
+	cos, sin, localCos, localSin vectors
+}
+
+// family is a parent with its children, or a segment alone: indices of segments.
+type family struct{ from, to int }
+
+func (t *Tuner) begin(b Batch, theta []float32, dropout float64, seed uint64) {
+	n := len(b.Tokens)
+	if t.b == nil {
+		t.b = &batch{}
+	}
+	x := t.b
+	x.Batch, x.theta, x.dropout, x.seed, x.families = b, theta, dropout, seed, x.families[:0]
+	x.positions = resized(x.positions, n)
+	for i, s := range b.Segments {
+		if s.Parent == i {
+			x.families = append(x.families, family{i, i})
+		}
+		x.families[len(x.families)-1].to = i + 1
+		for r := s.From; r < s.To; r++ {
+			x.positions[r] = s.Position + r - s.From
+		}
+	}
+	for _, v := range []*vectors{&x.cos, &x.sin, &x.localCos, &x.localSin} {
+		v.resize(n, t.RotaryDim/2)
+	}
+	t.crew.rows(n, func(r int) {
+		turns(x.cos.row(r), x.sin.row(r), t.full, x.positions[r])
+		if t.LocalRope != t.Rope {
+			turns(x.localCos.row(r), x.localSin.row(r), t.local, x.positions[r])
+		}
+	})
+}
+
+// rotation of row r in a layer.
+func (t *Tuner) rotation(l *layer, r int) (cos, sin []float32) {
+	if l.window > 0 && t.LocalRope != t.Rope {
+		return t.b.localCos.row(r), t.b.localSin.row(r)
+	}
+	return t.b.cos.row(r), t.b.sin.row(r)
+}
+
+// resized is s with n elements of any value.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}

@@ -1,0 +1,178 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// oddConfig is a decoder whose widths fill no tile and no register.
+func oddConfig() lm.Config {
+	return lm.Config{
+		VocabSize: 41, HiddenSize: 28, IntermediateSize: 21, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 6, MaxPositions: 512,
+		NormEps: 1e-5, Activation: lm.SiLU, EmbedScale: 1, AttentionScale: 0.4, RotaryDim: 4,
+		Rope: lm.Rope{Type: lm.RopeDefault, Theta: 1e4}, LocalRope: lm.Rope{Type: lm.RopeDefault, Theta: 1e4}, Windows: []int{0, 5, 0},
+	}
+}
+
+// randomTuner has random weights, and updates of all projections from layer first on. theta is random too.
+func randomTuner(t *testing.T, c lm.Config, first int, dropout float64) (tuner *Tuner, theta []float32) {
+	t.Helper()
+	require.NoError(t, c.Validate())
+	r := rand.New(rand.NewPCG(1, 2))
+	w := NewWeights(false)
+	o := TunerOptions{Rank: 3, Scale: 1.5, Dropout: dropout}
+	for _, p := range c.Params() {
+		require.NoError(t, w.Take(p, func(dst []float32) error {
+			for i := range dst {
+				if len(p.Shape) == 1 {
+					dst[i] = 1 + 0.3*float32(r.NormFloat64())
+				} else {
+					dst[i] = float32(r.NormFloat64() / math.Sqrt(float64(p.Shape[1])))
+				}
+			}
+			return nil
+		}))
+		path := strings.TrimSuffix(p.Name, ".weight")
+		if !p.Linear || strings.HasPrefix(path, lm.LayerPath(0)) && first > 0 {
+			continue
+		}
+		u := Update{Path: path, A: len(theta)}
+		theta = append(theta, randomFloats(r, o.Rank*p.Shape[1])...)
+		u.B = len(theta)
+		theta = append(theta, randomFloats(r, o.Rank*p.Shape[0])...)
+		o.Updates = append(o.Updates, u)
+	}
+	for i := range theta {
+		theta[i] *= 0.2
+	}
+	tuner = NewTuner(c, w, o)
+	t.Cleanup(tuner.Close)
+	return tuner, theta
+}
+
+// randomBatch has a segment alone that is longer than a tile, and a parent with two children.
+func randomBatch(vocab int) Batch {
+	r := rand.New(rand.NewPCG(3, 4))
+	b := Batch{Segments: []Segment{
+		{From: 0, To: tileQueries + 7, Parent: 0}, {From: tileQueries + 7, To: tileQueries + 18, Parent: 1},
+		{From: tileQueries + 18, To: tileQueries + 24, Position: 11, Parent: 1}, {From: tileQueries + 24, To: tileQueries + 33, Position: 11, Parent: 1},
+	}}
+	for range tileQueries + 33 {
+		b.Tokens = append(b.Tokens, r.Int32N(int32(vocab)))
+	}
+	for i := range lossRows + 9 { // some tokens predict twice
+		b.Rows, b.Labels = append(b.Rows, int32(i*5%len(b.Tokens))), append(b.Labels, r.Int32N(int32(vocab)))
+	}
+	return b
+}
+
+// TestGradient compares gradients with differences of losses, in random directions in each matrix.
+func TestGradient(t *testing.T) {
+	for name, change := range map[string]func(c *lm.Config){
+		"silu":       func(*lm.Config) {},
+		"vocabulary": func(c *lm.Config) { c.VocabSize = lossColumn + 37 },
+		"gelu":       func(c *lm.Config) { c.Activation = lm.GELU },
+		"gelu tanh":  func(c *lm.Config) { c.Activation = lm.GELUTanh },
+		"norms":      func(c *lm.Config) { c.QKNorm, c.SandwichNorms, c.UnitOffsetNorm = true, true, true },
+		"softcap":    func(c *lm.Config) { c.FinalSoftcap, c.TieEmbeddings = 2, true },
+		"local rope": func(c *lm.Config) { c.LocalRope.Theta, c.EmbedScale = 100, 3 },
+		"biases":     func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
+		"fused":      func(c *lm.Config) { c.Fused = true },
+	} {
+		for _, x := range []struct {
+			dropout float64
+			first   int // layer with updates
+		}{{0, 0}, {0.3, 0}, {0, 1}} {
+			t.Run(fmt.Sprintf("%s/dropout=%v/from layer %d", name, x.dropout, x.first), func(t *testing.T) {
+				c := oddConfig()
+				change(&c)
+				tuner, theta := randomTuner(t, c, x.first, x.dropout)
+				b := randomBatch(c.VocabSize)
+				gradient := make([]float32, len(theta))
+				loss := tuner.Gradient(b, theta, gradient, 7)
+				if x.dropout == 0 {
+					assert.InEpsilon(t, tuner.Loss(b, theta), loss, 1e-6)
+				}
+				twice := append([]float32{}, gradient...)
+				assert.Equal(t, loss, tuner.Gradient(b, theta, twice, 7), "the same seed drops the same")
+				for i, g := range gradient {
+					require.InDelta(t, 2*g, twice[i], 1e-4+1e-3*math.Abs(float64(g)), "it is added")
+				}
+
+				r := rand.New(rand.NewPCG(5, 6))
+				at := func(step float64, direction []float32, from int) float64 {
+					moved := append([]float32{}, theta...)
+					for i, d := range direction {
+						moved[from+i] += float32(step) * d
+					}
+					if x.dropout == 0 {
+						return tuner.Loss(b, moved)
+					}
+					return tuner.Gradient(b, moved, make([]float32, len(theta)), 7)
+				}
+				ends := []int{}
+				for _, u := range tuner.o.Updates {
+					ends = append(ends, u.A, u.B)
+				}
+				ends = append(ends, len(theta))
+				for i := range len(ends) - 1 {
+					from, to := ends[i], ends[i+1]
+					direction := randomFloats(r, to-from)
+					var want, size float64
+					for k, d := range direction {
+						g := float64(gradient[from+k])
+						want += g * float64(d)
+						size += g * g
+					}
+					slope := func(step float64) float64 {
+						return (at(step, direction, from) - at(-step, direction, from)) / (2 * step)
+					}
+					got := (4*slope(3e-4) - slope(6e-4)) / 3 // without the third derivative
+					assert.InDelta(t, want, got, 0.05+0.01*math.Sqrt(size), "matrix %d", i)
+				}
+			})
+		}
+	}
+}
+
+// TestLossIsThatOfInference: logits of the other forward pass in this package give the same loss.
+func TestLossIsThatOfInference(t *testing.T) {
+	c := oddConfig()
+	tuner, theta := randomTuner(t, c, 0, 0)
+	clear(theta)
+	b := randomBatch(c.VocabSize)
+	w := newWork(tuner.model, 1)
+	defer w.crew.close()
+	want := 0.0
+	for i, row := range b.Rows {
+		var text []int32
+		for k, s := range b.Segments {
+			if int(row) >= s.From && int(row) < s.To {
+				if s.Parent != k {
+					text = append(text, b.Tokens[b.Segments[s.Parent].From:b.Segments[s.Parent].To]...)
+				}
+				text = append(text, b.Tokens[s.From:row+1]...)
+			}
+		}
+		q := &sequence{}
+		q.reserve(w.shape, len(text))
+		w.forward(text, []span{{q, 0, len(text), 0}})
+		last := w.h.slice(len(text)-1, len(text))
+		logits := make([]float32, c.VocabSize)
+		w.logits(&last, logits)
+		sum := 0.0
+		for _, v := range logits {
+			sum += math.Exp(float64(v))
+		}
+		want += math.Log(sum) - float64(logits[b.Labels[i]])
+	}
+	assert.InEpsilon(t, want, tuner.Loss(b, theta), 1e-5)
+}

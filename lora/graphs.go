@@ -1,0 +1,237 @@
+package lora
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/docent-ml/docent/internal/device"
+	"github.com/docent-ml/docent/internal/lm/decoder"
+	"github.com/docent-ml/docent/internal/lm/model"
+)
+
+// graphs is a computer of a backend. The vectors are tensors there, which the programs pass on.
+type graphs struct {
+	base          *Base
+	layout        *layout
+	log           *slog.Logger
+	shapes        map[shape]bool  // that were computed, each a compiled form
+	stepProgram   *device.Program // one call of a step: loss and gradient
+	updateProgram *device.Program // the end of a step: AdamW
+	lossProgram   *device.Program // loss alone
+	theta, m, v   *tensors.Tensor // [layout.size]
+	zero, sum     *tensors.Tensor // the gradient before the first call of a step, and as it stands
+}
+
+// batchInputs is the number of parameters that describe a call: tokens, positions, segments, parents, rows, labels, weights
+// and the state of the dropout's random numbers.
+const batchInputs = 8
+
+func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (g *graphs, err error) {
+	g = &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
+		d := &decoder.Decoder{Config: b.model.Config, Weights: model.Nodes(b.model.Config, in[batchInputs:]), Transposed: b.model.Transposed}
+		d.Adapter, flat = l.nodes(theta)
+		if dropout > 0 {
+			d.Dropout = decoder.NewDropout(in[7], dropout)
+		}
+		h := d.Hidden(in[0], in[1], in[2], in[3])
+		sum, surrogate = d.CrossEntropy(h, decoder.Targets{Rows: in[4], Labels: in[5], Weights: in[6]})
+		return sum, surrogate, flat
+	}
+	weights := len(b.model.Weights)
+	g.stepProgram, err = device.NewProgram(b.backend, "train step", func(in []*Node) []*Node {
+		theta, gradient := in[batchInputs+weights], in[batchInputs+weights+1]
+		sum, surrogate, flat := loss(in, theta, c.Dropout)
+		return []*Node{sum, Add(gradient, l.join(Gradient(surrogate, flat...)))}
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.lossProgram, err = device.NewProgram(b.backend, "evaluate", func(in []*Node) []*Node {
+		sum, _, _ := loss(in, in[batchInputs+weights], 0)
+		return []*Node{sum}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if g.updateProgram, err = device.NewProgram(b.backend, "update", adamW); err != nil {
+		return nil, err
+	}
+	if g.zero, err = g.vector(nil); err != nil {
+		return nil, err
+	}
+	g.sum = g.zero
+	return g, nil
+}
+
+func (g *graphs) close() {
+	g.discard()
+	device.Free(g.theta, g.m, g.v, g.zero)
+	g.stepProgram.Close()
+	g.updateProgram.Close()
+	g.lossProgram.Close()
+}
+
+func (g *graphs) gradient(c call, a arrays, seed uint64) (float64, error) {
+	in, err := c.inputs(a, seed)
+	if err != nil {
+		return 0, err
+	}
+	g.compiling("train step", c.shape)
+	out, err := g.stepProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta, g.sum))
+	if err != nil {
+		return 0, err
+	}
+	g.discard()
+	g.sum = out[1]
+	return scalar(out[0])
+}
+
+func (g *graphs) loss(c call, a arrays) (float64, error) {
+	in, err := c.inputs(a, 0)
+	if err != nil {
+		return 0, err
+	}
+	g.compiling("evaluate", c.shape)
+	out, err := g.lossProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta))
+	if err != nil {
+		return 0, err
+	}
+	return scalar(out[0])
+}
+
+// scalar reads a tensor of one number, and frees it.
+func scalar(x *tensors.Tensor) (float64, error) {
+	defer device.Free(x)
+	value, err := device.Floats(x)
+	if err != nil {
+		return 0, err
+	}
+	return float64(value[0]), nil
+}
+
+// compiling notes a shape that is computed for the first time.
+func (g *graphs) compiling(what string, s shape) {
+	if !g.shapes[s] {
+		g.shapes[s] = true
+		g.log.Info("compiling", "graph", what, "sequences", s.rows, "length", s.seq, "targets", s.targets)
+	}
+}
+
+func (g *graphs) discard() {
+	if g.sum != g.zero {
+		device.Free(g.sum)
+	}
+	g.sum = g.zero
+}
+
+func (g *graphs) update(u update) (float64, error) {
+	defer g.discard()
+	out, err := g.updateProgram.Run([]any{g.theta, g.m, g.v, g.sum, u.scalars()})
+	if err != nil {
+		return 0, err
+	}
+	norm, err := scalar(out[3])
+	if err != nil || bad(norm) {
+		device.Free(out[:3]...)
+		return norm, err
+	}
+	device.Free(g.theta, g.m, g.v)
+	g.theta, g.m, g.v = out[0], out[1], out[2]
+	return norm, nil
+}
+
+func (g *graphs) state() (theta, m, v []float32, err error) {
+	var out [3][]float32
+	for i, x := range []*tensors.Tensor{g.theta, g.m, g.v} {
+		if out[i], err = device.Floats(x); err != nil {
+			return nil, nil, nil, fmt.Errorf("read from the device: %w", err)
+		}
+	}
+	return out[0], out[1], out[2], nil
+}
+
+func (g *graphs) setState(theta, m, v []float32) error {
+	var fresh [3]*tensors.Tensor
+	for i, values := range [][]float32{theta, m, v} {
+		x, err := g.vector(values)
+		if err != nil {
+			device.Free(fresh[:]...)
+			return err
+		}
+		fresh[i] = x
+	}
+	device.Free(g.theta, g.m, g.v)
+	g.theta, g.m, g.v = fresh[0], fresh[1], fresh[2]
+	return nil
+}
+
+// The numbers of an update, in the order of its last input.
+const (
+	scalarRate = iota
+	scalarBias1
+	scalarBias2
+	scalarTokens
+	scalarMaxNorm
+	scalarDecay
+)
+
+func (u update) scalars() []float32 {
+	return []float32{
+		scalarRate: float32(u.rate), scalarBias1: float32(u.bias1), scalarBias2: float32(u.bias2),
+		scalarTokens: float32(u.tokens), scalarMaxNorm: float32(u.maxNorm), scalarDecay: float32(u.decay),
+	}
+}
+
+// adamW is an update; every vector is [size] float32. in: θ, m, v, summed gradient, scalars. out: θ, m, v, ‖g/tokens‖ before
+// clipping.
+func adamW(in []*Node) []*Node {
+	theta, m, v, g := in[0], in[1], in[2], in[3]
+	scalar := func(i int) *Node { return Reshape(Slice(in[4], AxisElem(i)), 1) } // [1], broadcasts
+	g = Div(g, scalar(scalarTokens))
+	norm := Reshape(Sqrt(ReduceAllSum(Square(g))), 1)
+	limit := scalar(scalarMaxNorm)
+	clip := Min(OnesLike(norm), Div(limit, AddScalar(norm, 1e-6)))
+	g = Mul(g, Where(GreaterThan(limit, ZerosLike(limit)), clip, OnesLike(clip)))
+
+	m = Add(MulScalar(m, beta1), MulScalar(g, 1-beta1))
+	v = Add(MulScalar(v, beta2), MulScalar(Square(g), 1-beta2))
+	theta = Mul(theta, OneMinus(Mul(scalar(scalarRate), scalar(scalarDecay))))
+	denominator := AddScalar(Sqrt(Div(v, scalar(scalarBias2))), epsilon)
+	theta = Sub(theta, Mul(Div(scalar(scalarRate), scalar(scalarBias1)), Div(m, denominator)))
+	return []*Node{theta, m, v, norm}
+}
+
+// inputs turns the arrays of a call into arguments. seed feeds dropout and is ignored without it.
+func (c call) inputs(a arrays, seed uint64) ([]any, error) {
+	grid := func(x []int32) any { return tensors.FromFlatDataAndDimensions(x, c.shape.rows, c.shape.seq) }
+	rng, err := RNGStateFromSeed(int64(seed))
+	if err != nil {
+		return nil, fmt.Errorf("dropout seed: %w", err)
+	}
+	return []any{
+		grid(a.tokens), grid(a.positions), grid(a.segments), grid(a.parents),
+		tensors.FromFlatDataAndDimensions(a.rows, len(a.rows)),
+		tensors.FromFlatDataAndDimensions(a.labels, len(a.labels)),
+		tensors.FromFlatDataAndDimensions(a.weights, len(a.weights)),
+		rng,
+	}, nil
+}
+
+// vector puts values on the device, or zeros for nil.
+func (g *graphs) vector(values []float32) (*tensors.Tensor, error) {
+	return device.Fill(g.base.backend, dtypes.Float32, []int{g.layout.size}, false, func(dst []float32) error {
+		clear(dst)
+		copy(dst, values)
+		return nil
+	})
+}

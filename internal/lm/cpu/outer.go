@@ -39,20 +39,21 @@ type sum struct {
 // add computes sums side by side, in tasks of some rows and columns. Each number is added up in one order, whatever the number
 // of workers.
 func (c *crew) add(sums ...sum) {
-	if len(sums) == 0 {
+	const tasksOfWorker = 6
+	columns := 0 // in panels
+	for _, s := range sums {
+		columns += pieces(s.width, panelWidth)
+	}
+	if columns == 0 {
 		return
 	}
-	const tasksOfWorker = 6
-	columns := 0
-	for _, s := range sums {
-		columns += (s.width + panelWidth - 1) / panelWidth
-	}
-	wide := min(max(1, columns/(tasksOfWorker*c.workers())), mostPanels) * panelWidth
-	down := max(1, tasksOfWorker*c.workers()/columns)
+	enough := tasksOfWorker * c.workers()
+	wide := min(max(1, columns/enough), mostPanels) * panelWidth
+	high := func(s sum) int { return max(rowBlock, roundUp(pieces(s.n, max(1, enough/columns)), 6)) }
 	tasks := 0
 	ends := make([]int, len(sums))
 	for i, s := range sums {
-		tasks += (s.width + wide - 1) / wide * min(down, (s.n+rowBlock-1)/rowBlock)
+		tasks += pieces(s.width, wide) * pieces(s.n, high(s))
 		ends[i] = tasks
 	}
 	c.run(tasks, func(worker, task int) {
@@ -61,29 +62,27 @@ func (c *crew) add(sums ...sum) {
 			first = ends[i]
 		}
 		s := sums[i]
-		across := (s.width + wide - 1) / wide
-		high := roundUp((s.n+down-1)/down, 6)
-		if blocks := (s.n + rowBlock - 1) / rowBlock; blocks < down {
-			high = rowBlock
-		}
-		row, column := (task-first)/across*high, (task-first)%across*wide
-		c.panels[worker].part(s.y, s.yStride, row, min(row+high, s.n), column, min(column+wide, s.width), s.terms)
+		across := pieces(s.width, wide)
+		row, column := (task-first)/across*high(s), (task-first)%across*wide
+		c.panels[worker].part(s, row, min(row+high(s), s.n), column, min(column+wide, s.width))
 	})
 }
+
+// pieces is n/size, rounded up.
+func pieces(n, size int) int { return (n + size - 1) / size }
 
 // add is crew.add of one worker.
 func (p *panels) add(s sum) {
 	const wide = mostPanels * panelWidth
 	for j := 0; j < s.width; j += wide {
-		p.part(s.y, s.yStride, 0, s.n, j, min(j+wide, s.width), s.terms)
+		p.part(s, 0, s.n, j, min(j+wide, s.width))
 	}
 }
 
 // part is rows from to to and columns left to right of a sum, at most mostPanels panels.
-func (p *panels) part(y []float32, yStride, from, to, left, right int, terms []term) {
-	for _, t := range terms {
-		layers := (t.depth + panelDepth - 1) / panelDepth
-		step := roundUp((t.depth+layers-1)/layers, 8) // evenly, for y is read and written at each
+func (p *panels) part(s sum, from, to, left, right int) {
+	for _, t := range s.terms {
+		step := roundUp(pieces(t.depth, pieces(t.depth, panelDepth)), 8) // evenly, for y is read and written at each
 		for k := 0; k < t.depth; k += step {
 			depth := min(step, t.depth-k)
 			for j := left; j < right; j += panelWidth {
@@ -92,9 +91,9 @@ func (p *panels) part(y []float32, yStride, from, to, left, right int, terms []t
 			for i := from; i < to; i += rowBlock {
 				n, a := min(rowBlock, to-i), t.a[i*t.aRow+k*t.aStep:]
 				for j := left; j < right; j += panelWidth {
-					b, dst := p.b[(j-left)/panelWidth][:], y[i*yStride+j:]
+					b, y := p.b[(j-left)/panelWidth][:], s.y[i*s.yStride+j:]
 					if j+panelWidth <= right {
-						outer(a, t.aRow, t.aStep, depth, b, n, dst, yStride)
+						outer(a, t.aRow, t.aStep, depth, b, n, y, s.yStride)
 						continue
 					}
 					edge := p.edge[:n*panelWidth] // columns that are not there must not be written
@@ -102,7 +101,7 @@ func (p *panels) part(y []float32, yStride, from, to, left, right int, terms []t
 					outer(a, t.aRow, t.aStep, depth, b, n, edge, panelWidth)
 					for r := range n {
 						for c := range right - j {
-							dst[r*yStride+c] += edge[r*panelWidth+c]
+							y[r*s.yStride+c] += edge[r*panelWidth+c]
 						}
 					}
 				}

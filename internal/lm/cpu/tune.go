@@ -93,14 +93,16 @@ func (t *Tuner) Each(n int, do func(from, to int)) {
 
 // Loss is the sum of −log p(label) over the rows of the batch, with the parameters theta.
 func (t *Tuner) Loss(b Batch, theta []float32) float64 {
-	t.begin(b, theta, 0, 0)
+	t.begin(b, theta, len(t.layers))
+	t.b.dropout = 0
 	t.forward()
 	return t.crossEntropy(nil)
 }
 
 // Gradient is Loss, and adds the gradient with respect to theta to gradient. The seed is that of the dropout.
 func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float64 {
-	t.begin(b, theta, t.o.Dropout, seed)
+	t.begin(b, theta, t.lowest)
+	t.b.dropout, t.b.seed = t.o.Dropout, seed
 	t.forward()
 	t.dx.resize(len(b.Tokens), t.HiddenSize)
 	clear(t.dx.floats)
@@ -115,6 +117,7 @@ type batch struct {
 	theta     []float32
 	families  []family
 	positions []int
+	lowest    int // layer that a gradient will go through
 	dropout   float64
 	seed      uint64
 
@@ -124,13 +127,13 @@ type batch struct {
 // family is a parent with its children, or a segment alone: indices of segments.
 type family struct{ from, to int }
 
-func (t *Tuner) begin(b Batch, theta []float32, dropout float64, seed uint64) {
+func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 	n := len(b.Tokens)
 	if t.b == nil {
 		t.b = &batch{}
 	}
 	x := t.b
-	x.Batch, x.theta, x.dropout, x.seed, x.families = b, theta, dropout, seed, x.families[:0]
+	x.Batch, x.theta, x.lowest, x.families = b, theta, lowest, x.families[:0]
 	x.positions = resized(x.positions, n)
 	for i, s := range b.Segments {
 		if s.Parent == i {

@@ -16,9 +16,9 @@ type tape struct {
 	zUp, zDown    vectors
 }
 
-// tape of layer i. Layers that no gradient goes through overwrite each other's.
+// tape of layer i. Layers that no gradient will go through overwrite each other's.
 func (t *Tuner) tape(i int) *tape {
-	if i < t.lowest {
+	if i < t.b.lowest {
 		return &t.tapes[len(t.tapes)-1]
 	}
 	return &t.tapes[i-t.lowest]

@@ -10,7 +10,7 @@ ARGS     ?=
 fetch := internal/ci/fetch.sh
 cache  = $(or $(DOCENT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docent)
 
-# The OpenAI client, which tests and the demo use, is so large that compiling it takes a minute; without inlining and debug
+# The OpenAI client, which the demo and test-full compile, is so large that it takes a minute; without inlining and debug
 # information it takes three fifths of that.
 export GOFLAGS ?= '-gcflags=github.com/openai/openai-go/v3/...=-l -dwarf=false'
 

@@ -57,7 +57,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	flags.StringVar(&d.docs, "docs", filepath.Join("examples", "trainer", "testdata", "course-guides"), "folder of documents")
 	flags.StringVar(&d.facts, "facts", "", "questions and answers about them; facts.jsonl beside the documents when empty")
 	flags.StringVar(&d.data, "data", "data", "folder for all that is made")
-	flags.IntVar(&d.questions, "questions", 3, "questions to ask at the end")
+	flags.IntVar(&d.questions, "questions", 3, "questions to ask at the end; with 0 the server is not started")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
@@ -77,34 +77,40 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	d.say("build", "the trainer and the server")
-	if err := d.build(ctx, "trainer", "server"); err != nil {
+	if err := d.build(ctx, ".", "./examples/trainer", "./examples/server"); err != nil {
 		return err
 	}
 	client := make(chan error, 1)
-	go func() { client <- d.build(ctx, "demo/ask") }() // meanwhile: XLA compiles on one core, and so does this
+	if d.questions > 0 { // meanwhile: XLA compiles on one core, and so does this
+		go func() { client <- d.build(ctx, filepath.Join("examples", "demo", "ask"), ".") }()
+	}
 	if err := d.train(ctx); err != nil {
 		return err
 	}
-	if err := <-client; err != nil {
-		return err
-	}
-	if err := d.ask(ctx); err != nil {
-		return err
+	if d.questions > 0 {
+		if err := <-client; err != nil {
+			return err
+		}
+		if err := d.ask(ctx); err != nil {
+			return err
+		}
 	}
 	d.next(time.Since(began))
 	return nil
 }
 
-// build compiles the programs, so that the demo runs the code beside it and a stop signal reaches the program itself.
-func (d demo) build(ctx context.Context, programs ...string) error {
-	if err := os.MkdirAll(d.bin(""), 0o755); err != nil {
+// build compiles programs of the module around dir, so that the demo runs the code beside it and a stop signal reaches the
+// program itself.
+func (d demo) build(ctx context.Context, dir string, programs ...string) error {
+	bin, err := filepath.Abs(d.bin(""))
+	if err != nil {
 		return err
 	}
-	args := []string{"build", "-o", d.bin("") + string(filepath.Separator)}
-	for _, name := range programs {
-		args = append(args, "./examples/"+name)
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", bin + string(filepath.Separator)}, programs...)...)
+	cmd.Dir = dir
 	// A fifth of the time goes into collecting the compiler's garbage. A GOGC of the environment stands, for the last wins.
 	cmd.Stderr, cmd.Env = os.Stderr, slices.Concat([]string{"GOGC=400"}, d.environ)
 	if err := cmd.Run(); err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,13 +16,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/openai"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
 )
@@ -60,12 +61,46 @@ func start(t *testing.T, args ...string) (url string, stop func()) {
 	return url, stop
 }
 
-func ask(ctx context.Context, url, key, model string) (*openai.ChatCompletion, error) {
-	client := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey(key), option.WithMaxRetries(0))
-	return client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
-		Model: model, Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
-		Temperature: openai.Float(0), MaxCompletionTokens: openai.Int(8),
-	})
+// hello is a request for at most so many tokens, always the same ones.
+func hello(model string, tokens int) openai.ChatCompletionRequest {
+	return openai.ChatCompletionRequest{
+		Model: model, Messages: []openai.Message{{Role: "user", Content: "hello"}},
+		MaxCompletionTokens: &tokens, Sampling: openai.Sampling{Temperature: new(float64)},
+	}
+}
+
+// post sends a request and returns the body of the answer. An error names the HTTP status.
+func post(ctx context.Context, url, key string, r openai.ChatCompletionRequest) (io.ReadCloser, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/chat/completions", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		return nil, errors.Join(fmt.Errorf("%s: %s", response.Status, text), err)
+	}
+	return response.Body, nil
+}
+
+func ask(ctx context.Context, url, key, model string) (*openai.ChatCompletionResponse, error) {
+	body, err := post(ctx, url, key, hello(model, 8))
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	var answer openai.ChatCompletionResponse
+	return &answer, json.NewDecoder(body).Decode(&answer)
 }
 
 func get(t *testing.T, url string) (status int, body string) {
@@ -125,20 +160,24 @@ func TestServesTheRegistryAndFollowsPromotions(t *testing.T) {
 
 func TestRunningAnswersAreFinishedOnStop(t *testing.T) {
 	url, stop := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny")
-	client := openai.NewClient(option.WithBaseURL(url), option.WithAPIKey("none"))
-	stream := client.Chat.Completions.NewStreaming(t.Context(), openai.ChatCompletionNewParams{
-		Model: "tiny", Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage("hello")},
-		MaxCompletionTokens: openai.Int(300), Temperature: openai.Float(0),
-	}, option.WithJSONSet("ignore_eos", true))
-	require.True(t, stream.Next(), "it has begun: %v", stream.Err())
-	go stop()
-	finish := ""
-	for stream.Next() {
-		for _, choice := range stream.Current().Choices {
-			finish += choice.FinishReason
+	request := hello("tiny", 300)
+	request.Stream, request.IgnoreEOS = true, true
+	body, err := post(t.Context(), url, "none", request)
+	require.NoError(t, err)
+	defer body.Close()
+	begun, finish := false, ""
+	for chunk, err := range openai.ReadStream[openai.ChatCompletionChunk](body) {
+		require.NoError(t, err)
+		if !begun {
+			begun = true
+			go stop()
+		}
+		for _, choice := range chunk.Choices {
+			if choice.FinishReason != nil {
+				finish += *choice.FinishReason
+			}
 		}
 	}
-	require.NoError(t, stream.Err())
 	assert.Equal(t, "length", finish)
 }
 

@@ -44,6 +44,12 @@ part "go vet without cgo for Linux, macOS and Windows" vet_platforms
 beam() { (cd examples/beam-ingest && go vet ./... && go test ./...); }
 part "documents on Apache Beam, a module of its own" beam
 
+openai_go() {
+  (cd examples/demo/ask && go vet ./... && go test ./...) &&
+    DOCENT_CLIENTS=1 go test -count=1 -run TestDemo ./examples/demo
+}
+part "OpenAI's Go client" openai_go
+
 if [[ $cgo == 1 ]]; then
   part "race detector" internal/ci/race.sh -timeout 30m
 else

@@ -1,10 +1,10 @@
 // Command ask puts questions of a facts.jsonl to models of an OpenAI-style server, through OpenAI's own client, and prints
 // their answers below the expected ones:
 //
-//	go run ./examples/demo/ask -url http://127.0.0.1:8080/v1 -facts guides/facts.jsonl base course-guide
+//	go -C examples/demo/ask run . -url http://127.0.0.1:8080/v1 -facts "$PWD/guides/facts.jsonl" base course-guide
 //
 // It is a program apart from the demo because that client is a large package to compile: the demo has it built while the
-// model trains.
+// model trains. It is a module of its own so that docent's tests need not compile it either.
 package main
 
 import (

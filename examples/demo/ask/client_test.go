@@ -1,50 +1,54 @@
-package serve
+package main
 
 import (
-	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
-	oai "github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/responses"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/serve"
 )
 
-// The official Go client, pointed at the handler under a prefix.
-func officialClient(t *testing.T, m Model, o HandlerOptions) oai.Client {
+// The official Go client, pointed at docent's handler under a prefix.
+func officialClient(t *testing.T, m serve.Model, o serve.HandlerOptions) openai.Client {
 	t.Helper()
-	h := handlerOf(t, Single("acme/handbook-qa", m), o)
+	h, err := serve.NewHandler(serve.Single("acme/handbook-qa", m), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.Close()) })
 	mux := http.NewServeMux()
 	mux.Handle("/ai/", http.StripPrefix("/ai", h))
-	s := server(t, mux, nil)
-	return oai.NewClient(option.WithBaseURL(s.URL+"/ai/v1"), option.WithAPIKey("k"), option.WithMaxRetries(0))
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return openai.NewClient(option.WithBaseURL(s.URL+"/ai/v1"), option.WithAPIKey("k"), option.WithMaxRetries(0))
 }
 
-func params() oai.ChatCompletionNewParams {
-	return oai.ChatCompletionNewParams{
+func params() openai.ChatCompletionNewParams {
+	return openai.ChatCompletionNewParams{
 		Model: "acme/handbook-qa",
-		Messages: []oai.ChatCompletionMessageParamUnion{
-			oai.SystemMessage("Opening hours: 9-17."), oai.DeveloperMessage("Be short."), oai.UserMessage("When do you open?"),
+		Messages: []openai.ChatCompletionMessageParamUnion{
+			openai.SystemMessage("Opening hours: 9-17."), openai.DeveloperMessage("Be short."), openai.UserMessage("When do you open?"),
 		},
 	}
 }
 
 func TestOfficialClient(t *testing.T) {
-	var got Request
 	m := hello()
-	m.asked = func(r Request) { got = r }
-	c := officialClient(t, m, HandlerOptions{APIKeys: map[string]string{"test": "k"}})
+	c := officialClient(t, m, serve.HandlerOptions{APIKeys: map[string]string{"test": "k"}})
 	ctx := t.Context()
 
 	p := params()
-	p.Temperature, p.N, p.Logprobs, p.Seed = oai.Float(0), oai.Int(2), oai.Bool(true), oai.Int(7)
+	p.Temperature, p.N, p.Logprobs, p.Seed = openai.Float(0), openai.Int(2), openai.Bool(true), openai.Int(7)
 	p.LogitBias = map[string]int64{"5": -100}
-	p.Stop = oai.ChatCompletionNewParamsStopUnion{OfStringArray: []string{"END"}}
-	p.User, p.Store = oai.String("u"), oai.Bool(false)
+	p.Stop = openai.ChatCompletionNewParamsStopUnion{OfStringArray: []string{"END"}}
+	p.User, p.Store = openai.String("u"), openai.Bool(false)
 	res, err := c.Chat.Completions.New(ctx, p, option.WithJSONSet("repetition_penalty", 1.1))
 	require.NoError(t, err)
 	assert.Equal(t, "acme/handbook-qa", res.Model)
@@ -53,14 +57,14 @@ func TestOfficialClient(t *testing.T) {
 	assert.Equal(t, "stop", res.Choices[0].FinishReason)
 	assert.Len(t, res.Choices[0].Logprobs.Content, 4)
 	assert.EqualValues(t, 17, res.Usage.TotalTokens)
-	assert.Equal(t, []Message{{Role: "system", Content: "Opening hours: 9-17.\n\nBe short."}, {Role: "user", Content: "When do you open?"}}, got.Messages)
-	assert.InDelta(t, 1.1, got.Sampling.RepetitionPenalty, 0)
-	assert.Equal(t, []string{"END"}, got.Stop)
+	assert.Equal(t, []serve.Message{{Role: "system", Content: "Opening hours: 9-17.\n\nBe short."}, {Role: "user", Content: "When do you open?"}}, m.got.Messages)
+	assert.InDelta(t, 1.1, m.got.Sampling.RepetitionPenalty, 0)
+	assert.Equal(t, []string{"END"}, m.got.Stop)
 
 	p = params()
-	p.StreamOptions.IncludeUsage = oai.Bool(true)
+	p.StreamOptions.IncludeUsage = openai.Bool(true)
 	stream := c.Chat.Completions.NewStreaming(ctx, p)
-	acc := oai.ChatCompletionAccumulator{}
+	acc := openai.ChatCompletionAccumulator{}
 	for stream.Next() {
 		require.True(t, acc.AddChunk(stream.Current()))
 	}
@@ -79,15 +83,15 @@ func TestOfficialClient(t *testing.T) {
 
 func TestOfficialClientErrors(t *testing.T) {
 	m := hello()
-	c := officialClient(t, m, HandlerOptions{})
-	fault := func(p oai.ChatCompletionNewParams, opts ...option.RequestOption) *oai.Error {
+	c := officialClient(t, m, serve.HandlerOptions{})
+	fault := func(p openai.ChatCompletionNewParams, opts ...option.RequestOption) *openai.Error {
 		_, err := c.Chat.Completions.New(t.Context(), p, opts...)
-		e, ok := errors.AsType[*oai.Error](err)
+		e, ok := errors.AsType[*openai.Error](err)
 		require.True(t, ok, "%v", err)
 		return e
 	}
 	p := params()
-	p.Temperature = oai.Float(5)
+	p.Temperature = openai.Float(5)
 	e := fault(p)
 	assert.Equal(t, 422, e.StatusCode)
 	assert.Equal(t, "validation_error", e.Code)
@@ -101,37 +105,36 @@ func TestOfficialClientErrors(t *testing.T) {
 	assert.Equal(t, "model_not_found", e.Code)
 
 	p = params()
-	p.Tools = []oai.ChatCompletionToolUnionParam{oai.ChatCompletionFunctionTool(oai.FunctionDefinitionParam{Name: "f"})}
+	p.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "f"})}
 	assert.Equal(t, "unsupported_parameter", fault(p).Code)
 
-	m.before = func(context.Context, Request) error { return ErrBusy }
+	m.before = func() error { return serve.ErrBusy }
 	assert.Equal(t, 429, fault(params()).StatusCode)
 	m.before = nil
-	m.each = func(context.Context, int) error { return errNonFinite }
+	m.each = func() error { return errors.New("the logits are not finite") }
 	stream := c.Chat.Completions.NewStreaming(t.Context(), params())
 	for stream.Next() {
 	}
 	assert.ErrorContains(t, stream.Err(), "generation_failed")
 
 	// Leaving a stream half-way frees the model.
-	m.each = func(context.Context, int) error { time.Sleep(time.Millisecond); return nil }
-	m.words = make([]string, 200)
+	m.each = func() error { time.Sleep(time.Millisecond); return nil }
+	m.deltas = slices.Repeat(m.deltas[:1], 200)
 	stream = c.Chat.Completions.NewStreaming(t.Context(), params())
 	require.True(t, stream.Next())
 	require.NoError(t, stream.Close())
-	eventually(t, "free", func() bool { return m.inside.Load() == 0 })
+	require.Eventually(t, func() bool { return m.inside.Load() == 0 }, 10*time.Second, time.Millisecond, "free")
 }
 
 func TestOfficialClientOnOtherRoutes(t *testing.T) {
-	m := &embedder{fakeModel: *hello()}
-	c := officialClient(t, m, HandlerOptions{})
+	c := officialClient(t, hello(), serve.HandlerOptions{})
 	ctx := t.Context()
 	const model = "acme/handbook-qa"
-	completion, err := c.Completions.New(ctx, oai.CompletionNewParams{Model: model, Prompt: oai.CompletionNewParamsPromptUnion{OfString: oai.String("Say")}, Logprobs: oai.Int(1)})
+	completion, err := c.Completions.New(ctx, openai.CompletionNewParams{Model: model, Prompt: openai.CompletionNewParamsPromptUnion{OfString: openai.String("Say")}, Logprobs: openai.Int(1)})
 	require.NoError(t, err)
 	assert.Equal(t, "Hello, wörld!", completion.Choices[0].Text)
 	assert.Len(t, completion.Choices[0].Logprobs.Tokens, 4)
-	pieces := c.Completions.NewStreaming(ctx, oai.CompletionNewParams{Model: model, Prompt: oai.CompletionNewParamsPromptUnion{OfArrayOfTokens: []int64{1, 2}}})
+	pieces := c.Completions.NewStreaming(ctx, openai.CompletionNewParams{Model: model, Prompt: openai.CompletionNewParamsPromptUnion{OfArrayOfTokens: []int64{1, 2}}})
 	text := ""
 	for pieces.Next() {
 		for _, choice := range pieces.Current().Choices {
@@ -141,11 +144,11 @@ func TestOfficialClientOnOtherRoutes(t *testing.T) {
 	require.NoError(t, pieces.Err())
 	assert.Equal(t, "Hello, wörld!", text)
 
-	vectors, err := c.Embeddings.New(ctx, oai.EmbeddingNewParams{Model: model, Input: oai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"a", "b"}}})
+	vectors, err := c.Embeddings.New(ctx, openai.EmbeddingNewParams{Model: model, Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"a", "b"}}})
 	require.NoError(t, err)
 	assert.Len(t, vectors.Data[1].Embedding, 2)
 
-	ask := responses.ResponseNewParams{Model: model, Instructions: oai.String("Be brief."), Input: responses.ResponseNewParamsInputUnion{OfString: oai.String("hi")}}
+	ask := responses.ResponseNewParams{Model: model, Instructions: openai.String("Be brief."), Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("hi")}}
 	whole, err := c.Responses.New(ctx, ask)
 	require.NoError(t, err)
 	assert.Equal(t, "Hello, wörld!", whole.OutputText())
@@ -164,11 +167,11 @@ func TestOfficialClientOnOtherRoutes(t *testing.T) {
 	assert.Equal(t, "response.completed", last.Type)
 	assert.Equal(t, "Hello, wörld!", last.Response.OutputText())
 
-	calls := officialClient(t, calling(), HandlerOptions{})
+	calls := officialClient(t, calling(), serve.HandlerOptions{})
 	p := params()
-	p.Tools = []oai.ChatCompletionToolUnionParam{oai.ChatCompletionFunctionTool(oai.FunctionDefinitionParam{Name: "f"}), oai.ChatCompletionFunctionTool(oai.FunctionDefinitionParam{Name: "g"})}
+	p.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "f"}), openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{Name: "g"})}
 	streamed := calls.Chat.Completions.NewStreaming(ctx, p)
-	acc := oai.ChatCompletionAccumulator{}
+	acc := openai.ChatCompletionAccumulator{}
 	for streamed.Next() {
 		require.True(t, acc.AddChunk(streamed.Current()))
 	}

@@ -74,23 +74,20 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if _, err := os.Stat(d.facts); err != nil {
 		return fmt.Errorf("facts: %w", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	d.say("build", "the trainer and the server")
 	if err := d.build(ctx, ".", "./examples/trainer", "./examples/server"); err != nil {
 		return err
 	}
-	client := make(chan error, 1)
-	if d.questions > 0 { // meanwhile: XLA compiles on one core, and so does this
-		go func() { client <- d.build(ctx, filepath.Join("examples", "demo", "ask"), ".") }()
+	if d.questions > 0 {
+		d.say("build", "OpenAI's client, to ask with")
+		if err := d.build(ctx, filepath.Join("examples", "demo", "ask"), "."); err != nil {
+			return err
+		}
 	}
 	if err := d.train(ctx); err != nil {
 		return err
 	}
 	if d.questions > 0 {
-		if err := <-client; err != nil {
-			return err
-		}
 		if err := d.ask(ctx); err != nil {
 			return err
 		}

@@ -3,8 +3,7 @@
 //
 //	go -C examples/demo/ask run . -url http://127.0.0.1:8080/v1 -facts "$PWD/guides/facts.jsonl" base course-guide
 //
-// It is a program apart from the demo because that client is a large package to compile: the demo has it built while the
-// model trains. It is a module of its own so that docent's tests need not compile it either.
+// It is a module of its own because that client is a large package to compile: docent and its tests need not.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package lora
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -30,13 +31,8 @@ type graphs struct {
 // and the state of the dropout's random numbers.
 const batchInputs = 8
 
-func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (g *graphs, err error) {
-	g = &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}}
-	defer func() {
-		if err != nil {
-			g.close()
-		}
-	}()
+func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) {
+	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}}
 	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
 		d := &decoder.Decoder{Config: b.model.Config, Weights: model.Nodes(b.model.Config, in[batchInputs:]), Transposed: b.model.Transposed}
 		d.Adapter, flat = l.nodes(theta)
@@ -48,28 +44,23 @@ func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (g *graphs, err e
 		return sum, surrogate, flat
 	}
 	weights := len(b.model.Weights)
-	g.stepProgram, err = device.NewProgram(b.backend, "train step", func(in []*Node) []*Node {
+	var errs [4]error
+	g.stepProgram, errs[0] = device.NewProgram(b.backend, "train step", func(in []*Node) []*Node {
 		theta, gradient := in[batchInputs+weights], in[batchInputs+weights+1]
 		sum, surrogate, flat := loss(in, theta, c.Dropout)
 		return []*Node{sum, Add(gradient, l.join(Gradient(surrogate, flat...)))}
 	})
-	if err != nil {
-		return nil, err
-	}
-	g.lossProgram, err = device.NewProgram(b.backend, "evaluate", func(in []*Node) []*Node {
+	g.lossProgram, errs[1] = device.NewProgram(b.backend, "evaluate", func(in []*Node) []*Node {
 		sum, _, _ := loss(in, in[batchInputs+weights], 0)
 		return []*Node{sum}
 	})
-	if err != nil {
-		return nil, err
-	}
-	if g.updateProgram, err = device.NewProgram(b.backend, "update", adamW); err != nil {
-		return nil, err
-	}
-	if g.zero, err = g.vector(nil); err != nil {
-		return nil, err
-	}
+	g.updateProgram, errs[2] = device.NewProgram(b.backend, "update", adamW)
+	g.zero, errs[3] = g.vector(nil)
 	g.sum = g.zero
+	if err := errors.Join(errs[:]...); err != nil {
+		g.close()
+		return nil, err
+	}
 	return g, nil
 }
 

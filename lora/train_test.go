@@ -457,6 +457,24 @@ func TestWhatDoesNotFitIsNamed(t *testing.T) {
 	}
 }
 
+func TestClosedTrainer(t *testing.T) {
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		tr := newTrainer(t, backend, smallConfig(), Options{Dir: t.TempDir()})
+		e := tokenized(t, tr, 3)
+		require.NoError(t, tr.Close())
+		require.NoError(t, tr.Close())
+		for _, err := range tr.Steps(t.Context(), e) {
+			require.ErrorIs(t, err, errClosed)
+		}
+		_, err := tr.Evaluate(t.Context(), e)
+		require.ErrorIs(t, err, errClosed)
+		_, err = tr.Save(t.Context())
+		require.ErrorIs(t, err, errClosed)
+		_, err = tr.Adapter()
+		require.ErrorIs(t, err, errClosed)
+	})
+}
+
 func TestTokenizeCountsWhatItCuts(t *testing.T) {
 	c := smallConfig()
 	c.MaxSeqLen = 40

@@ -98,7 +98,11 @@ func (t *Trainer) TrainableParameters() int { return t.layout.size }
 // again goes on.
 func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
-		if err := train.check(); err != nil {
+		err := train.check()
+		if err == nil && t.closed {
+			err = errClosed
+		}
+		if err != nil {
 			yield(Step{}, err)
 			return
 		}

@@ -63,7 +63,7 @@ type memory struct {
 	row  []float32
 }
 
-// NewTuner prepares a model of which w took all weights, in float32. They share w with nobody.
+// NewTuner prepares a model of which w took all weights, in float32. It only reads them, so several may share w.
 func NewTuner(c lm.Config, w *Weights, o TunerOptions) *Tuner {
 	workers := runtime.GOMAXPROCS(0)
 	t := &Tuner{model: newModel(c, w), o: o, lowest: c.Layers, crew: newCrew(workers), memory: make([]memory, workers)}

@@ -20,8 +20,9 @@ type projection struct {
 // groups are those of a layer.
 type groups struct{ in, out, up, down group }
 
+// newGroups takes the matrices of a layer, with the biases that newModel gave them.
 func newGroups(c lm.Config, w *Weights, path string, updates map[string]*Update, rank int) groups {
-	make := func(names ...string) (g group) {
+	of := func(names ...string) (g group) {
 		for _, name := range names {
 			p := projection{m: w.matrices[path+"."+name+".weight"], at: g.out, update: updates[path+"."+name], z: g.ranks}
 			if p.update != nil {
@@ -34,12 +35,12 @@ func newGroups(c lm.Config, w *Weights, path string, updates map[string]*Update,
 		}
 		return g
 	}
-	g := groups{out: make("self_attn.o_proj"), down: make("mlp.down_proj")}
+	g := groups{out: of("self_attn.o_proj"), down: of("mlp.down_proj")}
 	if c.Fused {
-		g.in, g.up = make("self_attn.qkv_proj"), make("mlp.gate_up_proj")
+		g.in, g.up = of("self_attn.qkv_proj"), of("mlp.gate_up_proj")
 	} else {
-		g.in = make("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-		g.up = make("mlp.gate_proj", "mlp.up_proj")
+		g.in = of("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+		g.up = of("mlp.gate_proj", "mlp.up_proj")
 	}
 	return g
 }

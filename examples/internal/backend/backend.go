@@ -149,8 +149,7 @@ func automatic(o Options, gpu bool) ([]candidate, error) {
 			fallback = "an NVIDIA GPU is here, but " + why
 			missing = append(missing, fallback)
 		}
-	}
-	if !gpu {
+	} else {
 		missing = append(missing, "no GPU is here")
 	}
 	if vectors && !o.BFloat16 {

@@ -36,13 +36,7 @@ func (w *work) forward(tokens []int32, spans []span) {
 	resize(c.IntermediateSize, &w.gate, &w.up)
 	resize(c.RotaryDim/2, &w.cos, &w.sin, &w.localCos, &w.localSin)
 	for i, id := range tokens {
-		row := w.x.row(i)
-		w.embed.row(int(id), row)
-		if s := float32(c.EmbedScale); s != 1 {
-			for j := range row {
-				row[j] *= s
-			}
-		}
+		w.lookup(id, w.x.row(i))
 	}
 	w.angles(spans)
 	pieces := split(spans)
@@ -148,9 +142,5 @@ func split(spans []span) (out []span) {
 // logits projects the n rows of h onto the vocabulary: dst is [n, vocab].
 func (w *work) logits(h *vectors, dst []float32) {
 	w.crew.multiply(h, product{m: w.head, dst: dst, stride: w.VocabSize})
-	if limit := w.FinalSoftcap; limit != 0 {
-		for i, v := range dst {
-			dst[i] = float32(limit * math.Tanh(float64(v)/limit))
-		}
-	}
+	w.softcap(dst)
 }

@@ -174,6 +174,13 @@ func (v *vectors) resize(n, width int) {
 	}
 }
 
+// zero is v with n rows of zeros.
+func (v *vectors) zero(n, width int) *vectors {
+	v.resize(n, width)
+	clear(v.floats)
+	return v
+}
+
 // slice is rows from to to.
 func (v *vectors) slice(from, to int) vectors {
 	return vectors{n: to - from, width: v.width, stride: v.stride, floats: v.floats[from*v.stride : to*v.stride]}

@@ -122,6 +122,27 @@ func (w *Weights) norm(c lm.Config, name string) []float32 {
 	return out
 }
 
+// lookup writes the embedding of a token.
+func (m *model) lookup(token int32, dst []float32) {
+	m.embed.row(int(token), dst)
+	if s := float32(m.EmbedScale); s != 1 {
+		for i := range dst {
+			dst[i] *= s
+		}
+	}
+}
+
+// softcap bounds logits, where the model does.
+func (m *model) softcap(logits []float32) {
+	limit := m.FinalSoftcap
+	if limit == 0 {
+		return
+	}
+	for i, v := range logits {
+		logits[i] = float32(limit * math.Tanh(float64(v)/limit))
+	}
+}
+
 // normalize writes the root mean square norm of x, scaled, to dst, which may be x.
 func (m *model) normalize(dst, x, scale []float32) {
 	var sum float64

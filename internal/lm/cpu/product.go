@@ -30,7 +30,7 @@ func (c *crew) multiply(x *vectors, products ...product) {
 	tasks := 0
 	var ends [3]int // of the tasks of each product
 	for i, p := range products {
-		tasks += (p.m.out + piece - 1) / piece
+		tasks += pieces(p.m.out, piece)
 		ends[i] = tasks
 	}
 	c.run(tasks, func(_, task int) {

@@ -88,7 +88,7 @@ func (t *Tuner) Close() { t.crew.close() }
 // Each calls do for parts of n elements, in parallel.
 func (t *Tuner) Each(n int, do func(from, to int)) {
 	const part = 1 << 14
-	t.crew.run((n+part-1)/part, func(_, task int) { do(task*part, min(task*part+part, n)) })
+	t.crew.run(pieces(n, part), func(_, task int) { do(task*part, min(task*part+part, n)) })
 }
 
 // Loss is the sum of −log p(label) over the rows of the batch, with the parameters theta.
@@ -104,9 +104,7 @@ func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float6
 	t.begin(b, theta, t.lowest)
 	t.b.dropout, t.b.seed = t.o.Dropout, seed
 	t.forward()
-	t.dx.resize(len(b.Tokens), t.HiddenSize)
-	clear(t.dx.floats)
-	loss := t.crossEntropy(&t.dx)
+	loss := t.crossEntropy(t.dx.zero(len(b.Tokens), t.HiddenSize))
 	t.backward(gradient)
 	return loss
 }

@@ -1,8 +1,6 @@
 package cpu
 
-import (
-	"math"
-)
+import "math"
 
 // tileQueries is how many positions attend together: whole steps of the kernels.
 const tileQueries = 48
@@ -13,7 +11,7 @@ type attentionTile struct {
 	out            []float32
 }
 
-// dims of a head's vectors in memory: what the kernels take.
+// headStride is the width of a head's vectors in memory: what the kernels take.
 func (t *Tuner) headStride() int { return roundUp(t.HeadDim, panelWidth) }
 
 // spread is the buffer of heads [heads, rows, dim] with room for n rows, zero where it is new. The kernel for scores reads
@@ -29,13 +27,7 @@ func (t *Tuner) attend(l *layer, tp *tape) {
 	tp.logSums = resized(tp.logSums, t.Heads*n)
 	tp.attended.resize(n, t.QDim())
 	t.crew.rows(n, func(r int) { t.place(l, tp, r) })
-	t.crew.run(len(t.b.families)*t.Heads, func(worker, task int) {
-		head := task % t.Heads
-		t.tiles(t.b.families[task/t.Heads], func(x tile) {
-			x.head, x.l = head, l
-			t.attendTile(tp, x, worker)
-		})
-	})
+	t.tiles(l, func(x tile, worker int) { t.attendTile(tp, x, worker) })
 }
 
 // place cuts row r of the projections into heads, norms and rotates them, and scales the queries.
@@ -85,19 +77,22 @@ func (x *tile) width() (parent, own int) {
 	return roundUp(parent, 8), roundUp(own, 8)
 }
 
-// tiles calls do for those of a family, in order.
-func (t *Tuner) tiles(f family, do func(x tile)) {
-	for i := f.from; i < f.to; i++ {
-		s := t.b.Segments[i]
-		for from := s.From; from < s.To; from += tileQueries {
-			x := tile{from: from, to: min(from+tileQueries, s.To), own: s.From}
-			if s.Parent != i {
-				parent := t.b.Segments[s.Parent]
-				x.parentFrom, x.parentTo = parent.From, parent.To
+// tiles calls do for all: in parallel for families and heads, which write to different rows, and in order for each.
+func (t *Tuner) tiles(l *layer, do func(x tile, worker int)) {
+	t.crew.run(len(t.b.families)*t.Heads, func(worker, task int) {
+		f := t.b.families[task/t.Heads]
+		for i := f.from; i < f.to; i++ {
+			s := t.b.Segments[i]
+			for from := s.From; from < s.To; from += tileQueries {
+				x := tile{l: l, head: task % t.Heads, from: from, to: min(from+tileQueries, s.To), own: s.From}
+				if s.Parent != i {
+					parent := t.b.Segments[s.Parent]
+					x.parentFrom, x.parentTo = parent.From, parent.To
+				}
+				do(x, worker)
 			}
-			do(x)
 		}
-	}
+	})
 }
 
 // parts calls do for the keys in the parent and for those in the segment: rows from key to key+n, whose scores begin at a column.
@@ -109,12 +104,12 @@ func (x *tile) parts(do func(key, n, column int)) {
 	do(x.own, own, roundUp(parent, 8))
 }
 
-// heads of a buffer: the vector of row r in head h, and those after it.
+// at is the vector of row r in head h of a buffer, and those after it.
 func (t *Tuner) at(v []float32, h, r int) []float32 {
 	return v[(h*len(t.b.Tokens)+r)*t.headStride():]
 }
 
-// times fills dst with products of the queries x [rows of the tile, dim], xStride apart, and the keys of a buffer.
+// times fills dst with products of the queries [rows of the tile, dim] and the keys of a buffer.
 func (t *Tuner) times(dst *vectors, x *tile, queries []float32, keys []float32) {
 	parent, own := x.width()
 	dst.resize(x.to-x.from, parent+own)
@@ -187,13 +182,7 @@ func (t *Tuner) attendBack(l *layer, tp *tape) {
 		*v = t.spread(*v, t.Heads, n)
 		clear(*v)
 	}
-	t.crew.run(len(t.b.families)*t.Heads, func(worker, task int) {
-		head := task % t.Heads
-		t.tiles(t.b.families[task/t.Heads], func(x tile) {
-			x.head, x.l = head, l
-			t.attendTileBack(tp, x, worker)
-		})
-	})
+	t.tiles(l, func(x tile, worker int) { t.attendTileBack(tp, x, worker) })
 	t.crew.rows(n, func(r int) { t.placeBack(l, tp, r) })
 }
 

@@ -86,8 +86,7 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 // is nil where nobody needs it.
 func (t *Tuner) projectBack(g *group, x, z, dy, dx *vectors, gradient []float32) {
 	rank, dz := t.o.Rank, &t.dz
-	dz.resize(x.n, g.ranks)
-	clear(dz.floats)
+	dz.zero(x.n, g.ranks)
 	var sums []sum
 	for _, p := range g.parts {
 		if p.update != nil {
@@ -116,9 +115,7 @@ func (t *Tuner) projectBack(g *group, x, z, dy, dx *vectors, gradient []float32)
 		case t.b.dropout == 0:
 			terms = append(terms, through)
 		default:
-			v := &t.dropped[i].back
-			v.resize(x.n, g.in)
-			clear(v.floats)
+			v := t.dropped[i].back.zero(x.n, g.in)
 			sums = append(sums, sum{v.floats, v.stride, x.n, g.in, []term{through}})
 		}
 	}

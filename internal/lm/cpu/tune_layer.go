@@ -28,15 +28,7 @@ func (t *Tuner) tape(i int) *tape {
 func (t *Tuner) forward() {
 	first := t.tape(0)
 	first.x.resize(len(t.b.Tokens), t.HiddenSize)
-	t.crew.rows(first.x.n, func(r int) {
-		row := first.x.row(r)
-		t.embed.row(int(t.b.Tokens[r]), row)
-		if s := float32(t.EmbedScale); s != 1 {
-			for j := range row {
-				row[j] *= s
-			}
-		}
-	})
+	t.crew.rows(first.x.n, func(r int) { t.lookup(t.b.Tokens[r], first.x.row(r)) })
 	for i := range t.layers {
 		end := &t.end
 		if i+1 < len(t.layers) {
@@ -107,20 +99,15 @@ func (t *Tuner) backward(gradient []float32) {
 // layerBackward turns t.dx from the gradient of the layer's output to that of its input, if anybody needs that.
 func (t *Tuner) layerBackward(l *layer, g *groups, tp *tape, deeper bool, gradient []float32) {
 	n := tp.x.n
-	zeros := func(v *vectors, width int) *vectors {
-		v.resize(n, width)
-		clear(v.floats)
-		return v
-	}
 	dOut := t.branchBack(&tp.mlp, l.afterMLP)
-	t.projectBack(&g.down, &tp.inner, &tp.zDown, dOut, zeros(&t.dInner, t.IntermediateSize), gradient)
+	t.projectBack(&g.down, &tp.inner, &tp.zDown, dOut, t.dInner.zero(n, t.IntermediateSize), gradient)
 	t.dGateUp.resize(n, 2*t.IntermediateSize)
 	t.crew.run(n, func(worker, r int) {
 		gate, up := t.gateUp(&tp.gateUp, r)
 		dGate, dUp := t.gateUp(&t.dGateUp, r)
 		t.activateBack(gate, up, t.dInner.row(r), dGate, dUp, &t.memory[worker])
 	})
-	dh := zeros(&t.dh, t.HiddenSize)
+	dh := t.dh.zero(n, t.HiddenSize)
 	t.projectBack(&g.up, &tp.preMLP, &tp.zUp, &t.dGateUp, dh, gradient)
 	next := l.after
 	var scale []float32
@@ -130,13 +117,13 @@ func (t *Tuner) layerBackward(l *layer, g *groups, tp *tape, deeper bool, gradie
 	t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), dh.row(r), tp.mid.row(r), next) })
 
 	dOut = t.branchBack(&tp.out, scale)
-	t.projectBack(&g.out, &tp.attended, &tp.zOut, dOut, zeros(&t.dAttended, t.QDim()), gradient)
+	t.projectBack(&g.out, &tp.attended, &tp.zOut, dOut, t.dAttended.zero(n, t.QDim()), gradient)
 	t.attendBack(l, tp)
 	if !deeper {
 		t.projectBack(&g.in, &tp.h, &tp.zIn, &t.dQKV, nil, gradient)
 		return
 	}
-	t.projectBack(&g.in, &tp.h, &tp.zIn, &t.dQKV, zeros(&t.dh, t.HiddenSize), gradient)
+	t.projectBack(&g.in, &tp.h, &tp.zIn, &t.dQKV, t.dh.zero(n, t.HiddenSize), gradient)
 	t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), t.dh.row(r), tp.x.row(r), l.before) })
 }
 
@@ -145,8 +132,7 @@ func (t *Tuner) branchBack(out *vectors, scale []float32) *vectors {
 	if scale == nil {
 		return &t.dx
 	}
-	t.dh.resize(out.n, out.width)
-	clear(t.dh.floats)
+	t.dh.zero(out.n, out.width)
 	t.crew.rows(out.n, func(r int) { t.normalizeBack(t.dh.row(r), t.dx.row(r), out.row(r), scale) })
 	return &t.dh
 }

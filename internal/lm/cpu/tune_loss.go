@@ -33,19 +33,13 @@ func (t *Tuner) partLoss(rows, labels []int32, dx *vectors) (loss float64) {
 	t.crew.rows(n, func(i int) { t.normalize(m.h.row(i), t.end.row(int(rows[i])), t.final) })
 	m.logits = resized(m.logits, n*vocab)
 	t.crew.multiply(&m.h, product{m: t.head, dst: m.logits, stride: vocab})
-	if t.FinalSoftcap != 0 {
-		t.Each(len(m.logits), func(from, to int) {
-			for i, v := range m.logits[from:to] {
-				m.logits[from+i] = float32(t.FinalSoftcap * math.Tanh(float64(v)/t.FinalSoftcap))
-			}
-		})
-	}
+	t.crew.rows(n, func(i int) { t.softcap(m.logits[i*vocab:][:vocab]) })
 	tops, chosen := make([]float32, n), make([]float32, n)
 	t.crew.rows(n, func(i int) {
 		row := m.logits[i*vocab:][:vocab]
 		chosen[i], tops[i] = row[labels[i]], most(row)
 	})
-	tasks := (vocab + lossColumn - 1) / lossColumn
+	tasks := pieces(vocab, lossColumn)
 	m.sums = resized(m.sums, tasks*n)
 	if len(m.parts) < tasks {
 		m.parts = make([]vectors, tasks)
@@ -108,9 +102,7 @@ func (t *Tuner) lossTask(task int, tops []float32, gradient bool, worker int) {
 	if !gradient {
 		return
 	}
-	part := &m.parts[task]
-	part.resize(n, t.HiddenSize)
-	clear(part.floats)
+	part := m.parts[task].zero(n, t.HiddenSize)
 	t.crew.panels[worker].add(sum{part.floats, part.stride, n, t.HiddenSize, []term{{
 		a: m.logits[from:], aRow: vocab, aStep: 1, depth: to - from, b: t.head.floats[from*t.head.stride:], bStride: t.head.stride,
 	}}})

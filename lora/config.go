@@ -10,11 +10,14 @@ import (
 // AllLinear as the only target adapts every projection inside the layers: all linear layers but the output head.
 const AllLinear = "all-linear"
 
-// The learning-rate schedules of Config.Schedule. Each begins with the warm-up; see Config.learningRate.
+// Schedule is how the learning rate goes on after the warm-up.
+type Schedule string
+
+// The schedules.
 const (
-	Constant = "constant"
-	Linear   = "linear" // falls to zero at the last step
-	Cosine   = "cosine" // half a cosine, to zero at the last step
+	Constant Schedule = "constant"
+	Linear   Schedule = "linear" // falls to zero at the last step
+	Cosine   Schedule = "cosine" // half a cosine, to zero at the last step
 )
 
 // Config says what is trained and how. In it zero means zero (no dropout, no decay, seed 0): start from
@@ -41,11 +44,11 @@ type Config struct {
 	// sequence is always computed.
 	MicroTokens int `json:"micro_tokens"`
 
-	LearningRate float64 `json:"learning_rate"`
-	WeightDecay  float64 `json:"weight_decay"`  // decoupled, on A and B alike
-	MaxGradNorm  float64 `json:"max_grad_norm"` // L2 norm over all adapter gradients; 0 = no clipping
-	Schedule     string  `json:"schedule"`      // Constant, Linear or Cosine
-	WarmupSteps  int     `json:"warmup_steps"`  // from zero up to LearningRate
+	LearningRate float64  `json:"learning_rate"`
+	WeightDecay  float64  `json:"weight_decay"`  // decoupled, on A and B alike
+	MaxGradNorm  float64  `json:"max_grad_norm"` // L2 norm over all adapter gradients; 0 = no clipping
+	Schedule     Schedule `json:"schedule"`
+	Warmup       float64  `json:"warmup"` // share of the steps, rounded down, that climb from zero up to LearningRate, in [0, 1)
 
 	EvalEvery       int `json:"eval_every"`       // steps; 0 = before and after only
 	SaveEvery       int `json:"save_every"`       // steps; 0 = at the end only
@@ -67,7 +70,7 @@ func DefaultConfig() Config {
 	return Config{
 		Rank: 16, Alpha: 32, Targets: []string{AllLinear},
 		Epochs: 3, BatchSize: 8, GradAccum: 1, MaxSeqLen: 1024, MicroTokens: 1024,
-		LearningRate: 2e-4, WeightDecay: 0.01, MaxGradNorm: 1, Schedule: Linear,
+		LearningRate: 2e-4, WeightDecay: 0.01, MaxGradNorm: 1, Schedule: Linear, Warmup: 0.05,
 		KeepCheckpoints: 2, Seed: 42,
 	}
 }
@@ -98,8 +101,8 @@ func (c Config) Validate() error {
 	check(finite(c.LearningRate) && c.LearningRate > 0, "LearningRate", "%g must be positive", c.LearningRate)
 	check(finite(c.WeightDecay) && c.WeightDecay >= 0, "WeightDecay", "%g must not be negative", c.WeightDecay)
 	check(finite(c.MaxGradNorm) && c.MaxGradNorm >= 0, "MaxGradNorm", "%g must not be negative", c.MaxGradNorm)
-	check(slices.Contains([]string{Constant, Linear, Cosine}, c.Schedule), "Schedule", "%q must be %s, %s or %s", c.Schedule, Constant, Linear, Cosine)
-	check(c.WarmupSteps >= 0, "WarmupSteps", "%d must not be negative", c.WarmupSteps)
+	check(slices.Contains([]Schedule{Constant, Linear, Cosine}, c.Schedule), "Schedule", "%q must be %s, %s or %s", c.Schedule, Constant, Linear, Cosine)
+	check(c.Warmup >= 0 && c.Warmup < 1, "Warmup", "%g must be in [0, 1), a share of the steps", c.Warmup)
 	check(c.EvalEvery >= 0, "EvalEvery", "%d must not be negative", c.EvalEvery)
 	check(c.SaveEvery >= 0, "SaveEvery", "%d must not be negative", c.SaveEvery)
 	check(c.KeepCheckpoints >= 0, "KeepCheckpoints", "%d must not be negative", c.KeepCheckpoints)
@@ -109,10 +112,11 @@ func (c Config) Validate() error {
 // learningRate of step n, counted from 0, of total. The formulas are those of transformers' get_…_schedule_with_warmup:
 // n/warmup during warm-up, then 1, 1 − p, or (1 + cos πp)/2 at the fraction p of what remains.
 func (c Config) learningRate(n, total int) float64 {
-	if n < c.WarmupSteps {
-		return c.LearningRate * float64(n) / float64(c.WarmupSteps)
+	warmup := int(c.Warmup*float64(total) + 1e-9) // a third of 6 is 2
+	if n < warmup {
+		return c.LearningRate * float64(n) / float64(warmup)
 	}
-	p := float64(n-c.WarmupSteps) / float64(max(1, total-c.WarmupSteps))
+	p := float64(n-warmup) / float64(total-warmup)
 	switch c.Schedule {
 	case Linear:
 		return c.LearningRate * max(0, 1-p)

@@ -119,7 +119,7 @@ func TestTrainLearnsAndReports(t *testing.T) {
 func TestResumeGivesTheLossesOfTheUnbrokenRun(t *testing.T) {
 	bothComputers(t, func(t *testing.T, backend compute.Backend) {
 		c := smallConfig()
-		c.Epochs, c.Dropout, c.Schedule, c.WarmupSteps = 4, 0.2, Cosine, 3
+		c.Epochs, c.Dropout, c.Schedule, c.Warmup = 4, 0.2, Cosine, 0.25
 		whole := newTrainer(t, backend, c, Options{})
 		want := losses(t, whole, tokenized(t, whole, 8), 0)
 
@@ -515,7 +515,7 @@ func TestQuestionAnswerTokens(t *testing.T) {
 }
 
 func TestScheduleIsThatOfTransformers(t *testing.T) {
-	c := Config{LearningRate: 1, WarmupSteps: 2, Schedule: Linear}
+	c := Config{LearningRate: 1, Warmup: 1. / 3, Schedule: Linear}
 	var got []float64
 	for n := range 6 {
 		got = append(got, c.learningRate(n, 6))
@@ -525,4 +525,18 @@ func TestScheduleIsThatOfTransformers(t *testing.T) {
 	assert.InDelta(t, 0.5, c.learningRate(4, 6), 1e-12)
 	c.Schedule = Constant
 	assert.Equal(t, 1.0, c.learningRate(5, 6))
+}
+
+func TestShortRunReachesItsLearningRate(t *testing.T) {
+	c := DefaultConfig()
+	for total := 1; total < 200; total++ {
+		peak := 0.0
+		for n := range total {
+			peak = max(peak, c.learningRate(n, total))
+		}
+		assert.Equal(t, c.LearningRate, peak, "%d steps", total)
+	}
+	assert.Equal(t, c.LearningRate, c.learningRate(0, 10), "no step of a short run is lost")
+	assert.Zero(t, c.learningRate(0, 100))
+	assert.Equal(t, c.LearningRate, c.learningRate(5, 100))
 }

@@ -92,6 +92,9 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 // TrainableParameters is the number of weights that are trained: rank·(in + out) summed over the target modules.
 func (t *Trainer) TrainableParameters() int { return t.layout.size }
 
+// Step is the number of steps done, those before a resume included.
+func (t *Trainer) Step() int { return t.step }
+
 // Steps trains, one optimizer step for each turn of the caller's loop, from where the trainer stands to the end of the
 // configured epochs or steps. A trainer that resumed skips what was done, given the same examples. The context is
 // checked between device calls; a step that was interrupted leaves no trace. Leaving the loop early is fine: ranging

@@ -226,7 +226,7 @@ func (p *pipeline) settings() []report.Pair {
 			strings.Join(p.Targets, ", "), p.info.Layers-p.config.FrozenLayers)},
 		{Name: "length", Value: fmt.Sprintf("%d epochs%s", p.Epochs, limit)},
 		{Name: "a step", Value: p.stepSize()},
-		{Name: "learning rate", Value: fmt.Sprintf("%g, %s, %d steps of warm-up", p.LearningRate, p.Schedule, p.WarmupSteps)},
+		{Name: "learning rate", Value: fmt.Sprintf("%g, %s, a warm-up of %g of the steps", p.LearningRate, p.Schedule, p.Warmup)},
 		{Name: "AdamW", Value: fmt.Sprintf("weight decay %g, gradients up to %g", p.WeightDecay, p.MaxGradNorm)},
 		{Name: "loss on", Value: map[bool]string{true: "everything", false: "answers only"}[p.TrainOnPrompt]},
 		{Name: "passages", Value: fmt.Sprintf("%d %s, %d shared", p.ChunkSize, p.ChunkUnit, p.ChunkOverlap)},

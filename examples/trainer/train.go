@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"github.com/docent-ml/docent/dataset"
@@ -21,7 +20,7 @@ func (p *pipeline) loraConfig() lora.Config {
 	layers := float64(p.base.Info().Layers)
 	c.FrozenLayers = int(layers - math.Ceil(p.LayerShare*layers))
 	c.Epochs, c.MaxSteps, c.BatchSize, c.GradAccum, c.MaxSeqLen = p.Epochs, p.MaxSteps, p.BatchSize, p.GradAccum, p.MaxSeqLen
-	c.LearningRate, c.Schedule, c.WarmupSteps = p.LearningRate, p.Schedule, p.WarmupSteps
+	c.LearningRate, c.Schedule, c.Warmup = p.LearningRate, lora.Schedule(p.Schedule), p.Warmup
 	c.WeightDecay, c.MaxGradNorm, c.TrainOnPrompt, c.Seed = p.WeightDecay, p.MaxGradNorm, p.TrainOnPrompt, p.Seed
 	if c.BatchSize == 0 {
 		c.BatchTokens = p.BatchTokens
@@ -52,7 +51,8 @@ func (p *pipeline) setUp(ctx context.Context) (err error) {
 	s := p.set.train.Stats()
 	p.out.Say("tokens", "%s, of which %s are learned, an epoch; %s weights of the adapter learn", report.Count(s.Tokens),
 		report.Count(s.TrainedTokens), report.Count(p.set.trainer.TrainableParameters()))
-	p.set.at, err = p.resume(ctx, p.set.trainer)
+	err = p.resume(ctx, p.set.trainer)
+	p.set.at = p.set.trainer.Step()
 	return err
 }
 
@@ -99,30 +99,27 @@ func (p *pipeline) tokenize(ctx context.Context, t *lora.Trainer) (train, eval *
 	return train, eval, err
 }
 
-// resume puts the trainer where the run was stopped, and returns the number of steps done.
-func (p *pipeline) resume(ctx context.Context, t *lora.Trainer) (steps int, err error) {
+// resume puts the trainer where the run was stopped.
+func (p *pipeline) resume(ctx context.Context, t *lora.Trainer) error {
 	if !p.Resume {
-		return 0, nil
+		return nil
 	}
 	dir, err := lora.LatestCheckpoint(p.CheckpointDir())
 	if errors.Is(err, lora.ErrNoCheckpoint) {
 		p.out.Say("resume", "there is no checkpoint yet: beginning with step 1")
-		return 0, nil
+		return nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("resume: %w", err)
+		return fmt.Errorf("resume: %w", err)
 	}
 	if err := t.Resume(ctx, dir); err != nil {
 		if errors.Is(err, lora.ErrMismatch) {
-			return 0, fmt.Errorf("%w\n  give the settings of the run that was stopped, or leave -resume out to start another one", err)
+			return fmt.Errorf("%w\n  give the settings of the run that was stopped, or leave -resume out to start another one", err)
 		}
-		return 0, err
+		return err
 	}
-	if _, err := fmt.Sscanf(filepath.Base(dir), "step-%d", &steps); err != nil {
-		return 0, fmt.Errorf("resume: checkpoint %s: %w", dir, err)
-	}
-	p.out.Say("resume", "going on after step %d", steps)
-	return steps, nil
+	p.out.Say("resume", "going on after step %d", t.Step())
+	return nil
 }
 
 // watch shows, records and tracks what the trainer reports.

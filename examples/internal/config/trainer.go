@@ -31,8 +31,8 @@ type Trainer struct {
 	GradAccum     int // batches per step
 	MaxSeqLen     int // tokens
 	LearningRate  float64
-	Schedule      string // "constant", "linear" or "cosine"
-	WarmupSteps   int
+	Schedule      string  // "constant", "linear" or "cosine"
+	Warmup        float64 // share of the steps
 	WeightDecay   float64
 	MaxGradNorm   float64 // 0 = no clipping
 	TrainOnPrompt bool
@@ -175,9 +175,9 @@ func (t *Trainer) groups() []group {
 				value: choice(&t.Schedule, "cosine", "constant", "linear", "cosine"),
 			},
 			{
-				key: "warmup_steps", flag: "warmup", env: "WARMUP_STEPS", arg: "N",
-				help:  "steps over which the learning rate rises from 0",
-				value: whole(&t.WarmupSteps, 10, atLeast(0)),
+				key: "warmup_ratio", flag: "warmup", env: "WARMUP_RATIO", arg: "X",
+				help:  "share of the steps, rounded down, over which the learning rate rises from 0",
+				value: number(&t.Warmup, 0.05, atLeast(0.0), below(1.0)),
 			},
 			{
 				key: "weight_decay", flag: "weight-decay", env: "WEIGHT_DECAY", arg: "X",
@@ -255,9 +255,6 @@ func (t *Trainer) finish(l *loader) {
 	}
 	if t.ChunkOverlap >= t.ChunkSize {
 		l.wrong("chunk_overlap", "must be < chunk_size (%d from %s)", t.ChunkSize, l.keys["chunk_size"].origin())
-	}
-	if t.MaxSteps > 0 && t.WarmupSteps >= t.MaxSteps {
-		l.note("the learning rate does not reach its peak: warmup_steps is %d, max_steps %d", t.WarmupSteps, t.MaxSteps)
 	}
 	if t.Data == "" {
 		l.wrong("data", "must name a folder")

@@ -230,6 +230,16 @@ func (e *Examples) digest() string {
 		binary.Write(h, binary.LittleEndian, int64(len(x.ids)))
 		binary.Write(h, binary.LittleEndian, x.ids)
 		binary.Write(h, binary.LittleEndian, x.trained)
+		for i, targets := range x.soft {
+			if len(targets) == 0 {
+				continue
+			}
+			binary.Write(h, binary.LittleEndian, []int64{-1, int64(i), int64(len(targets))}) // no length is negative
+			for _, y := range targets {
+				binary.Write(h, binary.LittleEndian, y.token)
+				binary.Write(h, binary.LittleEndian, y.weight)
+			}
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -2,6 +2,8 @@ package lora
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -62,4 +64,57 @@ func TestDropoutIsOfTrainingOnly(t *testing.T) {
 		require.NoError(t, err)
 		assert.InDelta(t, want.Loss, got.Loss, 1e-6)
 	})
+}
+
+// soften proposes up to three tokens at every second trained position.
+func soften(e *Examples) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for i := range e.rows {
+		x := &e.rows[i]
+		x.soft = make([][]target, len(x.ids))
+		for k, trained := range x.trained {
+			for n := range 1 + r.IntN(3) {
+				if trained && k%2 == 0 {
+					x.soft[k] = append(x.soft[k], target{r.Int32N(200), 0.6 / float32(n+1)})
+				}
+			}
+		}
+	}
+}
+
+// TestSoftTargetsAreTheSameOnBothComputers: losses of some steps, and what they begin with, is Σ weight·loss of each token.
+func TestSoftTargetsAreTheSameOnBothComputers(t *testing.T) {
+	run := map[bool][]float64{}
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		tr := newTrainer(t, backend, smallConfig(), Options{})
+		e := tokenized(t, tr, 7)
+		hard := e.digest()
+		soften(e)
+		assert.NotEqual(t, hard, e.digest(), "a checkpoint tells the targets apart")
+		before, err := tr.Evaluate(t.Context(), e)
+		require.NoError(t, err)
+		var want float64
+		for _, x := range e.rows {
+			for i, trained := range x.trained {
+				if !trained {
+					continue
+				}
+				for _, y := range x.choices(i) { // each token alone, where the example ends
+					one := example{ids: append(slices.Clone(x.ids[:i]), y.token), trained: make([]bool, i+1)}
+					one.trained[i] = true
+					got, err := tr.Evaluate(t.Context(), &Examples{rows: []example{one}})
+					require.NoError(t, err)
+					want += float64(y.weight) * got.Loss
+				}
+			}
+		}
+		assert.InEpsilon(t, want, before.Loss*float64(before.Tokens), 1e-5)
+		run[backend == nil] = append(losses(t, tr, e, 0), before.Loss)
+		e.rows[3].soft[slices.Index(e.rows[3].trained, true)] = []target{{token: 5, weight: 0.5}}
+		for _, err := range tr.Steps(t.Context(), e) {
+			require.ErrorIs(t, err, ErrMismatch)
+		}
+	})
+	assert.InEpsilonSlice(t, run[true], run[false], 1e-4)
+	assert.Greater(t, run[true][0], run[true][len(run[true])-2], "it learns")
 }

@@ -20,6 +20,22 @@ type Examples struct {
 type example struct {
 	ids     []int32
 	trained []bool
+	soft    [][]target // [len(ids)] what is trained instead of token i, where there is anything; nil = nowhere
+}
+
+// target is a token that a distribution proposes. The loss of a position is −Σ weight·log p(token) over its targets, so that
+// weights of one position that add up to less than 1 let it count for less.
+type target struct {
+	token  int32
+	weight float32
+}
+
+// choices are the targets at position i.
+func (e example) choices(i int) []target {
+	if e.soft != nil && len(e.soft[i]) > 0 {
+		return e.soft[i]
+	}
+	return []target{{e.ids[i], 1}}
 }
 
 // targets is the number of trained tokens.
@@ -48,7 +64,7 @@ func (e *Examples) Stats() ExampleStats { return e.stats }
 // add keeps an example if anything in it is trained.
 func (e *Examples) add(x example, maxLen int) {
 	if len(x.ids) > maxLen {
-		x.ids, x.trained = x.ids[:maxLen], x.trained[:maxLen]
+		x.ids, x.trained = x.ids[:maxLen], x.trained[:maxLen] // soft targets come later
 		e.stats.Truncated++
 	}
 	if len(x.trained) > 0 {

@@ -212,8 +212,8 @@ func (c call) inputs(a arrays, seed uint64) ([]any, error) {
 	return []any{
 		grid(a.tokens), grid(a.positions), grid(a.segments), grid(a.parents),
 		tensors.FromFlatDataAndDimensions(a.rows, len(a.rows)),
-		tensors.FromFlatDataAndDimensions(a.labels, len(a.labels)),
-		tensors.FromFlatDataAndDimensions(a.weights, len(a.weights)),
+		tensors.FromFlatDataAndDimensions(a.labels, c.shape.targets, c.shape.choices),
+		tensors.FromFlatDataAndDimensions(a.weights, c.shape.targets, c.shape.choices),
 		rng,
 	}, nil
 }

@@ -44,7 +44,8 @@ func (o *own) lay(s shape, a arrays) cpu.Batch {
 		}
 		b.Segments[len(b.Segments)-1].To = at + 1
 	}
-	b.Rows, b.Labels = b.Rows[:0], a.labels[:a.count]
+	targets := a.count * s.choices
+	b.Rows, b.Labels, b.Weights = b.Rows[:0], a.labels[:targets], a.weights[:targets]
 	for _, row := range a.rows[:a.count] {
 		b.Rows = append(b.Rows, o.places[row])
 	}

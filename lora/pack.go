@@ -14,6 +14,7 @@ import (
 type shape struct {
 	rows, seq int // sequences in a call and their length
 	targets   int // trained positions, the surplus with weight 0
+	choices   int // targets of a position, the surplus with weight 0
 }
 
 // call is the work of one device call: what each sequence holds.
@@ -47,10 +48,13 @@ const planned = 256
 // the longest example needs more. A position costs its products with the weights, and with every position of its
 // sequence in each layer.
 func (l *layout) newPlan(batches [][]example, microTokens int) shape {
-	longest := 0
+	longest, choices := 0, 1
 	for _, b := range batches {
 		for _, x := range b {
 			longest = max(longest, len(x.ids))
+			for _, targets := range x.soft {
+				choices = max(choices, len(targets))
+			}
 		}
 	}
 	batches = batches[:min(planned, len(batches))]
@@ -58,7 +62,7 @@ func (l *layout) newPlan(batches [][]example, microTokens int) shape {
 	bestCost := 0
 	for seq := roundUp(longest, seqMultiple); seq <= max(microTokens, roundUp(longest, seqMultiple)); seq += seqMultiple {
 		for rows := 1; rows == 1 || rows*seq <= microTokens; rows *= 2 {
-			s := shape{rows: rows, seq: seq}
+			s := shape{rows: rows, seq: seq, choices: choices}
 			cost := 0
 			for _, b := range batches {
 				for _, c := range s.calls(b) {
@@ -95,7 +99,7 @@ func (s shape) calls(batch []example) []call {
 	var out []call
 	for part := range slices.Chunk(rows, s.rows) {
 		c := call{s, part}
-		c.shape.targets = max(s.targets, roundUp(c.count(), seqMultiple))
+		c.shape.targets, c.shape.choices = max(s.targets, roundUp(c.count(), seqMultiple)), max(s.choices, 1)
 		out = append(out, c)
 	}
 	return out
@@ -174,17 +178,18 @@ func (c call) tokens() int {
 // arrays are the inputs of one call on the host.
 type arrays struct {
 	tokens, positions, segments, parents []int32   // [rows·seq]
-	rows, labels                         []int32   // [targets]
-	weights                              []float32 // [targets]
-	count                                int       // of targets with weight 1
+	rows                                 []int32   // [targets]
+	labels                               []int32   // [targets, choices]
+	weights                              []float32 // [targets, choices]
+	count                                int       // of targets that are none of the surplus
 }
 
 // arrays lays the examples of a call out. Unused positions have segment 0, which no example has.
 func (c call) arrays() arrays {
-	n := c.shape.rows * c.shape.seq
+	n, choices := c.shape.rows*c.shape.seq, c.shape.choices
 	a := arrays{
 		tokens: make([]int32, n), positions: make([]int32, n), segments: make([]int32, n), parents: make([]int32, n),
-		rows: make([]int32, c.shape.targets), labels: make([]int32, c.shape.targets), weights: make([]float32, c.shape.targets),
+		rows: make([]int32, c.shape.targets), labels: make([]int32, c.shape.targets*choices), weights: make([]float32, c.shape.targets*choices),
 	}
 	for r, row := range c.rows {
 		at, segment := r*c.shape.seq, int32(0)
@@ -209,7 +214,10 @@ func (c call) arrays() arrays {
 				}
 				for i, trained := range x.trained {
 					if trained {
-						a.rows[a.count], a.labels[a.count], a.weights[a.count] = place(i-1), x.ids[i], 1
+						a.rows[a.count] = place(i - 1)
+						for k, y := range x.choices(i) {
+							a.labels[a.count*choices+k], a.weights[a.count*choices+k] = y.token, y.weight
+						}
 						a.count++
 					}
 				}

@@ -42,11 +42,15 @@ type Update struct {
 	A, B int
 }
 
-// Batch is what one call computes: tokens in segments. Rows are the tokens whose successors are trained on, and Labels those.
+// Batch is what one call computes: tokens in segments. Rows are the tokens whose successors are trained on, and Labels those:
+// one a row or, for soft targets, as many a row as there are choices. The loss of a row is −Σ weight·log p(label) over its
+// choices; Weights need not add up to 1, and nil is 1 each.
 type Batch struct {
-	Tokens       []int32
-	Segments     []Segment
-	Rows, Labels []int32
+	Tokens   []int32
+	Segments []Segment
+	Rows     []int32
+	Labels   []int32   // [rows, choices]
+	Weights  []float32 // [rows, choices]
 }
 
 // Segment is tokens that follow each other. Each sees what is before it in the segment, and all of the parent. A parent stands
@@ -91,7 +95,7 @@ func (t *Tuner) Each(n int, do func(from, to int)) {
 	t.crew.run(pieces(n, part), func(_, task int) { do(task*part, min(task*part+part, n)) })
 }
 
-// Loss is the sum of −log p(label) over the rows of the batch, with the parameters theta.
+// Loss is the sum over the rows of the batch, with the parameters theta.
 func (t *Tuner) Loss(b Batch, theta []float32) float64 {
 	t.begin(b, theta, len(t.layers))
 	t.b.dropout = 0

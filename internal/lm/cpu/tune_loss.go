@@ -1,6 +1,9 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	lossRows   = 128  // that have their logits in memory at once
@@ -11,23 +14,46 @@ const (
 type lossMemory struct {
 	h, dh  vectors
 	logits []float32 // [rows, vocab]
+	slopes []float32 // ∂loss of the labels' logits before the softcap, negative
 	parts  []vectors // the gradient of h, of each task
 	sums   []float32 // [tasks, rows]
 }
 
-// crossEntropy is the sum of −log softmax(h·Wᵀ)[label] over the rows of the batch, h being the normed end of the residual
-// stream. It adds its gradient with respect to that end to dx, if it is not nil:
+// crossEntropy is the sum of −Σ weight·log softmax(h·Wᵀ)[label] over the rows of the batch, h being the normed end of the
+// residual stream. It adds its gradient with respect to that end to dx, if it is not nil:
 //
-//	∂loss/∂h = softmax(h·Wᵀ)·W − W[label]
+//	∂loss/∂h = Σ weight · softmax(h·Wᵀ)·W − Σ weight·W[label]
 func (t *Tuner) crossEntropy(dx *vectors) (loss float64) {
 	for from := 0; from < len(t.b.Rows); from += lossRows {
-		to := min(from+lossRows, len(t.b.Rows))
-		loss += t.partLoss(t.b.Rows[from:to], t.b.Labels[from:to], dx)
+		loss += t.partLoss(t.b.targets(from, min(from+lossRows, len(t.b.Rows))), dx)
 	}
 	return loss
 }
 
-func (t *Tuner) partLoss(rows, labels []int32, dx *vectors) (loss float64) {
+// targets are some rows of a batch: row i is trained on labels i·choices to (i+1)·choices.
+type targets struct {
+	rows, labels []int32
+	weights      []float32
+	choices      int
+	sums         []float32 // of the weights of a row
+}
+
+func (b *Batch) targets(from, to int) targets {
+	k := len(b.Labels) / len(b.Rows)
+	x := targets{rows: b.Rows[from:to], labels: b.Labels[from*k : to*k], choices: k, sums: make([]float32, to-from)}
+	if b.Weights != nil {
+		x.weights = b.Weights[from*k : to*k]
+	} else {
+		x.weights = slices.Repeat([]float32{1}, (to-from)*k)
+	}
+	for i, w := range x.weights {
+		x.sums[i/k] += w
+	}
+	return x
+}
+
+func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
+	rows := x.rows
 	m, n, vocab := &t.loss, len(rows), t.VocabSize
 	m.h.resize(n, t.HiddenSize)
 	t.crew.rows(n, func(i int) { t.normalize(m.h.row(i), t.end.row(int(rows[i])), t.final) })
@@ -35,9 +61,15 @@ func (t *Tuner) partLoss(rows, labels []int32, dx *vectors) (loss float64) {
 	t.crew.multiply(&m.h, product{m: t.head, dst: m.logits, stride: vocab})
 	t.crew.rows(n, func(i int) { t.softcap(m.logits[i*vocab:][:vocab]) })
 	tops, chosen := make([]float32, n), make([]float32, n)
+	m.slopes = resized(m.slopes, len(x.labels))
 	t.crew.rows(n, func(i int) {
 		row := m.logits[i*vocab:][:vocab]
-		chosen[i], tops[i] = row[labels[i]], most(row)
+		tops[i] = most(row)
+		for c := i * x.choices; c < (i+1)*x.choices; c++ {
+			y := row[x.labels[c]]
+			chosen[i] += x.weights[c] * y
+			m.slopes[c] = x.weights[c] * t.capSlope(y)
+		}
 	})
 	tasks := pieces(vocab, lossColumn)
 	m.sums = resized(m.sums, tasks*n)
@@ -52,7 +84,7 @@ func (t *Tuner) partLoss(rows, labels []int32, dx *vectors) (loss float64) {
 		}
 	}
 	for i, s := range sums {
-		loss += math.Log(float64(s)) + float64(tops[i]) - float64(chosen[i])
+		loss += float64(x.sums[i])*(math.Log(float64(s))+float64(tops[i])) - float64(chosen[i])
 	}
 	if dx == nil {
 		return loss
@@ -60,14 +92,24 @@ func (t *Tuner) partLoss(rows, labels []int32, dx *vectors) (loss float64) {
 	m.dh.resize(n, t.HiddenSize)
 	t.crew.rows(n, func(i int) {
 		dh := m.dh.row(i)
-		t.head.row(int(labels[i]), dh)
-		slope := t.capSlope(chosen[i])
-		for j := range dh {
-			var sum float32
-			for task := range tasks {
-				sum += m.parts[task].row(i)[j]
+		clear(dh)
+		for task := range tasks {
+			for j, v := range m.parts[task].row(i) {
+				dh[j] += v
 			}
-			dh[j] = sum/sums[i] - dh[j]*slope
+		}
+		share := x.sums[i] / sums[i]
+		for j := range dh {
+			dh[j] *= share
+		}
+		label := make([]float32, len(dh))
+		for c := i * x.choices; c < (i+1)*x.choices; c++ {
+			if slope := m.slopes[c]; slope != 0 {
+				t.head.row(int(x.labels[c]), label)
+				for j, v := range label {
+					dh[j] -= v * slope
+				}
+			}
 		}
 	})
 	for i, r := range rows { // a row may predict more than once

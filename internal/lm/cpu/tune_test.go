@@ -74,6 +74,41 @@ func randomBatch(vocab int) Batch {
 	return b
 }
 
+// softened has three labels for each row of b, with weights that add up to anything and are 0 for some.
+func softened(b Batch, vocab int) Batch {
+	r := rand.New(rand.NewPCG(7, 8))
+	b.Labels = nil
+	for range 3 * len(b.Rows) {
+		b.Labels, b.Weights = append(b.Labels, r.Int32N(int32(vocab))), append(b.Weights, max(0, r.Float32()-0.2))
+	}
+	return b
+}
+
+// TestSoftTargets: loss and gradient are linear in the weights of the labels, each of which alone is a label as always.
+func TestSoftTargets(t *testing.T) {
+	c := oddConfig()
+	c.FinalSoftcap = 2
+	tuner, theta := randomTuner(t, c, 0, 0)
+	b := softened(randomBatch(c.VocabSize), c.VocabSize)
+	got := make([]float32, len(theta))
+	loss := tuner.Gradient(b, theta, got, 0)
+	assert.InEpsilon(t, loss, tuner.Loss(b, theta), 1e-6)
+	want, wantLoss := make([]float64, len(theta)), 0.0
+	for i, w := range b.Weights {
+		one := b
+		one.Rows, one.Labels, one.Weights = b.Rows[i/3:i/3+1], b.Labels[i:i+1], nil
+		g := make([]float32, len(theta))
+		wantLoss += float64(w) * tuner.Gradient(one, theta, g, 0)
+		for j, v := range g {
+			want[j] += float64(w) * float64(v)
+		}
+	}
+	assert.InEpsilon(t, wantLoss, loss, 1e-5)
+	for j, v := range want {
+		require.InDelta(t, v, got[j], 1e-3+1e-3*math.Abs(v))
+	}
+}
+
 // TestGradient compares gradients with differences of losses, in a random direction of each update.
 func TestGradient(t *testing.T) {
 	for name, change := range map[string]func(c *lm.Config){
@@ -86,6 +121,7 @@ func TestGradient(t *testing.T) {
 		"local rope": func(c *lm.Config) { c.LocalRope.Theta, c.EmbedScale = 100, 3 },
 		"biases":     func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
 		"fused":      func(c *lm.Config) { c.Fused = true },
+		"soft":       func(c *lm.Config) { c.FinalSoftcap = 2 },
 	} {
 		for _, x := range []struct {
 			dropout float64
@@ -96,6 +132,9 @@ func TestGradient(t *testing.T) {
 				change(&c)
 				tuner, theta := randomTuner(t, c, x.first, x.dropout)
 				b := randomBatch(c.VocabSize)
+				if name == "soft" {
+					b = softened(b, c.VocabSize)
+				}
 				gradient := make([]float32, len(theta))
 				loss := tuner.Gradient(b, theta, gradient, 7)
 				if x.dropout == 0 {

@@ -61,8 +61,8 @@ func (d *Decoder) Embed(tokens *Node) *Node {
 func (d *Decoder) lookup(name string, tokens *Node) *Node {
 	w, at := d.Weights[name], InsertAxes(tokens, -1)
 	if d.Transposed && name == d.headName() {
-		x := GatherSlices(w, []int{1}, at, []int{1}, false) // [n, hidden, 1]
-		return Reshape(x, tokens.Shape().Size(), d.Config.HiddenSize)
+		x := GatherSlices(w, []int{1}, at, []int{1}, false) // [tokens…, hidden, 1]
+		return Squeeze(x, -1)
 	}
 	return Gather(w, at)
 }

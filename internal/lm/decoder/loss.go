@@ -7,20 +7,20 @@ import (
 // lossChunk is how many positions have their logits in memory at once: 256 × vocab floats.
 const lossChunk = 256
 
-// Targets says which positions are trained and on what. All are [n]; n may exceed the real number of targets, with
-// weight 0 in the surplus.
+// Targets says which positions are trained and on what: one label each, or some with the weight of each. n may exceed the
+// real number of targets, with weight 0 in the surplus.
 type Targets struct {
-	Rows    *Node // int32 index into the rows of the hidden states: the position that predicts
-	Labels  *Node // int32 id of the token that follows there
-	Weights *Node // float32, 1 or 0
+	Rows    *Node // [n] int32 index into the rows of the hidden states: the position that predicts
+	Labels  *Node // [n, choices] int32 id of the token that follows there
+	Weights *Node // [n, choices] float32
 }
 
-// CrossEntropy returns the sum over targets of weight · −log softmax(logits)[label], a float32 scalar, and a
+// CrossEntropy returns the sum over targets of −Σ weight · log softmax(logits)[label], a float32 scalar, and a
 // surrogate whose gradient with respect to h is the gradient of that sum.
 //
 // Only the positions of t pay for logits, a chunk of them at a time, and the gradient is formed in the same pass:
 //
-//	∂loss/∂h = weight · (softmax(h·Wᵀ)·W − W[label])
+//	∂loss/∂h = Σ weight · softmax(h·Wᵀ)·W − Σ weight · W[label]
 //
 // so the backward pass needs no logits at all. The surrogate Σ ∂loss/∂h · h, with the first factor held constant,
 // carries it into automatic differentiation. W itself is frozen.
@@ -49,23 +49,23 @@ func (d *Decoder) CrossEntropy(h *Node, t Targets) (loss, surrogate *Node) {
 // chunkLoss returns the summed loss of h [n, hidden] and its gradient, float32 [n, hidden].
 func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
 	head := d.Weights[d.headName()]
-	logits := d.Logits(h)                                        // [n, vocab]
-	top := ReduceAndKeep(logits, ReduceMax, -1)                  // [n, 1]
-	e := Exp(Sub(logits, top))                                   // [n, vocab]
-	sum := ReduceAndKeep(e, ReduceSum, -1)                       // [n, 1]
-	label := d.lookup(d.headName(), labels)                      // [n, hidden]
-	raw := ReduceAndKeep(Mul(f32(h), f32(label)), ReduceSum, -1) // [n, 1]
-	chosen := d.softcap(raw)                                     // logit of the label
-	weights = InsertAxes(weights, -1)                            // [n, 1]
-	loss = ReduceAllSum(Mul(weights, Sub(Add(Log(sum), top), chosen)))
+	logits := d.Logits(h)                                   // [n, vocab]
+	top := ReduceAndKeep(logits, ReduceMax, -1)             // [n, 1]
+	e := Exp(Sub(logits, top))                              // [n, vocab]
+	sum := ReduceAndKeep(e, ReduceSum, -1)                  // [n, 1]
+	label := f32(d.lookup(d.headName(), labels))            // [n, choices, hidden]
+	raw := ReduceSum(Mul(InsertAxes(f32(h), 1), label), -1) // [n, choices]
+	chosen := d.softcap(raw)                                // logits of the labels
+	total := ReduceAndKeep(weights, ReduceSum, -1)          // [n, 1]
+	loss = ReduceAllSum(Sub(Mul(total, Add(Log(sum), top)), ReduceAndKeep(Mul(weights, chosen), ReduceSum, -1)))
 
 	slopeAll, slopeChosen := d.softcapSlope(logits), d.softcapSlope(chosen)
 	if slopeAll != nil {
-		e, label = Mul(e, slopeAll), Mul(f32(label), slopeChosen)
+		e, weights = Mul(e, slopeAll), Mul(weights, slopeChosen)
 	}
 	// The division by sum is done after the product: on [n, hidden], not on [n, vocab].
 	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1, 1-d.inAxis())), sum) // Σ p·W [n, hidden]
-	return loss, Mul(weights, Sub(mean, f32(label)))
+	return loss, Sub(Mul(total, mean), ReduceSum(Mul(InsertAxes(weights, -1), label), 1))
 }
 
 // softcapSlope is the derivative of softcap at its output y, 1 − (y/cap)²; nil when there is no cap.

@@ -17,21 +17,55 @@ type Fact struct {
 	Question string `json:"question"`
 	Answer   string `json:"answer"`
 
+	Questions []string `json:"questions,omitempty"` // the same question in other wordings
+	Accept    []string `json:"accept,omitempty"`    // other short answers that are right: "60" for "60 euro"
+	Quote     string   `json:"passage,omitempty"`   // the sentences, or the row of a table, that say so, as they stand in the document
+
 	name string // where it was read; empty and 0 for a Fact that was not
 	line int
 }
 
 func (f *Fact) place(name string, line int) { f.name, f.line = name, line }
 
-// Validate reports every empty field; each error wraps ErrRow.
+// Validate reports every empty field and element; each error wraps ErrRow. Questions, Accept and Quote may be missing.
 func (f Fact) Validate() error {
 	var faults []error
-	for _, field := range []struct{ name, value string }{{"doc_id", f.DocID}, {"question", f.Question}, {"answer", f.Answer}} {
-		if strings.TrimSpace(field.value) == "" {
-			faults = append(faults, fmt.Errorf("%w: %s is empty", ErrRow, field.name))
+	check := func(name, value string) {
+		if strings.TrimSpace(value) == "" {
+			faults = append(faults, fmt.Errorf("%w: %s is empty", ErrRow, name))
 		}
 	}
+	check("doc_id", f.DocID)
+	check("question", f.Question)
+	check("answer", f.Answer)
+	for i, q := range f.Questions {
+		check(fmt.Sprintf("questions[%d]", i), q)
+	}
+	for i, a := range f.Accept {
+		check(fmt.Sprintf("accept[%d]", i), a)
+	}
 	return errors.Join(faults...)
+}
+
+// Wordings returns Question and then Questions, each wording once: case, accents and punctuation make none of its own.
+func (f Fact) Wordings() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, q := range append([]string{f.Question}, f.Questions...) {
+		if key := foldText(q).text; !seen[key] {
+			out, seen[key] = append(out, strings.TrimSpace(q)), true
+		}
+	}
+	return out
+}
+
+// agrees tells whether two facts can both be right about one question: an answer of one is an answer of the other.
+func (f Fact) agrees(other Fact) bool {
+	right := map[string]bool{}
+	for _, a := range append([]string{f.Answer}, f.Accept...) {
+		right[foldText(a).text] = true
+	}
+	return right[foldText(other.Answer).text] || slices.ContainsFunc(other.Accept, func(a string) bool { return right[foldText(a).text] })
 }
 
 // GroundedFact is a fact together with the passage that answers it.
@@ -46,9 +80,11 @@ type GroundedFact struct {
 //
 // A passage answers a fact if it contains its answer as whole words. Upper and lower case, accents, white space,
 // hyphenation, punctuation and the forms that characters take in PDFs (ligatures, full width) make no difference. Of several
-// such passages the one is taken where words of the question stand closest to the answer, rare words counting most.
+// such passages those that contain the fact's Quote go first; of these the one is taken where words of the question stand
+// closest to the answer, rare words counting most.
 //
-// Errors of the facts are passed on first. A fact whose DocID is neither the Source nor the file name of any passage, or the
+// Errors of the facts are passed on first. A fact that asks in some wording what an earlier one asks, of whichever document,
+// and answers it differently gives a *LineError that names both lines: a model can learn one answer only. A fact whose DocID is neither the Source nor the file name of any passage, or the
 // file name of several documents, gives a *LineError with its file and line. An error of the passages, the end of ctx, and
 // ErrEmpty (no facts, or no passages) are the last element. The facts are held in memory, and the passages of the documents
 // that they name.
@@ -56,9 +92,13 @@ func Ground(ctx context.Context, facts iter.Seq2[Fact, error], passages iter.Seq
 	return func(yield func(GroundedFact, error) bool) {
 		fail := func(err error) { yield(GroundedFact{}, fmt.Errorf("dataset: ground: %w", err)) }
 		var asked []Fact
+		first := map[string]Fact{} // by question
 		for fact, err := range facts {
 			if err == nil {
 				err = fact.Validate()
+			}
+			if err == nil {
+				err = contradiction(fact, first)
 			}
 			if err != nil {
 				if !yield(GroundedFact{}, err) {
@@ -91,6 +131,26 @@ func Ground(ctx context.Context, facts iter.Seq2[Fact, error], passages iter.Seq
 			}
 		}
 	}
+}
+
+// contradiction tells which of the facts before, by their questions, has another answer to a question of fact, and adds fact to
+// them if none has.
+func contradiction(fact Fact, before map[string]Fact) error {
+	for _, q := range fact.Wordings() {
+		if earlier, asked := before[foldText(q).text]; asked && !fact.agrees(earlier) {
+			where := fmt.Sprintf("an earlier fact of %s", earlier.DocID)
+			if earlier.line > 0 {
+				where = fmt.Sprintf("line %d", earlier.line)
+			}
+			return &LineError{fact.name, fact.line, fmt.Errorf("%w: %q is answered with %q here and with %q in %s: correct one, or name in each question what it is about", ErrRow, q, fact.Answer, earlier.Answer, where)}
+		}
+	}
+	for _, q := range fact.Wordings() {
+		if key := foldText(q).text; before[key].Question == "" {
+			before[key] = fact
+		}
+	}
+	return nil
 }
 
 // library holds the documents that facts name.
@@ -147,7 +207,7 @@ func (l library) ground(fact Fact) (GroundedFact, error) {
 		}
 	}
 	grounded := GroundedFact{Fact: fact, Source: source}
-	grounded.Passage, grounded.Found = l.bySource[source].answering(fact.Question, fact.Answer)
+	grounded.Passage, grounded.Found = l.bySource[source].answering(fact)
 	return grounded, nil
 }
 

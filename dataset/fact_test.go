@@ -91,7 +91,7 @@ func TestGroundFindsTheDocument(t *testing.T) {
 		`{"doc_id":"b.pdf","question":"q","answer":"answer"}`,
 		`{"doc_id":"c.pdf","question":"q","answer":"answer"}`,
 		`{"doc_id":"a.pdf","question":"","answer":"answer"}`,
-		`{"doc_id":"a.pdf","question":"q","answer":"nowhere"}`,
+		`{"doc_id":"a.pdf","question":"r","answer":"nowhere"}`,
 	), "facts.jsonl")
 	got := described(dataset.Ground(t.Context(), facts, values(passages...)), func(g dataset.GroundedFact) string { return g.Passage.Text })
 	assert.Equal(t, []string{
@@ -152,6 +152,46 @@ func TestGroundKeepsWhatItNeeds(t *testing.T) {
 	passages := append(from("other.pdf", "x"), append(from("a.pdf", "no"), append(from("third.pdf", "x"), from("a.pdf", "an x")...)...)...)
 	g := collect(t, dataset.Ground(t.Context(), values(fact("a.pdf", "q", "x")), values(passages...)))
 	assert.Equal(t, "an x", g[0].Passage.Text)
+}
+
+func TestFactWithWordings(t *testing.T) {
+	file := factsFile(`{"doc_id":"a.pdf","question":"How long?","questions":["For how many days?"," how  LONG "],"answer":"5 days","accept":["5"],"passage":"It lasts 5 days."}`)
+	f := collect(t, dataset.ReadFile[dataset.Fact](file, "facts.jsonl"))[0]
+	assert.Equal(t, []string{"How long?", "For how many days?"}, f.Wordings())
+	assert.Equal(t, []string{"5"}, f.Accept)
+	assert.Equal(t, "It lasts 5 days.", f.Quote)
+
+	passages := from("a.pdf", "How long, how long? 5 days.", "As always,\nit lasts\n5 days. Bring a coat.", "How long? 5 days.")
+	g := collect(t, dataset.Ground(t.Context(), values(f), values(passages...)))
+	assert.Equal(t, passages[1], g[0].Passage, "the quote goes before the words of the question")
+	f.Quote = "This stands nowhere."
+	g = collect(t, dataset.Ground(t.Context(), values(f), values(passages...)))
+	assert.Equal(t, passages[0], g[0].Passage)
+
+	f.Questions, f.Accept = []string{""}, []string{"x", " "}
+	err := f.Validate()
+	require.ErrorIs(t, err, dataset.ErrRow)
+	assert.EqualError(t, err, "bad row: questions[0] is empty\nbad row: accept[1] is empty")
+}
+
+func TestGroundRefusesTwoAnswers(t *testing.T) {
+	facts := dataset.ReadFile[dataset.Fact](factsFile(
+		`{"doc_id":"a.pdf","question":"How much is the fee?","answer":"60 euro","accept":["60"]}`,
+		`{"doc_id":"a.pdf","question":"how much is the Fee","answer":"60 Euro"}`,
+		`{"doc_id":"a.pdf","question":"How much is the fee?","answer":"sixty","accept":["60"]}`,
+		`{"doc_id":"a.pdf","question":"What does it cost?","questions":["How much is the fee?"],"answer":"70 euro"}`,
+		`{"doc_id":"b.pdf","question":"How much is the fee?","answer":"80 euro"}`,
+		`{"doc_id":"a.pdf","question":"What does it cost?","answer":"70 euro"}`,
+	), "facts.jsonl")
+	got := described(dataset.Ground(t.Context(), facts, values(append(from("a.pdf", "60"), from("b.pdf", "80")...)...)), func(g dataset.GroundedFact) string { return g.Answer })
+	const advice = ": correct one, or name in each question what it is about"
+	assert.Equal(t, []string{
+		`!facts.jsonl:4: bad row: "How much is the fee?" is answered with "70 euro" here and with "60 euro" in line 1` + advice,
+		`!facts.jsonl:5: bad row: "How much is the fee?" is answered with "80 euro" here and with "60 euro" in line 1` + advice,
+		"60 euro", "60 Euro", "sixty", "70 euro",
+	}, got)
+	got = described(dataset.Ground(t.Context(), values(fact("a.pdf", "Who?", "Ann"), fact("a.pdf", "Who?", "Bob")), values(from("a.pdf", "Ann")...)), func(g dataset.GroundedFact) string { return g.Answer })
+	assert.Equal(t, []string{`!bad row: "Who?" is answered with "Bob" here and with "Ann" in an earlier fact of a.pdf` + advice, "Ann"}, got)
 }
 
 func FuzzGround(f *testing.F) {

@@ -35,15 +35,18 @@ func (d *document) fold() {
 	}
 }
 
-// answering returns the passage that contains the answer where the question's words are closest. Of equals, the first.
-func (d *document) answering(question, answer string) (Passage, bool) {
+// answering returns the passage that contains the answer, and the quote if any does, where the question's words are closest. Of
+// equals, the first.
+func (d *document) answering(fact Fact) (Passage, bool) {
 	d.fold()
-	terms, wanted := d.weigh(question), foldText(answer)
-	best, bestScore := -1, math.Inf(-1)
+	terms, answer, quote := d.weigh(fact.Question), foldText(fact.Answer), foldText(fact.Quote)
+	best, bestScore, bestQuotes := -1, math.Inf(-1), false
 	for i, f := range d.folded {
-		for _, at := range f.find(wanted) {
-			if score := closeness(terms, d.places[i], at); score > bestScore {
-				best, bestScore = i, score
+		quotes := len(f.find(quote)) > 0
+		for _, at := range f.find(answer) {
+			score := closeness(terms, d.places[i], at)
+			if quotes && !bestQuotes || quotes == bestQuotes && score > bestScore {
+				best, bestScore, bestQuotes = i, score, quotes
 			}
 		}
 	}

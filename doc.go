@@ -10,6 +10,7 @@
 //	lora           rows to a fine-tuned model, as a PEFT adapter or a Hugging Face folder
 //	registry       where runs are recorded and versions of models promoted; registry/local keeps it in plain files
 //	serve          models to an http.Handler
+//	serve/engine   a folder, a GGUF file or a Hub reference to a model that generates
 //	openai         the types of that API
 //
 // A host program mounts the handler beside its own routes:
@@ -24,7 +25,7 @@
 //			if err := reg.Download(ctx, v, dir); err != nil {
 //				return nil, err
 //			}
-//			return serve.Load(ctx, "dir:"+dir, serve.EngineOptions{Backend: device})
+//			return engine.Load(ctx, "dir:"+dir, engine.Options{Backend: device})
 //		}
 //		pool, err := serve.NewPool(load, serve.PoolOptions{Local: []serve.Entry{{ID: "handbook"}}})
 //		if err != nil {

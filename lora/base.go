@@ -161,13 +161,14 @@ func (b *Base) Modules() []string {
 	return out
 }
 
-// CountTokens is the length of text in tokens, without special ones. It fits chunk.Options.Measure. Without a
-// tokenizer it counts 0.
-func (b *Base) CountTokens(text string) int {
-	if b.model.Tokenizer == nil {
-		return 0
+// TokenCounter returns what counts the tokens of a text, without special ones. It fits chunk.Options.Measure. A model
+// without a tokenizer is ErrNoTokenizer.
+func (b *Base) TokenCounter() (func(text string) int, error) {
+	tok := b.model.Tokenizer
+	if tok == nil {
+		return nil, ErrNoTokenizer
 	}
-	return len(b.model.Tokenizer.EncodeOrdinary(text))
+	return func(text string) int { return len(tok.EncodeOrdinary(text)) }, nil
 }
 
 // Close frees the weights. It may be called more than once.

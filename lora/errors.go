@@ -18,7 +18,7 @@ var (
 	ErrFormat = adapter.ErrFormat
 	// ErrTarget is wrapped when Config.Targets names no module of the base model.
 	ErrTarget = errors.New("no such target module")
-	// ErrNoTokenizer is returned for rows of text when the base model has no tokenizer.
+	// ErrNoTokenizer is returned for rows and counts of text when the base model has no tokenizer.
 	ErrNoTokenizer = errors.New("the base model has no tokenizer.json")
 	// ErrNoExamples is returned when there is nothing to train or evaluate on.
 	ErrNoExamples = errors.New("no examples with trained tokens")

@@ -156,13 +156,9 @@ func (t *Trainer) conversation(in []dataset.Message) ([]example, error) {
 		return []example{{ids: e.IDs, trained: e.Completion}}, err
 	}
 	var out []example
-	var system []text.Message
 	for i, m := range messages {
-		switch {
-		case m.Role == "system":
-			system = append(system, m)
-		case m.Role == "assistant" && i > 0:
-			prompt, _ := text.QAPrompt(append(system[:len(system):len(system)], messages[i-1]))
+		if m.Role == "assistant" && i > 0 {
+			prompt, _ := text.QAPrompt(messages[:i])
 			out = append(out, t.completion(t.base.model.Tokenizer.EncodeQA(prompt), text.QACompletion(m.Content)))
 		}
 	}

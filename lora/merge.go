@@ -16,7 +16,7 @@ type MergeOptions struct {
 }
 
 // Merge writes the base model with the adapter's update added, W + alpha/rank·B·A, as a model folder in Hugging Face
-// layout, which transformers and serve.Load read. The sum is computed in float32 from the stored weights and then
+// layout, which transformers and engine.Load read. The sum is computed in float32 from the stored weights and then
 // rounded; one that is not finite is refused. A nil adapter writes the base model itself.
 //
 // dir appears whole or not at all; an earlier model folder of that name is replaced, any other folder refused.

@@ -53,27 +53,18 @@ func (g *generation) request(in openai.Sampling, info Info) Request {
 	return ask
 }
 
-// conversation joins all system messages, wherever they stand, into one in front: the context. Strict templates refuse
-// a second or late one. The other turns stay as they are.
+// conversation is what was said, turn by turn. Developer is another word for system.
 func conversation(in []openai.Message) []Message {
-	var system []string
-	out := make([]Message, 1, len(in)+1)
-	for _, m := range in {
-		switch m.Role {
-		case "system", "developer":
-			system = append(system, m.Content)
-		default:
-			turn := Message{Role: m.Role, Content: m.Content, CallID: m.ToolCallID}
-			for _, c := range m.ToolCalls {
-				turn.Calls = append(turn.Calls, Call{c.ID, c.Function.Name, c.Function.Arguments})
-			}
-			out = append(out, turn)
+	out := make([]Message, len(in))
+	for i, m := range in {
+		out[i] = Message{Role: m.Role, Content: m.Content, CallID: m.ToolCallID}
+		if m.Role == "developer" {
+			out[i].Role = "system"
+		}
+		for _, c := range m.ToolCalls {
+			out[i].Calls = append(out[i].Calls, Call{c.ID, c.Function.Name, c.Function.Arguments})
 		}
 	}
-	if system == nil {
-		return out[1:]
-	}
-	out[0] = Message{Role: "system", Content: strings.Join(system, "\n\n")}
 	return out
 }
 

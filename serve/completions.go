@@ -25,12 +25,13 @@ func (h *Handler) completions(x *exchange) error {
 		return err
 	}
 	defer h.pool.release(lease)
+	g.fields = fieldNames{prompt: "prompt"}
 	ask := g.request(req.Sampling, lease.info)
 	ask.Echo = req.Echo
 	if req.Logprobs != nil {
 		ask.Logprobs, ask.TopLogprobs = true, *req.Logprobs
 	}
-	if err := able(ask, lease.info, fieldNames{}, req.LogitBias); err != nil {
+	if err := able(ask, lease.info, g.fields, req.LogitBias); err != nil {
 		return err
 	}
 	asks := make([]Request, len(req.Prompt))

@@ -27,6 +27,7 @@ func (h *Handler) embeddings(x *exchange) error {
 		return err
 	}
 	defer h.pool.release(lease)
+	g.fields = fieldNames{prompt: "input"}
 	m, ok := lease.model.(Embedder)
 	if !ok {
 		return openai.Unsupported(openai.CodeUnsupportedOperation, "the model makes no embeddings", "model")

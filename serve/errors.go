@@ -11,6 +11,7 @@ import (
 // What a Model, a LoadFunc and a Pool report, and the status the handler makes of it.
 var (
 	ErrModelNotFound = errors.New("serve: no such model")              // 404
+	ErrEmptyPrompt   = errors.New("serve: the prompt has no tokens")   // 422
 	ErrBusy          = errors.New("serve: the queue is full")          // 429
 	ErrQueueTimeout  = errors.New("serve: waited too long in a queue") // 503
 	ErrClosed        = errors.New("serve: closed")                     // 503

@@ -176,6 +176,9 @@ func (g *generation) failed(err error) error {
 	if e, ok := errors.AsType[*SchemaError](err); ok {
 		return g.fields.schemaFault(e)
 	}
+	if errors.Is(err, ErrEmptyPrompt) {
+		return openai.Invalid("has no tokens for this model", g.fields.prompt)
+	}
 	return &generateError{err}
 }
 

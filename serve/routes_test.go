@@ -198,6 +198,24 @@ func TestEmbeddings(t *testing.T) {
 	assert.Equal(t, "unsupported_operation", errorOf(t, w).Code)
 }
 
+// TestEmptyPrompts: each route names its own field for a prompt that has no tokens.
+func TestEmptyPrompts(t *testing.T) {
+	m := &embedder{fakeModel: *hello(), err: ErrEmptyPrompt}
+	m.before = func(context.Context, Request) error { return ErrEmptyPrompt }
+	h := newHandler(t, m, HandlerOptions{})
+	for _, c := range []struct{ path, body, field string }{
+		{"/v1/chat/completions", plain, "messages"},
+		{"/v1/completions", `{"model":"m","prompt":"x"}`, "prompt"},
+		{"/v1/completions", `{"model":"m","prompt":["x","y"],"stream":true}`, "prompt"},
+		{"/v1/responses", `{"model":"m","input":"x"}`, "input"},
+		{"/v1/embeddings", `{"model":"m","input":["x","y"]}`, "input"},
+	} {
+		w, _ := do(h, post(c.path, c.body))
+		e := errorOf(t, w)
+		assert.Equal(t, []any{422, "validation_error", c.field}, []any{w.Code, e.Code, *e.Param}, c.path)
+	}
+}
+
 // calling is a model that says something and calls two functions.
 func calling() deltaModel {
 	return deltaModel{
@@ -322,7 +340,7 @@ func TestResponses(t *testing.T) {
 	var res openai.Response
 	post200(t, h, "/v1/responses", `{"model":"m","instructions":"Be brief.","input":[{"role":"developer","content":"And kind."},{"role":"user","content":"hi"}],
 		"temperature":0.5,"max_output_tokens":3,"metadata":{"a":"b"}}`, &res)
-	assert.Equal(t, []Message{{Role: "system", Content: "Be brief.\n\nAnd kind."}, {Role: "user", Content: "hi"}}, got.Messages)
+	assert.Equal(t, []Message{{Role: "system", Content: "Be brief."}, {Role: "system", Content: "And kind."}, {Role: "user", Content: "hi"}}, got.Messages)
 	assert.Equal(t, 3, got.MaxTokens)
 	assert.Equal(t, "incomplete", res.Status)
 	assert.Equal(t, "max_output_tokens", res.IncompleteDetails.Reason)

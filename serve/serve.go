@@ -1,5 +1,5 @@
 // Package serve answers an OpenAI-style HTTP API from language models. A [Pool] loads models by name and keeps them; a
-// [Handler] speaks the API; a [Model] is all that the two know of what generates the text.
+// [Handler] speaks the API; a [Model] is all that the two know of what generates the text: package serve/engine has docent's own.
 //
 //	pool, err := serve.NewPool(load, serve.PoolOptions{List: list}) // load: func(ctx, id) (serve.Model, error)
 //	h, err := serve.NewHandler(pool, serve.HandlerOptions{Logger: log})
@@ -35,7 +35,7 @@ type Model interface {
 	// The first Delta comes when nothing can fail early any more: the prompt is rendered, tokenised and short enough,
 	// and the request has left the queue. It carries Start. Deltas of the N choices may interleave; each choice ends
 	// with one Delta that has Finish. An error is the last element: a *TemplateError, a *ContextLengthError, a
-	// *SchemaError, ErrBusy, ErrQueueTimeout, ErrClosed, the context's, or anything else, which is the server's fault.
+	// *SchemaError, ErrEmptyPrompt, ErrBusy, ErrQueueTimeout, ErrClosed, the context's, or anything else, which is the server's fault.
 	Generate(ctx context.Context, r Request) iter.Seq2[Delta, error]
 }
 
@@ -72,15 +72,15 @@ type Info struct {
 
 // Request is one conversation to be answered, or one text to be continued, N times.
 type Request struct {
-	Messages     []Message      // at most one system message, and it leads; at least one user message
+	Messages     []Message      // at least one of a user; the model joins system messages, wherever they stand, into one in front
 	TemplateArgs map[string]any // extra variables of the chat template; values as in JSON, numbers int64 or float64
 	Prompt       *Prompt        // instead of all Messages: to be continued as it is
 	Echo         bool           // of a Prompt: Start tells its text and, with Logprobs, its tokens
 	Tools        Tools          // of a conversation
 	Format       Format
 	Sampling     Sampling
-	N            int           // choices, at least 1; choice i draws with seed Seed+i
-	MaxTokens    int           // for each choice, at least 1; the model lowers it to what the context has room for
+	N            int           // choices; 0 = 1; choice i draws with seed Seed+i
+	MaxTokens    int           // for each choice; 0, and more than the context has room for, = all that it has room for
 	MaxTime      time.Duration // of generation, after the queue; then choices end with FinishLength; 0 = no limit
 	Stop         []string      // the text ends before the earliest match
 	IgnoreEOS    bool

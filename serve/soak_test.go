@@ -1,4 +1,4 @@
-package serve
+package serve_test
 
 import (
 	"bufio"
@@ -18,106 +18,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
 )
-
-// memory is what the process holds, after what can be freed is.
-func memory() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapInuse + m.StackInuse
-}
-
-// Five hundred and twelve streams at once, with their clients in the same process, stay below 256 MB.
-func TestManyStreamsInLittleMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("512 connections; left out of -short")
-	}
-	noLeaks(t)
-	const streams = 512
-	gate := make(chan struct{})
-	m := hello()
-	m.words = strings.Split(strings.Repeat("word ", 50), " ")
-	m.each = func(ctx context.Context, i int) error {
-		if i == 25 {
-			select {
-			case <-gate:
-			case <-ctx.Done():
-			}
-		}
-		return ctx.Err()
-	}
-	h := newHandler(t, m, HandlerOptions{})
-	s := server(t, h, nil)
-	var done sync.WaitGroup
-	var failed sync.Map
-	for i := range streams {
-		done.Go(func() {
-			res, err := s.Client().Post(s.URL+"/v1/chat/completions", "application/json", strings.NewReader(with(`"stream":true`)))
-			if err != nil {
-				failed.Store(i, err)
-				return
-			}
-			text, err := io.ReadAll(res.Body)
-			res.Body.Close()
-			if err != nil || !strings.HasSuffix(string(text), "data: [DONE]\n\n") {
-				failed.Store(i, fmt.Errorf("%w: %d bytes", err, len(text)))
-			}
-		})
-	}
-	eventually(t, "all are half-way", func() bool { return m.served.Load() == streams*25 })
-	held := memory()
-	t.Logf("%d streams and their clients hold %.1f MB", streams, float64(held)/1e6)
-	assert.Less(t, held, uint64(256e6))
-	close(gate)
-	done.Wait()
-	failed.Range(func(i, err any) bool { return assert.Fail(t, "stream", "%v: %v", i, err) })
-	s.Client().CloseIdleConnections()
-}
-
-// A streamed token costs no allocation beyond its frame's: twice the tokens, the same number of allocations.
-func TestStreamedTokensDoNotAllocate(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector empties pools at random, which allocates")
-	}
-	for path, body := range map[string]string{
-		"/v1/chat/completions": with(`"stream":true`), "/v1/completions": `{"model":"m","prompt":"x","stream":true}`,
-		"/v1/responses": `{"model":"m","input":"x","stream":true}`,
-	} {
-		allocations := func(tokens int) float64 {
-			m := hello()
-			m.words = strings.Split(strings.Repeat("word ", tokens-1)+"word", " ")
-			h := newHandler(t, m, HandlerOptions{MaxTokensCap: 1 << 30, DefaultMaxTokens: 1 << 30})
-			return testing.AllocsPerRun(3, func() { h.ServeHTTP(&sink1{h: http.Header{}}, post(path, body)) })
-		}
-		few, many := allocations(1000), allocations(9000)
-		perToken := (many - few) / 8000
-		t.Logf("%s: %.4f allocations a token", path, perToken)
-		assert.Less(t, perToken, 0.02, path)
-	}
-}
-
-// The handler's share of a request, from reading it to the last byte of the answer, is below 100 µs.
-func TestOverhead(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector is slow")
-	}
-	h := newHandler(t, hello(), HandlerOptions{})
-	for name, body := range map[string]string{"whole": plain, "stream": with(`"stream":true`)} {
-		best := time.Hour // of many rounds: others use the machine too
-		for range 100 {
-			const requests = 10
-			began := time.Now()
-			for range requests {
-				h.ServeHTTP(&sink1{h: http.Header{}}, post("/v1/chat/completions", body))
-			}
-			best = min(best, time.Since(began)/requests)
-		}
-		t.Logf("%s: %v", name, best)
-		assert.Less(t, best, 100*time.Microsecond, name)
-	}
-}
 
 // TestSoak has many clients ask for this and that, good ones and rude ones, and leave when they like: from a real engine,
 // and from a model that costs nothing and so sees many more of them. Nothing stays behind: no slot, no goroutine, no
@@ -132,33 +38,37 @@ func TestSoak(t *testing.T) {
 		t.Skip("left out of -short")
 	}
 	t.Run("engine", func(t *testing.T) {
-		noLeaks(t)
-		e := tinyChat(t, EngineOptions{Slots: 4, MaxQueue: 24, QueueTimeout: time.Second})
+		serve.NoLeaks(t)
+		e, err := engine.Load(t.Context(), "dir:"+testmodel.Write(t, 1),
+			engine.Options{Backend: golden.Backend(t), Slots: 4, MaxQueue: 24, QueueTimeout: time.Second})
+		require.NoError(t, err)
 		soak(t, e, took)
-		assert.Equal(t, 4, e.slots.Free())
-		text, _, _ := answer(t, e, Request{Messages: []Message{{Role: "user", Content: "x"}}, N: 4, MaxTokens: 3, IgnoreEOS: true})
-		assert.NotEmpty(t, text, "all slots can be used again")
+		var said int
+		for d, err := range e.Generate(t.Context(), serve.Request{Messages: []serve.Message{{Role: "user", Content: "x"}}, N: 4, MaxTokens: 3, IgnoreEOS: true}) {
+			require.NoError(t, err)
+			said += d.Sampled
+		}
+		assert.Equal(t, 4*3, said, "all slots can be used again")
 	})
 	t.Run("fake", func(t *testing.T) {
-		noLeaks(t)
-		m := &embedder{fakeModel: *hello()}
-		m.info.Constrained = true
+		serve.NoLeaks(t)
+		m, inside := serve.FakeEmbedder()
 		soak(t, m, took)
-		assert.Zero(t, m.inside.Load())
+		assert.Zero(t, inside())
 	})
 }
 
-func soak(t *testing.T, m Model, took time.Duration) {
-	h := newHandler(t, m, HandlerOptions{BodyTimeout: 200 * time.Millisecond, WriteTimeout: time.Second})
-	s := server(t, h, func(c *http.Server) { c.ReadHeaderTimeout = time.Second })
+func soak(t *testing.T, m serve.Model, took time.Duration) {
+	h := serve.NewTestHandler(t, m, serve.HandlerOptions{BodyTimeout: 200 * time.Millisecond, WriteTimeout: time.Second})
+	s := serve.NewTestServer(t, h, func(c *http.Server) { c.ReadHeaderTimeout = time.Second })
 	requests := []struct{ path, body string }{
-		{"/v1/chat/completions", with(`"stream":true,"max_tokens":60,"ignore_eos":true`)},
-		{"/v1/chat/completions", with(`"n":3,"max_tokens":20,"logprobs":true,"top_logprobs":2`)},
-		{"/v1/chat/completions", with(`"max_tokens":30,"response_format":{"type":"json_object"}`)},
+		{"/v1/chat/completions", serve.With(`"stream":true,"max_tokens":60,"ignore_eos":true`)},
+		{"/v1/chat/completions", serve.With(`"n":3,"max_tokens":20,"logprobs":true,"top_logprobs":2`)},
+		{"/v1/chat/completions", serve.With(`"max_tokens":30,"response_format":{"type":"json_object"}`)},
 		{"/v1/completions", `{"model":"m","prompt":["` + strings.Repeat("long ", 60) + `","b","c"],"stream":true,"max_tokens":20,"echo":true}`},
 		{"/v1/responses", `{"model":"m","input":"x","stream":true,"max_output_tokens":25}`},
 		{"/v1/embeddings", `{"model":"m","input":["a","some text"]}`},
-		{"/v1/chat/completions", with(`"temperature":7`)},
+		{"/v1/chat/completions", serve.With(`"temperature":7`)},
 	}
 	statuses := make([]atomic.Int64, 600)
 	work := func(until time.Time) {
@@ -185,12 +95,12 @@ func soak(t *testing.T, m Model, took time.Duration) {
 			})
 		}
 		clients.Wait()
-		eventually(t, "all left", func() bool { return h.stats().Running == 0 })
+		serve.Eventually(t, "all left", func() bool { return h.Stats().Running == 0 })
 	}
 	work(time.Now().Add(took / 2))
-	before, goroutines := memory(), runtime.NumGoroutine()
+	before, goroutines := serve.Memory(), runtime.NumGoroutine()
 	work(time.Now().Add(took / 2))
-	after := memory()
+	after := serve.Memory()
 	counts, total := map[int]int64{}, int64(0)
 	for status := range statuses {
 		if n := statuses[status].Load(); n > 0 {

@@ -11,19 +11,19 @@ import (
 type fieldNames struct {
 	schema     []any                // of the response format
 	parameters func(tool int) []any // of a tool
-	messages   string
+	prompt     string
 }
 
 var chatFields = fieldNames{
 	schema:     []any{"response_format", "json_schema", "schema"},
 	parameters: func(i int) []any { return []any{"tools", i, "function", "parameters"} },
-	messages:   "messages",
+	prompt:     "messages",
 }
 
 var responseFields = fieldNames{
 	schema:     []any{"text", "format", "schema"},
 	parameters: func(i int) []any { return []any{"tools", i, "parameters"} },
-	messages:   "input",
+	prompt:     "input",
 }
 
 // schemaFault names the place of what a schema cannot have.
@@ -82,7 +82,7 @@ func able(ask Request, info Info, f fieldNames, bias map[int]float64) error {
 	}
 	for _, m := range ask.Messages {
 		if m.Role == "tool" || len(m.Calls) > 0 {
-			return openai.Unsupported(openai.CodeUnsupportedOperation, "the model's chat template knows no messages of tools", f.messages)
+			return openai.Unsupported(openai.CodeUnsupportedOperation, "the model's chat template knows no messages of tools", f.prompt)
 		}
 	}
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
 )
 
 // models is where registry and engine meet: it knows what to serve, downloads versions, and notices new ones.
@@ -29,11 +30,11 @@ type models struct {
 	log      *slog.Logger
 	registry program.Registry        // nil when no model is in one
 	uris     map[string]registry.URI // by id: the models in the registry
-	refs     map[string]string       // by id: the models elsewhere, in the grammar of serve.Load
+	refs     map[string]string       // by id: the models elsewhere, in the grammar of engine.Load
 
 	mu     sync.Mutex
 	loaded map[string]registry.Version // by id: what was loaded last
-	latest map[string]*serve.Engine    // by id: its graphs serve the next version too
+	latest map[string]*engine.Engine   // by id: its graphs serve the next version too
 	failed map[string]failedUpdate     // by id: the version that should be served and cannot be
 }
 
@@ -52,7 +53,7 @@ const (
 // newModels reads the references and fails on those that cannot work.
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
-		loaded: map[string]registry.Version{}, latest: map[string]*serve.Engine{}, failed: map[string]failedUpdate{}}
+		loaded: map[string]registry.Version{}, latest: map[string]*engine.Engine{}, failed: map[string]failedUpdate{}}
 	for _, model := range cfg.Models {
 		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {
 			m.refs[model.ID()] = model.Ref
@@ -163,7 +164,7 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	m.mu.Lock()
 	like := m.latest[id]
 	m.mu.Unlock()
-	engine, err := serve.Load(ctx, ref, serve.EngineOptions{
+	e, err := engine.Load(ctx, ref, engine.Options{
 		Backend: m.device.Backend, Precision: precision, Warm: m.cfg.Warm, Like: like,
 		Slots: m.cfg.Slots, MaxContext: m.cfg.MaxContext, MaxQueue: m.cfg.QueueDepth, QueueTimeout: m.cfg.QueueTimeout,
 		CacheDir: m.cfg.Hub.Cache, Token: m.cfg.Hub.Token.Reveal(), Offline: m.cfg.Hub.Offline,
@@ -174,11 +175,11 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.latest[id] = engine
+	m.latest[id] = e
 	if registered {
 		m.loaded[id] = v
 	}
-	return engine, nil
+	return e, nil
 }
 
 // folder is where a version is kept: by name and number, or by run, or logged model, and path for a runs: reference.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
 )
 
 const (
@@ -114,7 +115,7 @@ func (p *pipeline) askModel(ctx context.Context, ref, stage, file string, n int)
 	if len(questions) == 0 {
 		return writeAll[answer](p.file(file), nil)
 	}
-	engine, err := serve.Load(ctx, ref, serve.EngineOptions{
+	e, err := engine.Load(ctx, ref, engine.Options{
 		Backend: p.device.Backend, Precision: string(p.precision()), MaxContext: p.MaxSeqLen + answerTokens, Slots: askedAtOnce,
 		CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
 		Like:     p.engine, // nothing is compiled twice
@@ -127,11 +128,11 @@ func (p *pipeline) askModel(ctx context.Context, ref, stage, file string, n int)
 	if p.engine != nil {
 		err = p.engine.Close()
 	}
-	if p.engine = engine; err != nil {
+	if p.engine = e; err != nil {
 		return fmt.Errorf("ask questions: %w", err)
 	}
 	asked := plan(questions, n)
-	if err := askAll(ctx, engine, asked, func(done int) { p.out.Show(stage, int64(done), int64(len(asked))) }); err != nil {
+	if err := askAll(ctx, e, asked, func(done int) { p.out.Show(stage, int64(done), int64(len(asked))) }); err != nil {
 		return fmt.Errorf("ask questions: %w", err)
 	}
 	for _, w := range ways() {

@@ -120,7 +120,7 @@ func (p *pipeline) facts(ctx context.Context, mix Mix) ([]dataset.GroundedFact, 
 	} else if err != nil {
 		return nil, fmt.Errorf("facts: %w", err)
 	}
-	chunks, err := p.passages(chunk.Options{Size: mix.PassageTokens, Overlap: mix.PassageOverlap, Measure: p.base.CountTokens})
+	chunks, err := p.passages(chunk.Options{Size: mix.PassageTokens, Overlap: mix.PassageOverlap, Measure: p.tokens})
 	if err != nil {
 		return nil, fmt.Errorf("facts: %w", err)
 	}

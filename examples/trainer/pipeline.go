@@ -17,7 +17,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/registry"
-	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
 )
 
 // pipeline is one run of the trainer: the settings, what is open, and what was found out so far. Every stage leaves
@@ -35,8 +35,9 @@ type pipeline struct {
 	untold   error                      // the first metric that the registry did not take
 	device   *backend.Device
 	base     *lora.Base
-	engine   *serve.Engine  // of the model that was asked last; its compiled graphs serve the next one
+	engine   *engine.Engine // of the model that was asked last; its compiled graphs serve the next one
 	info     lora.ModelInfo // of the base model
+	tokens   func(text string) int
 	config   lora.Config
 	set      set
 	history  *history
@@ -119,6 +120,9 @@ func (p *pipeline) load(ctx context.Context) (err error) {
 		return explainBase(err)
 	}
 	p.info = p.base.Info()
+	if p.tokens, err = p.base.TokenCounter(); err != nil {
+		return fmt.Errorf("base model: %w", err)
+	}
 	p.out.Say("base", "%s: %s, %s parameters, %s", p.info.Ref, p.info.Architecture, report.Count(p.info.Parameters), p.info.Precision)
 	return nil
 }

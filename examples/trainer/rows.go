@@ -18,7 +18,7 @@ func (p *pipeline) prepare(ctx context.Context) error {
 	}
 	options := chunk.Options{Size: p.ChunkSize, Overlap: p.ChunkOverlap}
 	if p.ChunkUnit == "tokens" {
-		options.Measure = p.base.CountTokens
+		options.Measure = p.tokens
 	}
 	chunks, err := p.passages(options)
 	if err != nil {
@@ -91,7 +91,7 @@ func (p *pipeline) fits(messages []dataset.Message) bool {
 	const template = 8
 	tokens := 0
 	for _, m := range messages {
-		tokens += p.base.CountTokens(m.Content) + template
+		tokens += p.tokens(m.Content) + template
 	}
 	return tokens <= p.MaxSeqLen
 }

@@ -32,6 +32,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
 )
 
 func mount(` + code + "\n}\n"
@@ -59,6 +60,7 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
 )
 
 func readme(ctx context.Context, mux *http.ServeMux, cache string, list func(context.Context) ([]serve.Entry, error)) error {

@@ -32,9 +32,10 @@ var layers = map[string][]string{
 	"registry/registrytest": {"registry", modules},
 
 	"lora":  {"dataset", "internal/...", modules},
-	"serve": {"openai", "internal/...", modules},
+	"serve": {"openai", "golang.org/x/sync"}, // a handler over anybody's Model brings nothing else along
 
-	"serve/prometheus": {"serve", "openai", "internal/...", modules},
+	"serve/engine":     {"serve", "openai", "golang.org/x/sync", "internal/...", modules},
+	"serve/prometheus": {"serve", "openai", modules},
 }
 
 // modules is in the layers that may bring many: testdata/deps lists them one by one.

@@ -5,6 +5,7 @@ package testmodel
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -31,20 +32,22 @@ const chatTemplate = `{% for message in messages %}{{'<|im_start|>' + message['r
 func Write(t testing.TB, seed uint64) string {
 	t.Helper()
 	dir := t.TempDir()
-	writeJSON(t, filepath.Join(dir, "config.json"), map[string]any{
+	require.NoError(t, WriteTo(dir, seed))
+	return dir
+}
+
+// WriteTo is Write for examples, which have no test.
+func WriteTo(dir string, seed uint64) error {
+	return errors.Join(writeJSON(filepath.Join(dir, "config.json"), map[string]any{
 		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": "float32",
 		"vocab_size": vocabSize(), "hidden_size": hidden, "intermediate_size": intermediate, "num_hidden_layers": layers,
 		"num_attention_heads": heads, "num_key_value_heads": kvHeads, "max_position_embeddings": contextLength,
 		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
 		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
-	})
-	writeJSON(t, filepath.Join(dir, "tokenizer.json"), tokenizer())
-	writeJSON(t, filepath.Join(dir, "tokenizer_config.json"), map[string]any{
+	}), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer()), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
 		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
-	})
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(t, seed), 0o644))
-	return dir
+	}), os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(seed), 0o644))
 }
 
 // A question in the context/question form, as training and serving have to write it. The token of <|im_end|> is not in it.
@@ -67,11 +70,11 @@ func QATokens(answer string) []int32 {
 func WriteQA(t testing.TB, seed uint64) string {
 	t.Helper()
 	dir := Write(t, seed)
-	writeJSON(t, filepath.Join(dir, "tokenizer_config.json"), map[string]any{
+	require.NoError(t, writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
 		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 		"tokenizer_class": "GPT2Tokenizer",
-	})
-	writeJSON(t, filepath.Join(dir, "docent.json"), map[string]any{"base_model": "tiny/base", "prompt": "qa"})
+	}))
+	require.NoError(t, writeJSON(filepath.Join(dir, "docent.json"), map[string]any{"base_model": "tiny/base", "prompt": "qa"}))
 	return dir
 }
 
@@ -114,8 +117,7 @@ func byteLetters() [256]rune {
 }
 
 // weights is a safetensors file of normally distributed numbers.
-func weights(t testing.TB, seed uint64) []byte {
-	t.Helper()
+func weights(seed uint64) []byte {
 	const headDim = hidden / heads
 	random := rand.New(rand.NewPCG(seed, 1))
 	header := map[string]any{}
@@ -148,15 +150,15 @@ func weights(t testing.TB, seed uint64) []byte {
 		add(at+"mlp.up_proj.weight", false, intermediate, hidden)
 		add(at+"mlp.down_proj.weight", false, hidden, intermediate)
 	}
-	encoded, err := json.Marshal(header)
-	require.NoError(t, err)
+	encoded, _ := json.Marshal(header) // strings and numbers
 	out := binary.LittleEndian.AppendUint64(nil, uint64(len(encoded)))
 	return append(append(out, encoded...), data...)
 }
 
-func writeJSON(t testing.TB, name string, value any) {
-	t.Helper()
+func writeJSON(name string, value any) error {
 	data, err := json.MarshalIndent(value, "", " ")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(name, data, 0o644))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, data, 0o644)
 }

@@ -131,14 +131,15 @@ func foldSystem(messages []Message) []Message {
 	return messages
 }
 
-// JoinSystem gathers all system messages, in order and with a blank line between them, into one leading message,
-// because strict templates refuse a second or a late one. Without system messages it returns the messages unchanged.
+// JoinSystem gathers all system messages, which some call developer's, in order and with a blank line between them, into
+// one leading message, because strict templates refuse a second or a late one. Without system messages it returns the
+// messages unchanged. Training and serving share it, so that both give the same prompt.
 func JoinSystem(messages []Message) []Message {
 	var context []string
 	rest := make([]Message, 0, len(messages)+1)
 	rest = append(rest, Message{Role: "system"})
 	for _, m := range messages {
-		if m.Role == "system" {
+		if m.Role == "system" || m.Role == "developer" {
 			context = append(context, m.Content)
 		} else {
 			rest = append(rest, m)

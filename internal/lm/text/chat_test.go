@@ -169,8 +169,8 @@ func TestSystemRole(t *testing.T) {
 
 func TestJoinSystem(t *testing.T) {
 	user, late := Message{Role: "user", Content: "u"}, Message{Role: "system", Content: "b"}
-	joined := JoinSystem([]Message{{Role: "system", Content: "a"}, user, late, user})
-	assert.Equal(t, []Message{{Role: "system", Content: "a\n\nb"}, user, user}, joined)
+	joined := JoinSystem([]Message{{Role: "system", Content: "a"}, user, late, user, {Role: "developer", Content: "c"}})
+	assert.Equal(t, []Message{{Role: "system", Content: "a\n\nb\n\nc"}, user, user}, joined)
 	assert.Equal(t, []Message{user}, JoinSystem([]Message{user}))
 }
 

@@ -1,9 +1,6 @@
 package text
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // QAPrompt is the prompt of models without a chat template: the context, if any, the question, and the cue to answer.
 // Training and serving share it, so that both give the same token ids.
@@ -16,11 +13,10 @@ import (
 //
 // The form has no place for earlier turns; dropped counts them.
 func QAPrompt(messages []Message) (prompt string, dropped int) {
-	var context []string
-	question, turns := "", 0
-	for _, m := range messages {
+	context, question, turns := "", "", 0
+	for _, m := range JoinSystem(messages) {
 		if m.Role == "system" {
-			context = append(context, m.Content)
+			context = "Context:\n" + m.Content + "\n\n"
 			continue
 		}
 		turns++
@@ -28,12 +24,7 @@ func QAPrompt(messages []Message) (prompt string, dropped int) {
 			question = m.Content
 		}
 	}
-	var b strings.Builder
-	if len(context) > 0 {
-		b.WriteString("Context:\n" + strings.Join(context, "\n\n") + "\n\n")
-	}
-	b.WriteString("Question: " + question + "\nAnswer:")
-	return b.String(), max(0, turns-1)
+	return context + "Question: " + question + "\nAnswer:", max(0, turns-1)
 }
 
 // QACompletion is what follows the prompt in training.

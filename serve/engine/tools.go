@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/text"
+	"github.com/docent-ml/docent/serve"
 )
 
 // findTools reads off the chat template how the model is told of functions and how it calls them.
@@ -23,7 +24,7 @@ func (e *Engine) findTools() (grammar.ToolFormat, bool) {
 }
 
 // templateTools are the functions as chat templates want them.
-func templateTools(list []Tool) json.RawMessage {
+func templateTools(list []serve.Tool) json.RawMessage {
 	type function struct {
 		Name        string          `json:"name"`
 		Description string          `json:"description"`
@@ -46,7 +47,7 @@ func templateTools(list []Tool) json.RawMessage {
 }
 
 // templateCalls are the calls of an earlier turn as chat templates want them: arguments as an object.
-func templateCalls(calls []Call) json.RawMessage {
+func templateCalls(calls []serve.Call) json.RawMessage {
 	type function struct {
 		Name      string `json:"name"`
 		Arguments any    `json:"arguments"`
@@ -73,7 +74,7 @@ func templateCalls(calls []Call) json.RawMessage {
 
 // templateMessages are the turns of a request. A tool's message carries the name of the function that it answers for,
 // which some templates show.
-func templateMessages(in []Message) []text.Message {
+func templateMessages(in []serve.Message) []text.Message {
 	names := map[string]string{}
 	out := make([]text.Message, len(in))
 	for i, m := range in {
@@ -87,7 +88,7 @@ func templateMessages(in []Message) []text.Message {
 
 // toldOfTools puts the functions into the system message, for a model whose template has no place for them and whose
 // call is forced.
-func toldOfTools(in []text.Message, list []Tool) []text.Message {
+func toldOfTools(in []text.Message, list []serve.Tool) []text.Message {
 	told := "These functions can be called:\n" + string(templateTools(list)) +
 		"\nA call is written as a JSON object: {\"name\": …, \"arguments\": {…}}"
 	if len(in) > 0 && in[0].Role == "system" {

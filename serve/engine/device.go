@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // device decides what computes the model and in which precision. It returns the weights for docent's own code, which take
 // them while the model is opened, or nil where the backend computes.
-func (o EngineOptions) device(mo *model.Options) (*cpu.Weights, error) {
+func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 	precision := o.Precision
 	if precision == "" && (o.Backend == nil || o.Backend.HasSharedBuffers()) {
 		precision = "f32"
@@ -28,7 +28,7 @@ func (o EngineOptions) device(mo *model.Options) (*cpu.Weights, error) {
 		}
 	case "bf16", "":
 		if o.Backend == nil {
-			return nil, fmt.Errorf("precision bf16: needs EngineOptions.Backend: open one with compute.NewWithConfig, or use f32 or int8")
+			return nil, fmt.Errorf("precision bf16: needs Options.Backend: open one with compute.NewWithConfig, or use f32 or int8")
 		}
 		mo.DType = dtypes.BFloat16
 		return nil, nil
@@ -41,7 +41,7 @@ func (o EngineOptions) device(mo *model.Options) (*cpu.Weights, error) {
 }
 
 // numerics names what rounds in its own way: it may choose another token from the same weights.
-func (o EngineOptions) numerics(own *cpu.Weights, dtype dtypes.DType) string {
+func (o Options) numerics(own *cpu.Weights, dtype dtypes.DType) string {
 	if own != nil {
 		return fmt.Sprintf("cpu int8=%v vectors=%v", o.Precision == "int8", cpu.Fast())
 	}
@@ -49,12 +49,11 @@ func (o EngineOptions) numerics(own *cpu.Weights, dtype dtypes.DType) string {
 }
 
 // slots prepares inference of an opened model.
-func (o EngineOptions) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs, error) {
-	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes}
+func (o Options) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs, error) {
+	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes, Choose: o.SampleOnDevice}
 	if own != nil {
 		return cpu.New(m.Config, own, io), nil, nil
 	}
-	io.Choose = !o.Backend.HasSharedBuffers() // with its own memory it is no CPU
 	var like *infer.Programs
 	if o.Like != nil {
 		like = o.Like.programs

@@ -1,8 +1,9 @@
-package serve
+package engine
 
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/serve"
 )
 
 // How long the computer of these tests takes, on their clock.
@@ -29,8 +32,8 @@ type fakeSlots struct {
 	taken   []bool
 	vocab   int
 	prompts int
-	broken  sharedError // of the next steps
-	poison  int         // length of a prompt that panics
+	broken  atomic.Pointer[error] // of the next steps
+	poison  int                   // length of a prompt that panics
 	closed  bool
 }
 
@@ -74,8 +77,8 @@ func (s *fakeSlots) Release(slot int) { s.taken[slot] = false }
 
 func (s *fakeSlots) Step(next map[int]int32) (infer.Rows, error) {
 	time.Sleep(tokenTime)
-	if err := s.broken.get(); err != nil {
-		return nil, err
+	if err := s.broken.Load(); err != nil {
+		return nil, *err
 	}
 	rows := infer.HostRows{}
 	for slot := range next {
@@ -101,7 +104,7 @@ func (p *fakePrompt) Prefill() ([]float32, error) {
 }
 
 // schedule runs f in a bubble, with an engine whose computer is slow but exact.
-func schedule(t *testing.T, slots int, o EngineOptions, f func(t *testing.T, e *Engine, s *fakeSlots)) {
+func schedule(t *testing.T, slots int, o Options, f func(t *testing.T, e *Engine, s *fakeSlots)) {
 	t.Helper()
 	m, err := model.Open(t.Context(), "dir:"+testmodel.Write(t, 1), model.Options{
 		Keep: func(lm.Param, func([]float32) error) error { return nil },
@@ -122,16 +125,16 @@ func schedule(t *testing.T, slots int, o EngineOptions, f func(t *testing.T, e *
 type told struct {
 	start  time.Duration // of Start, from the question on
 	tokens []time.Duration
-	finish Finish
+	finish serve.Finish
 	err    error
 }
 
 // question is a request with a prompt of so many tokens.
-func question(prompt, tokens int) Request {
-	return Request{Prompt: &Prompt{Tokens: make([]int, prompt)}, N: 1, MaxTokens: tokens}
+func question(prompt, tokens int) serve.Request {
+	return serve.Request{Prompt: &serve.Prompt{Tokens: make([]int, prompt)}, N: 1, MaxTokens: tokens}
 }
 
-func listen(ctx context.Context, e *Engine, r Request) (out told) {
+func listen(ctx context.Context, e *Engine, r serve.Request) (out told) {
 	began := time.Now()
 	for d, err := range e.Generate(ctx, r) {
 		now := time.Since(began)
@@ -153,7 +156,7 @@ func listen(ctx context.Context, e *Engine, r Request) (out told) {
 }
 
 // later asks on the side.
-func later(ctx context.Context, e *Engine, r Request) <-chan told {
+func later(ctx context.Context, e *Engine, r serve.Request) <-chan told {
 	out := make(chan told, 1)
 	go func() { out <- listen(ctx, e, r) }()
 	synctest.Wait()
@@ -162,7 +165,7 @@ func later(ctx context.Context, e *Engine, r Request) <-chan told {
 
 // A long prompt is read in pieces, between which the others get their tokens, and who asked hears at once that it is read.
 func TestLongPromptsDoNotStall(t *testing.T) {
-	schedule(t, 2, EngineOptions{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
+	schedule(t, 2, Options{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
 		running := later(t.Context(), e, question(1, 60))
 		time.Sleep(3 * time.Second)
 		long := listen(t.Context(), e, question(5*pieceTokens, 2))
@@ -174,12 +177,12 @@ func TestLongPromptsDoNotStall(t *testing.T) {
 		for i := 1; i < len(other.tokens); i++ {
 			assert.LessOrEqual(t, other.tokens[i]-other.tokens[i-1], pieceTime+tokenTime, "token %d", i)
 		}
-		assert.Equal(t, FinishLength, other.finish)
+		assert.Equal(t, serve.FinishLength, other.finish)
 	})
 }
 
 func TestFirstComeFirstServed(t *testing.T) {
-	schedule(t, 1, EngineOptions{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
+	schedule(t, 1, Options{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
 		var answers []<-chan told
 		for range 4 {
 			answers = append(answers, later(t.Context(), e, question(1, 11)))
@@ -196,7 +199,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 
 // Choices that find no slot wait for one, and those who asked later wait behind them.
 func TestChoicesWaitForSlots(t *testing.T) {
-	schedule(t, 2, EngineOptions{}, func(t *testing.T, e *Engine, s *fakeSlots) {
+	schedule(t, 2, Options{}, func(t *testing.T, e *Engine, s *fakeSlots) {
 		three := question(1, 5)
 		three.N = 3
 		first := later(t.Context(), e, three)
@@ -209,7 +212,7 @@ func TestChoicesWaitForSlots(t *testing.T) {
 
 // Whoever leaves is gone within a token, from a slot, from the queue and while the prompt is read.
 func TestCancelWithinAToken(t *testing.T) {
-	schedule(t, 1, EngineOptions{}, func(t *testing.T, e *Engine, s *fakeSlots) {
+	schedule(t, 1, Options{}, func(t *testing.T, e *Engine, s *fakeSlots) {
 		ctx, leave := context.WithCancel(t.Context())
 		running := later(ctx, e, question(1, 900))
 		time.Sleep(3 * time.Second)
@@ -238,19 +241,19 @@ func TestCancelWithinAToken(t *testing.T) {
 }
 
 func TestQueueIsBoundedAndPatient(t *testing.T) {
-	schedule(t, 1, EngineOptions{MaxQueue: 2, QueueTimeout: 5 * time.Second}, func(t *testing.T, e *Engine, _ *fakeSlots) {
+	schedule(t, 1, Options{MaxQueue: 2, QueueTimeout: 5 * time.Second}, func(t *testing.T, e *Engine, _ *fakeSlots) {
 		ctx, leave := context.WithCancel(t.Context())
 		running := later(ctx, e, question(1, 900))
 		first := later(t.Context(), e, question(1, 1))
 		gone, goes := context.WithCancel(t.Context())
 		second := later(gone, e, question(1, 1))
-		require.ErrorIs(t, listen(t.Context(), e, question(1, 1)).err, ErrBusy)
+		require.ErrorIs(t, listen(t.Context(), e, question(1, 1)).err, serve.ErrBusy)
 		goes()
 		require.ErrorIs(t, (<-second).err, context.Canceled)
 		third := later(t.Context(), e, question(1, 1)) // the place of who left
 		began := time.Now()
-		require.ErrorIs(t, (<-first).err, ErrQueueTimeout)
-		require.ErrorIs(t, (<-third).err, ErrQueueTimeout)
+		require.ErrorIs(t, (<-first).err, serve.ErrQueueTimeout)
+		require.ErrorIs(t, (<-third).err, serve.ErrQueueTimeout)
 		assert.Equal(t, 5*time.Second, time.Since(began))
 		leave()
 		<-running
@@ -258,52 +261,53 @@ func TestQueueIsBoundedAndPatient(t *testing.T) {
 }
 
 func TestTimeLimitEndsAnAnswer(t *testing.T) {
-	schedule(t, 1, EngineOptions{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
+	schedule(t, 1, Options{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
 		r := question(1, 900)
 		r.MaxTime = 3 * time.Second
 		got := listen(t.Context(), e, r)
 		require.NoError(t, got.err)
-		assert.Equal(t, FinishLength, got.finish)
+		assert.Equal(t, serve.FinishLength, got.finish)
 		assert.InDelta(t, 3, got.tokens[len(got.tokens)-1].Seconds(), 0.2)
 	})
 }
 
 // What breaks a step ends the answers that ran, and no others.
 func TestBrokenStep(t *testing.T) {
-	schedule(t, 2, EngineOptions{}, func(t *testing.T, e *Engine, s *fakeSlots) {
+	schedule(t, 2, Options{}, func(t *testing.T, e *Engine, s *fakeSlots) {
 		one, two := later(t.Context(), e, question(1, 900)), later(t.Context(), e, question(1, 900))
 		time.Sleep(5*time.Second + tokenTime/2)
-		s.broken.set(errors.New("device lost"))
-		require.ErrorIs(t, (<-one).err, s.broken.get())
-		require.ErrorIs(t, (<-two).err, s.broken.get())
-		s.broken.set(nil)
+		lost := errors.New("device lost")
+		s.broken.Store(&lost)
+		require.ErrorIs(t, (<-one).err, lost)
+		require.ErrorIs(t, (<-two).err, lost)
+		s.broken.Store(nil)
 		require.NoError(t, listen(t.Context(), e, question(1, 3)).err)
 	})
 }
 
 func TestCloseEndsAll(t *testing.T) {
-	schedule(t, 1, EngineOptions{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
+	schedule(t, 1, Options{}, func(t *testing.T, e *Engine, _ *fakeSlots) {
 		all := []<-chan told{later(t.Context(), e, question(1, 900)), later(t.Context(), e, question(1, 1)), later(t.Context(), e, question(1, 1))}
 		time.Sleep(2 * time.Second)
 		require.NoError(t, e.Close())
 		for _, x := range all {
-			require.ErrorIs(t, (<-x).err, ErrClosed)
+			require.ErrorIs(t, (<-x).err, serve.ErrClosed)
 		}
-		require.ErrorIs(t, listen(t.Context(), e, question(1, 1)).err, ErrClosed)
+		require.ErrorIs(t, listen(t.Context(), e, question(1, 1)).err, serve.ErrClosed)
 	})
 }
 
 // TestPanicEndsOneRequest: those beside it and behind it are answered.
 func TestPanicEndsOneRequest(t *testing.T) {
-	schedule(t, 2, EngineOptions{}, func(t *testing.T, e *Engine, s *fakeSlots) {
+	var log testlog.Buffer
+	schedule(t, 2, Options{Logger: log.Logger()}, func(t *testing.T, e *Engine, s *fakeSlots) {
 		s.poison = 7
 		beside := make(chan told)
 		go func() { beside <- listen(t.Context(), e, question(1, 20)) }()
 		time.Sleep(2 * pieceTime)
 		out := listen(t.Context(), e, question(s.poison, 5))
-		var panicked *panicError
-		require.ErrorAs(t, out.err, &panicked)
-		assert.Contains(t, string(panicked.stack), "NewPrompt")
+		require.EqualError(t, out.err, "engine: panic: poison")
+		assert.Contains(t, log.String(), "NewPrompt", "the log tells where")
 		out = listen(t.Context(), e, question(1, 5))
 		require.NoError(t, out.err)
 		assert.Len(t, out.tokens, 5)

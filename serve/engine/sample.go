@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/sample"
+	"github.com/docent-ml/docent/serve"
 )
 
 var (
@@ -17,7 +18,7 @@ var (
 // sampler chooses the tokens of one choice from rows of logits, in the order of Hugging Face: repetition penalty and
 // n-gram ban over prompt and answer; presence, frequency and bias; then temperature, top-k, top-p, min-p. One goroutine.
 type sampler struct {
-	p       Sampling
+	p       serve.Sampling
 	bias    []ranked
 	rng     *rand.Rand
 	history []int // prompt and answer
@@ -68,7 +69,7 @@ type token struct {
 }
 
 // newSampler starts choice i of r behind the prompt. room is how many tokens are expected at most.
-func newSampler(r Request, i int, prompt []int, room int) *sampler {
+func newSampler(r serve.Request, i int, prompt []int, room int) *sampler {
 	p := r.Sampling
 	if p.RepetitionPenalty == 0 {
 		p.RepetitionPenalty = 1

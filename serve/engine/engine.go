@@ -1,6 +1,7 @@
-package serve
+package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,13 +25,14 @@ import (
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/lm/text"
+	"github.com/docent-ml/docent/serve"
 )
 
 // engineVersion is part of the fingerprint: it changes when the same weights would give other text.
 const engineVersion = "4"
 
-// EngineOptions are the settings of Load; all but Backend may be zero.
-type EngineOptions struct {
+// Options are the settings of Load; all but Backend may be zero.
+type Options struct {
 	// Backend computes the model; the caller opens and finalizes it. On a CPU docent's own code computes instead wherever it
 	// is the faster way: in place of the Go backend, and of XLA on x86-64 processors with AVX2. nil = that code, whatever
 	// the processor.
@@ -46,6 +48,10 @@ type EngineOptions struct {
 
 	// Warm compiles what ordinary requests need before Load returns, so that the first ones do not wait for it.
 	Warm bool
+
+	// SampleOnDevice has the backend choose the tokens, so that no logits travel to the host; requests for log
+	// probabilities apart. Not yet tried on a GPU.
+	SampleOnDevice bool
 
 	Slots      int // sequences generated together; 0 = 8
 	MaxContext int // most tokens of prompt and answer; 0 = what the model was made for
@@ -74,7 +80,7 @@ type Engine struct {
 	slots    infer.Slots
 	programs *infer.Programs // nil where docent's own code computes
 	context  int
-	info     Info
+	info     serve.Info
 	eos      map[int32]bool
 	prefix   int                 // special tokens that the model wants in front of a text
 	calls    *grammar.ToolFormat // nil: the template knows no functions
@@ -93,18 +99,18 @@ type Engine struct {
 
 // Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
 // file. A folder that holds only a PEFT adapter is its base model with the adapter merged in.
-func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
-	log := logger(o.Logger)
+func Load(ctx context.Context, ref string, o Options) (*Engine, error) {
+	log := o.logger()
 	mo := model.Options{Progress: o.Progress,
 		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
 	own, err := o.device(&mo)
 	if err != nil {
-		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+		return nil, fmt.Errorf("engine: load %s: %w", ref, err)
 	}
 	if o.Adapter != nil {
 		a, err := adapter.Load(o.Adapter)
 		if err != nil {
-			return nil, fmt.Errorf("serve: load %s: %w: %w", ref, ErrBadModel, err)
+			return nil, fmt.Errorf("engine: load %s: %w: %w", ref, serve.ErrBadModel, err)
 		}
 		mo.Adapter = a
 	}
@@ -114,7 +120,7 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	}
 	if m.Tokenizer == nil {
 		m.Close()
-		return nil, fmt.Errorf("serve: load %s: %w: the folder has no tokenizer.json", ref, ErrBadModel)
+		return nil, fmt.Errorf("engine: load %s: %w: the folder has no tokenizer.json", ref, serve.ErrBadModel)
 	}
 	if own != nil {
 		log.Info("computing with docent's own code for CPUs", "model", ref, "int8", o.Precision == "int8", "vector_code", cpu.Fast())
@@ -122,14 +128,14 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 	slots, programs, err := o.slots(m, own)
 	if err != nil {
 		m.Close()
-		return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+		return nil, fmt.Errorf("engine: load %s: %w", ref, err)
 	}
 	if o.Warm {
 		began := time.Now()
 		if err := slots.Warm(); err != nil {
 			slots.Close()
 			m.Close()
-			return nil, fmt.Errorf("serve: load %s: %w", ref, err)
+			return nil, fmt.Errorf("engine: load %s: %w", ref, err)
 		}
 		log.Info("warmed up", "model", ref, "graphs", programs.Compiled(), "duration", time.Since(began))
 	}
@@ -144,13 +150,11 @@ func Load(ctx context.Context, ref string, o EngineOptions) (*Engine, error) {
 }
 
 // newEngine puts an engine together; run starts it.
-func newEngine(m *model.Model, slots infer.Slots, o EngineOptions) *Engine {
+func newEngine(m *model.Model, slots infer.Slots, o Options) *Engine {
 	e := &Engine{
-		model: m, slots: slots, context: slots.Context(), eos: map[int32]bool{}, log: logger(o.Logger),
-		maxQueue: o.MaxQueue, patience: o.QueueTimeout, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		model: m, slots: slots, context: slots.Context(), eos: map[int32]bool{}, log: o.logger(),
+		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute), wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	set(&e.maxQueue, 64)
-	set(&e.patience, time.Minute)
 	for _, id := range m.EOS() {
 		e.eos[int32(id)] = true
 	}
@@ -164,24 +168,31 @@ func newEngine(m *model.Model, slots infer.Slots, o EngineOptions) *Engine {
 	return e
 }
 
+func (o Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
+}
+
 // loadFault tells a model that is broken, which no retry mends, from one that could not be reached.
 func loadFault(ctx context.Context, err error) error {
 	if ctx.Err() == nil && (errors.Is(err, lm.ErrUnsupported) || errors.Is(err, text.ErrFormat) || errors.Is(err, text.ErrUnsupported) || errors.Is(err, adapter.ErrFormat)) {
-		return fmt.Errorf("serve: %w: %w", ErrBadModel, err)
+		return fmt.Errorf("engine: %w: %w", serve.ErrBadModel, err)
 	}
-	return fmt.Errorf("serve: %w", err)
+	return fmt.Errorf("engine: %w", err)
 }
 
-func describe(m *model.Model, context int) Info {
-	info := Info{BaseModel: m.Base, ContextLength: context, VocabSize: m.Config.VocabSize, Prompt: PromptPlain}
+func describe(m *model.Model, context int) serve.Info {
+	info := serve.Info{BaseModel: m.Base, ContextLength: context, VocabSize: m.Config.VocabSize, Prompt: serve.PromptPlain}
 	for _, w := range m.Weights {
 		info.Bytes += w.ByteSize()
 	}
 	switch {
 	case m.Chat != nil:
-		info.Prompt = PromptChat
+		info.Prompt = serve.PromptChat
 	case m.QA:
-		info.Prompt = PromptQA
+		info.Prompt = serve.PromptQA
 	}
 	info.Defaults = defaults(m.Generation)
 	return info
@@ -198,11 +209,11 @@ func fingerprint(m *model.Model, numerics string) string {
 }
 
 // defaults are those of the model's generation config; a model that was made to be decoded greedily is.
-func defaults(g lm.Generation) *Sampling {
+func defaults(g lm.Generation) *serve.Sampling {
 	if g.Sample == nil && g.Temperature == nil && g.TopP == nil && g.TopK == nil && g.RepetitionPenalty == nil && g.MinP == nil {
 		return nil
 	}
-	s := &Sampling{Temperature: 1}
+	s := &serve.Sampling{Temperature: 1}
 	override(&s.Temperature, g.Temperature)
 	override(&s.TopP, g.TopP)
 	override(&s.TopK, g.TopK)
@@ -211,23 +222,29 @@ func defaults(g lm.Generation) *Sampling {
 	return s
 }
 
+func override[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
 // Info describes the model.
-func (e *Engine) Info() Info { return e.info }
+func (e *Engine) Info() serve.Info { return e.info }
 
 // Generate implements Model.
-func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Delta, error] {
-	return func(yield func(Delta, error) bool) {
+func (e *Engine) Generate(ctx context.Context, r serve.Request) iter.Seq2[serve.Delta, error] {
+	return func(yield func(serve.Delta, error) bool) {
 		j, err := e.newJob(ctx, r)
 		if err == nil {
 			err = e.enqueue(j)
 		}
 		if err != nil {
-			yield(Delta{}, err)
+			yield(serve.Delta{}, err)
 			return
 		}
 		defer e.abandon(j)
 		if err := j.await(e.patience); err != nil {
-			yield(Delta{}, err)
+			yield(serve.Delta{}, err)
 			return
 		}
 		for {
@@ -238,7 +255,7 @@ func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Delta, error
 				}
 			}
 			if err != nil {
-				yield(Delta{}, err)
+				yield(serve.Delta{}, err)
 				return
 			}
 			if ended {
@@ -249,12 +266,12 @@ func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Delta, error
 }
 
 // prompt renders and tokenises a conversation, or a text that is to be continued.
-func (e *Engine) prompt(r Request) (ids []int32, dropped int, err error) {
+func (e *Engine) prompt(r serve.Request) (ids []int32, dropped int, err error) {
 	if r.Prompt != nil {
 		ids, _ = e.encode(*r.Prompt)
 		return ids, 0, nil
 	}
-	messages, o := templateMessages(r.Messages), text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs}
+	messages, o := text.JoinSystem(templateMessages(r.Messages)), text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs}
 	if len(r.Tools.List) > 0 {
 		if e.calls != nil {
 			o.Tools = templateTools(r.Tools.List)
@@ -268,7 +285,7 @@ func (e *Engine) prompt(r Request) (ids []int32, dropped int, err error) {
 	}
 	ids, err = e.model.Chat.Encode(messages, o)
 	if errors.Is(err, text.ErrTemplate) {
-		return nil, 0, &TemplateError{Reason: err.Error()}
+		return nil, 0, &serve.TemplateError{Reason: err.Error()}
 	}
 	return ids, 0, err
 }
@@ -284,7 +301,7 @@ func (e *Engine) enqueue(j *job) error {
 		e.dropAbandoned()
 	}
 	if len(e.waiting) >= e.maxQueue {
-		return ErrBusy
+		return serve.ErrBusy
 	}
 	e.waiting = append(e.waiting, j)
 	e.signal()
@@ -314,7 +331,7 @@ func (e *Engine) signal() {
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closing == nil {
-		e.closing = ErrClosed
+		e.closing = serve.ErrClosed
 	}
 	e.mu.Unlock()
 	e.signal()

@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"fmt"
@@ -20,6 +20,7 @@ import (
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/lm/sample"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/serve"
 )
 
 // A device chooses what the sampler of the host would, under all settings and as the histories grow. Scores are far enough
@@ -40,13 +41,13 @@ func TestDeviceChoosesLikeTheHost(t *testing.T) {
 	defer device.Close()
 
 	biases := map[int]float64{3: 4.5, 250: -100, 17: 2}
-	var requests []Request
-	for _, p := range []Sampling{
+	var requests []serve.Request
+	for _, p := range []serve.Sampling{
 		{}, {RepetitionPenalty: 1.7}, {RepetitionPenalty: 0.5}, {NoRepeatNgram: 1}, {NoRepeatNgram: 2}, {PresencePenalty: 1.5},
 		{FrequencyPenalty: -0.7}, {LogitBias: biases}, {RepetitionPenalty: 1.3, NoRepeatNgram: 3, PresencePenalty: 0.4, FrequencyPenalty: 0.3, LogitBias: biases},
 		{Temperature: 1, TopK: 1}, {Temperature: 0.7, TopP: 1e-9}, {Temperature: 2, MinP: 1, NoRepeatNgram: 2},
 	} {
-		requests = append(requests, Request{Sampling: p}, Request{Sampling: p, Format: Format{JSON: true}})
+		requests = append(requests, serve.Request{Sampling: p}, serve.Request{Sampling: p, Format: serve.Format{JSON: true}})
 	}
 	var here, there []*sampler
 	for _, r := range requests {
@@ -90,7 +91,7 @@ func TestDeviceChoosesLikeTheHost(t *testing.T) {
 }
 
 func TestDeviceErrors(t *testing.T) {
-	s := newSampler(Request{}, 0, nil, 1)
+	s := newSampler(serve.Request{}, 0, nil, 1)
 	_, err := s.chosen(sample.NonFinite)
 	require.ErrorIs(t, err, errNonFinite)
 	_, err = s.chosen(sample.NoToken)
@@ -105,7 +106,7 @@ func choosing(t *testing.T, slots int) *Engine {
 	require.NoError(t, err)
 	s, err := infer.New(m, backend, infer.Options{Slots: slots, Choose: true}, nil)
 	require.NoError(t, err)
-	e := newEngine(m, s, EngineOptions{})
+	e := newEngine(m, s, Options{})
 	go e.run()
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	return e
@@ -115,8 +116,8 @@ func choosing(t *testing.T, slots int) *Engine {
 func TestEngineChoosesOnTheDevice(t *testing.T) {
 	e := choosing(t, 3)
 	schema := []byte(`{"type":"object","properties":{"n":{"type":"integer","maximum":99,"minimum":0}},"required":["n"],"additionalProperties":false}`)
-	requests := map[string]Request{}
-	for name, p := range map[string]Sampling{
+	requests := map[string]serve.Request{}
+	for name, p := range map[string]serve.Sampling{
 		"greedy": {}, "penalties": {RepetitionPenalty: 1.4, PresencePenalty: 0.5, FrequencyPenalty: 0.2}, "ngrams": {NoRepeatNgram: 2},
 		"bias": {LogitBias: map[int]float64{'a': 5, 'b': 4.9}, FrequencyPenalty: 0.3}, "top-k 1": {Temperature: 1, TopK: 1},
 	} {
@@ -125,7 +126,7 @@ func TestEngineChoosesOnTheDevice(t *testing.T) {
 		requests[name] = r
 	}
 	form := ask("a form", 40)
-	form.Format = Format{JSON: true, Schema: schema}
+	form.Format = serve.Format{JSON: true, Schema: schema}
 	requests["form"] = form
 
 	host := map[string]string{}
@@ -167,14 +168,14 @@ func TestEngineChoosesOnTheDevice(t *testing.T) {
 // A seed gives the same answer alone, again, and among others; another seed another one.
 func TestDeviceSeeds(t *testing.T) {
 	e := choosing(t, 4)
-	draw := func(seed uint64, p Sampling) string {
+	draw := func(seed uint64, p serve.Sampling) string {
 		r := ask("draw", 30)
 		p.Temperature, p.Seed = 1.2, &seed
 		r.Sampling = p
 		text, _, _ := answer(t, e, r)
 		return text
 	}
-	settings := []Sampling{{}, {TopP: 0.9}, {TopK: 20, RepetitionPenalty: 1.2}, {MinP: 0.02, NoRepeatNgram: 2}}
+	settings := []serve.Sampling{{}, {TopP: 0.9}, {TopK: 20, RepetitionPenalty: 1.2}, {MinP: 0.02, NoRepeatNgram: 2}}
 	alone := map[string]bool{}
 	var texts []string
 	for i, p := range settings {
@@ -194,7 +195,7 @@ func TestDeviceSeeds(t *testing.T) {
 
 	r := ask("choices", 10)
 	seed := uint64(math.MaxUint64)
-	r.N, r.Sampling = 3, Sampling{Temperature: 1.5, Seed: &seed}
+	r.N, r.Sampling = 3, serve.Sampling{Temperature: 1.5, Seed: &seed}
 	var first []string
 	for range 2 {
 		out := make([]strings.Builder, r.N)

@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
+	"github.com/docent-ml/docent/serve"
 )
 
 // newVocabulary makes what the grammars know of the tokenizer. Special tokens must not come up in an answer that is kept to a
@@ -40,7 +41,7 @@ func (e *Engine) constrain(j *job) (err error) {
 }
 
 // grammarOf is the form that an answer is kept to, or nil.
-func (e *Engine) grammarOf(r Request, calls *grammar.ToolFormat) (*grammar.Grammar, error) {
+func (e *Engine) grammarOf(r serve.Request, calls *grammar.ToolFormat) (*grammar.Grammar, error) {
 	switch {
 	case calls != nil:
 		return e.callGrammar(r.Tools, *calls)
@@ -54,7 +55,7 @@ func (e *Engine) grammarOf(r Request, calls *grammar.ToolFormat) (*grammar.Gramm
 	}
 }
 
-func (e *Engine) callGrammar(t Tools, f grammar.ToolFormat) (*grammar.Grammar, error) {
+func (e *Engine) callGrammar(t serve.Tools, f grammar.ToolFormat) (*grammar.Grammar, error) {
 	choice := grammar.ToolChoice{Text: !t.Must && t.Only == "", Parallel: !t.One}
 	var tools []grammar.Tool
 	for _, x := range t.List {
@@ -93,7 +94,7 @@ func schemaError(err error, tool int) error {
 			path = append(path, step)
 		}
 	}
-	return &SchemaError{Tool: tool, Path: path, Reason: e.Reason}
+	return &serve.SchemaError{Tool: tool, Path: path, Reason: e.Reason}
 }
 
 // forbid takes out what the grammar does not allow next. A ban or a bias that leaves nothing of what is allowed gives

@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"strings"
@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/serve"
 )
 
 // feed runs pieces through a matcher, and checks what holds for every text: nothing is sent that would have to be taken
@@ -141,15 +143,15 @@ func FuzzStop(f *testing.F) {
 }
 
 func TestTranscript(t *testing.T) {
-	tok := func(s string) *TokenLogprob { return &TokenLogprob{Bytes: []byte(s)} }
-	names := func(list []TokenLogprob) (s []string) {
+	tok := func(s string) *serve.TokenLogprob { return &serve.TokenLogprob{Bytes: []byte(s)} }
+	names := func(list []serve.TokenLogprob) (s []string) {
 		for _, l := range list {
 			s = append(s, string(l.Bytes))
 		}
 		return s
 	}
 	// Half a character: both halves come out with it.
-	tr := newTranscript(Request{}, false)
+	tr := newTranscript(serve.Request{}, false)
 	out, lps, _ := tr.add("", tok("\xe2\x82"))
 	assert.Empty(t, out)
 	assert.Empty(t, lps)
@@ -162,7 +164,7 @@ func TestTranscript(t *testing.T) {
 	assert.Empty(t, out+strings.Join(names(lps), ""), "the end of sequence has no text")
 
 	// A stop string takes the tokens that are wholly its own with it.
-	tr = newTranscript(Request{Stop: []string{"STOP"}}, false)
+	tr = newTranscript(serve.Request{Stop: []string{"STOP"}}, false)
 	var all []string
 	var text string
 	for _, s := range []string{"a", "b S", "TO", "P rest"} {
@@ -175,7 +177,7 @@ func TestTranscript(t *testing.T) {
 	assert.Equal(t, []string{"a", "b S"}, all)
 
 	// Held text and its tokens come at the end, with what is left of a character.
-	tr = newTranscript(Request{Stop: []string{"STOP"}}, false)
+	tr = newTranscript(serve.Request{Stop: []string{"STOP"}}, false)
 	out, lps, _ = tr.add("xST", tok("xST"))
 	assert.Equal(t, "x", out)
 	assert.Len(t, lps, 1)
@@ -187,13 +189,13 @@ func TestTranscript(t *testing.T) {
 	assert.Equal(t, []string{"\xe2"}, names(lps))
 	assert.False(t, stopped)
 
-	tr = newTranscript(Request{Stop: []string{"x\uFFFD"}}, false)
+	tr = newTranscript(serve.Request{Stop: []string{"x\uFFFD"}}, false)
 	tr.add("x", nil)
 	out, _, stopped = tr.end("\uFFFD")
 	assert.Empty(t, out)
 	assert.True(t, stopped)
 
-	tr = newTranscript(Request{}, true)
+	tr = newTranscript(serve.Request{}, true)
 	out, _, stopped = tr.add("yes\nQuestion: no", nil)
 	assert.Equal(t, "yes", out)
 	assert.True(t, stopped)

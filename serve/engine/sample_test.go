@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"cmp"
@@ -9,42 +9,44 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/serve"
 )
 
-func one(t *testing.T, p Sampling, prompt []int, row ...float32) int {
+func one(t *testing.T, p serve.Sampling, prompt []int, row ...float32) int {
 	t.Helper()
-	tok, err := newSampler(Request{Sampling: p}, 0, prompt, 8).next(row, &workspace{})
+	tok, err := newSampler(serve.Request{Sampling: p}, 0, prompt, 8).next(row, &workspace{})
 	require.NoError(t, err)
 	return tok.id
 }
 
 func TestGreedy(t *testing.T) {
-	assert.Equal(t, 2, one(t, Sampling{}, nil, 1, 2, 3, 0))
-	assert.Equal(t, 1, one(t, Sampling{}, nil, 1, 3, 3, 3), "ties go to the lowest id")
+	assert.Equal(t, 2, one(t, serve.Sampling{}, nil, 1, 2, 3, 0))
+	assert.Equal(t, 1, one(t, serve.Sampling{}, nil, 1, 3, 3, 3), "ties go to the lowest id")
 	ninf := float32(math.Inf(-1))
-	assert.Equal(t, 1, one(t, Sampling{}, nil, ninf, -1e30, ninf))
+	assert.Equal(t, 1, one(t, serve.Sampling{}, nil, ninf, -1e30, ninf))
 	for _, bad := range [][]float32{{1, float32(math.NaN())}, {float32(math.NaN()), 1}, {float32(math.Inf(1)), 1}} {
-		for _, p := range []Sampling{{}, {Temperature: 1}, {RepetitionPenalty: 2}} {
-			_, err := newSampler(Request{Sampling: p}, 0, nil, 1).next(bad, &workspace{})
+		for _, p := range []serve.Sampling{{}, {Temperature: 1}, {RepetitionPenalty: 2}} {
+			_, err := newSampler(serve.Request{Sampling: p}, 0, nil, 1).next(bad, &workspace{})
 			require.ErrorIs(t, err, errNonFinite)
 		}
 	}
 	for _, none := range [][]float32{{ninf, ninf}, {}} {
-		_, err := newSampler(Request{}, 0, nil, 1).next(none, &workspace{})
+		_, err := newSampler(serve.Request{}, 0, nil, 1).next(none, &workspace{})
 		require.ErrorIs(t, err, errNoToken)
 	}
 	row := []float32{1, 2, 3}
-	_, err := newSampler(Request{Sampling: Sampling{RepetitionPenalty: 9, LogitBias: map[int]float64{0: 5}}}, 0, []int{2}, 1).next(row, &workspace{})
+	_, err := newSampler(serve.Request{Sampling: serve.Sampling{RepetitionPenalty: 9, LogitBias: map[int]float64{0: 5}}}, 0, []int{2}, 1).next(row, &workspace{})
 	require.NoError(t, err)
 	assert.Equal(t, []float32{1, 2, 3}, row, "not changed")
 }
 
 func TestRepetitionPenalty(t *testing.T) {
-	p := Sampling{RepetitionPenalty: 2}
+	p := serve.Sampling{RepetitionPenalty: 2}
 	assert.Equal(t, 1, one(t, p, []int{0}, 3, 2, 1), "positive logits are divided")
 	assert.Equal(t, 1, one(t, p, []int{0, 0, 0, 0}, -1, -1.9, -5), "negative ones multiplied, once however often the token came")
 	assert.Equal(t, 0, one(t, p, []int{0}, 5, 2, 1))
-	s := newSampler(Request{Sampling: p}, 0, nil, 4)
+	s := newSampler(serve.Request{Sampling: p}, 0, nil, 4)
 	var ids []int
 	for range 4 {
 		tok, err := s.next([]float32{4, 3.5, 3, 1}, &workspace{})
@@ -56,7 +58,7 @@ func TestRepetitionPenalty(t *testing.T) {
 
 func TestNoRepeatNgram(t *testing.T) {
 	run := func(n int, prompt []int, steps int, row ...float32) (ids []int) {
-		s := newSampler(Request{Sampling: Sampling{NoRepeatNgram: n}}, 0, prompt, steps)
+		s := newSampler(serve.Request{Sampling: serve.Sampling{NoRepeatNgram: n}}, 0, prompt, steps)
 		for range steps {
 			tok, err := s.next(row, &workspace{})
 			if err != nil {
@@ -76,7 +78,7 @@ func TestNoRepeatNgram(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
 		n := 1 + rng.IntN(4)
-		s := newSampler(Request{Sampling: Sampling{NoRepeatNgram: n}}, 0, []int{1, 2, 1}, 60)
+		s := newSampler(serve.Request{Sampling: serve.Sampling{NoRepeatNgram: n}}, 0, []int{1, 2, 1}, 60)
 		for range 60 {
 			row := make([]float32, 5)
 			for i := range row {
@@ -99,9 +101,9 @@ func TestNoRepeatNgram(t *testing.T) {
 }
 
 func TestPresenceFrequencyBias(t *testing.T) {
-	assert.Equal(t, 0, one(t, Sampling{PresencePenalty: 2, FrequencyPenalty: 2}, []int{0, 0}, 3, 2), "the prompt does not count")
-	run := func(p Sampling, row ...float32) (ids []int) {
-		s := newSampler(Request{Sampling: p}, 0, nil, 6)
+	assert.Equal(t, 0, one(t, serve.Sampling{PresencePenalty: 2, FrequencyPenalty: 2}, []int{0, 0}, 3, 2), "the prompt does not count")
+	run := func(p serve.Sampling, row ...float32) (ids []int) {
+		s := newSampler(serve.Request{Sampling: p}, 0, nil, 6)
 		for range 6 {
 			tok, err := s.next(row, &workspace{})
 			require.NoError(t, err)
@@ -109,19 +111,19 @@ func TestPresenceFrequencyBias(t *testing.T) {
 		}
 		return ids
 	}
-	assert.Equal(t, []int{0, 1, 0, 0, 0, 0}, run(Sampling{PresencePenalty: 1}, 3, 2.5))
-	assert.Equal(t, []int{0, 1, 0, 1, 0, 1}, run(Sampling{FrequencyPenalty: 1}, 3, 2.5))
-	assert.Equal(t, 1, one(t, Sampling{LogitBias: map[int]float64{1: 100}}, nil, 50, -20, 30))
-	assert.Equal(t, 2, one(t, Sampling{LogitBias: map[int]float64{0: -100, 7: 100}}, nil, 50, -20, 30))
-	assert.Equal(t, 1, one(t, Sampling{LogitBias: map[int]float64{0: 100}, NoRepeatNgram: 1}, []int{0}, 5, 1), "a ban is not lifted by a bias")
+	assert.Equal(t, []int{0, 1, 0, 0, 0, 0}, run(serve.Sampling{PresencePenalty: 1}, 3, 2.5))
+	assert.Equal(t, []int{0, 1, 0, 1, 0, 1}, run(serve.Sampling{FrequencyPenalty: 1}, 3, 2.5))
+	assert.Equal(t, 1, one(t, serve.Sampling{LogitBias: map[int]float64{1: 100}}, nil, 50, -20, 30))
+	assert.Equal(t, 2, one(t, serve.Sampling{LogitBias: map[int]float64{0: -100, 7: 100}}, nil, 50, -20, 30))
+	assert.Equal(t, 1, one(t, serve.Sampling{LogitBias: map[int]float64{0: 100}, NoRepeatNgram: 1}, []int{0}, 5, 1), "a ban is not lifted by a bias")
 }
 
 // frequencies draws many times from one row.
-func frequencies(t *testing.T, p Sampling, row []float32) []float64 {
+func frequencies(t *testing.T, p serve.Sampling, row []float32) []float64 {
 	t.Helper()
 	seed := uint64(1)
 	p.Seed = &seed
-	s, w := newSampler(Request{Sampling: p}, 0, nil, 0), &workspace{}
+	s, w := newSampler(serve.Request{Sampling: p}, 0, nil, 0), &workspace{}
 	const n = 40000
 	freq := make([]float64, len(row))
 	for range n {
@@ -148,23 +150,23 @@ func logits(p ...float64) []float32 {
 func TestDrawFollowsTheDistribution(t *testing.T) {
 	row := logits(0.1, 0.4, 0.05, 0.3, 0.15)
 	for name, c := range map[string]struct {
-		p    Sampling
+		p    serve.Sampling
 		want []float64
 	}{
-		"plain":            {Sampling{Temperature: 1}, []float64{0.1, 0.4, 0.05, 0.3, 0.15}},
-		"temperature":      {Sampling{Temperature: 0.5}, []float64{0.01, 0.16, 0.0025, 0.09, 0.0225}},
-		"top-k":            {Sampling{Temperature: 1, TopK: 2}, []float64{0, 0.4, 0, 0.3, 0}},
-		"top-k 1":          {Sampling{Temperature: 1, TopK: 1}, []float64{0, 1, 0, 0, 0}},
-		"top-k all":        {Sampling{Temperature: 1, TopK: 9}, []float64{0.1, 0.4, 0.05, 0.3, 0.15}},
-		"top-p":            {Sampling{Temperature: 1, TopP: 0.75}, []float64{0, 0.4, 0, 0.3, 0.15}},
-		"top-p small":      {Sampling{Temperature: 1, TopP: 1e-9}, []float64{0, 1, 0, 0, 0}},
-		"top-p zero wire":  {Sampling{Temperature: 1, TopP: math.SmallestNonzeroFloat64}, []float64{0, 1, 0, 0, 0}},
-		"top-p one":        {Sampling{Temperature: 1, TopP: 1}, []float64{0.1, 0.4, 0.05, 0.3, 0.15}},
-		"min-p":            {Sampling{Temperature: 1, MinP: 0.3}, []float64{0, 0.4, 0, 0.3, 0.15}},
-		"top-k then top-p": {Sampling{Temperature: 1, TopK: 3, TopP: 0.8}, []float64{0, 0.4, 0, 0.3, 0}}, // 0.4/0.85, 0.7/0.85 = 0.82
-		"top-k and min-p":  {Sampling{Temperature: 1, TopK: 4, MinP: 0.5}, []float64{0, 0.4, 0, 0.3, 0}},
-		"top-p and min-p":  {Sampling{Temperature: 1, TopP: 0.99, MinP: 0.5}, []float64{0, 0.4, 0, 0.3, 0}},
-		"bias":             {Sampling{Temperature: 1, LogitBias: map[int]float64{2: math.Log(10)}}, []float64{0.1, 0.4, 0.5, 0.3, 0.15}},
+		"plain":            {serve.Sampling{Temperature: 1}, []float64{0.1, 0.4, 0.05, 0.3, 0.15}},
+		"temperature":      {serve.Sampling{Temperature: 0.5}, []float64{0.01, 0.16, 0.0025, 0.09, 0.0225}},
+		"top-k":            {serve.Sampling{Temperature: 1, TopK: 2}, []float64{0, 0.4, 0, 0.3, 0}},
+		"top-k 1":          {serve.Sampling{Temperature: 1, TopK: 1}, []float64{0, 1, 0, 0, 0}},
+		"top-k all":        {serve.Sampling{Temperature: 1, TopK: 9}, []float64{0.1, 0.4, 0.05, 0.3, 0.15}},
+		"top-p":            {serve.Sampling{Temperature: 1, TopP: 0.75}, []float64{0, 0.4, 0, 0.3, 0.15}},
+		"top-p small":      {serve.Sampling{Temperature: 1, TopP: 1e-9}, []float64{0, 1, 0, 0, 0}},
+		"top-p zero wire":  {serve.Sampling{Temperature: 1, TopP: math.SmallestNonzeroFloat64}, []float64{0, 1, 0, 0, 0}},
+		"top-p one":        {serve.Sampling{Temperature: 1, TopP: 1}, []float64{0.1, 0.4, 0.05, 0.3, 0.15}},
+		"min-p":            {serve.Sampling{Temperature: 1, MinP: 0.3}, []float64{0, 0.4, 0, 0.3, 0.15}},
+		"top-k then top-p": {serve.Sampling{Temperature: 1, TopK: 3, TopP: 0.8}, []float64{0, 0.4, 0, 0.3, 0}}, // 0.4/0.85, 0.7/0.85 = 0.82
+		"top-k and min-p":  {serve.Sampling{Temperature: 1, TopK: 4, MinP: 0.5}, []float64{0, 0.4, 0, 0.3, 0}},
+		"top-p and min-p":  {serve.Sampling{Temperature: 1, TopP: 0.99, MinP: 0.5}, []float64{0, 0.4, 0, 0.3, 0}},
+		"bias":             {serve.Sampling{Temperature: 1, LogitBias: map[int]float64{2: math.Log(10)}}, []float64{0.1, 0.4, 0.5, 0.3, 0.15}},
 	} {
 		var sum float64
 		for _, x := range c.want {
@@ -177,11 +179,11 @@ func TestDrawFollowsTheDistribution(t *testing.T) {
 			assert.InDelta(t, want, got[i], 4*math.Sqrt(want*(1-want)/40000), "%s: token %d", name, i)
 		}
 	}
-	tied := frequencies(t, Sampling{Temperature: 1, TopK: 2}, []float32{1, 3, 1, 2, 2})
+	tied := frequencies(t, serve.Sampling{Temperature: 1, TopK: 2}, []float32{1, 3, 1, 2, 2})
 	assert.Zero(t, tied[0]+tied[2])
 	assert.Greater(t, min(tied[3], tied[4]), 0.1, "ties at the border stay")
 	ninf := float32(math.Inf(-1))
-	assert.Equal(t, []float64{0, 1, 0}, frequencies(t, Sampling{Temperature: 2}, []float32{ninf, -5, ninf}))
+	assert.Equal(t, []float64{0, 1, 0}, frequencies(t, serve.Sampling{Temperature: 2}, []float32{ninf, -5, ninf}))
 }
 
 // The heap against a plain sort, with ties.
@@ -218,8 +220,8 @@ func TestNucleusIsExact(t *testing.T) {
 }
 
 func TestSeeds(t *testing.T) {
-	run := func(p Sampling, choice int) (ids []int) {
-		s, w := newSampler(Request{Sampling: p}, choice, nil, 0), &workspace{}
+	run := func(p serve.Sampling, choice int) (ids []int) {
+		s, w := newSampler(serve.Request{Sampling: p}, choice, nil, 0), &workspace{}
 		for range 20 {
 			tok, err := s.next(logits(0.25, 0.25, 0.25, 0.25), w)
 			require.NoError(t, err)
@@ -228,16 +230,16 @@ func TestSeeds(t *testing.T) {
 		return ids
 	}
 	seed, next := uint64(math.MaxUint64), uint64(0)
-	assert.Equal(t, run(Sampling{Temperature: 1, Seed: &seed}, 0), run(Sampling{Temperature: 1, Seed: &seed}, 0))
-	assert.Equal(t, run(Sampling{Temperature: 1, Seed: &seed}, 1), run(Sampling{Temperature: 1, Seed: &next}, 0), "choice i has seed+i")
-	assert.NotEqual(t, run(Sampling{Temperature: 1, Seed: &seed}, 0), run(Sampling{Temperature: 1, Seed: &next}, 0))
-	assert.NotEqual(t, run(Sampling{Temperature: 1}, 0), run(Sampling{Temperature: 1}, 0), "without a seed they differ")
+	assert.Equal(t, run(serve.Sampling{Temperature: 1, Seed: &seed}, 0), run(serve.Sampling{Temperature: 1, Seed: &seed}, 0))
+	assert.Equal(t, run(serve.Sampling{Temperature: 1, Seed: &seed}, 1), run(serve.Sampling{Temperature: 1, Seed: &next}, 0), "choice i has seed+i")
+	assert.NotEqual(t, run(serve.Sampling{Temperature: 1, Seed: &seed}, 0), run(serve.Sampling{Temperature: 1, Seed: &next}, 0))
+	assert.NotEqual(t, run(serve.Sampling{Temperature: 1}, 0), run(serve.Sampling{Temperature: 1}, 0), "without a seed they differ")
 }
 
 func TestLogprobsAreOfTheRawRow(t *testing.T) {
 	row := logits(0.1, 0.4, 0.05, 0.3, 0.15)
 	seed := uint64(5)
-	r := Request{Logprobs: true, TopLogprobs: 3, Sampling: Sampling{
+	r := serve.Request{Logprobs: true, TopLogprobs: 3, Sampling: serve.Sampling{
 		Temperature: 0.3, TopK: 1, RepetitionPenalty: 5, LogitBias: map[int]float64{2: 50}, Seed: &seed,
 	}}
 	tok, err := newSampler(r, 0, []int{1}, 1).next(row, &workspace{})
@@ -252,7 +254,7 @@ func TestLogprobsAreOfTheRawRow(t *testing.T) {
 		assert.Equal(t, want.id, tok.top[i].id)
 		assert.InDelta(t, math.Log(want.p), tok.top[i].value, 1e-6)
 	}
-	r = Request{Logprobs: true, TopLogprobs: 20}
+	r = serve.Request{Logprobs: true, TopLogprobs: 20}
 	tok, err = newSampler(r, 0, nil, 1).next([]float32{2, 2, float32(math.Inf(-1))}, &workspace{})
 	require.NoError(t, err)
 	require.Len(t, tok.top, 2, "what cannot be is left out")
@@ -261,9 +263,9 @@ func TestLogprobsAreOfTheRawRow(t *testing.T) {
 }
 
 // full is every setting at once.
-func full() Request {
+func full() serve.Request {
 	seed := uint64(1)
-	return Request{Logprobs: true, TopLogprobs: 5, Sampling: Sampling{
+	return serve.Request{Logprobs: true, TopLogprobs: 5, Sampling: serve.Sampling{
 		Temperature: 0.8, TopK: 50, TopP: 0.9, MinP: 0.01, RepetitionPenalty: 1.1, NoRepeatNgram: 3, PresencePenalty: 0.1,
 		FrequencyPenalty: 0.1, LogitBias: map[int]float64{5: 1}, Seed: &seed,
 	}}
@@ -280,7 +282,7 @@ func bigRow(n int) []float32 {
 
 func TestSamplingAllocatesNothing(t *testing.T) {
 	row, w := bigRow(5000), &workspace{}
-	for name, r := range map[string]Request{"greedy": {}, "plain": {Sampling: Sampling{Temperature: 1}}, "full": full()} {
+	for name, r := range map[string]serve.Request{"greedy": {}, "plain": {Sampling: serve.Sampling{Temperature: 1}}, "full": full()} {
 		s := newSampler(r, 0, []int{1, 2, 3, 4}, 400)
 		for range 50 { // warms the workspace
 			_, err := s.next(row, w)
@@ -292,9 +294,9 @@ func TestSamplingAllocatesNothing(t *testing.T) {
 
 func BenchmarkSample(b *testing.B) {
 	row := bigRow(49152)
-	for name, r := range map[string]Request{
-		"greedy": {}, "temperature": {Sampling: Sampling{Temperature: 1}}, "top-p": {Sampling: Sampling{Temperature: 1, TopP: 0.9}},
-		"top-k": {Sampling: Sampling{Temperature: 1, TopK: 40}}, "full": full(),
+	for name, r := range map[string]serve.Request{
+		"greedy": {}, "temperature": {Sampling: serve.Sampling{Temperature: 1}}, "top-p": {Sampling: serve.Sampling{Temperature: 1, TopP: 0.9}},
+		"top-k": {Sampling: serve.Sampling{Temperature: 1, TopK: 40}}, "full": full(),
 	} {
 		b.Run(name, func(b *testing.B) {
 			s, w := newSampler(r, 0, []int{1, 2, 3, 4}, 100), &workspace{}
@@ -312,7 +314,7 @@ func BenchmarkSample(b *testing.B) {
 // The smallest penalty that may be asked for drives no logit out of the finite numbers.
 func TestTinyRepetitionPenalty(t *testing.T) {
 	for _, penalty := range []float64{5e-324, 1e-40, 1e-5} {
-		s := newSampler(Request{Sampling: Sampling{RepetitionPenalty: penalty}}, 0, []int{0, 1, 2}, 4)
+		s := newSampler(serve.Request{Sampling: serve.Sampling{RepetitionPenalty: penalty}}, 0, []int{0, 1, 2}, 4)
 		got, err := s.next([]float32{0, -3, 2, 5}, &workspace{})
 		require.NoError(t, err)
 		assert.Equal(t, 2, got.id)

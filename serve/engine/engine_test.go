@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"context"
@@ -16,10 +16,11 @@ import (
 
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/serve"
 )
 
 // tinyChat is a model of 2 layers with a byte tokenizer and a chat template, made for these tests.
-func tinyChat(t *testing.T, o EngineOptions) *Engine {
+func tinyChat(t *testing.T, o Options) *Engine {
 	t.Helper()
 	if o.Backend == nil {
 		o.Backend = golden.Backend(t)
@@ -31,7 +32,7 @@ func tinyChat(t *testing.T, o EngineOptions) *Engine {
 }
 
 // answer is the whole text of choice 0.
-func answer(t *testing.T, m Model, r Request) (text string, finish Finish, sampled int) {
+func answer(t *testing.T, m serve.Model, r serve.Request) (text string, finish serve.Finish, sampled int) {
 	t.Helper()
 	for d, err := range m.Generate(t.Context(), r) {
 		require.NoError(t, err)
@@ -46,13 +47,13 @@ func answer(t *testing.T, m Model, r Request) (text string, finish Finish, sampl
 	return text, finish, sampled
 }
 
-func ask(question string, tokens int) Request {
-	return Request{Messages: []Message{{Role: "user", Content: question}}, N: 1, MaxTokens: tokens, IgnoreEOS: true}
+func ask(question string, tokens int) serve.Request {
+	return serve.Request{Messages: []serve.Message{{Role: "user", Content: question}}, N: 1, MaxTokens: tokens, IgnoreEOS: true}
 }
 
 // TestEngineAloneAndTogether: a greedy answer does not depend on what else runs, nor on when it joins.
 func TestEngineAloneAndTogether(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 4})
+	e := tinyChat(t, Options{Slots: 4})
 	questions := []string{"one", "a second question", strings.Repeat("long ", 80), "4", "five", "and six"}
 	alone := make([]string, len(questions))
 	for i, q := range questions {
@@ -72,11 +73,11 @@ func TestEngineAloneAndTogether(t *testing.T) {
 }
 
 func TestEngineChoicesAndSeeds(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 2})
+	e := tinyChat(t, Options{Slots: 2})
 	seed := uint64(7)
 	r := ask("draw", 20)
-	r.N, r.Sampling = 3, Sampling{Temperature: 1.5, Seed: &seed}
-	draw := func(r Request) []string {
+	r.N, r.Sampling = 3, serve.Sampling{Temperature: 1.5, Seed: &seed}
+	draw := func(r serve.Request) []string {
 		out := make([]string, r.N)
 		for d, err := range e.Generate(t.Context(), r) {
 			require.NoError(t, err)
@@ -93,9 +94,9 @@ func TestEngineChoicesAndSeeds(t *testing.T) {
 }
 
 func TestEngineEnds(t *testing.T) {
-	e := tinyChat(t, EngineOptions{MaxContext: 256})
+	e := tinyChat(t, Options{MaxContext: 256})
 	full, finish, sampled := answer(t, e, ask("x", 30))
-	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, serve.FinishLength, finish)
 	assert.Equal(t, 30, sampled)
 
 	runes := []rune(full)
@@ -103,29 +104,29 @@ func TestEngineEnds(t *testing.T) {
 	r := ask("x", 30)
 	r.Stop = []string{string(runes[2:4])}
 	text, finish, _ := answer(t, e, r)
-	assert.Equal(t, FinishStop, finish)
+	assert.Equal(t, serve.FinishStop, finish)
 	assert.Equal(t, full[:strings.Index(full, r.Stop[0])], text)
 
 	r = ask(strings.Repeat("y", 300), 5)
 	for _, err := range e.Generate(t.Context(), r) {
-		var tooLong *ContextLengthError
+		var tooLong *serve.ContextLengthError
 		require.ErrorAs(t, err, &tooLong)
 		assert.Equal(t, 256, tooLong.ContextLength)
 	}
 	_, finish, sampled = answer(t, e, ask("x", 1000))
-	assert.Equal(t, FinishLength, finish, "the context is full")
+	assert.Equal(t, serve.FinishLength, finish, "the context is full")
 	assert.Less(t, sampled, 256)
 
 	r = ask("x", 1000)
 	r.MaxTime = time.Nanosecond
 	_, finish, sampled = answer(t, e, r)
-	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, serve.FinishLength, finish)
 	assert.Equal(t, 1, sampled)
 }
 
 // TestEngineCancelFreesItsSlot does so with slots that compute; how long it takes is in schedule_test.go.
 func TestEngineCancelFreesItsSlot(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 1})
+	e := tinyChat(t, Options{Slots: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error
@@ -136,7 +137,7 @@ func TestEngineCancelFreesItsSlot(t *testing.T) {
 	}
 	require.ErrorIs(t, last, context.Canceled)
 	_, finish, _ := answer(t, e, ask("next", 2))
-	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, serve.FinishLength, finish)
 	assert.Equal(t, 1, e.slots.Free())
 }
 
@@ -145,7 +146,7 @@ func TestEngineClose(t *testing.T) {
 	backend, err := compute.NewWithConfig("go")
 	require.NoError(t, err)
 	defer backend.Finalize()
-	e, err := Load(t.Context(), "dir:"+testmodel.Write(t, 1), EngineOptions{Backend: backend})
+	e, err := Load(t.Context(), "dir:"+testmodel.Write(t, 1), Options{Backend: backend})
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	started := make(chan struct{})
@@ -164,9 +165,9 @@ func TestEngineClose(t *testing.T) {
 	<-started
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())
-	require.ErrorIs(t, <-ended, ErrClosed)
+	require.ErrorIs(t, <-ended, serve.ErrClosed)
 	for _, err := range e.Generate(t.Context(), ask("x", 1)) {
-		require.ErrorIs(t, err, ErrClosed)
+		require.ErrorIs(t, err, serve.ErrClosed)
 	}
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+8 }, 5*time.Second, 10*time.Millisecond)
 }
@@ -177,7 +178,7 @@ func TestOwnCode(t *testing.T) {
 	answers := map[string]string{}
 	var sizes []int64
 	prints := map[string]bool{}
-	for _, o := range []EngineOptions{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}} {
+	for _, o := range []Options{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}} {
 		e, err := Load(t.Context(), ref, o)
 		require.NoError(t, err)
 		sizes = append(sizes, e.Info().Bytes)
@@ -198,19 +199,19 @@ func TestOwnCode(t *testing.T) {
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {
 	backend := golden.Backend(t)
-	_, err := Load(t.Context(), "./nowhere", EngineOptions{Backend: backend})
+	_, err := Load(t.Context(), "./nowhere", Options{Backend: backend})
 	require.ErrorContains(t, err, "config.json")
-	_, err = Load(t.Context(), "./nowhere", EngineOptions{Precision: "bf16"})
+	_, err = Load(t.Context(), "./nowhere", Options{Precision: "bf16"})
 	require.ErrorContains(t, err, "Backend")
-	_, err = Load(t.Context(), "./nowhere", EngineOptions{Backend: backend, Precision: "int3"})
+	_, err = Load(t.Context(), "./nowhere", Options{Backend: backend, Precision: "int3"})
 	require.ErrorContains(t, err, "int3")
-	_, err = Load(t.Context(), "dir:"+filepath.Join(golden.Tiny(t)[0], "model"), EngineOptions{Backend: backend})
-	require.ErrorIs(t, err, ErrBadModel)
+	_, err = Load(t.Context(), "dir:"+filepath.Join(golden.Tiny(t)[0], "model"), Options{Backend: backend})
+	require.ErrorIs(t, err, serve.ErrBadModel)
 	require.ErrorContains(t, err, "tokenizer.json")
 }
 
 func TestEngineTellsWhatWasCached(t *testing.T) {
-	e := tinyChat(t, EngineOptions{})
+	e := tinyChat(t, Options{})
 	r := ask("a question that is long enough", 30)
 	fresh, _, _ := answer(t, e, r)
 	again := start(t, e, r)
@@ -222,7 +223,7 @@ func TestEngineTellsWhatWasCached(t *testing.T) {
 
 // A sampled token that is special has no text in the answer, and so no logprob.
 func TestEngineGivesNoLogprobWithoutText(t *testing.T) {
-	e := tinyChat(t, EngineOptions{})
+	e := tinyChat(t, Options{})
 	r := ask("x", 4)
 	r.Logprobs = true
 	for id := range e.eos {
@@ -236,4 +237,29 @@ func TestEngineGivesNoLogprobWithoutText(t *testing.T) {
 		sampled += d.Sampled
 	}
 	assert.Equal(t, 4, sampled)
+}
+
+// TestZeroRequest: a request that says nothing of choices and length gets one choice, as long as the context allows.
+func TestZeroRequest(t *testing.T) {
+	e := tinyChat(t, Options{MaxContext: 64})
+	messages := []serve.Message{{Role: "user", Content: "x"}}
+	_, finish, sampled := answer(t, e, serve.Request{Messages: messages, IgnoreEOS: true})
+	assert.Equal(t, serve.FinishLength, finish)
+	assert.Equal(t, 64, start(t, e, serve.Request{Messages: messages}).PromptTokens+sampled)
+	assert.Equal(t, sampled, start(t, e, serve.Request{Messages: messages, N: -1, MaxTokens: -1}).MaxTokens)
+	for _, err := range e.Generate(t.Context(), serve.Request{Prompt: &serve.Prompt{}}) {
+		require.ErrorIs(t, err, serve.ErrEmptyPrompt)
+	}
+}
+
+// TestSystemMessages: wherever they stand, the model sees one, in front.
+func TestSystemMessages(t *testing.T) {
+	e := tinyChat(t, Options{})
+	user, said := serve.Message{Role: "user", Content: "q"}, serve.Message{Role: "assistant", Content: "a"}
+	system := func(text string) serve.Message { return serve.Message{Role: "system", Content: text} }
+	want, _, err := e.prompt(serve.Request{Messages: []serve.Message{system("one\n\ntwo"), user, said, user}})
+	require.NoError(t, err)
+	got, _, err := e.prompt(serve.Request{Messages: []serve.Message{user, system("one"), said, system("two"), user}})
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
 }

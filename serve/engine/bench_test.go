@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/serve"
 )
 
 // BenchmarkSampled measures tokens a second of eight choices of a short prompt, chosen here and by the backend of
@@ -20,14 +21,14 @@ func BenchmarkSampled(b *testing.B) {
 	ref := golden.BenchModel(b)
 	backend := golden.Backend(b)
 	mo := model.Options{Transposed: true}
-	_, err := EngineOptions{Backend: backend}.device(&mo) // for the precision
+	_, err := Options{Backend: backend}.device(&mo) // for the precision
 	require.NoError(b, err)
 	mo.Backend, mo.Keep, mo.Transposed = backend, nil, true
 	for _, x := range []struct {
 		name string
-		p    Sampling
+		p    serve.Sampling
 	}{
-		{"greedy", Sampling{}}, {"temperature", Sampling{Temperature: 1}}, {"top-p", Sampling{Temperature: 1, TopP: 0.9}},
+		{"greedy", serve.Sampling{}}, {"temperature", serve.Sampling{Temperature: 1}}, {"top-p", serve.Sampling{Temperature: 1, TopP: 0.9}},
 		{"full", full().Sampling},
 	} {
 		for _, place := range []string{"host", "device"} {
@@ -37,10 +38,10 @@ func BenchmarkSampled(b *testing.B) {
 				require.NoError(b, err)
 				s, err := infer.New(m, backend, infer.Options{Choose: place == "device"}, nil)
 				require.NoError(b, err)
-				e := newEngine(m, s, EngineOptions{})
+				e := newEngine(m, s, Options{})
 				go e.run()
 				defer e.Close()
-				r := Request{Prompt: &Prompt{Text: "When is the exam?"}, N: choices, MaxTokens: tokens, IgnoreEOS: true, Sampling: x.p}
+				r := serve.Request{Prompt: &serve.Prompt{Text: "When is the exam?"}, N: choices, MaxTokens: tokens, IgnoreEOS: true, Sampling: x.p}
 				run := func() {
 					for _, err := range e.Generate(b.Context(), r) {
 						require.NoError(b, err)
@@ -63,13 +64,13 @@ func BenchmarkSampled(b *testing.B) {
 // take turns, and the medians are reported.
 func BenchmarkFirstToken(b *testing.B) {
 	ref := golden.BenchModel(b)
-	e, err := Load(b.Context(), ref, EngineOptions{Backend: golden.Backend(b), Warm: true})
+	e, err := Load(b.Context(), ref, Options{Backend: golden.Backend(b), Warm: true})
 	require.NoError(b, err)
 	defer e.Close()
 	var cached, tokens int
 	ask := func(course int, question string) float64 {
 		system := fmt.Sprintf("Course %d. ", course) + strings.Repeat("The exam is in June. ", 166)
-		r := Request{Messages: []Message{{Role: "system", Content: system}, {Role: "user", Content: question}}, N: 1, MaxTokens: 1}
+		r := serve.Request{Messages: []serve.Message{{Role: "system", Content: system}, {Role: "user", Content: question}}, N: 1, MaxTokens: 1}
 		began := time.Now()
 		for d, err := range e.Generate(b.Context(), r) {
 			require.NoError(b, err)

@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"context"
@@ -8,16 +8,16 @@ import (
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/text"
-	"github.com/docent-ml/docent/openai"
+	"github.com/docent-ml/docent/serve"
 )
 
 // job is one request inside the engine. All but out and the context belongs to the engine's loop.
 type job struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	r      Request
+	r      serve.Request
 	ids    []int32
-	start  Start
+	start  serve.Start
 	out    *mailbox
 	taken  chan struct{} // closed when the job leaves the queue
 	embed  bool          // only the vector of the text is wanted
@@ -47,23 +47,27 @@ type sequence struct {
 }
 
 // newJob does on the caller's goroutine what needs no device.
-func (e *Engine) newJob(ctx context.Context, r Request) (*job, error) {
+func (e *Engine) newJob(ctx context.Context, r serve.Request) (*job, error) {
 	ids, dropped, err := e.prompt(r)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
-		return nil, openai.Invalid("has no tokens for this model", "prompt")
+		return nil, serve.ErrEmptyPrompt
 	}
 	room := e.context - len(ids)
 	if room < 1 {
-		return nil, &ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
+		return nil, &serve.ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
+	}
+	r.N = max(r.N, 1)
+	if r.MaxTokens < 1 {
+		r.MaxTokens = room
 	}
 	j := &job{r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
 	if err := e.constrain(j); err != nil {
 		return nil, err
 	}
-	j.start = Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}
+	j.start = serve.Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	return j, nil
 }
@@ -76,7 +80,7 @@ func (j *job) await(patience time.Duration) error {
 	case <-j.taken:
 		return nil
 	case <-timer.C:
-		return ErrQueueTimeout
+		return serve.ErrQueueTimeout
 	case <-j.ctx.Done():
 		return j.ctx.Err()
 	}
@@ -86,7 +90,7 @@ func (j *job) await(patience time.Duration) error {
 // answer.
 type mailbox struct {
 	mu     sync.Mutex
-	deltas []Delta
+	deltas []serve.Delta
 	err    error
 	ended  bool
 	fresh  chan struct{} // capacity 1
@@ -94,7 +98,7 @@ type mailbox struct {
 
 func newMailbox() *mailbox { return &mailbox{fresh: make(chan struct{}, 1)} }
 
-func (m *mailbox) put(d Delta) {
+func (m *mailbox) put(d serve.Delta) {
 	m.mu.Lock()
 	m.deltas = append(m.deltas, d)
 	m.mu.Unlock()
@@ -119,7 +123,7 @@ func (m *mailbox) signal() {
 }
 
 // take waits for news. What came before an error is delivered first.
-func (m *mailbox) take(ctx context.Context) (deltas []Delta, err error, ended bool) {
+func (m *mailbox) take(ctx context.Context) (deltas []serve.Delta, err error, ended bool) {
 	select {
 	case <-m.fresh:
 	case <-ctx.Done():

@@ -1,10 +1,13 @@
-package serve
+package engine
 
 import (
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/serve"
 )
 
 // loop is the state of the goroutine that owns the device.
@@ -117,7 +120,7 @@ func (l *loop) fill() {
 // prompt, like take and tokens below, makes an error of a panic: it ends one request, or those of one step, and not the
 // process.
 func (l *loop) prompt(j *job) (err error) {
-	defer catch(&err)
+	defer l.e.rescue(&err)
 	if j.embed {
 		if err := l.embedding(j); err != nil {
 			return err
@@ -149,7 +152,7 @@ func (l *loop) begin(j *job) (err error) {
 		return err
 	}
 	j.start.CachedTokens = j.prompt.Len()
-	j.out.put(Delta{Start: &j.start})
+	j.out.put(serve.Delta{Start: &j.start})
 	if j.r.MaxTime > 0 {
 		j.deadline = time.Now().Add(j.r.MaxTime)
 	}
@@ -163,7 +166,7 @@ func (l *loop) admit(j *job) error {
 			job: j, choice: j.next,
 			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
 			stream:     l.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
-			transcript: newTranscript(j.r, l.e.info.Prompt == PromptQA),
+			transcript: newTranscript(j.r, l.e.info.Prompt == serve.PromptQA),
 		}
 		if j.calls != nil {
 			s.calls = newCallReader(*j.calls, j.r.Tools.One)
@@ -229,7 +232,7 @@ func (l *loop) step() {
 
 // take continues s by the token that was chosen for it, or by one of its row.
 func (l *loop) take(s *sequence, rows infer.Rows, chosen map[int]int32) (err error) {
-	defer catch(&err)
+	defer l.e.rescue(&err)
 	if id, ok := chosen[s.slot]; ok {
 		t, err := s.sampler.chosen(id)
 		if err != nil {
@@ -244,8 +247,16 @@ func (l *loop) take(s *sequence, rows infer.Rows, chosen map[int]int32) (err err
 	return l.sample(s, row)
 }
 
+// rescue makes an error of a panic, and logs where it came from.
+func (e *Engine) rescue(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("engine: panic: %v", v)
+		e.log.Error("panic", "error", *err, "stack", string(debug.Stack()))
+	}
+}
+
 func (l *loop) tokens(next map[int]int32) (rows infer.Rows, err error) {
-	defer catch(&err)
+	defer l.e.rescue(&err)
 	return l.e.slots.Step(next)
 }
 
@@ -262,18 +273,18 @@ func (l *loop) sample(s *sequence, row []float32) error {
 func (l *loop) advance(s *sequence, t token) error {
 	s.last = int32(t.id)
 	s.count++
-	d := Delta{Choice: s.choice, Sampled: 1}
+	d := serve.Delta{Choice: s.choice, Sampled: 1}
 	stopped := false
 	switch {
 	case l.e.eos[s.last] && (!s.job.r.IgnoreEOS || s.sampler.state != nil):
-		d.Finish = FinishStop
+		d.Finish = serve.FinishStop
 	default:
 		d.Text, d.Tokens, stopped = s.transcript.add(s.stream.Push(s.last), l.logprob(s, t))
 		switch {
 		case stopped, s.sampler.complete():
-			d.Finish = FinishStop
+			d.Finish = serve.FinishStop
 		case s.count >= s.job.start.MaxTokens, !s.job.deadline.IsZero() && time.Now().After(s.job.deadline):
-			d.Finish = FinishLength
+			d.Finish = serve.FinishLength
 		}
 	}
 	if d.Finish != "" && !stopped {
@@ -281,7 +292,7 @@ func (l *loop) advance(s *sequence, t token) error {
 		d.Text += rest
 		d.Tokens = append(d.Tokens, tokens...)
 		if stopped {
-			d.Finish = FinishStop
+			d.Finish = serve.FinishStop
 		}
 	}
 	s.put(d)
@@ -292,7 +303,7 @@ func (l *loop) advance(s *sequence, t token) error {
 }
 
 // put hands a delta on, with the calls found in its text.
-func (s *sequence) put(d Delta) {
+func (s *sequence) put(d serve.Delta) {
 	if s.calls == nil {
 		s.job.out.put(d)
 		return
@@ -303,7 +314,7 @@ func (s *sequence) put(d Delta) {
 }
 
 // logprob describes a token for the answer, when that was asked for and the token has text there.
-func (l *loop) logprob(s *sequence, t token) *TokenLogprob {
+func (l *loop) logprob(s *sequence, t token) *serve.TokenLogprob {
 	if !s.job.r.Logprobs || s.calls == nil && l.e.model.Tokenizer.IsSpecial(s.last) {
 		return nil
 	}
@@ -311,10 +322,10 @@ func (l *loop) logprob(s *sequence, t token) *TokenLogprob {
 	return &lp
 }
 
-func (e *Engine) describeToken(t token) TokenLogprob {
-	lp := TokenLogprob{ID: t.id, Bytes: e.model.Tokenizer.Bytes(int32(t.id)), Logprob: t.logprob}
+func (e *Engine) describeToken(t token) serve.TokenLogprob {
+	lp := serve.TokenLogprob{ID: t.id, Bytes: e.model.Tokenizer.Bytes(int32(t.id)), Logprob: t.logprob}
 	for _, x := range t.top {
-		lp.Top = append(lp.Top, TokenLogprob{ID: x.id, Bytes: e.model.Tokenizer.Bytes(int32(x.id)), Logprob: x.value})
+		lp.Top = append(lp.Top, serve.TokenLogprob{ID: x.id, Bytes: e.model.Tokenizer.Bytes(int32(x.id)), Logprob: x.value})
 	}
 	return lp
 }
@@ -338,14 +349,14 @@ func (l *loop) shutdown() {
 	e.waiting = nil
 	e.mu.Unlock()
 	for _, j := range waiting {
-		j.out.end(ErrClosed)
+		j.out.end(serve.ErrClosed)
 		close(j.taken)
 	}
 	for len(l.active) > 0 {
-		l.fail(l.active[0].job, ErrClosed)
+		l.fail(l.active[0].job, serve.ErrClosed)
 	}
 	if l.filled != nil {
-		l.fail(l.filled, ErrClosed)
+		l.fail(l.filled, serve.ErrClosed)
 	}
 	e.slots.Close()
 	if err := e.model.Close(); err != nil {

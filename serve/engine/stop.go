@@ -1,4 +1,4 @@
-package serve
+package engine
 
 // stopMatcher finds where an answer ends: at the first stop string that is complete (of several that end together, the
 // one that starts first), or before a line that starts a new turn of the question/answer form. It reads the text in

@@ -1,9 +1,10 @@
-package serve
+package engine
 
 import (
 	"strings"
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
+	"github.com/docent-ml/docent/serve"
 )
 
 // callReader finds the calls in an answer that comes in pieces of any size. Text that may begin a call waits. The grammar
@@ -15,7 +16,7 @@ type callReader struct {
 	state  callState
 	count  int
 	depth  jsonDepth
-	tokens []TokenLogprob // of held text: dropped if it becomes a call
+	tokens []serve.TokenLogprob // of held text: dropped if it becomes a call
 }
 
 type callState int
@@ -36,7 +37,7 @@ func newCallReader(f grammar.ToolFormat, one bool) *callReader {
 }
 
 // feed takes a piece of the answer and returns the text and the pieces of calls in it.
-func (r *callReader) feed(piece string) (out string, calls []CallDelta) {
+func (r *callReader) feed(piece string) (out string, calls []serve.CallDelta) {
 	r.held += piece
 	for {
 		before, state := len(r.held), r.state
@@ -90,7 +91,7 @@ func (r *callReader) text() (out string) {
 }
 
 // name reads up to the arguments.
-func (r *callReader) name() []CallDelta {
+func (r *callReader) name() []serve.CallDelta {
 	n, fits := looseMatch(r.held, r.format.Name)
 	if !fits {
 		r.state = finished // not a call after all; a grammar does not let this happen
@@ -116,11 +117,11 @@ func (r *callReader) name() []CallDelta {
 	}
 	r.held, r.state, r.depth = rest[end+m:], inArgs, jsonDepth{}
 	r.count++
-	return []CallDelta{{Index: r.count - 1, Name: rest[:end]}}
+	return []serve.CallDelta{{Index: r.count - 1, Name: rest[:end]}}
 }
 
 // args passes the arguments on until they are complete.
-func (r *callReader) args() []CallDelta {
+func (r *callReader) args() []serve.CallDelta {
 	if !r.depth.begun {
 		if r.held = strings.TrimLeft(r.held, space); r.held == "" {
 			return nil
@@ -135,7 +136,7 @@ func (r *callReader) args() []CallDelta {
 	if piece == "" {
 		return nil
 	}
-	return []CallDelta{{Index: r.count - 1, Arguments: piece}}
+	return []serve.CallDelta{{Index: r.count - 1, Arguments: piece}}
 }
 
 // tail drops what closes a call and looks for the next one.
@@ -185,7 +186,7 @@ func looseMatch(s, form string) (n int, fits bool) {
 }
 
 // deltas takes a delta of a model's text apart, into what it holds of text and of calls.
-func (r *callReader) deltas(d Delta) []Delta {
+func (r *callReader) deltas(d serve.Delta) []serve.Delta {
 	text, calls := r.feed(d.Text)
 	if d.Finish != "" {
 		text += r.rest()
@@ -198,10 +199,10 @@ func (r *callReader) deltas(d Delta) []Delta {
 	if text != "" || len(calls) > 0 {
 		r.tokens = nil
 	}
-	if d.Finish == FinishStop && r.count > 0 {
-		d.Finish = FinishToolCalls
+	if d.Finish == serve.FinishStop && r.count > 0 {
+		d.Finish = serve.FinishToolCalls
 	}
-	out := make([]Delta, 0, 1+len(calls))
+	out := make([]serve.Delta, 0, 1+len(calls))
 	if len(calls) == 0 {
 		return append(out, d)
 	}
@@ -209,7 +210,7 @@ func (r *callReader) deltas(d Delta) []Delta {
 	d.Finish = ""
 	out = append(out, d)
 	for i := range calls {
-		out = append(out, Delta{Choice: d.Choice, Call: &calls[i]})
+		out = append(out, serve.Delta{Choice: d.Choice, Call: &calls[i]})
 	}
 	out[len(out)-1].Finish = finish
 	return out

@@ -1,4 +1,8 @@
-package serve
+package engine
+
+import (
+	"github.com/docent-ml/docent/serve"
+)
 
 // transcript turns the tokens of one choice into what may be sent: text that no stop string can claim any more, and the
 // logprobs of just those tokens whose text, or a part of it, was sent.
@@ -11,18 +15,18 @@ type transcript struct {
 
 type pendingToken struct {
 	start int // where its text begins; for a part of a character, where the character does
-	token TokenLogprob
+	token serve.TokenLogprob
 }
 
 // newTranscript starts one choice of r. turns: the model was trained with the question/answer prompt, and must not go
 // on with a dialogue of its own.
-func newTranscript(r Request, turns bool) *transcript {
+func newTranscript(r serve.Request, turns bool) *transcript {
 	return &transcript{stop: newStopMatcher(r.Stop, turns)}
 }
 
 // add takes the text that a token completed, whole characters or nothing, and the token if logprobs are wanted.
 // After stopped, the choice has ended, and the text is all that remains to be sent.
-func (t *transcript) add(text string, lp *TokenLogprob) (out string, tokens []TokenLogprob, stopped bool) {
+func (t *transcript) add(text string, lp *serve.TokenLogprob) (out string, tokens []serve.TokenLogprob, stopped bool) {
 	if lp != nil {
 		t.pending = append(t.pending, pendingToken{t.given, *lp})
 	}
@@ -32,7 +36,7 @@ func (t *transcript) add(text string, lp *TokenLogprob) (out string, tokens []To
 }
 
 // end takes what was left of an unfinished character, and returns the remaining text of a choice that was not stopped.
-func (t *transcript) end(text string) (out string, tokens []TokenLogprob, stopped bool) {
+func (t *transcript) end(text string) (out string, tokens []serve.TokenLogprob, stopped bool) {
 	out, tokens, stopped = t.add(text, nil)
 	if !stopped {
 		held := t.stop.rest()
@@ -43,9 +47,9 @@ func (t *transcript) end(text string) (out string, tokens []TokenLogprob, stoppe
 }
 
 // release returns the tokens whose text has begun to go out with out.
-func (t *transcript) release(out string) []TokenLogprob {
+func (t *transcript) release(out string) []serve.TokenLogprob {
 	t.sent += len(out)
-	var tokens []TokenLogprob
+	var tokens []serve.TokenLogprob
 	n := 0
 	for n < len(t.pending) && t.pending[n].start < t.sent {
 		tokens = append(tokens, t.pending[n].token)

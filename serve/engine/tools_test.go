@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"encoding/json"
@@ -13,12 +13,13 @@ import (
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/serve"
 )
 
 // Templates as families have them, cut down to what matters for calls.
 const (
 	hermesTemplate = `{% if tools %}<|im_start|>system
-# Tools
+# serve.Tools
 <tools>{% for tool in tools %}
 {{ tool | tojson }}{% endfor %}
 </tools><|im_end|>
@@ -48,7 +49,7 @@ func toolEngine(t *testing.T, template string) *Engine {
 	data, err := json.Marshal(config)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, data, 0o644))
-	e, err := Load(t.Context(), "dir:"+dir, EngineOptions{Backend: golden.Backend(t), Slots: 2})
+	e, err := Load(t.Context(), "dir:"+dir, Options{Backend: golden.Backend(t), Slots: 2})
 	require.NoError(t, err)
 	t.Cleanup(func() { e.Close() })
 	return e
@@ -74,11 +75,11 @@ func TestToolFormatOfTemplates(t *testing.T) {
 	}
 }
 
-var weather = Tool{Name: "get_weather", Description: "the weather", Parameters: json.RawMessage(
+var weather = serve.Tool{Name: "get_weather", Description: "the weather", Parameters: json.RawMessage(
 	`{"type":"object","properties":{"city":{"enum":["Bern","Oslo"]},"days":{"type":"integer","minimum":1,"maximum":7}},"required":["city","days"],"additionalProperties":false}`)}
 
 // called collects the calls of an answer.
-func called(t *testing.T, m Model, r Request) (calls []Call, text string, finish Finish) {
+func called(t *testing.T, m serve.Model, r serve.Request) (calls []serve.Call, text string, finish serve.Finish) {
 	t.Helper()
 	for d, err := range m.Generate(t.Context(), r) {
 		require.NoError(t, err)
@@ -86,7 +87,7 @@ func called(t *testing.T, m Model, r Request) (calls []Call, text string, finish
 		if d.Call != nil {
 			if d.Call.Name != "" {
 				require.Equal(t, len(calls), d.Call.Index)
-				calls = append(calls, Call{Name: d.Call.Name})
+				calls = append(calls, serve.Call{Name: d.Call.Name})
 			}
 			calls[d.Call.Index].Arguments += d.Call.Arguments
 		}
@@ -104,13 +105,13 @@ func TestForcedCalls(t *testing.T) {
 	} {
 		e := toolEngine(t, template)
 		for seed := range uint64(3) {
-			r := Request{
-				Messages: []Message{{Role: "user", Content: "rain?"}}, N: 1, MaxTokens: 400, IgnoreEOS: true, Sampling: Sampling{Temperature: 1, Seed: &seed},
-				Tools: Tools{List: []Tool{weather, {Name: "now"}}, Only: "get_weather", One: true},
+			r := serve.Request{
+				Messages: []serve.Message{{Role: "user", Content: "rain?"}}, N: 1, MaxTokens: 400, IgnoreEOS: true, Sampling: serve.Sampling{Temperature: 1, Seed: &seed},
+				Tools: serve.Tools{List: []serve.Tool{weather, {Name: "now"}}, Only: "get_weather", One: true},
 			}
 			calls, text, finish := called(t, e, r)
 			require.Len(t, calls, 1, name)
-			assert.Equal(t, FinishToolCalls, finish, name)
+			assert.Equal(t, serve.FinishToolCalls, finish, name)
 			assert.Empty(t, text, name)
 			assert.Equal(t, "get_weather", calls[0].Name)
 			var args struct {
@@ -121,10 +122,10 @@ func TestForcedCalls(t *testing.T) {
 			assert.Contains(t, []string{"Bern", "Oslo"}, args.City)
 			assert.True(t, args.Days >= 1 && args.Days <= 7)
 
-			r.Tools = Tools{List: []Tool{weather, {Name: "now"}}, Must: true, One: true}
+			r.Tools = serve.Tools{List: []serve.Tool{weather, {Name: "now"}}, Must: true, One: true}
 			calls, text, finish = called(t, e, r)
 			require.Len(t, calls, 1, name)
-			assert.Equal(t, FinishToolCalls, finish, name)
+			assert.Equal(t, serve.FinishToolCalls, finish, name)
 			assert.Empty(t, text, name)
 			assert.True(t, json.Valid([]byte(calls[0].Arguments)), calls[0].Arguments)
 		}
@@ -134,22 +135,22 @@ func TestForcedCalls(t *testing.T) {
 // TestFreeCalls: a model that may call says what it likes, and what it says is cut well.
 func TestFreeCalls(t *testing.T) {
 	e := toolEngine(t, hermesTemplate)
-	r := Request{Messages: []Message{{Role: "user", Content: "rain?"}}, N: 2, MaxTokens: 40, IgnoreEOS: true, Tools: Tools{List: []Tool{weather}}}
+	r := serve.Request{Messages: []serve.Message{{Role: "user", Content: "rain?"}}, N: 2, MaxTokens: 40, IgnoreEOS: true, Tools: serve.Tools{List: []serve.Tool{weather}}}
 	_, text, finish := called(t, e, r)
 	assert.NotEmpty(t, text, "a random model calls nothing")
-	assert.Equal(t, FinishLength, finish)
+	assert.Equal(t, serve.FinishLength, finish)
 	assert.NotContains(t, text, "<tool_call>")
 }
 
 func TestFormats(t *testing.T) {
-	e := tinyChat(t, EngineOptions{Slots: 2})
+	e := tinyChat(t, Options{Slots: 2})
 	for seed := range uint64(4) {
-		r := Request{
-			Messages: []Message{{Role: "user", Content: "as JSON"}}, N: 1, MaxTokens: 600, IgnoreEOS: true, Sampling: Sampling{Temperature: 1, Seed: &seed, NoRepeatNgram: 2},
-			Format: Format{JSON: true, Schema: json.RawMessage(`{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"n":{"type":"integer","minimum":-3,"maximum":12},"tags":{"type":"array","items":{"enum":["a","b"]},"minItems":2,"maxItems":4}},"required":["id","n","tags"],"additionalProperties":false}`)},
+		r := serve.Request{
+			Messages: []serve.Message{{Role: "user", Content: "as JSON"}}, N: 1, MaxTokens: 600, IgnoreEOS: true, Sampling: serve.Sampling{Temperature: 1, Seed: &seed, NoRepeatNgram: 2},
+			Format: serve.Format{JSON: true, Schema: json.RawMessage(`{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"n":{"type":"integer","minimum":-3,"maximum":12},"tags":{"type":"array","items":{"enum":["a","b"]},"minItems":2,"maxItems":4}},"required":["id","n","tags"],"additionalProperties":false}`)},
 		}
 		text, finish, _ := answer(t, e, r)
-		assert.Equal(t, FinishStop, finish, text)
+		assert.Equal(t, serve.FinishStop, finish, text)
 		var got struct {
 			ID   string
 			N    int
@@ -160,27 +161,27 @@ func TestFormats(t *testing.T) {
 		assert.True(t, got.N >= -3 && got.N <= 12, text)
 		assert.True(t, len(got.Tags) >= 2 && len(got.Tags) <= 4, text)
 
-		r.Format = Format{JSON: true}
+		r.Format = serve.Format{JSON: true}
 		text, finish, _ = answer(t, e, r)
 		assert.True(t, strings.HasPrefix(text, "{"), text)
-		assert.Equal(t, finish == FinishStop, json.Valid([]byte(text)), text)
+		assert.Equal(t, finish == serve.FinishStop, json.Valid([]byte(text)), text)
 	}
 	for schema, path := range map[string][]any{
 		`{"type":"object","properties":{"a":{"not":{}}}}`:                                           {"properties", "a", "not"},
 		`{"type":"object","properties":{"l":{"type":"array","prefixItems":[{},{"multipleOf":3}]}}}`: {"properties", "l", "prefixItems", 1, "multipleOf"},
 		`{"type":"object","properties":{"a/b":{"contains":true}}}`:                                  {"properties", "a/b", "contains"},
 	} {
-		r := Request{Messages: []Message{{Role: "user", Content: "x"}}, N: 1, MaxTokens: 5}
-		r.Format = Format{JSON: true, Schema: json.RawMessage(schema)}
+		r := serve.Request{Messages: []serve.Message{{Role: "user", Content: "x"}}, N: 1, MaxTokens: 5}
+		r.Format = serve.Format{JSON: true, Schema: json.RawMessage(schema)}
 		for _, err := range e.Generate(t.Context(), r) {
-			var fault *SchemaError
+			var fault *serve.SchemaError
 			require.ErrorAs(t, err, &fault)
 			assert.Equal(t, -1, fault.Tool)
 			assert.Equal(t, path, fault.Path)
 		}
-		r.Format, r.Tools = Format{}, Tools{List: []Tool{weather, {Name: "f", Parameters: json.RawMessage(schema)}}}
+		r.Format, r.Tools = serve.Format{}, serve.Tools{List: []serve.Tool{weather, {Name: "f", Parameters: json.RawMessage(schema)}}}
 		for _, err := range e.Generate(t.Context(), r) {
-			var fault *SchemaError
+			var fault *serve.SchemaError
 			require.ErrorAs(t, err, &fault)
 			assert.Equal(t, 1, fault.Tool)
 			assert.Equal(t, path, fault.Path)
@@ -196,28 +197,28 @@ func TestCallReader(t *testing.T) {
 		one    bool
 		in     string
 		text   string
-		calls  []Call
+		calls  []serve.Call
 	}{
 		{hermes, false, "just < text <tool", "just < text <tool", nil},
-		{hermes, false, "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\"}}\n</tool_call>", "Let me see.", []Call{{Name: "f", Arguments: `{"a": "}\"{"}`}}},
+		{hermes, false, "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\"}}\n</tool_call>", "Let me see.", []serve.Call{{Name: "f", Arguments: `{"a": "}\"{"}`}}},
 		{hermes, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>\n\n<tool_call>\n{\"name\":  \"g\", \"arguments\": {\"x\":[1]}}\n</tool_call>", "",
-			[]Call{{Name: "f", Arguments: `{}`}, {Name: "g", Arguments: `{"x":[1]}`}}},
-		{hermes, true, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><tool_call>", "", []Call{{Name: "f", Arguments: `{}`}}},
-		{plainCalls, false, `{"name": "f", "arguments": {"a":1}}`, "", []Call{{Name: "f", Arguments: `{"a":1}`}}},
+			[]serve.Call{{Name: "f", Arguments: `{}`}, {Name: "g", Arguments: `{"x":[1]}`}}},
+		{hermes, true, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><tool_call>", "", []serve.Call{{Name: "f", Arguments: `{}`}}},
+		{plainCalls, false, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
 		{plainCalls, false, `{"nam`, `{"nam`, nil},
 		{plainCalls, false, `no {"name": "f", "arguments": {}}`, `no {"name": "f", "arguments": {}}`, nil},
 		{grammar.ToolFormat{Open: "[C]", Name: "<f=", Arguments: ">", Close: "</f>", Next: ";", End: "."}, false, "[C]<f=a>{}</f>;<f=b>{\"k\":2}</f>.", "",
-			[]Call{{Name: "a", Arguments: "{}"}, {Name: "b", Arguments: `{"k":2}`}}},
+			[]serve.Call{{Name: "a", Arguments: "{}"}, {Name: "b", Arguments: `{"k":2}`}}},
 	} {
 		for size := 1; size <= len(c.in); size++ {
 			r := newCallReader(c.format, c.one)
-			text, calls := "", []Call(nil)
+			text, calls := "", []serve.Call(nil)
 			for at := 0; at < len(c.in); at += size {
 				out, pieces := r.feed(c.in[at:min(at+size, len(c.in))])
 				text += out
 				for _, p := range pieces {
 					if p.Name != "" {
-						calls = append(calls, Call{Name: p.Name})
+						calls = append(calls, serve.Call{Name: p.Name})
 					}
 					calls[p.Index].Arguments += p.Arguments
 				}

@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"math"
@@ -8,20 +8,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/serve"
 )
 
 // TestGoldenSmolLM2 compares prompts, next-token probabilities and generations with transformers.
 func TestGoldenSmolLM2(t *testing.T) {
 	gguf, dirs := golden.SmolLM2(t)
-	e, err := Load(t.Context(), "gguf:"+gguf, EngineOptions{Backend: golden.Backend(t), Precision: "f32"})
+	e, err := Load(t.Context(), "gguf:"+gguf, Options{Backend: golden.Backend(t), Precision: "f32"})
 	require.NoError(t, err)
 	defer e.Close()
 	for _, dir := range dirs {
 		for _, want := range golden.JSON[[]golden.Generation](t, dir, "generate.json") {
 			t.Run(want.Messages[len(want.Messages)-1].Content, func(t *testing.T) {
-				r := Request{N: 1, IgnoreEOS: false}
+				r := serve.Request{N: 1, IgnoreEOS: false}
 				for _, m := range want.Messages {
-					r.Messages = append(r.Messages, Message{Role: m.Role, Content: m.Content})
+					r.Messages = append(r.Messages, serve.Message{Role: m.Role, Content: m.Content})
 				}
 				ids, _, err := e.prompt(r)
 				require.NoError(t, err)
@@ -46,7 +47,7 @@ func TestGoldenSmolLM2(t *testing.T) {
 }
 
 // generated runs a request and returns its tokens.
-func generated(t *testing.T, m Model, r Request) (tokens []TokenLogprob) {
+func generated(t *testing.T, m serve.Model, r serve.Request) (tokens []serve.TokenLogprob) {
 	t.Helper()
 	for d, err := range m.Generate(t.Context(), r) {
 		require.NoError(t, err)
@@ -58,7 +59,7 @@ func generated(t *testing.T, m Model, r Request) (tokens []TokenLogprob) {
 }
 
 // compare the ids; the end of sequence, which has no text, is not among the tokens of an answer.
-func compare(t *testing.T, want []int32, got []TokenLogprob, e *Engine) {
+func compare(t *testing.T, want []int32, got []serve.TokenLogprob, e *Engine) {
 	t.Helper()
 	if n := len(want); e.eos[want[n-1]] {
 		want = want[:n-1]

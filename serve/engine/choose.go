@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"slices"
@@ -76,7 +76,7 @@ func (l *loop) choose(rows infer.Rows) (map[int]int32, error) {
 			continue
 		}
 		var err error
-		if choices[s], err = s.plan(); err != nil {
+		if choices[s], err = l.plan(s); err != nil {
 			l.fail(s.job, err)
 		}
 	}
@@ -89,15 +89,15 @@ func (l *loop) choose(rows infer.Rows) (map[int]int32, error) {
 	if len(by) == 0 {
 		return nil, nil
 	}
-	return chooseAll(c, by)
+	return l.chooseAll(c, by)
 }
 
-func (s *sequence) plan() (c *sample.Choice, err error) {
-	defer catch(&err)
+func (l *loop) plan(s *sequence) (c *sample.Choice, err error) {
+	defer l.e.rescue(&err)
 	return s.sampler.plan(), nil
 }
 
-func chooseAll(c infer.Chooser, by map[int]*sample.Choice) (ids map[int]int32, err error) {
-	defer catch(&err)
+func (l *loop) chooseAll(c infer.Chooser, by map[int]*sample.Choice) (ids map[int]int32, err error) {
+	defer l.e.rescue(&err)
 	return c.Choose(by)
 }

@@ -1,4 +1,4 @@
-package serve
+package engine
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/text"
-	"github.com/docent-ml/docent/openai"
+	"github.com/docent-ml/docent/serve"
 )
 
 // specialPrefix is how many special tokens the tokenizer puts in front of a text.
@@ -24,7 +24,7 @@ func specialPrefix(tok *text.Tokenizer) int {
 
 // encode makes the tokens of a text that is continued or embedded as it is, between the special tokens that the model
 // wants around it. echo is the part of them that stands for the text itself.
-func (e *Engine) encode(in Prompt) (ids, echo []int32) {
+func (e *Engine) encode(in serve.Prompt) (ids, echo []int32) {
 	if in.Tokens != nil {
 		for _, id := range in.Tokens {
 			ids = append(ids, int32(id))
@@ -54,9 +54,9 @@ func (l *loop) echo(j *job) error {
 	if j.r.Prompt.Tokens == nil {
 		skip = l.e.prefix
 	}
-	j.start.EchoTokens = make([]TokenLogprob, 0, len(shown))
+	j.start.EchoTokens = make([]serve.TokenLogprob, 0, len(shown))
 	if skip == 0 {
-		j.start.EchoTokens = append(j.start.EchoTokens, TokenLogprob{ID: int(shown[0]), Bytes: tok.Bytes(shown[0]), Logprob: math.NaN()})
+		j.start.EchoTokens = append(j.start.EchoTokens, serve.TokenLogprob{ID: int(shown[0]), Bytes: tok.Bytes(shown[0]), Logprob: math.NaN()})
 	}
 	for from := max(skip, 1); from < skip+len(shown); from += infer.ScorePiece {
 		to := min(from+infer.ScorePiece, skip+len(shown))
@@ -74,13 +74,13 @@ func (l *loop) echo(j *job) error {
 }
 
 // Embed implements Embedder: the mean of the last hidden states over the tokens of the text, special ones left out.
-func (e *Engine) Embed(ctx context.Context, in Prompt) (vector []float32, tokens int, err error) {
+func (e *Engine) Embed(ctx context.Context, in serve.Prompt) (vector []float32, tokens int, err error) {
 	ids, _ := e.encode(in)
 	if len(ids) == 0 {
-		return nil, 0, openai.Invalid("has no tokens for this model", "input")
+		return nil, 0, serve.ErrEmptyPrompt
 	}
 	if len(ids) > e.context {
-		return nil, 0, &ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
+		return nil, 0, &serve.ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
 	}
 	j := &job{ids: ids, embed: true, out: newMailbox(), taken: make(chan struct{})}
 	j.ctx, j.cancel = context.WithCancel(ctx)

@@ -21,14 +21,13 @@ type scratch struct {
 	shares                []float32 // of each row: by what the weights are multiplied for their sum to be 1
 }
 
-// attend computes attention of layer i for query heads that share a key head, of at most queryTile rows. Keys and values of
-// all rows are in the pages.
-func (w *work) attend(i int, sp span, head int, s *scratch) {
-	m, shape := w.model, w.shape
+// attendPiece computes attention for query heads that share a key head, of at most queryTile rows. Keys and values of all rows
+// are in the pages.
+func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratch) {
+	m, shape, i := w.model, w.shape, l.number
 	group, dim := m.Heads/m.KVHeads, m.HeadDim
 	n := (sp.to - sp.from) * group
 	last := sp.position + sp.to - sp.from - 1
-	l := &m.layers[i]
 	from, to := l.first(sp.position)/pagePositions, last/pagePositions+1 // pages
 
 	s.queries.resize(n, dim)
@@ -37,26 +36,28 @@ func (w *work) attend(i int, sp span, head int, s *scratch) {
 	s.shares = slices.Grow(s.shares[:0], n)[:n]
 	for r := sp.from; r < sp.to; r++ {
 		for h := range group {
-			copy(s.queries.row((r-sp.from)*group+h), w.q.row(r)[(head*group+h)*dim:][:dim])
+			copy(s.queries.row((r-sp.from)*group+h), tp.qkv.row(r)[(head*group+h)*dim:][:dim])
 		}
 	}
 	for p := from; p < to; p++ {
 		keys := matrix{out: pagePositions, in: dim, stride: shape.stride, floats: shape.keys(sp.q.pages[p], i, head)}
-		product{m: &keys, dst: s.scores.floats[(p-from)*pagePositions:], stride: s.scores.stride}.compute(&s.queries, 0, pagePositions)
+		scores := product{&keys, nil, 0, n, s.scores.floats[(p-from)*pagePositions:], s.scores.stride}
+		scores.compute(&s.queries, 0, pagePositions)
 	}
 	for k := range n {
 		position := sp.position + k/group
 		s.shares[k] = 1 / softmax(s.scores.row(k), l.first(position)-from*pagePositions, position+1-from*pagePositions)
 	}
 	for r := sp.from; r < sp.to; r++ {
-		clear(w.attended.row(r)[head*group*dim:][:group*dim])
+		clear(tp.attended.row(r)[head*group*dim:][:group*dim])
 	}
 	for p := from; p < to; p++ {
 		values := matrix{out: dim, in: pagePositions, stride: pagePositions, floats: shape.values(sp.q.pages[p], i, head)}
 		weights := vectors{n: n, width: pagePositions, stride: s.scores.stride, floats: s.scores.floats[(p-from)*pagePositions:]}
-		product{m: &values, dst: s.part.floats, stride: s.part.stride}.compute(&weights, 0, dim)
+		part := product{&values, nil, 0, n, s.part.floats, s.part.stride}
+		part.compute(&weights, 0, dim)
 		for k := range n {
-			dst := w.attended.row(sp.from + k/group)[(head*group+k%group)*dim:][:dim]
+			dst := tp.attended.row(sp.from + k/group)[(head*group+k%group)*dim:][:dim]
 			share := s.shares[k]
 			for j, v := range s.part.row(k)[:dim] {
 				dst[j] += v * share
@@ -75,14 +76,14 @@ func softmax(x []float32, from, to int) (sum float32) {
 	return exp(x, largest(x))
 }
 
-// put writes the keys and values of row r to the pages.
-func (w *work) put(i int, q *sequence, position, r int) {
+// put writes the keys and values of a position in layer i, which are side by side, to its page.
+func (w *inference) put(i int, q *sequence, position int, kv []float32) {
 	shape := w.shape
 	p, at := q.pages[position/pagePositions], position%pagePositions
 	for head := range shape.heads {
-		copy(shape.keys(p, i, head)[at*shape.stride:], w.k.row(r)[head*shape.dim:][:shape.dim])
+		copy(shape.keys(p, i, head)[at*shape.stride:], kv[head*shape.dim:][:shape.dim])
 		values := shape.values(p, i, head)
-		for j, v := range w.v.row(r)[head*shape.dim:][:shape.dim] {
+		for j, v := range kv[(shape.heads+head)*shape.dim:][:shape.dim] {
 			values[j*pagePositions+at] = v
 		}
 	}

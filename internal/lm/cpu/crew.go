@@ -17,6 +17,7 @@ type crew struct {
 	step    atomic.Uint64
 	closed  bool     // written before a step
 	panels  []panels // of each worker
+	ends    []int    // of a step
 }
 
 type helper struct {

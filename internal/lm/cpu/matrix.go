@@ -15,7 +15,6 @@ type matrix struct {
 	floats []float32
 	ints   []int8
 	scales []float32
-	bias   []float32 // nil = none
 }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
@@ -106,29 +105,6 @@ func (m *matrix) tile() int {
 	return intRows
 }
 
-// part is the matrix of some rows.
-func (m *matrix) part(from, to int) *matrix {
-	out := &matrix{out: to - from, in: m.in, stride: m.stride}
-	if m.bias != nil {
-		out.bias = m.bias[from:to]
-	}
-	if m.floats != nil {
-		out.floats = m.floats[from*m.stride:]
-		return out
-	}
-	rows := roundUp(out.out, intRows)
-	out.ints, out.scales = make([]int8, rows*m.stride), make([]float32, rows*m.stride/block)
-	for r := range out.out {
-		for c := range m.stride {
-			*out.int(r, c) = *m.int(from+r, c)
-		}
-		for c := 0; c < m.stride; c += block {
-			*out.scale(r, c) = *m.scale(from+r, c)
-		}
-	}
-	return out
-}
-
 // row writes row r, as the lookup of a token in an embedding.
 func (m *matrix) row(r int, dst []float32) {
 	if m.floats != nil {
@@ -141,7 +117,7 @@ func (m *matrix) row(r int, dst []float32) {
 }
 
 func (m *matrix) bytes() int64 {
-	return int64(4*len(m.floats) + len(m.ints) + 4*len(m.scales) + 4*len(m.bias))
+	return int64(4*len(m.floats) + len(m.ints) + 4*len(m.scales))
 }
 
 // vectors are inputs of a product: n rows, padded with zeros.
@@ -187,6 +163,3 @@ func (v *vectors) slice(from, to int) vectors {
 }
 
 func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v.width] }
-
-// padded is row i with its padding.
-func (v *vectors) padded(i int) []float32 { return v.floats[i*v.stride:][:roundUp(v.width, block)] }

@@ -52,12 +52,12 @@ type model struct {
 }
 
 type layer struct {
-	window           int
-	before, after    []float32
-	q, k, v, o       *matrix
-	qNorm, kNorm     []float32 // nil without
-	gate, up, down   *matrix
-	preMLP, afterMLP []float32 // of models with further norms
+	number int
+	window int // positions that a query sees, itself included; 0 = all before it
+	// Norms of what goes into the branches and of what comes out of them; nil = none.
+	before, afterAttention, beforeMLP, afterMLP []float32
+	qNorm, kNorm                                []float32 // of each head or of all together, by their length; nil = none
+	in, out, up, down                           group
 }
 
 // first is the first position that a query of the layer at a position sees.
@@ -78,31 +78,14 @@ func newModel(c lm.Config, w *Weights) *model {
 	}
 	for i := range c.Layers {
 		path := lm.LayerPath(i)
-		linear := func(name string) *matrix {
-			x := w.matrices[path+"."+name+".weight"]
-			x.bias = w.vectors[path+"."+name+".bias"]
-			return x
-		}
-		l := layer{
-			window: c.Windows[i], before: w.norm(c, path+".input_layernorm.weight"),
-			o: linear("self_attn.o_proj"), down: linear("mlp.down_proj"),
-		}
-		if c.Fused {
-			qkv, gateUp := linear("self_attn.qkv_proj"), linear("mlp.gate_up_proj")
-			n, kv, inner := c.QDim(), c.KVDim(), c.IntermediateSize
-			l.q, l.k, l.v = qkv.part(0, n), qkv.part(n, n+kv), qkv.part(n+kv, n+2*kv)
-			l.gate, l.up = gateUp.part(0, inner), gateUp.part(inner, 2*inner)
-		} else {
-			l.q, l.k, l.v = linear("self_attn.q_proj"), linear("self_attn.k_proj"), linear("self_attn.v_proj")
-			l.gate, l.up = linear("mlp.gate_proj"), linear("mlp.up_proj")
-		}
+		norm := func(name string) []float32 { return w.norm(c, path+"."+name+".weight") }
+		l := layer{number: i, window: c.Windows[i], before: norm("input_layernorm"), beforeMLP: norm("post_attention_layernorm")}
+		l.newGroups(c, w, i)
 		if c.QKNorm {
-			l.qNorm, l.kNorm = w.norm(c, path+".self_attn.q_norm.weight"), w.norm(c, path+".self_attn.k_norm.weight")
+			l.qNorm, l.kNorm = norm("self_attn.q_norm"), norm("self_attn.k_norm")
 		}
-		l.after = w.norm(c, path+".post_attention_layernorm.weight")
 		if c.SandwichNorms {
-			l.preMLP = w.norm(c, path+".pre_feedforward_layernorm.weight")
-			l.afterMLP = w.norm(c, path+".post_feedforward_layernorm.weight")
+			l.afterAttention, l.beforeMLP, l.afterMLP = l.beforeMLP, norm("pre_feedforward_layernorm"), norm("post_feedforward_layernorm")
 		}
 		m.layers = append(m.layers, l)
 	}
@@ -143,8 +126,12 @@ func (m *model) softcap(logits []float32) {
 	}
 }
 
-// normalize writes the root mean square norm of x, scaled, to dst, which may be x.
+// normalize writes the root mean square norm of x, scaled, to dst, which may be x. Without a scale it writes x.
 func (m *model) normalize(dst, x, scale []float32) {
+	if scale == nil {
+		copy(dst, x)
+		return
+	}
 	var sum float64
 	for _, v := range x {
 		sum += float64(v) * float64(v)
@@ -152,6 +139,13 @@ func (m *model) normalize(dst, x, scale []float32) {
 	f := float32(1 / math.Sqrt(sum/float64(len(x))+m.NormEps))
 	for i, v := range x {
 		dst[i] = v * f * scale[i]
+	}
+}
+
+// normalizeParts norms x part by part, each as long as scale.
+func (m *model) normalizeParts(dst, x, scale []float32) {
+	for i := 0; i < len(x) && scale != nil; i += len(scale) {
+		m.normalize(dst[i:][:len(scale)], x[i:][:len(scale)], scale)
 	}
 }
 

@@ -5,17 +5,17 @@ import "slices"
 // vectorGroup is how many vectors go through a piece of a matrix before the next, so that they stay in the nearest cache.
 const vectorGroup = 16
 
-// product is one matrix for inputs that all products of a step share: dst[i·stride+o] = x[i]·m[o] + bias[o].
+// product is one matrix for some of the inputs that all products of a step share: dst[i·stride+o] = x[i]·m[o] + bias[o] for rows
+// from to to.
 type product struct {
-	m      *matrix
-	dst    []float32
-	stride int
+	m        *matrix
+	bias     []float32 // nil = none
+	from, to int
+	dst      []float32
+	stride   int
 }
 
-// into makes the product that fills v.
-func into(v *vectors, m *matrix) product { return product{m, v.floats, v.stride} }
-
-// multiply computes at most three products of x in one step.
+// multiply computes products of x in one step.
 func (c *crew) multiply(x *vectors, products ...product) {
 	if products[0].m.ints != nil {
 		x.ints = slices.Grow(x.ints[:0], len(x.floats))[:len(x.floats)]
@@ -28,11 +28,12 @@ func (c *crew) multiply(x *vectors, products ...product) {
 	}
 	piece := c.piece(total, x.n)
 	tasks := 0
-	var ends [3]int // of the tasks of each product
-	for i, p := range products {
+	ends := c.ends[:0] // of the tasks of each product
+	for _, p := range products {
 		tasks += pieces(p.m.out, piece)
-		ends[i] = tasks
+		ends = append(ends, tasks)
 	}
+	c.ends = ends
 	c.run(tasks, func(_, task int) {
 		i, first := 0, 0
 		for ; task >= ends[i]; i++ {
@@ -54,14 +55,14 @@ func (c *crew) piece(rows, vectors int) int {
 }
 
 // compute fills columns from to to; from is a multiple of the tile of the matrix.
-func (p product) compute(x *vectors, from, to int) {
+func (p *product) compute(x *vectors, from, to int) {
 	m, tile := p.m, p.m.tile()
 	var part [vectorGroup * intRows]float32
-	for i := 0; i < x.n; i += vectorGroup {
-		n := min(vectorGroup, x.n-i)
+	for i := p.from; i < p.to; i += vectorGroup {
+		n := min(vectorGroup, p.to-i)
 		for o := from; o < to; o += tile {
 			y, yStride := p.dst[i*p.stride+o:], p.stride
-			whole := m.bias == nil && o+tile <= m.out
+			whole := p.bias == nil && o+tile <= m.out
 			if !whole {
 				y, yStride = part[:], tile
 			}
@@ -79,14 +80,14 @@ func (p product) compute(x *vectors, from, to int) {
 }
 
 // store writes columns from o on of n rows, as far as the matrix has them, and adds the bias.
-func (p product) store(y []float32, row, n, o int) {
+func (p *product) store(y []float32, row, n, o int) {
 	tile := p.m.tile()
 	for i := range n {
 		dst := p.dst[(row+i)*p.stride+o:]
 		for j := range min(tile, p.m.out-o) {
 			dst[j] = y[i*tile+j]
-			if p.m.bias != nil {
-				dst[j] += p.m.bias[o+j]
+			if p.bias != nil {
+				dst[j] += p.bias[o+j]
 			}
 		}
 	}

@@ -47,8 +47,9 @@ func (s shape) values(p *page, layer, head int) []float32 {
 
 // sequence is the computed part of one text.
 type sequence struct {
-	pages  []*page
-	length int
+	pages   []*page
+	length  int
+	adapter *Adapter // nil = none
 }
 
 // reserve makes room for n more positions.
@@ -61,7 +62,7 @@ func (q *sequence) reserve(s shape, n int) {
 // fork is a sequence that begins like the first n positions of q. The page that it goes on writing to is its own.
 func (q *sequence) fork(n int) *sequence {
 	full := n / pagePositions
-	out := &sequence{pages: slices.Clone(q.pages[:full]), length: n}
+	out := &sequence{pages: slices.Clone(q.pages[:full]), length: n, adapter: q.adapter}
 	if n%pagePositions > 0 {
 		p := q.pages[full]
 		out.pages = append(out.pages, &page{slices.Clone(p.keys), slices.Clone(p.values)})

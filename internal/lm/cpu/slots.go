@@ -13,6 +13,8 @@
 package cpu
 
 import (
+	"cmp"
+	"maps"
 	"runtime"
 	"slices"
 
@@ -28,11 +30,12 @@ func Fast() bool { return fast }
 
 // Slots implements infer.Slots.
 type Slots struct {
-	work     *work
+	work     *inference
 	context  int
 	taken    []*sequence // by slot; nil is free
 	rows     []float32   // of the last step
 	prefixes infer.Prefixes[*sequence]
+	adapters int32 // made so far
 }
 
 var _ infer.Slots = (*Slots)(nil)
@@ -41,7 +44,7 @@ var _ infer.Slots = (*Slots)(nil)
 func New(c lm.Config, w *Weights, o infer.Options) *Slots {
 	o = o.WithDefaults(c)
 	m := newModel(c, w)
-	s := &Slots{work: newWork(m, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
+	s := &Slots{work: newInference(m, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
 	size := s.work.shape.pageBytes()
 	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, nil)
 	return s
@@ -72,16 +75,23 @@ type prompt struct {
 }
 
 // NewPrompt implements infer.Slots.
-func (s *Slots) NewPrompt(ids []int32) (infer.Prompt, error) {
+func (s *Slots) NewPrompt(ids []int32) (infer.Prompt, error) { return s.NewAdapted(ids, nil) }
+
+// NewAdapted is NewPrompt for the model with an adapter, or none. What it is admitted to keeps the adapter; a step computes
+// sequences of different adapters together.
+func (s *Slots) NewAdapted(ids []int32, a *Adapter) (infer.Prompt, error) {
 	if err := infer.CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	p := &prompt{s: s, ids: ids, q: &sequence{}}
-	if like, n := s.prefixes.Longest(ids); n > 0 {
-		p.q = like.fork(min(n, len(ids)-1)) // the last token is always computed, for what follows it
+	p := &prompt{s: s, ids: ids, q: &sequence{adapter: a}}
+	if like, n := s.prefixes.Longest(p.key()); n > 1 {
+		p.q = like.fork(min(n-1, len(ids)-1)) // the last token is always computed, for what follows it
 	}
 	return p, nil
 }
+
+// key is what the prompt is remembered by: keys and values depend on the adapter too.
+func (p *prompt) key() []int32 { return append([]int32{p.q.adapter.number()}, p.ids...) }
 
 func (p *prompt) Len() int { return p.q.length }
 
@@ -91,22 +101,23 @@ func (p *prompt) Close() {}
 func (p *prompt) Prefill() ([]float32, error) {
 	s, q := p.s, p.q
 	n := min(len(p.ids)-q.length, largePiece)
-	s.extend(q, p.ids[q.length:q.length+n])
+	h := s.extend(q, p.ids[q.length:q.length+n])
 	if q.length < len(p.ids) {
 		return nil, nil
 	}
-	s.prefixes.Add(p.ids, q)
+	s.prefixes.Add(p.key(), q)
 	logits := make([]float32, s.work.VocabSize)
-	last := s.work.h.slice(n-1, n)
+	last := h.slice(n-1, n)
 	s.work.logits(&last, logits)
 	return logits, nil
 }
 
-// extend computes the next tokens of one sequence.
-func (s *Slots) extend(q *sequence, ids []int32) {
+// extend computes the next tokens of one sequence, and returns their final hidden states.
+func (s *Slots) extend(q *sequence, ids []int32) *vectors {
 	q.reserve(s.work.shape, len(ids))
-	s.work.forward(ids, []span{{q, 0, len(ids), q.length}})
+	h := s.work.compute(ids, []span{{q, 0, len(ids), q.length}})
 	q.length += len(ids)
+	return h
 }
 
 // Admit implements infer.Slots.
@@ -128,22 +139,20 @@ func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 	if err := infer.CheckStep(func(slot int) bool { return s.taken[slot] != nil }, len(s.taken), next); err != nil {
 		return nil, err
 	}
+	slots := slices.SortedFunc(maps.Keys(next), func(a, b int) int { // those of an adapter side by side
+		return cmp.Or(cmp.Compare(s.taken[a].adapter.number(), s.taken[b].adapter.number()), cmp.Compare(a, b))
+	})
 	var tokens []int32
 	var spans []span
-	var slots []int
-	for slot, q := range s.taken {
-		if q == nil {
-			continue
-		}
+	for n, slot := range slots {
+		q := s.taken[slot]
 		q.reserve(s.work.shape, 1)
-		n := len(tokens)
-		spans = append(spans, span{q, n, n + 1, q.length})
-		tokens, slots = append(tokens, next[slot]), append(slots, slot)
+		spans, tokens = append(spans, span{q, n, n + 1, q.length}), append(tokens, next[slot])
 	}
-	s.work.forward(tokens, spans)
+	h := s.work.compute(tokens, spans)
 	vocab := s.work.VocabSize
 	s.rows = slices.Grow(s.rows[:0], len(tokens)*vocab)[:len(tokens)*vocab]
-	s.work.logits(&s.work.h, s.rows)
+	s.work.logits(h, s.rows)
 	rows := make(infer.HostRows, len(slots))
 	for i, slot := range slots {
 		s.taken[slot].length++
@@ -160,9 +169,9 @@ func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
 	q := &sequence{}
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
-		s.extend(q, piece)
+		h := s.extend(q, piece)
 		for i := range piece {
-			out = append(out, slices.Clone(s.work.h.row(i)))
+			out = append(out, slices.Clone(h.row(i)))
 		}
 	}
 	return out, nil
@@ -174,12 +183,13 @@ func (s *Slots) Logits(hidden [][]float32) ([][]float32, error) {
 	if err := infer.CheckHidden(hidden, n); err != nil {
 		return nil, err
 	}
-	s.work.h.resize(len(hidden), n)
+	h := &s.work.memory.h
+	h.resize(len(hidden), n)
 	for i, row := range hidden {
-		copy(s.work.h.row(i), row)
+		copy(h.row(i), row)
 	}
 	flat := make([]float32, len(hidden)*vocab)
-	s.work.logits(&s.work.h, flat)
+	s.work.logits(h, flat)
 	return slices.Collect(slices.Chunk(flat, vocab)), nil
 }
 

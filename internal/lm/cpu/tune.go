@@ -10,15 +10,14 @@ import (
 // frozen. A step has some hundred positions, so unlike in inference the time goes into multiplications, and what the backward
 // pass needs of the forward pass is kept.
 type Tuner struct {
-	*model
-	o      TunerOptions
-	groups []groups
-	lowest int // first layer with an update; no gradient is needed below
-	crew   *crew
-	memory []memory // of each worker
-	tapes  []tape   // of the layers from lowest on; those below share the last
-	b      *batch
-	end    vectors // of the residual stream
+	runner
+	o       TunerOptions
+	updates [][groupKinds]updated // of each layer
+	lowest  int                   // first layer with an update; no gradient is needed below
+	memory  []memory              // of each worker
+	tapes   []tape                // of the layers from lowest on, and of the end
+	shared  tape                  // of those below
+	b       *batch
 
 	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
 	dz                                       vectors
@@ -70,17 +69,20 @@ type memory struct {
 // NewTuner prepares a model of which w took all weights, in float32. It only reads them, so several may share w.
 func NewTuner(c lm.Config, w *Weights, o TunerOptions) *Tuner {
 	workers := runtime.GOMAXPROCS(0)
-	t := &Tuner{model: newModel(c, w), o: o, lowest: c.Layers, crew: newCrew(workers), memory: make([]memory, workers)}
+	t := &Tuner{runner: runner{model: newModel(c, w), crew: newCrew(workers)}, o: o, lowest: c.Layers, memory: make([]memory, workers)}
 	updates := map[string]*Update{}
 	for i := range o.Updates {
 		updates[o.Updates[i].Path] = &o.Updates[i]
 	}
-	for i := range c.Layers {
-		g := newGroups(c, w, lm.LayerPath(i), updates, o.Rank)
-		if g.in.ranks+g.out.ranks+g.up.ranks+g.down.ranks > 0 {
-			t.lowest = min(t.lowest, i)
+	for i := range t.layers {
+		var x [groupKinds]updated
+		for _, g := range t.layers[i].groups() {
+			x[g.kind] = newUpdated(g, updates, o.Rank)
+			if x[g.kind].ranks > 0 {
+				t.lowest = min(t.lowest, i)
+			}
 		}
-		t.groups = append(t.groups, g)
+		t.updates = append(t.updates, x)
 	}
 	t.tapes = make([]tape, c.Layers-t.lowest+1)
 	return t
@@ -99,7 +101,7 @@ func (t *Tuner) Each(n int, do func(from, to int)) {
 func (t *Tuner) Loss(b Batch, theta []float32) float64 {
 	t.begin(b, theta, len(t.layers))
 	t.b.dropout = 0
-	t.forward()
+	t.forward(t, b.Tokens, t.b.positions)
 	return t.crossEntropy(nil)
 }
 
@@ -107,7 +109,7 @@ func (t *Tuner) Loss(b Batch, theta []float32) float64 {
 func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float64 {
 	t.begin(b, theta, t.lowest)
 	t.b.dropout, t.b.seed = t.o.Dropout, seed
-	t.forward()
+	t.forward(t, b.Tokens, t.b.positions)
 	loss := t.crossEntropy(t.dx.zero(len(b.Tokens), t.HiddenSize))
 	t.backward(gradient)
 	return loss
@@ -122,8 +124,6 @@ type batch struct {
 	lowest    int // layer that a gradient will go through
 	dropout   float64
 	seed      uint64
-
-	cos, sin, localCos, localSin vectors
 }
 
 // family is a parent with its children, or a segment alone: indices of segments.
@@ -146,23 +146,14 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 			x.positions[r] = s.Position + r - s.From
 		}
 	}
-	for _, v := range []*vectors{&x.cos, &x.sin, &x.localCos, &x.localSin} {
-		v.resize(n, t.RotaryDim/2)
-	}
-	t.crew.rows(n, func(r int) {
-		turns(x.cos.row(r), x.sin.row(r), t.full, x.positions[r])
-		if t.LocalRope != t.Rope {
-			turns(x.localCos.row(r), x.localSin.row(r), t.local, x.positions[r])
-		}
-	})
 }
 
-// rotation of row r in a layer.
-func (t *Tuner) rotation(l *layer, r int) (cos, sin []float32) {
-	if l.window > 0 && t.LocalRope != t.Rope {
-		return t.b.localCos.row(r), t.b.localSin.row(r)
+// tape of layer i. Layers that no gradient will go through overwrite each other's.
+func (t *Tuner) tape(i int) *tape {
+	if i < t.b.lowest {
+		return &t.shared
 	}
-	return t.b.cos.row(r), t.b.sin.row(r)
+	return &t.tapes[i-t.lowest]
 }
 
 // resized is s with n elements of any value.

@@ -26,36 +26,27 @@ func (t *Tuner) attend(l *layer, tp *tape) {
 	tp.q, tp.k, tp.v = t.spread(tp.q, t.Heads, n), t.spread(tp.k, t.KVHeads, n), t.spread(tp.v, t.KVHeads, n)
 	tp.logSums = resized(tp.logSums, t.Heads*n)
 	tp.attended.resize(n, t.QDim())
-	t.crew.rows(n, func(r int) { t.place(l, tp, r) })
+	t.crew.run(n, func(worker, r int) { t.spreadRow(l, tp, r, &t.memory[worker]) })
 	t.tiles(l, func(x tile, worker int) { t.attendTile(tp, x, worker) })
 }
 
-// place cuts row r of the projections into heads, norms and rotates them, and scales the queries.
-func (t *Tuner) place(l *layer, tp *tape, r int) {
-	row, n, dim, stride := tp.qkv.row(r), len(t.b.Tokens), t.HeadDim, t.headStride()
-	cos, sin := t.rotation(l, r)
-	cut := func(dst []float32, heads int, norm []float32, turned bool, scale float32) {
-		for h := range heads {
-			x := dst[(h*n+r)*stride:][:stride]
+// spreadRow puts the heads of row r in their places: normed, rotated, and the queries scaled.
+func (t *Tuner) spreadRow(l *layer, tp *tape, r int, m *memory) {
+	n, dim, stride := len(t.b.Tokens), t.HeadDim, t.headStride()
+	m.row = resized(m.row, tp.qkv.width)
+	row := m.row
+	copy(row, tp.qkv.row(r))
+	t.place(l, r, row)
+	for _, part := range []struct {
+		dst   []float32
+		heads int
+	}{{tp.q, t.Heads}, {tp.k, t.KVHeads}, {tp.v, t.KVHeads}} {
+		for h := range part.heads {
+			x := part.dst[(h*n+r)*stride:][:stride]
 			clear(x[copy(x, row[h*dim:][:dim]):])
-			x = x[:dim]
-			if norm != nil {
-				t.normalize(x, x, norm)
-			}
-			if turned {
-				rotate(x, cos, sin)
-			}
-			if scale != 1 {
-				for i := range x {
-					x[i] *= scale
-				}
-			}
 		}
-		row = row[heads*dim:]
+		row = row[part.heads*dim:]
 	}
-	cut(tp.q, t.Heads, l.qNorm, true, float32(t.AttentionScale))
-	cut(tp.k, t.KVHeads, l.kNorm, true, 1)
-	cut(tp.v, t.KVHeads, nil, false, 1)
 }
 
 // tile is queries of one segment and head that attend together: rows from to to. They see rows parentFrom to parentTo and rows
@@ -183,7 +174,7 @@ func (t *Tuner) attendBack(l *layer, tp *tape) {
 		clear(*v)
 	}
 	t.tiles(l, func(x tile, worker int) { t.attendTileBack(tp, x, worker) })
-	t.crew.rows(n, func(r int) { t.placeBack(l, tp, r) })
+	t.crew.run(n, func(worker, r int) { t.spreadRowBack(l, tp, r, &t.memory[worker]) })
 }
 
 // attendTileBack: with the weights P = exp(scores − log Σ) and the gradient dO of the output O,
@@ -224,39 +215,38 @@ func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 	})
 }
 
-// placeBack is the gradient of row r of the projections.
-func (t *Tuner) placeBack(l *layer, tp *tape, r int) {
+// spreadRowBack is the gradient of row r of the projections.
+func (t *Tuner) spreadRowBack(l *layer, tp *tape, r int, m *memory) {
 	dim, group := t.HeadDim, t.Heads/t.KVHeads
-	dst, src := t.dQKV.row(r), tp.qkv.row(r)
-	cos, sin := t.rotation(l, r)
-	back := func(d []float32, heads, each int, norm []float32, turned bool, scale float32) {
-		for h := range heads {
-			x := t.at(d, h*each, r)[:dim]
-			for i := 1; i < each; i++ {
-				for j, v := range t.at(d, h*each+i, r)[:dim] {
+	m.row = resized(m.row, tp.qkv.width)
+	row := m.row[:0] // gradient of what place made
+	for _, part := range []struct {
+		src         []float32
+		heads, each int
+	}{{t.dq, t.Heads, 1}, {t.dk, t.KVHeads, group}, {t.dv, t.KVHeads, group}} {
+		for h := range part.heads {
+			row = append(row, t.at(part.src, h*part.each, r)[:dim]...)
+			for i := 1; i < part.each; i++ {
+				x := row[len(row)-dim:]
+				for j, v := range t.at(part.src, h*part.each+i, r)[:dim] {
 					x[j] += v
 				}
 			}
-			if scale != 1 {
-				for j := range x {
-					x[j] *= scale
-				}
-			}
-			if turned {
-				rotateBack(x, cos, sin)
-			}
-			if y := dst[h*dim:][:dim]; norm == nil {
-				copy(y, x)
-			} else {
-				clear(y)
-				t.normalizeBack(y, x, src[h*dim:][:dim], norm)
-			}
 		}
-		dst, src = dst[heads*dim:], src[heads*dim:]
 	}
-	back(t.dq, t.Heads, 1, l.qNorm, true, float32(t.AttentionScale))
-	back(t.dk, t.KVHeads, group, l.kNorm, true, 1)
-	back(t.dv, t.KVHeads, group, nil, false, 1)
+	dst, src := t.dQKV.row(r), tp.qkv.row(r)
+	q, k := t.QDim(), t.QDim()+t.KVDim()
+	scale := float32(t.AttentionScale)
+	for i := range row[:q] {
+		row[i] *= scale
+	}
+	cos, sin := t.rotation(l, r)
+	for head := 0; head < k; head += dim {
+		rotateBack(row[head:], cos, sin)
+	}
+	t.normalizePartsBack(dst[:q], row[:q], src[:q], l.qNorm)
+	t.normalizePartsBack(dst[q:k], row[q:k], src[q:k], l.kNorm)
+	copy(dst[k:], row[k:])
 }
 
 // rotateBack is the inverse of rotate.

@@ -56,9 +56,10 @@ func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 	rows := x.rows
 	m, n, vocab := &t.loss, len(rows), t.VocabSize
 	m.h.resize(n, t.HiddenSize)
-	t.crew.rows(n, func(i int) { t.normalize(m.h.row(i), t.end.row(int(rows[i])), t.final) })
+	end := t.tape(len(t.layers))
+	t.crew.rows(n, func(i int) { copy(m.h.row(i), end.h.row(int(rows[i]))) })
 	m.logits = resized(m.logits, n*vocab)
-	t.crew.multiply(&m.h, product{m: t.head, dst: m.logits, stride: vocab})
+	t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
 	t.crew.rows(n, func(i int) { t.softcap(m.logits[i*vocab:][:vocab]) })
 	tops, chosen := make([]float32, n), make([]float32, n)
 	m.slopes = resized(m.slopes, len(x.labels))
@@ -113,7 +114,7 @@ func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 		}
 	})
 	for i, r := range rows { // a row may predict more than once
-		t.normalizeBack(dx.row(int(r)), m.dh.row(i), t.end.row(int(r)), t.final)
+		t.normalizeBack(dx.row(int(r)), m.dh.row(i), end.x.row(int(r)), t.final)
 	}
 	return loss
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/adapter"
 )
 
 // oddConfig is a decoder whose widths fill no tile and no register.
@@ -22,24 +23,47 @@ func oddConfig() lm.Config {
 	}
 }
 
+// randomWeights are those of c, to which modules are merged.
+func randomWeights(t *testing.T, c lm.Config, modules map[string]adapter.Module) *Weights {
+	t.Helper()
+	require.NoError(t, c.Validate())
+	r := rand.New(rand.NewPCG(11, 12))
+	w := NewWeights(false)
+	for _, p := range c.Params() {
+		size := 1
+		for _, n := range p.Shape {
+			size *= n
+		}
+		values := randomFloats(r, size)
+		for i, v := range values {
+			if len(p.Shape) == 1 {
+				values[i] = 1 + 0.3*v
+			} else {
+				values[i] = v / float32(math.Sqrt(float64(p.Shape[1])))
+			}
+		}
+		if m, ok := modules[strings.TrimSuffix(p.Name, ".weight")]; ok {
+			for i := range values {
+				for k := range m.Rank {
+					values[i] += float32(m.Scale) * m.B[i/m.In*m.Rank+k] * m.A[k*m.In+i%m.In]
+				}
+			}
+		}
+		require.NoError(t, w.Take(p, func(dst []float32) error {
+			values = values[copy(dst, values):]
+			return nil
+		}))
+	}
+	return w
+}
+
 // randomTuner has random weights, and updates of all projections from layer first on. theta is random too.
 func randomTuner(t *testing.T, c lm.Config, first int, dropout float64) (tuner *Tuner, theta []float32) {
 	t.Helper()
-	require.NoError(t, c.Validate())
 	r := rand.New(rand.NewPCG(1, 2))
-	w := NewWeights(false)
+	w := randomWeights(t, c, nil)
 	o := TunerOptions{Rank: 3, Scale: 1.5, Dropout: dropout}
 	for _, p := range c.Params() {
-		require.NoError(t, w.Take(p, func(dst []float32) error {
-			for i := range dst {
-				if len(p.Shape) == 1 {
-					dst[i] = 1 + 0.3*float32(r.NormFloat64())
-				} else {
-					dst[i] = float32(r.NormFloat64() / math.Sqrt(float64(p.Shape[1])))
-				}
-			}
-			return nil
-		}))
 		path := strings.TrimSuffix(p.Name, ".weight")
 		if !p.Linear || strings.HasPrefix(path, lm.LayerPath(0)) && first > 0 {
 			continue
@@ -188,7 +212,7 @@ func TestLossIsThatOfInference(t *testing.T) {
 	tuner, theta := randomTuner(t, c, 0, 0)
 	clear(theta)
 	b := randomBatch(c.VocabSize)
-	w := newWork(tuner.model, 1)
+	w := newInference(tuner.model, 1)
 	defer w.crew.close()
 	want := 0.0
 	for i, row := range b.Rows {
@@ -203,8 +227,7 @@ func TestLossIsThatOfInference(t *testing.T) {
 		}
 		q := &sequence{}
 		q.reserve(w.shape, len(text))
-		w.forward(text, []span{{q, 0, len(text), 0}})
-		last := w.h.slice(len(text)-1, len(text))
+		last := w.compute(text, []span{{q, 0, len(text), 0}}).slice(len(text)-1, len(text))
 		logits := make([]float32, c.VocabSize)
 		w.logits(&last, logits)
 		sum := 0.0

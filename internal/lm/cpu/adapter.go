@@ -1,0 +1,119 @@
+package cpu
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/docent-ml/docent/internal/lm/adapter"
+)
+
+// Adapter is low-rank updates of projections that inference adds while it computes: y += (x·Aᵀ)·(scale·B)ᵀ. Any number of them
+// may be in use on one model at once.
+type Adapter struct {
+	id     int32
+	groups [][groupKinds]adapted // of each layer
+	bytes  int64
+}
+
+// adapted is the updates of a group.
+type adapted struct {
+	down  *matrix // the matrices A of all parts: [ranks, in]; nil = no updates
+	parts []lifting
+}
+
+// lifting is how a part of the reduced input, from column z on, is added to the output, from column at on.
+type lifting struct {
+	z, rank int
+	at, out int
+	up      []float32 // scale·B [out, rank]
+}
+
+// NewAdapter prepares an adapter for the slots. It copies what it needs.
+func (s *Slots) NewAdapter(from *adapter.Adapter) (*Adapter, error) {
+	s.adapters++
+	a := &Adapter{id: s.adapters, groups: make([][groupKinds]adapted, len(s.work.layers))}
+	left := maps.Clone(from.Modules)
+	for i := range s.work.layers {
+		for _, g := range s.work.layers[i].groups() {
+			x, err := newAdapted(g, left)
+			if err != nil {
+				return nil, err
+			}
+			a.groups[i][g.kind] = x
+			a.bytes += x.bytes()
+		}
+	}
+	for path := range left {
+		return nil, fmt.Errorf("adapter: module %s: the model has no such projection", path)
+	}
+	return a, nil
+}
+
+// number tells adapters apart; nil has 0.
+func (a *Adapter) number() int32 {
+	if a == nil {
+		return 0
+	}
+	return a.id
+}
+
+// newAdapted takes the updates of a group out of modules.
+func newAdapted(g *group, modules map[string]adapter.Module) (x adapted, err error) {
+	var rows []float32
+	for _, p := range g.parts {
+		m, ok := modules[p.path]
+		if !ok {
+			continue
+		}
+		delete(modules, p.path)
+		if m.In != p.m.in || m.Out != p.m.out {
+			return x, fmt.Errorf("adapter: module %s is for a projection of %d to %d, the model's is of %d to %d", p.path, m.In, m.Out, p.m.in, p.m.out)
+		}
+		up := make([]float32, len(m.B))
+		for i, v := range m.B {
+			up[i] = v * float32(m.Scale)
+		}
+		x.parts = append(x.parts, lifting{z: len(rows) / g.in, rank: m.Rank, at: p.at, out: m.Out, up: up})
+		rows = append(rows, m.A...)
+	}
+	if len(rows) > 0 {
+		x.down, err = newMatrix(len(rows)/g.in, g.in, false, new([]float32), func(dst []float32) error {
+			rows = rows[copy(dst, rows):]
+			return nil
+		})
+	}
+	return x, err
+}
+
+func (x *adapted) bytes() (n int64) {
+	if x.down == nil {
+		return 0
+	}
+	for _, p := range x.parts {
+		n += int64(4 * len(p.up))
+	}
+	return n + x.down.bytes()
+}
+
+// Bytes is the memory it takes.
+func (a *Adapter) Bytes() int64 { return a.bytes }
+
+// run is rows of a call that follow each other and have one adapter.
+type run struct {
+	from, to int
+	adapter  *Adapter
+}
+
+// runs are those of spans in which sequences have an adapter.
+func runs(spans []span) (out []run) {
+	for _, sp := range spans {
+		switch last := len(out) - 1; {
+		case sp.q.adapter == nil:
+		case last >= 0 && out[last].adapter == sp.q.adapter && out[last].to == sp.from:
+			out[last].to = sp.to
+		default:
+			out = append(out, run{sp.from, sp.to, sp.q.adapter})
+		}
+	}
+	return out
+}

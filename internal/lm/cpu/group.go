@@ -1,0 +1,54 @@
+package cpu
+
+import "github.com/docent-ml/docent/internal/lm"
+
+// The kinds of groups of a layer.
+const (
+	groupIn   = iota // q, k, v
+	groupOut         // o
+	groupUp          // gate, up
+	groupDown        // down
+	groupKinds
+)
+
+// group is the projections that have one input. Their outputs lie side by side.
+type group struct {
+	layer, kind int
+	parts       []projection
+	in, out     int
+}
+
+// projection is a matrix, and its bias or nil. at is the first column of its output.
+type projection struct {
+	path string
+	m    *matrix
+	bias []float32
+	at   int
+}
+
+// groups of the layer, by kind.
+func (l *layer) groups() [groupKinds]*group {
+	return [...]*group{groupIn: &l.in, groupOut: &l.out, groupUp: &l.up, groupDown: &l.down}
+}
+
+// newGroups fills those of layer i.
+func (l *layer) newGroups(c lm.Config, w *Weights, i int) {
+	of := func(kind int, names ...string) group {
+		g := group{layer: i, kind: kind}
+		for _, name := range names {
+			path := lm.LayerPath(i) + "." + name
+			p := projection{path: path, m: w.matrices[path+".weight"], bias: w.vectors[path+".bias"], at: g.out}
+			g.in = p.m.in
+			g.out += p.m.out
+			g.parts = append(g.parts, p)
+		}
+		return g
+	}
+	l.out, l.down = of(groupOut, "self_attn.o_proj"), of(groupDown, "mlp.down_proj")
+	if c.Fused {
+		l.in, l.up = of(groupIn, "self_attn.qkv_proj"), of(groupUp, "mlp.gate_up_proj")
+	} else {
+		l.in = of(groupIn, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+		l.up = of(groupUp, "mlp.gate_proj", "mlp.up_proj")
+	}
+}

@@ -1,0 +1,96 @@
+package cpu
+
+// inference is a pass of few tokens, which attend over pages. It keeps nothing of a layer for later.
+type inference struct {
+	runner
+	shape     shape
+	memory    tape      // of all layers
+	scratches []scratch // of each worker
+
+	// Of the call:
+	positions []int
+	rows      []*sequence // of each row
+	pieces    []span
+	runs      []run
+}
+
+func newInference(m *model, workers int) *inference {
+	return &inference{runner: runner{model: m, crew: newCrew(workers)}, shape: m.pageShape(), scratches: make([]scratch, workers)}
+}
+
+// compute computes tokens, which lie in spans, and returns their final hidden states, normed. The pages have room for them;
+// the lengths of the sequences are the caller's to advance.
+func (w *inference) compute(tokens []int32, spans []span) *vectors {
+	w.positions, w.rows = w.positions[:0], w.rows[:0]
+	for _, sp := range spans {
+		for r := range sp.to - sp.from {
+			w.positions, w.rows = append(w.positions, sp.position+r), append(w.rows, sp.q)
+		}
+	}
+	w.pieces, w.runs = split(spans), runs(spans)
+	w.forward(w, tokens, w.positions)
+	return &w.memory.h
+}
+
+func (w *inference) tape(int) *tape { return &w.memory }
+
+func (w *inference) project(g *group, x, z, y *vectors) {
+	y.resize(x.n, g.out)
+	products := make([]product, 0, 8)
+	for _, p := range g.parts {
+		products = append(products, product{p.m, p.bias, 0, x.n, y.floats[p.at:], y.stride})
+	}
+	if len(w.runs) == 0 {
+		w.crew.multiply(x, products...)
+		return
+	}
+	width := 0
+	for _, r := range w.runs {
+		if m := r.adapter.groups[g.layer][g.kind].down; m != nil {
+			width = max(width, m.out)
+		}
+	}
+	z.resize(x.n, width)
+	var sums []sum
+	for _, r := range w.runs {
+		a := &r.adapter.groups[g.layer][g.kind]
+		if a.down == nil {
+			continue
+		}
+		products = append(products, product{a.down, nil, r.from, r.to, z.floats, z.stride})
+		for _, p := range a.parts {
+			sums = append(sums, sum{y.floats[r.from*y.stride+p.at:], y.stride, r.to - r.from, p.out, []term{{
+				a: z.floats[r.from*z.stride+p.z:], aRow: z.stride, aStep: 1, depth: p.rank, b: p.up, bStride: p.rank, turned: true,
+			}}})
+		}
+	}
+	w.crew.multiply(x, products...)
+	w.crew.add(sums...)
+}
+
+func (w *inference) attend(l *layer, tp *tape) {
+	tp.attended.resize(len(w.rows), w.QDim())
+	w.crew.rows(len(w.rows), func(r int) {
+		w.place(l, r, tp.qkv.row(r))
+		w.put(l.number, w.rows[r], w.positions[r], tp.qkv.row(r)[w.QDim():])
+	})
+	w.crew.run(len(w.pieces)*w.KVHeads, func(worker, task int) {
+		w.attendPiece(l, tp, w.pieces[task/w.KVHeads], task%w.KVHeads, &w.scratches[worker])
+	})
+}
+
+// split cuts spans into what one task attends for.
+func split(spans []span) (out []span) {
+	for _, sp := range spans {
+		for from := sp.from; from < sp.to; from += queryTile {
+			out = append(out, span{sp.q, from, min(from+queryTile, sp.to), sp.position + from - sp.from})
+		}
+	}
+	return out
+}
+
+// logits projects the n rows of h onto the vocabulary: dst is [n, vocab].
+func (w *inference) logits(h *vectors, dst []float32) {
+	w.crew.multiply(h, product{w.head, nil, 0, h.n, dst, w.VocabSize})
+	w.softcap(dst)
+}

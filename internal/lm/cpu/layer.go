@@ -1,0 +1,133 @@
+package cpu
+
+import "math"
+
+// runner computes the layers of a model for rows, each a token at a position. What inference over pages and training with
+// gradients do differently is a pass.
+type runner struct {
+	*model
+	crew *crew
+
+	cos, sin, localCos, localSin vectors // of the rotations of each row
+}
+
+// pass is a forward pass: how it multiplies, what its rows attend to, and what it keeps.
+type pass interface {
+	// project sets y to the projections of x by all matrices of a group, with biases and low-rank updates. z keeps what the
+	// updates make of x on the way.
+	project(g *group, x, z, y *vectors)
+	// attend fills tp.attended from tp.qkv.
+	attend(l *layer, tp *tape)
+	// tape of layer i, or of the end behind the last layer. Layers may have one together.
+	tape(i int) *tape
+}
+
+// tape is what a layer computes on the way: all that its backward pass needs. The end has x and h alone.
+type tape struct {
+	x, mid        vectors   // residual stream before the layer, and after attention
+	h, preMLP     vectors   // inputs of the branches: the stream, normed
+	qkv           vectors   // as projected; inference norms and rotates them here
+	q, k, v       []float32 // of training: [heads, rows, dim]: normed, rotated, q scaled
+	logSums       []float32 // of training: [heads, rows]: log Σ exp(score)
+	attended      vectors
+	out, mlp      vectors // outputs of the branches, before a norm of theirs
+	gateUp, inner vectors
+	z             [groupKinds]vectors
+}
+
+// forward computes all layers, and leaves the residual stream and its norm in the tape of the end.
+func (m *runner) forward(p pass, tokens []int32, positions []int) {
+	n := len(tokens)
+	m.turn(positions)
+	tp := p.tape(0)
+	tp.x.resize(n, m.HiddenSize)
+	tp.h.resize(n, m.HiddenSize)
+	m.crew.rows(n, func(r int) {
+		m.lookup(tokens[r], tp.x.row(r))
+		m.normalize(tp.h.row(r), tp.x.row(r), m.layers[0].before)
+	})
+	for i := range m.layers {
+		l, next, norm := &m.layers[i], p.tape(i+1), m.final
+		if i+1 < len(m.layers) {
+			norm = m.layers[i+1].before
+		}
+		p.project(&l.in, &tp.h, &tp.z[groupIn], &tp.qkv)
+		p.attend(l, tp)
+		p.project(&l.out, &tp.attended, &tp.z[groupOut], &tp.out)
+		m.residual(&tp.mid, &tp.x, &tp.out, l.afterAttention, &tp.preMLP, l.beforeMLP)
+		p.project(&l.up, &tp.preMLP, &tp.z[groupUp], &tp.gateUp)
+		tp.inner.resize(n, m.IntermediateSize)
+		m.crew.rows(n, func(r int) {
+			gate, up := m.gateUp(&tp.gateUp, r)
+			copy(tp.inner.row(r), gate)
+			m.activate(tp.inner.row(r), up)
+		})
+		p.project(&l.down, &tp.inner, &tp.z[groupDown], &tp.mlp)
+		m.residual(&next.x, &tp.mid, &tp.mlp, l.afterMLP, &next.h, norm)
+		tp = next
+	}
+}
+
+// gateUp are the two halves of a row.
+func (m *model) gateUp(v *vectors, r int) (gate, up []float32) {
+	n := m.IntermediateSize
+	return v.row(r)[:n:n], v.row(r)[n:]
+}
+
+// residual sets dst to x plus the output of a branch, normed by scale, and h to the norm of that by next. dst is not x.
+func (m *runner) residual(dst, x, out *vectors, scale []float32, h *vectors, next []float32) {
+	dst.resize(x.n, x.width)
+	h.resize(x.n, x.width)
+	m.crew.rows(x.n, func(r int) {
+		y := dst.row(r)
+		m.normalize(y, out.row(r), scale)
+		for i, v := range x.row(r) {
+			y[i] += v
+		}
+		m.normalize(h.row(r), y, next)
+	})
+}
+
+// turn fills the cosines and sines of all rows.
+func (m *runner) turn(positions []int) {
+	for _, v := range []*vectors{&m.cos, &m.sin, &m.localCos, &m.localSin} {
+		v.resize(len(positions), m.RotaryDim/2)
+	}
+	m.crew.rows(len(positions), func(r int) {
+		turns(m.cos.row(r), m.sin.row(r), m.full, positions[r])
+		if m.LocalRope != m.Rope {
+			turns(m.localCos.row(r), m.localSin.row(r), m.local, positions[r])
+		}
+	})
+}
+
+// turns fills the cosines and sines of a position. The angle is rounded to float32 as in transformers.
+func turns(cos, sin, frequencies []float32, position int) {
+	for i, f := range frequencies {
+		s, c := math.Sincos(float64(float32(position) * f))
+		cos[i], sin[i] = float32(c), float32(s)
+	}
+}
+
+// rotation of row r in a layer.
+func (m *runner) rotation(l *layer, r int) (cos, sin []float32) {
+	if l.window > 0 && m.LocalRope != m.Rope {
+		return m.localCos.row(r), m.localSin.row(r)
+	}
+	return m.cos.row(r), m.sin.row(r)
+}
+
+// place norms and rotates the heads of q and k in a row of projections, and scales q.
+func (m *runner) place(l *layer, r int, qkv []float32) {
+	q, k := qkv[:m.QDim()], qkv[m.QDim():][:m.KVDim()]
+	m.normalizeParts(q, q, l.qNorm)
+	m.normalizeParts(k, k, l.kNorm)
+	cos, sin := m.rotation(l, r)
+	for head := 0; head < len(q)+len(k); head += m.HeadDim {
+		rotate(qkv[head:], cos, sin)
+	}
+	scale := float32(m.AttentionScale)
+	for i := range q {
+		q[i] *= scale
+	}
+}

@@ -75,7 +75,11 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	}
 	theta := l.initial(c.Seed)
 	if o.Init != nil {
-		if theta, err = l.theta(o.Init.a); err != nil {
+		a, err := b.model.Fit(o.Init.a)
+		if err == nil {
+			theta, err = l.theta(a)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("initial adapter: %w", err)
 		}
 	}

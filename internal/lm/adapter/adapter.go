@@ -49,7 +49,7 @@ type Adapter struct {
 func (a *Adapter) Paths() []string { return slices.Sorted(maps.Keys(a.Modules)) }
 
 // Load reads an adapter folder. Kinds of adapter that docent does not compute (DoRA, trained biases, saved modules)
-// are refused by name, as is any tensor without its partner.
+// are refused by name, as is any tensor without its partner. Those that begin with a changed base need [Adapter.Plain].
 func Load(fsys fs.FS) (*Adapter, error) {
 	data, err := fs.ReadFile(fsys, ConfigFile)
 	if err != nil {
@@ -60,6 +60,9 @@ func Load(fsys fs.FS) (*Adapter, error) {
 		return nil, fmt.Errorf("load adapter: %s: %w", ConfigFile, err)
 	}
 	src, err := weights.OpenSafetensors(fsys, WeightsFile)
+	if _, pickled := fs.Stat(fsys, "adapter_model.bin"); err != nil && pickled == nil {
+		err = fmt.Errorf("%w: adapter_model.bin is a Python pickle, which can run programs: load it with PEFT and save it again, as %s", ErrFormat, WeightsFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load adapter: %w", err)
 	}
@@ -104,11 +107,17 @@ func (a *Adapter) read(src weights.Source) error {
 		return fmt.Errorf("%w: it has no tensors", ErrFormat)
 	}
 	for path, m := range shapes {
-		rank := a.Config.rank(path)
+		rank, err := a.Config.rank(path)
+		if err != nil {
+			return err
+		}
 		if len(m.A) != rank*m.In || len(m.B) != m.Out*rank || len(m.A) == 0 || len(m.B) == 0 {
 			return fmt.Errorf("%w: module %s: A and B must both be there with rank %d", ErrFormat, path, rank)
 		}
-		m.Rank, m.Scale = rank, a.Config.scale(path)
+		m.Rank = rank
+		if m.Scale, err = a.Config.scale(path, rank); err != nil {
+			return err
+		}
 		a.Modules[path] = *m
 	}
 	return nil

@@ -2,11 +2,12 @@ package adapter
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,155 +18,136 @@ type Config struct {
 	Rank    int
 	Alpha   float64
 	Dropout float64
-	Targets []string // suffixes of module paths, or "all-linear"
+	Targets []string // written only, suffixes of module paths or "all-linear": what is read has an update where there are tensors
 	Base    string   // the base model: a Hub repository or a path
 	// Revision of the Hub repository; "" = its main branch.
 	Revision string
 
 	rsLoRA       bool
-	rankPattern  map[string]int
-	alphaPattern map[string]float64
+	rankPattern  patterns
+	alphaPattern patterns
+	start        string // "pissa" or "olora": see Adapter.Plain
+	file         []byte // as it was read, which is what Save writes: it says more than is computed with
 }
 
 // peftConfig mirrors adapter_config.json. The fields that are written and always empty say to PEFT, whose readers
 // differ in what they take an absence for, that nothing of the kind is used.
 type peftConfig struct {
-	PeftType      string             `json:"peft_type"`
-	TaskType      string             `json:"task_type"`
-	Base          string             `json:"base_model_name_or_path"`
-	Revision      *string            `json:"revision"`
-	Rank          int                `json:"r"`
-	Alpha         float64            `json:"lora_alpha"`
-	Dropout       float64            `json:"lora_dropout"`
-	Targets       json.RawMessage    `json:"target_modules"`
-	Layers        json.RawMessage    `json:"layers_to_transform,omitempty"` // written only: the tensors say it too
-	Bias          string             `json:"bias"`
-	LoRABias      bool               `json:"lora_bias"`
-	FanInFanOut   bool               `json:"fan_in_fan_out"`
-	InferenceMode bool               `json:"inference_mode"`
-	InitWeights   json.RawMessage    `json:"init_lora_weights,omitempty"`
-	ModulesToSave json.RawMessage    `json:"modules_to_save"`
-	RSLoRA        bool               `json:"use_rslora"`
-	DoRA          bool               `json:"use_dora"`
-	RankPattern   map[string]int     `json:"rank_pattern"`
-	AlphaPattern  map[string]float64 `json:"alpha_pattern"`
+	PeftType      string          `json:"peft_type"`
+	TaskType      string          `json:"task_type"`
+	Base          string          `json:"base_model_name_or_path"`
+	Revision      string          `json:"revision,omitempty"`
+	Rank          int             `json:"r"`
+	Alpha         float64         `json:"lora_alpha"`
+	Dropout       float64         `json:"lora_dropout"`
+	Targets       json.RawMessage `json:"target_modules"`
+	Layers        json.RawMessage `json:"layers_to_transform,omitempty"`
+	Bias          string          `json:"bias"`
+	LoRABias      bool            `json:"lora_bias"`
+	FanInFanOut   bool            `json:"fan_in_fan_out"`
+	InferenceMode bool            `json:"inference_mode"`
+	InitWeights   json.RawMessage `json:"init_lora_weights"`
+	ModulesToSave json.RawMessage `json:"modules_to_save"`
+	RSLoRA        bool            `json:"use_rslora"`
+	DoRA          bool            `json:"use_dora"`
+	RankPattern   patterns        `json:"rank_pattern"`
+	AlphaPattern  patterns        `json:"alpha_pattern"`
+}
 
-	// Read only, to refuse what would change the computation.
-	QALoRA      bool            `json:"use_qalora,omitempty"`
-	Replication json.RawMessage `json:"layer_replication,omitempty"`
-	TokenIDs    json.RawMessage `json:"trainable_token_indices,omitempty"`
-	Parameters  json.RawMessage `json:"target_parameters,omitempty"`
-	ALoRA       json.RawMessage `json:"alora_invocation_tokens,omitempty"`
+// computed are the fields of adapter_config.json that parseConfig follows, harmless those that change nothing: they tell
+// how the adapter was trained, or which modules have an update, as the tensors do. Every other field that is set is refused,
+// for each version of PEFT brings new kinds of adapter.
+var (
+	computed = []string{
+		"peft_type", "base_model_name_or_path", "revision", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern",
+		"init_lora_weights", "bias",
+	}
+	harmless = []string{
+		"task_type", "peft_version", "auto_mapping", "inference_mode", "target_modules", "exclude_modules", "layers_to_transform",
+		"layers_pattern", "megatron_config", "megatron_core", "runtime_config", "ensure_weight_tying", "qalora_group_size",
+		"loftq_config", "eva_config", "corda_config", "lora_ga_config", // of a start that init_lora_weights names
+	}
+)
+
+// set tells whether a field says anything.
+func set(raw json.RawMessage) bool {
+	return !slices.Contains([]string{"", "null", "false", "[]", "{}", `""`}, string(raw))
 }
 
 func parseConfig(data []byte) (Config, error) {
+	var fields map[string]json.RawMessage
 	var p peftConfig
-	if err := json.Unmarshal(data, &p); err != nil {
-		return Config{}, err
+	if err := errors.Join(json.Unmarshal(data, &fields), json.Unmarshal(data, &p)); err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	isSet := func(raw json.RawMessage) bool {
-		s := string(raw)
-		return s != "" && s != "null" && s != "[]" && s != "{}"
+	if !strings.EqualFold(p.PeftType, "LORA") {
+		return Config{}, fmt.Errorf("%w: peft_type %q is a kind of adapter that docent does not compute", ErrFormat, p.PeftType)
 	}
-	for _, f := range []struct {
-		name string
-		used bool
-	}{
-		{"peft_type " + p.PeftType, !strings.EqualFold(p.PeftType, "LORA")},
-		{"use_dora", p.DoRA}, {"use_qalora", p.QALoRA}, {"lora_bias", p.LoRABias}, {"fan_in_fan_out", p.FanInFanOut},
-		{"bias " + p.Bias, p.Bias != "" && p.Bias != "none"},
-		{"modules_to_save", isSet(p.ModulesToSave)}, {"layer_replication", isSet(p.Replication)},
-		{"trainable_token_indices", isSet(p.TokenIDs)}, {"target_parameters", isSet(p.Parameters)},
-		{"alora_invocation_tokens", isSet(p.ALoRA)},
-	} {
-		if f.used {
-			return Config{}, fmt.Errorf("%w: %s is a kind of adapter that docent does not compute", ErrFormat, f.name)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if set(fields[name]) && !slices.Contains(computed, name) && !slices.Contains(harmless, name) {
+			return Config{}, fmt.Errorf("%w: %s is set: docent does not compute what it asks for", ErrFormat, name)
 		}
+	}
+	if p.Bias != "" && p.Bias != "none" {
+		return Config{}, fmt.Errorf("%w: bias %q: docent does not compute trained biases", ErrFormat, p.Bias)
 	}
 	if p.Rank <= 0 {
 		return Config{}, fmt.Errorf("%w: r is %d", ErrFormat, p.Rank)
 	}
-	c := Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout, Base: p.Base,
-		rsLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern}
-	if p.Revision != nil {
-		c.Revision = *p.Revision
+	start, err := startOf(p.InitWeights)
+	if err != nil {
+		return Config{}, err
 	}
-	if isSet(p.Targets) {
-		var one string
-		if json.Unmarshal(p.Targets, &one) == nil {
-			c.Targets = []string{one}
-		} else if err := json.Unmarshal(p.Targets, &c.Targets); err != nil {
-			return Config{}, fmt.Errorf("%w: target_modules: %w", ErrFormat, err)
-		}
-	}
-	return c, nil
+	return Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout, Base: p.Base, Revision: p.Revision,
+		rsLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
 }
 
 // rank and scale of one module, with PEFT's per-module patterns.
-func (c Config) rank(path string) int {
-	if r, ok := match(c.rankPattern, path); ok {
-		return r
+func (c Config) rank(path string) (int, error) {
+	r, err := c.rankPattern.value(path, float64(c.Rank))
+	if err == nil && (r < 1 || r != math.Trunc(r)) {
+		err = fmt.Errorf("%w: rank_pattern: the rank of %s is %g", ErrFormat, path, r)
 	}
-	return c.Rank
+	return int(r), err
 }
 
-func (c Config) scale(path string) float64 {
-	alpha := c.Alpha
-	if a, ok := match(c.alphaPattern, path); ok {
-		alpha = a
-	}
+func (c Config) scale(path string, rank int) (float64, error) {
+	alpha, err := c.alphaPattern.value(path, c.Alpha)
 	if c.rsLoRA {
-		return alpha / math.Sqrt(float64(c.rank(path)))
+		return alpha / math.Sqrt(float64(rank)), err
 	}
-	return alpha / float64(c.rank(path))
-}
-
-// match finds the entry whose key is the end of the path, or a regular expression for it, as PEFT does.
-func match[T any](patterns map[string]T, path string) (value T, ok bool) {
-	for key, v := range patterns {
-		re, err := regexp.Compile(`^(.*\.)?(` + key + `)$`)
-		if err == nil && re.MatchString(path) {
-			return v, true
-		}
-	}
-	return value, false
+	return alpha / float64(rank), err
 }
 
 // save writes adapter_config.json. The targets become the full list of modules: PEFT then adapts exactly those,
 // whatever "all-linear" means to its version.
 func (c Config) save(name string, paths []string) error {
-	targets := c.Targets
-	if len(targets) == 0 || len(targets) == 1 && targets[0] == "all-linear" {
-		targets = suffixes(paths)
-	}
-	raw, err := json.Marshal(targets)
-	if err != nil {
-		return err
-	}
-	var upper json.RawMessage
-	if layers := layersOf(paths); len(layers) > 0 && layers[0] > 0 {
-		if upper, err = json.Marshal(layers); err != nil {
+	data := c.file
+	if data == nil {
+		targets := c.Targets
+		if len(targets) == 0 || len(targets) == 1 && targets[0] == "all-linear" {
+			targets = suffixes(paths)
+		}
+		var err error
+		p := peftConfig{
+			PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: c.Revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
+			Targets: marshal(targets), Bias: "none", InferenceMode: true, InitWeights: json.RawMessage("true"),
+			RSLoRA: c.rsLoRA, RankPattern: c.rankPattern, AlphaPattern: c.alphaPattern,
+		}
+		if layers := layersOf(paths); len(layers) > 0 && layers[0] > 0 {
+			p.Layers = marshal(layers)
+		}
+		if data, err = json.MarshalIndent(p, "", "  "); err != nil {
 			return err
 		}
-	}
-	var revision *string
-	if c.Revision != "" {
-		revision = &c.Revision
-	}
-	data, err := json.MarshalIndent(peftConfig{
-		PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
-		Targets: raw, Layers: upper, Bias: "none", InferenceMode: true, InitWeights: json.RawMessage("true"),
-		RSLoRA: c.rsLoRA, RankPattern: orEmpty(c.rankPattern), AlphaPattern: orEmpty(c.alphaPattern),
-	}, "", "  ")
-	if err != nil {
-		return err
+		data = append(data, '\n')
 	}
 	temp, err := os.CreateTemp(filepath.Dir(name), ".adapter_config-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temp.Name())
-	_, err = temp.Write(append(data, '\n'))
+	_, err = temp.Write(data)
 	if err == nil {
 		err = temp.Sync()
 	}
@@ -178,11 +160,10 @@ func (c Config) save(name string, paths []string) error {
 	return os.Rename(temp.Name(), name)
 }
 
-func orEmpty[M map[string]V, V any](m M) M {
-	if m == nil {
-		return M{}
-	}
-	return m
+// marshal writes a list, which cannot fail.
+func marshal[T int | string](list []T) json.RawMessage {
+	data, _ := json.Marshal(list)
+	return data
 }
 
 // Layer is the number in the path of a module: 3 in model.layers.3.mlp.up_proj.

@@ -30,7 +30,7 @@ func (m *Model) Export(ctx context.Context, a *adapter.Adapter, dir string, o Ex
 			err = fmt.Errorf("export model to %s: %w", dir, err)
 		}
 	}()
-	if err := checkAdapter(m.Config, a); err != nil {
+	if a, err = m.Fit(a); err != nil {
 		return err
 	}
 	if err := replaceable(dir); err != nil {

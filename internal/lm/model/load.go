@@ -24,7 +24,8 @@ func (m *Model) load(ctx context.Context, o Options) error {
 	if err := weights.Check(weights.Expected(m.Config), m.source); err != nil {
 		return err
 	}
-	if err := checkAdapter(m.Config, m.adapter); err != nil {
+	var err error
+	if m.adapter, err = m.Fit(m.adapter); err != nil {
 		return err
 	}
 	dtype := o.DType
@@ -105,29 +106,34 @@ func (m *Model) readMerged(p lm.Param, at int, dst []float32, adapters ...*adapt
 	return nil
 }
 
-// checkAdapter compares every module of an adapter with the projection it updates.
-func checkAdapter(c lm.Config, a *adapter.Adapter) error {
+// Fit compares every module of an adapter with the projection it updates, and gives the adapter as updates of the weights as
+// they are, those merged while loading included.
+func (m *Model) Fit(a *adapter.Adapter) (*adapter.Adapter, error) {
 	if a == nil {
-		return nil
+		return nil, nil
 	}
-	shapes := map[string][]int{}
-	for _, p := range c.Params() {
+	params := map[string]lm.Param{}
+	for _, p := range m.Config.Params() {
 		if p.Linear {
-			shapes[strings.TrimSuffix(p.Name, ".weight")] = p.Shape
+			params[strings.TrimSuffix(p.Name, ".weight")] = p
 		}
 	}
 	var bad []string
 	for _, path := range a.Paths() {
-		m := a.Modules[path]
-		switch shape, ok := shapes[path]; {
+		x := a.Modules[path]
+		switch p, ok := params[path]; {
 		case !ok:
 			bad = append(bad, path+" is not in the model")
-		case !slices.Equal(shape, []int{m.Out, m.In}):
-			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, m.Out, m.In, shape))
+		case !slices.Equal(p.Shape, []int{x.Out, x.In}):
+			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, x.Out, x.In, p.Shape))
 		}
 	}
 	if len(bad) > 0 {
-		return fmt.Errorf("%w: it does not fit this model: %s", adapter.ErrFormat, strings.Join(bad, "; "))
+		return nil, fmt.Errorf("%w: it does not fit this model: %s", adapter.ErrFormat, strings.Join(bad, "; "))
 	}
-	return nil
+	merged := m.adapter
+	if a == merged { // not yet
+		merged = nil
+	}
+	return a.Plain(func(path string, dst []float32) error { return m.readMerged(params[path], 0, dst, merged) })
 }

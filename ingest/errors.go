@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
 // Errors of readers and of Walk, wrapped with the reason. Each stands for the
@@ -15,9 +13,9 @@ var (
 	ErrNoText    = errors.New("no text")
 	ErrEncrypted = errors.New("encrypted")
 	ErrNotPDF    = errors.New("not a PDF file")
-	ErrMalformed = zipxml.ErrMalformed
+	ErrMalformed = errors.New("malformed")
 	ErrTimeout   = errors.New("not read within the time limit")
-	ErrTooLarge  = zipxml.ErrTooLarge
+	ErrTooLarge  = errors.New("too large")
 	ErrCrashed   = errors.New("reader crashed")
 )
 

@@ -36,8 +36,7 @@ func BenchmarkSampled(b *testing.B) {
 				const choices, tokens = 8, 64
 				m, err := model.Open(b.Context(), ref, mo)
 				require.NoError(b, err)
-				s, err := infer.New(m, backend, infer.Options{Choose: place == "device"}, nil)
-				require.NoError(b, err)
+				s := infer.New(m, backend, infer.Options{Choose: place == "device"}, nil)
 				e := newEngine(m, s, Options{})
 				go e.run()
 				defer e.Close()

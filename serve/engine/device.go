@@ -58,9 +58,6 @@ func (o Options) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Pr
 	if o.Like != nil {
 		like = o.Like.programs
 	}
-	s, err := infer.New(m, o.Backend, io, like)
-	if err != nil {
-		return nil, nil, err
-	}
+	s := infer.New(m, o.Backend, io, like)
 	return s, s.Programs(), nil
 }

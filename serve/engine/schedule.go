@@ -148,7 +148,7 @@ func (l *loop) begin(j *job) (err error) {
 			return err
 		}
 	}
-	if j.prompt, err = l.e.slots.NewPrompt(j.ids); err != nil {
+	if j.prompt, err = l.e.slots.NewPrompt(j.ids, nil); err != nil {
 		return err
 	}
 	j.start.CachedTokens = j.prompt.Len()

@@ -55,7 +55,7 @@ func (s *fakeSlots) row() []float32 {
 	return row
 }
 
-func (s *fakeSlots) NewPrompt(ids []int32) (infer.Prompt, error) {
+func (s *fakeSlots) NewPrompt(ids []int32, _ infer.Adapter) (infer.Prompt, error) {
 	s.prompts++
 	if len(ids) == s.poison {
 		panic("poison")

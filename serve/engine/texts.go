@@ -46,7 +46,7 @@ func (l *loop) echo(j *job) error {
 	if !j.r.Logprobs {
 		return nil
 	}
-	hidden, err := l.e.slots.Hidden(j.ids)
+	hidden, err := l.e.slots.Hidden(j.ids, nil)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (e *Engine) Embed(ctx context.Context, in serve.Prompt) (vector []float32, 
 
 // embedding computes the vector of a job, on the loop's goroutine.
 func (l *loop) embedding(j *job) error {
-	hidden, err := l.e.slots.Hidden(j.ids)
+	hidden, err := l.e.slots.Hidden(j.ids, nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/infer"
 )
 
 // Adapter is low-rank updates of projections that inference adds while it computes: y += (x·Aᵀ)·(scale·B)ᵀ. Any number of them
@@ -28,10 +29,9 @@ type lifting struct {
 	up      []float32 // scale·B [out, rank]
 }
 
-// NewAdapter prepares an adapter for the slots. It copies what it needs.
-func (s *Slots) NewAdapter(from *adapter.Adapter) (*Adapter, error) {
-	s.adapters++
-	a := &Adapter{id: s.adapters, groups: make([][groupKinds]adapted, len(s.work.layers))}
+// Attach implements infer.Slots. It copies what it needs.
+func (s *Slots) Attach(from *adapter.Adapter) (infer.Adapter, error) {
+	a := &Adapter{id: s.adapters.Add(1), groups: make([][groupKinds]adapted, len(s.work.layers))}
 	left := maps.Clone(from.Modules)
 	for i := range s.work.layers {
 		for _, g := range s.work.layers[i].groups() {
@@ -48,6 +48,9 @@ func (s *Slots) NewAdapter(from *adapter.Adapter) (*Adapter, error) {
 	}
 	return a, nil
 }
+
+// Detach implements infer.Slots.
+func (s *Slots) Detach(a infer.Adapter) { s.prefixes.Forget(a) }
 
 // number tells adapters apart; nil has 0.
 func (a *Adapter) number() int32 {

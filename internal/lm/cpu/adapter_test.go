@@ -33,11 +33,11 @@ func randomAdapter(c lm.Config, seed uint64, rank int, words ...string) *adapter
 }
 
 // follow admits prompts, each with its adapter, and returns the logits of the prompts and of three steps with the same tokens.
-func follow(t *testing.T, s *Slots, prompts [][]int32, adapters []*Adapter) (out [][][]float32) {
+func follow(t *testing.T, s *Slots, prompts [][]int32, adapters []infer.Adapter) (out [][][]float32) {
 	t.Helper()
 	slots := make([]int, len(prompts))
 	for i, ids := range prompts {
-		p, err := s.NewAdapted(ids, adapters[i])
+		p, err := s.NewPrompt(ids, adapters[i])
 		require.NoError(t, err)
 		var logits []float32
 		for logits == nil {
@@ -70,8 +70,8 @@ func TestAdaptersAreWhatIsMerged(t *testing.T) {
 	for name, change := range map[string]func(c *lm.Config){
 		"plain":  func(*lm.Config) {},
 		"biases": func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
-		"fused":  fuse,
-		"norms":  addNorms,
+		"fused":  func(c *lm.Config) { c.Fused = true },
+		"norms":  func(c *lm.Config) { c.QKNorm, c.SandwichNorms = true, true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := oddConfig()
@@ -82,9 +82,9 @@ func TestAdaptersAreWhatIsMerged(t *testing.T) {
 			s := New(c, randomWeights(t, c, nil), infer.Options{})
 			defer s.Close()
 			var prompts [][]int32
-			var adapters []*Adapter
+			var adapters []infer.Adapter
 			for i, from := range []int{1, 2, 0, 1, 3, 1} { // which adapter a sequence has
-				a, err := s.NewAdapter(sources[from])
+				a, err := s.Attach(sources[from])
 				require.NoError(t, err)
 				if from == 0 {
 					a = nil
@@ -97,13 +97,13 @@ func TestAdaptersAreWhatIsMerged(t *testing.T) {
 			got := follow(t, s, prompts, adapters)
 			for i, from := range []int{1, 2, 0, 1, 3, 1} {
 				alone := New(c, randomWeights(t, c, nil), infer.Options{})
-				a, err := alone.NewAdapter(sources[from])
+				a, err := alone.Attach(sources[from])
 				require.NoError(t, err)
-				assert.Equal(t, follow(t, alone, prompts[i:i+1], []*Adapter{a})[0], got[i], "what is computed beside it does not matter")
+				assert.Equal(t, follow(t, alone, prompts[i:i+1], []infer.Adapter{a})[0], got[i], "what is computed beside it does not matter")
 				alone.Close()
 
 				merged := New(c, randomWeights(t, c, sources[from].Modules), infer.Options{})
-				want := follow(t, merged, prompts[i:i+1], []*Adapter{nil})[0]
+				want := follow(t, merged, prompts[i:i+1], []infer.Adapter{nil})[0]
 				merged.Close()
 				for step, row := range want {
 					top := float64(most(row))
@@ -123,10 +123,10 @@ func TestAdapterThatDoesNotFit(t *testing.T) {
 	defer s.Close()
 	a := randomAdapter(c, 1, 2, "q_proj")
 	a.Modules["model.layers.9.self_attn.q_proj"] = adapter.Module{}
-	_, err := s.NewAdapter(a)
+	_, err := s.Attach(a)
 	assert.ErrorContains(t, err, "model.layers.9.self_attn.q_proj")
 	wide := c
 	wide.HiddenSize = 30
-	_, err = s.NewAdapter(randomAdapter(wide, 1, 2, "q_proj"))
+	_, err = s.Attach(randomAdapter(wide, 1, 2, "q_proj"))
 	assert.ErrorContains(t, err, "of 30 to 24, the model's is of 28 to 24")
 }

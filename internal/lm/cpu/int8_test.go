@@ -25,7 +25,7 @@ func TestInt8(t *testing.T) {
 			defer m.Close()
 			s := cpu.New(m.Config, w, infer.Options{})
 			defer s.Close()
-			hidden, err := s.Hidden(ids[:shape[1]])
+			hidden, err := s.Hidden(ids[:shape[1]], nil)
 			require.NoError(t, err)
 			rows, err := s.Logits(hidden)
 			require.NoError(t, err)

@@ -1,6 +1,10 @@
 package cpu
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/docent-ml/docent/internal/lm/infer"
+)
 
 // pagePositions is how many positions of a sequence share a page.
 const pagePositions = 64
@@ -50,6 +54,13 @@ type sequence struct {
 	pages   []*page
 	length  int
 	adapter *Adapter // nil = none
+}
+
+// newSequence is an empty one. Nil is no adapter.
+func newSequence(a infer.Adapter) *sequence {
+	q := &sequence{}
+	q.adapter, _ = a.(*Adapter)
+	return q
 }
 
 // reserve makes room for n more positions.

@@ -17,6 +17,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/infer"
@@ -35,7 +36,7 @@ type Slots struct {
 	taken    []*sequence // by slot; nil is free
 	rows     []float32   // of the last step
 	prefixes infer.Prefixes[*sequence]
-	adapters int32 // made so far
+	adapters atomic.Int32 // attached so far
 }
 
 var _ infer.Slots = (*Slots)(nil)
@@ -71,27 +72,21 @@ func (s *Slots) Warm() error { return nil }
 type prompt struct {
 	s   *Slots
 	ids []int32
+	of  infer.Adapter
 	q   *sequence
 }
 
 // NewPrompt implements infer.Slots.
-func (s *Slots) NewPrompt(ids []int32) (infer.Prompt, error) { return s.NewAdapted(ids, nil) }
-
-// NewAdapted is NewPrompt for the model with an adapter, or none. What it is admitted to keeps the adapter; a step computes
-// sequences of different adapters together.
-func (s *Slots) NewAdapted(ids []int32, a *Adapter) (infer.Prompt, error) {
+func (s *Slots) NewPrompt(ids []int32, a infer.Adapter) (infer.Prompt, error) {
 	if err := infer.CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	p := &prompt{s: s, ids: ids, q: &sequence{adapter: a}}
-	if like, n := s.prefixes.Longest(p.key()); n > 1 {
-		p.q = like.fork(min(n-1, len(ids)-1)) // the last token is always computed, for what follows it
+	p := &prompt{s: s, ids: ids, of: a, q: newSequence(a)}
+	if like, n := s.prefixes.Longest(a, ids); n > 0 {
+		p.q = like.fork(min(n, len(ids)-1)) // the last token is always computed, for what follows it
 	}
 	return p, nil
 }
-
-// key is what the prompt is remembered by: keys and values depend on the adapter too.
-func (p *prompt) key() []int32 { return append([]int32{p.q.adapter.number()}, p.ids...) }
 
 func (p *prompt) Len() int { return p.q.length }
 
@@ -105,7 +100,7 @@ func (p *prompt) Prefill() ([]float32, error) {
 	if q.length < len(p.ids) {
 		return nil, nil
 	}
-	s.prefixes.Add(p.key(), q)
+	s.prefixes.Add(p.of, p.ids, q)
 	logits := make([]float32, s.work.VocabSize)
 	last := h.slice(n-1, n)
 	s.work.logits(&last, logits)
@@ -162,11 +157,11 @@ func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 }
 
 // Hidden implements infer.Slots.
-func (s *Slots) Hidden(ids []int32) ([][]float32, error) {
+func (s *Slots) Hidden(ids []int32, a infer.Adapter) ([][]float32, error) {
 	if err := infer.CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	q := &sequence{}
+	q := newSequence(a)
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
 		h := s.extend(q, piece)

@@ -31,6 +31,7 @@ type Decoder struct {
 
 	Adapter map[string]LoRA     // by module path, "model.layers.0.self_attn.q_proj"
 	Dropout func(x *Node) *Node // applied to the input of every adapter; nil = none
+	Adapted *Node               // of adapters that differ from row to row: [rows, 1] float32, 1 for a row that has one and 0 for others
 }
 
 // Hidden returns the final, normed hidden states of whole sequences: [rows, hidden].
@@ -45,7 +46,7 @@ func (d *Decoder) Hidden(tokens, positions, segments, parents *Node) *Node {
 	for i := range d.Config.Layers {
 		x = d.block(i, x, at)
 	}
-	return d.finalNorm(x)
+	return d.norm(lm.FinalNorm, x)
 }
 
 // Embed looks the tokens (any shape, n of them) up: [n, hidden].

@@ -6,8 +6,8 @@ import (
 
 // LoRA is the low-rank update of one projection. A and B are float32 whatever the precision of the base.
 type LoRA struct {
-	A     *Node   // [rank, in]
-	B     *Node   // [out, rank]
+	A     *Node   // [rank, in], or [rows, rank, in]: one for each row of the call
+	B     *Node   // [out, rank], or [rows, out, rank]
 	Scale float64 // alpha/rank
 }
 
@@ -29,7 +29,7 @@ func (d *Decoder) linears(x *Node, paths ...string) []*Node {
 		}
 		if z, ok := reduced[path]; ok {
 			ab := d.Adapter[path]
-			y = Add(y, ConvertDType(contract(MulScalar(z, ab.Scale), ab.B, 1, 1), y.DType()))
+			y = Add(y, ConvertDType(lowRank(MulScalar(z, ab.Scale), ab.B), y.DType()))
 		}
 		ys[i] = y
 	}
@@ -47,6 +47,8 @@ func (d *Decoder) reduce(x *Node, paths []string) map[string]*Node {
 		ab, ok := d.Adapter[path]
 		switch {
 		case !ok:
+		case d.Adapted != nil:
+			out[path] = Mul(lowRank(f32(x), ab.A), d.Adapted)
 		case d.Dropout != nil:
 			out[path] = contract(d.Dropout(f32(x)), ab.A, 1, 1)
 		default:
@@ -64,6 +66,14 @@ func (d *Decoder) reduce(x *Node, paths []string) map[string]*Node {
 		from = to
 	}
 	return out
+}
+
+// lowRank is x [rows, n] times a matrix [m, n], or one of [rows, m, n] for each row: [rows, m].
+func lowRank(x, w *Node) *Node {
+	if w.Rank() == 3 {
+		return DotGeneral(x, []int{1}, []int{0}, w, []int{2}, []int{0})
+	}
+	return contract(x, w, 1, 1)
 }
 
 // contract is the matrix product of two matrices over one axis of each, the other axes of x first.

@@ -24,10 +24,7 @@ func (d *Decoder) rotate(r lm.Rope, positions *Node) rotation {
 //	(x₁, x₂) → (x₁·cos − x₂·sin, x₂·cos + x₁·sin)
 //
 // Source: Su et al. 2021, in the half-split layout of transformers.
-func (r *rotation) apply(x *Node) *Node {
-	if r == nil {
-		return x
-	}
+func (r rotation) apply(x *Node) *Node {
 	half := r.cos.Shape().Dim(-1)
 	part := func(from, to int) *Node {
 		return Slice(x, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, to))

@@ -46,7 +46,7 @@ func TestGoldenTinyCPU(t *testing.T) {
 			want, _ := golden.Floats(t, dir, "logits.safetensors", "logits")
 			var got []float32
 			for text := range slices.Chunk(ids, shape[1]) {
-				hidden, err := s.Hidden(text)
+				hidden, err := s.Hidden(text, nil)
 				require.NoError(t, err)
 				rows, err := s.Logits(hidden)
 				require.NoError(t, err)
@@ -62,8 +62,7 @@ func TestGoldenTinyCPU(t *testing.T) {
 // newSlots runs an opened model on its backend.
 func newSlots(t testing.TB, m *model.Model, backend compute.Backend, o infer.Options) *infer.Graphs {
 	t.Helper()
-	s, err := infer.New(m, backend, o, nil)
-	require.NoError(t, err)
+	s := infer.New(m, backend, o, nil)
 	t.Cleanup(s.Close)
 	return s
 }
@@ -97,14 +96,7 @@ func both(t *testing.T, ref string, m *model.Model, backend compute.Backend, tes
 // greedy continues a prompt by n tokens, ignoring ends of sequence.
 func greedy(t *testing.T, s infer.Slots, prompt []int32, n int) []int32 {
 	t.Helper()
-	slot, logits := admit(t, s, prompt)
-	defer s.Release(slot)
-	out := []int32{best(logits)}
-	for len(out) < n {
-		rows := step(t, s, map[int]int32{slot: out[len(out)-1]})
-		out = append(out, best(rows[slot]))
-	}
-	return out
+	return greedyWith(t, s, prompt, nil, n)
 }
 
 // step extends the slots and returns their rows.
@@ -123,7 +115,12 @@ func step(t testing.TB, s infer.Slots, next map[int]int32) map[int][]float32 {
 // admit computes a prompt and gives it a slot.
 func admit(t testing.TB, s infer.Slots, prompt []int32) (slot int, logits []float32) {
 	t.Helper()
-	p, err := s.NewPrompt(prompt)
+	return admitWith(t, s, prompt, nil)
+}
+
+func admitWith(t testing.TB, s infer.Slots, prompt []int32, a infer.Adapter) (slot int, logits []float32) {
+	t.Helper()
+	p, err := s.NewPrompt(prompt, a)
 	require.NoError(t, err)
 	defer p.Close()
 	for logits == nil {

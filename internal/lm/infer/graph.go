@@ -43,6 +43,7 @@ type Graphs struct {
 	sampler        *sample.Sampler
 	choose         bool
 	prefixes       Prefixes[computed]
+	bank           bank
 }
 
 var _ Slots = (*Graphs)(nil)
@@ -55,26 +56,26 @@ type computed struct {
 
 // prompt is a sequence that is being computed, and how far it is.
 type prompt struct {
-	s   *Graphs
-	ids []int32
+	s       *Graphs
+	ids     []int32
+	adapter *attached // nil: none
 	computed
 	length int
 }
 
 // New prepares an empty batch on a backend. Nothing is compiled yet. programs are used if they are of a model of the same
 // shape; otherwise, and if nil, new ones are made.
-func New(m *model.Model, backend compute.Backend, o Options, programs *Programs) (*Graphs, error) {
+func New(m *model.Model, backend compute.Backend, o Options, programs *Programs) *Graphs {
 	o = o.WithDefaults(m.Config)
 	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext, choose: o.Choose}
 	s.prefixes = NewPrefixes(o.PrefixBytes, func(c computed) int64 { return c.cache.bytes() }, func(c computed) { c.cache.release() })
-	var err error
 	if programs != nil && programs.use(m, backend) {
 		s.programs = programs
 	} else {
-		s.programs, err = newPrograms(m, backend)
+		s.programs = newPrograms(m, backend)
 	}
 	s.sampler = s.programs.sample.New()
-	return s, err
+	return s
 }
 
 // Programs are the graphs that this batch uses, to be shared with another one before this one is closed.
@@ -125,14 +126,15 @@ func (s *Graphs) zeros(slots, positions int) (*cache, error) {
 }
 
 // NewPrompt implements Slots.
-func (s *Graphs) NewPrompt(ids []int32) (Prompt, error) {
+func (s *Graphs) NewPrompt(ids []int32, a Adapter) (Prompt, error) {
 	if err := CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
 	p := &prompt{s: s, ids: ids}
+	p.adapter, _ = a.(*attached)
 	p.capacity = bucket(len(ids))
 	var err error
-	like, n := s.prefixes.Longest(ids)
+	like, n := s.prefixes.Longest(a, ids)
 	switch {
 	case n == 0:
 		p.cache, err = s.zeros(1, p.capacity)
@@ -162,7 +164,11 @@ func (p *prompt) Prefill() ([]float32, error) {
 	tokens := make([]int32, width)
 	copy(tokens, p.ids[p.length:p.length+n])
 	in := []any{tensors.FromFlatDataAndDimensions(tokens, 1, width), []int32{int32(p.length)}, [][]int32{{int32(n - 1)}}}
-	out, err := s.programs.prefill.Run(append(append(in, anys(p.cache.tensors)...), s.model.Inputs()...))
+	program, err := s.programs.prefill(p.adapter.of())
+	if err != nil {
+		return nil, err
+	}
+	out, err := program.Run(slices.Concat(in, anys(p.cache.tensors), s.model.Inputs(), p.adapter.inputs()))
 	if err != nil {
 		return nil, err
 	}
@@ -173,10 +179,18 @@ func (p *prompt) Prefill() ([]float32, error) {
 		device.Free(out[0])
 		return nil, nil
 	}
-	if s.prefixes.Add(p.ids, p.computed) {
+	if s.prefixes.Add(p.key(), p.ids, p.computed) {
 		p.cache.share()
 	}
 	return take(out[0])
+}
+
+// key is what tells prompts of different adapters apart.
+func (p *prompt) key() Adapter {
+	if p.adapter == nil {
+		return nil
+	}
+	return p.adapter
 }
 
 // take copies a result to the host and frees it.
@@ -202,7 +216,7 @@ func (s *Graphs) Admit(of Prompt, company bool) (slot int, err error) {
 	if err := s.flush(); err != nil {
 		return 0, err
 	}
-	slot = s.firstFree()
+	slot = s.freeSlot(p.adapter)
 	slots := slot + 1
 	if company {
 		slots = s.max
@@ -212,7 +226,11 @@ func (s *Graphs) Admit(of Prompt, company bool) (slot int, err error) {
 	}
 	past := p.cache
 	if s.size > 1 || p.capacity != s.capacity {
-		out, err := s.programs.insert.Run(append(append([]any{int32(slot)}, anys(p.cache.tensors)...), anys(s.past.tensors)...))
+		program, err := s.programs.insert()
+		if err != nil {
+			return 0, err
+		}
+		out, err := program.Run(slices.Concat([]any{int32(slot)}, anys(p.cache.tensors), anys(s.past.tensors)))
 		if err != nil {
 			return 0, err
 		}
@@ -222,22 +240,32 @@ func (s *Graphs) Admit(of Prompt, company bool) (slot int, err error) {
 	}
 	s.past.release()
 	s.past = past
+	if err := s.use(slot, p.adapter); err != nil {
+		s.bank.uses[slot] = nil
+		return 0, err
+	}
 	s.lengths[slot], s.taken[slot] = int32(p.length), true
 	return slot, nil
 }
 
-func (s *Graphs) firstFree() int {
+// freeSlot is one that had the adapter last, else the first.
+func (s *Graphs) freeSlot(a *attached) int {
+	first := len(s.taken)
 	for i, t := range s.taken {
-		if !t {
+		switch {
+		case t:
+		case s.bank.holds[i] == a:
 			return i
+		case first == len(s.taken):
+			first = i
 		}
 	}
-	return len(s.taken)
+	return first
 }
 
 // Release implements Slots; with the last one the batch goes.
 func (s *Graphs) Release(slot int) {
-	s.taken[slot], s.lengths[slot] = false, 0
+	s.taken[slot], s.lengths[slot], s.bank.uses[slot] = false, 0, nil
 	s.sampler.Release(slot)
 	if s.busy() == 0 {
 		s.reset()
@@ -265,8 +293,16 @@ func (s *Graphs) Step(next map[int]int32) (Rows, error) {
 		tokens[slot] = id
 	}
 	in := []any{tensors.FromFlatDataAndDimensions(tokens, s.size, 1), slices.Clone(s.lengths), int32(s.column)}
-	in = append(append(append(in, anys(s.past.tensors)...), anys(s.recent.tensors)...), s.model.Inputs()...)
-	out, err := s.programs.decode.Run(in)
+	in = slices.Concat(in, anys(s.past.tensors), anys(s.recent.tensors), s.model.Inputs())
+	adapters := form{}
+	if !s.bank.idle() {
+		adapters, in = s.bank.form, append(in, s.bank.inputs()...)
+	}
+	program, err := s.programs.decode(adapters)
+	if err != nil {
+		return nil, err
+	}
+	out, err := program.Run(in)
 	if err != nil {
 		return nil, err
 	}
@@ -289,8 +325,11 @@ func (s *Graphs) flush() error {
 	if err := s.reserve(s.size, 0); err != nil {
 		return err
 	}
-	in := append([]any{slices.Clone(s.lengths)}, anys(s.past.tensors)...)
-	out, err := s.programs.flush.Run(append(in, anys(s.recent.tensors)...))
+	program, err := s.programs.flush()
+	if err != nil {
+		return err
+	}
+	out, err := program.Run(slices.Concat([]any{slices.Clone(s.lengths)}, anys(s.past.tensors), anys(s.recent.tensors)))
 	if err != nil {
 		return err
 	}
@@ -336,6 +375,9 @@ func (s *Graphs) reserve(slots, length int) error {
 		s.recent = nil
 		s.taken = append(s.taken, make([]bool, size-s.size)...)
 		s.lengths = append(s.lengths, make([]int32, size-s.size)...)
+		s.bank.drop()
+		s.bank.uses = append(s.bank.uses, make([]*attached, size-s.size)...)
+		s.bank.holds = make([]*attached, size)
 	}
 	s.size, s.capacity = size, capacity
 	return nil
@@ -346,7 +388,8 @@ func (s *Graphs) reset() {
 	s.past.release()
 	s.recent.release()
 	s.rows.free()
-	s.past, s.recent, s.rows, s.taken, s.lengths = nil, nil, nil, nil, nil
+	s.bank.drop()
+	s.past, s.recent, s.rows, s.taken, s.lengths, s.bank = nil, nil, nil, nil, nil, bank{}
 	s.size, s.capacity, s.column = 0, 0, 0
 }
 

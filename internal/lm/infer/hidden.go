@@ -8,46 +8,31 @@ import (
 	"github.com/docent-ml/docent/internal/device"
 )
 
-// whole are the graphs for texts that are read but not continued: no cache comes of them. They are compiled when a text
-// is first embedded or scored, for lengths that are powers of two.
-type whole struct {
-	hidden *device.Program // tokens [1, width], weights. out: [width, hidden]
-	head   *device.Program // hidden [ScorePiece, hidden], weights. out: logits [ScorePiece, vocab]
-}
+// The graphs below are for texts that are read but not continued: no cache comes of them. Their lengths are powers of two.
 
-func (p *Programs) whole() (*whole, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.texts != nil {
-		return p.texts, nil
-	}
-	w := &whole{}
-	var err error
-	w.hidden, err = device.NewProgram(p.backend, "hidden", func(in []*Node) []*Node {
+// hidden is: tokens [1, width], weights, adapter. out: [width, hidden].
+func (p *Programs) hidden(f form) (*device.Program, error) {
+	return p.program("hidden "+f.key(), func(in []*Node) []*Node {
 		positions := Iota(in[0].Graph(), in[0].Shape(), 1)
 		one := OnesLike(positions)
-		return []*Node{ConvertDType(p.decoder(in[1:]).Hidden(in[0], positions, one, one), dtypes.Float32)}
+		return []*Node{ConvertDType(p.decoder(in[1:], f).Hidden(in[0], positions, one, one), dtypes.Float32)}
 	})
-	if err != nil {
-		return nil, err
-	}
-	w.head, err = device.NewProgram(p.backend, "head", func(in []*Node) []*Node {
-		d := p.decoder(in[1:])
-		return []*Node{d.Logits(ConvertDType(in[0], in[1].DType()))}
+}
+
+// head is: hidden [ScorePiece, hidden], weights. out: logits [ScorePiece, vocab].
+func (p *Programs) head() (*device.Program, error) {
+	return p.program("head", func(in []*Node) []*Node {
+		return []*Node{p.decoder(in[1:], form{}).Logits(ConvertDType(in[0], in[1].DType()))}
 	})
-	if err != nil {
-		return nil, err
-	}
-	p.texts = w
-	return w, nil
 }
 
 // Hidden implements Slots.
-func (s *Graphs) Hidden(ids []int32) ([][]float32, error) {
+func (s *Graphs) Hidden(ids []int32, a Adapter) ([][]float32, error) {
 	if err := CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	w, err := s.programs.whole()
+	x, _ := a.(*attached)
+	program, err := s.programs.hidden(x.of())
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +42,8 @@ func (s *Graphs) Hidden(ids []int32) ([][]float32, error) {
 	}
 	tokens := make([]int32, width) // what is behind the text is not seen by it
 	copy(tokens, ids)
-	out, err := w.hidden.Run(append([]any{tensors.FromFlatDataAndDimensions(tokens, 1, width)}, s.model.Inputs()...))
+	in := append([]any{tensors.FromFlatDataAndDimensions(tokens, 1, width)}, s.model.Inputs()...)
+	out, err := program.Run(append(in, x.inputs()...))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +52,7 @@ func (s *Graphs) Hidden(ids []int32) ([][]float32, error) {
 
 // Logits implements Slots.
 func (s *Graphs) Logits(hidden [][]float32) ([][]float32, error) {
-	w, err := s.programs.whole()
+	program, err := s.programs.head()
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +64,7 @@ func (s *Graphs) Logits(hidden [][]float32) ([][]float32, error) {
 	for i, row := range hidden {
 		copy(flat[i*n:], row)
 	}
-	out, err := w.head.Run(append([]any{tensors.FromFlatDataAndDimensions(flat, ScorePiece, n)}, s.model.Inputs()...))
+	out, err := program.Run(append([]any{tensors.FromFlatDataAndDimensions(flat, ScorePiece, n)}, s.model.Inputs()...))
 	if err != nil {
 		return nil, err
 	}

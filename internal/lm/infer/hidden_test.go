@@ -23,7 +23,7 @@ func TestHiddenAndLogits(t *testing.T) {
 			ids := randomIDs(rand.New(rand.NewPCG(5, 6)), 70, vocab)
 			want := golden.Logits(t, backend, m, ids, []int{len(ids)})
 			s := newSlots(t, m, backend, infer.Options{Slots: 2})
-			hidden, err := s.Hidden(ids)
+			hidden, err := s.Hidden(ids, nil)
 			require.NoError(t, err)
 			require.Len(t, hidden, len(ids))
 			var got []float32
@@ -36,9 +36,9 @@ func TestHiddenAndLogits(t *testing.T) {
 			}
 			golden.Close(t, want, got, 1e-5, "logits")
 
-			_, err = s.Hidden(nil)
+			_, err = s.Hidden(nil, nil)
 			assert.Error(t, err)
-			_, err = s.Hidden(make([]int32, s.Context()+1))
+			_, err = s.Hidden(make([]int32, s.Context()+1), nil)
 			assert.Error(t, err)
 			_, err = s.Logits(hidden[:infer.ScorePiece+1])
 			assert.Error(t, err)

@@ -4,7 +4,7 @@
 //
 //	s, err := infer.New(m, backend, infer.Options{Slots: 8}, nil)
 //	…
-//	p, err := s.NewPrompt(ids)
+//	p, err := s.NewPrompt(ids, nil)
 //	logits, err := p.Prefill()    // until there are some: it computes a piece at a time
 //	slot, err := s.Admit(p, false)
 //	p.Close()
@@ -20,6 +20,7 @@ import (
 	"fmt"
 
 	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/sample"
 )
 
@@ -36,8 +37,15 @@ type Slots interface {
 	// Free is the number of sequences that can still be admitted.
 	Free() int
 
-	// NewPrompt makes room for a prompt. The beginning that it has in common with an earlier one is computed already.
-	NewPrompt(ids []int32) (Prompt, error)
+	// Attach prepares an adapter, whose modules the model must have, to be computed on top of the weights. It may be called
+	// by any goroutine.
+	Attach(a *adapter.Adapter) (Adapter, error)
+	// Detach frees an adapter that no prompt and no slot uses any more.
+	Detach(a Adapter)
+
+	// NewPrompt makes room for a prompt of an adapter, or nil. The beginning that it has in common with an earlier one of the
+	// same is computed already. A batch may hold sequences of many adapters: they share the products with the weights.
+	NewPrompt(ids []int32, a Adapter) (Prompt, error)
 	// Admit puts a computed prompt into a free slot and returns its number. A prompt may be admitted several times. company
 	// says that other sequences are about to come, so that a batch for one is not begun.
 	Admit(p Prompt, company bool) (slot int, err error)
@@ -48,7 +56,7 @@ type Slots interface {
 	Release(slot int)
 
 	// Hidden returns the final hidden state [hidden] of every token of a text that is not continued.
-	Hidden(ids []int32) ([][]float32, error)
+	Hidden(ids []int32, a Adapter) ([][]float32, error)
 	// Logits returns the logits [vocab] of at most ScorePiece hidden states.
 	Logits(hidden [][]float32) ([][]float32, error)
 
@@ -56,6 +64,11 @@ type Slots interface {
 	Warm() error
 	// Close frees the batch but not the model. It may be called more than once.
 	Close()
+}
+
+// Adapter is the low-rank updates of an adapter where the Slots that prepared it compute them. Only they take it.
+type Adapter interface {
+	Bytes() int64 // of memory held
 }
 
 // Rows are the logits that follow the tokens of a step, valid until the next one.

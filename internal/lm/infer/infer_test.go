@@ -117,11 +117,11 @@ func TestSlotsRefuseWhatDoesNotFit(t *testing.T) {
 	m := golden.Open(t, backend, ref, true)
 	both(t, ref, m, backend, func(t *testing.T, open func(o infer.Options) infer.Slots) {
 		s := open(infer.Options{Slots: 1, MaxContext: 100})
-		_, err := s.NewPrompt(make([]int32, 101))
+		_, err := s.NewPrompt(make([]int32, 101), nil)
 		require.ErrorContains(t, err, "100")
-		_, err = s.NewPrompt(nil)
+		_, err = s.NewPrompt(nil, nil)
 		require.Error(t, err)
-		p, err := s.NewPrompt(make([]int32, 50))
+		p, err := s.NewPrompt(make([]int32, 50), nil)
 		require.NoError(t, err)
 		_, err = p.Prefill()
 		require.NoError(t, err)
@@ -143,12 +143,11 @@ func TestProgramsAreShared(t *testing.T) {
 	m := golden.Open(t, backend, "dir:"+testmodel.Write(t, 3), true)
 	s := newSlots(t, m, backend, infer.Options{Slots: 1})
 	slot, _ := admit(t, s, make([]int32, 5))
-	other, err := infer.New(m, backend, infer.Options{}, s.Programs())
-	require.NoError(t, err)
+	other := infer.New(m, backend, infer.Options{}, s.Programs())
 	assert.Same(t, s.Programs(), other.Programs())
 	other.Close()
 	other.Close()
-	_, err = s.Step(map[int]int32{slot: 1})
+	_, err := s.Step(map[int]int32{slot: 1})
 	require.NoError(t, err, "closing one user twice leaves the graphs to the other")
 }
 
@@ -179,7 +178,7 @@ func TestPromptsShareTheirBeginning(t *testing.T) {
 			{"shorter again", after(300, 1), 300},
 			{"nothing new", system[:200], 199},
 		} {
-			p, err := s.NewPrompt(x.ids)
+			p, err := s.NewPrompt(x.ids, nil)
 			require.NoError(t, err, x.name)
 			assert.Equal(t, x.shared, p.Len(), x.name)
 			var logits []float32
@@ -207,7 +206,7 @@ func TestPromptsAreForgottenBeyondTheLimit(t *testing.T) {
 		for _, limit := range []int64{-1, 1} {
 			s := open(infer.Options{Slots: 1, PrefixBytes: limit})
 			for range 2 {
-				p, err := s.NewPrompt(ids)
+				p, err := s.NewPrompt(ids, nil)
 				require.NoError(t, err)
 				assert.Zero(t, p.Len())
 				_, err = p.Prefill()
@@ -284,7 +283,7 @@ func TestFewGraphs(t *testing.T) {
 
 	run(1024, 4, append(plain, sample.Choice{Edits: &sample.Edits{RepetitionPenalty: 2, Banned: []int{3}}})...)
 	for _, n := range []int{3, 40, 400} {
-		_, err := s.Hidden(make([]int32, n))
+		_, err := s.Hidden(make([]int32, n), nil)
 		require.NoError(t, err)
 	}
 	all := s.Programs().Compiled()

@@ -15,8 +15,9 @@ type Prefixes[T any] struct {
 }
 
 type remembered[T any] struct {
-	ids   []int32
-	value T
+	adapter Adapter
+	ids     []int32
+	value   T
 }
 
 // NewPrefixes makes an empty one. size is in bytes; release, if not nil, is told of what goes.
@@ -24,11 +25,11 @@ func NewPrefixes[T any](limit int64, size func(T) int64, release func(T)) Prefix
 	return Prefixes[T]{limit: limit, size: size, release: release}
 }
 
-// Longest returns the prompt that has most of the beginning of ids in common, and how much.
-func (p *Prefixes[T]) Longest(ids []int32) (best T, n int) {
+// Longest returns the prompt of an adapter that has most of the beginning of ids in common, and how much.
+func (p *Prefixes[T]) Longest(a Adapter, ids []int32) (best T, n int) {
 	at := -1
 	for i, r := range p.prompts {
-		if m := alike(r.ids, ids); m > n {
+		if m := alike(r.ids, ids); m > n && r.adapter == a {
 			at, n = i, m
 		}
 	}
@@ -40,8 +41,8 @@ func (p *Prefixes[T]) Longest(ids []int32) (best T, n int) {
 	return r.value, n
 }
 
-// Add remembers a prompt in place of those that it contains, and tells whether it did.
-func (p *Prefixes[T]) Add(ids []int32, value T) bool {
+// Add remembers a prompt of an adapter in place of those that it contains, and tells whether it did.
+func (p *Prefixes[T]) Add(a Adapter, ids []int32, value T) bool {
 	size := p.size(value)
 	if size > p.limit {
 		return false
@@ -50,6 +51,8 @@ func (p *Prefixes[T]) Add(ids []int32, value T) bool {
 		old := p.prompts[i]
 		n := alike(old.ids, ids)
 		switch {
+		case old.adapter != a:
+			i++
 		case n == len(ids): // it is contained itself
 			return false
 		case n == len(old.ids):
@@ -61,7 +64,7 @@ func (p *Prefixes[T]) Add(ids []int32, value T) bool {
 	for p.bytes+size > p.limit {
 		p.drop(0)
 	}
-	p.prompts, p.bytes = append(p.prompts, remembered[T]{ids, value}), p.bytes+size
+	p.prompts, p.bytes = append(p.prompts, remembered[T]{a, ids, value}), p.bytes+size
 	return true
 }
 
@@ -72,6 +75,15 @@ func (p *Prefixes[T]) drop(i int) {
 		p.release(old)
 	}
 	p.prompts = slices.Delete(p.prompts, i, i+1)
+}
+
+// Forget drops the prompts of an adapter.
+func (p *Prefixes[T]) Forget(a Adapter) {
+	for i := len(p.prompts) - 1; i >= 0; i-- {
+		if p.prompts[i].adapter == a {
+			p.drop(i)
+		}
+	}
 }
 
 // Clear forgets all.

@@ -1,7 +1,7 @@
 package infer
 
 import (
-	"maps"
+	"fmt"
 	"reflect"
 	"slices"
 	"sync"
@@ -30,13 +30,8 @@ type Programs struct {
 	mu    sync.Mutex
 	users int
 
-	prefill  *device.Program // a piece of one prompt
-	decode   *device.Program // one token of every slot
-	insert   *device.Program // a prompt into a slot
-	flush    *device.Program // the recent part into the past
-	resizers map[[2]int]*device.Program
+	programs map[string]*device.Program // by what they do
 	sample   *sample.Programs
-	texts    *whole // nil until a text is embedded or scored
 }
 
 // shapeOf is the part of a config that graphs depend on.
@@ -56,14 +51,32 @@ func (p *Programs) use(m *model.Model, backend compute.Backend) bool {
 	return true
 }
 
-func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
-	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, resizers: map[[2]int]*device.Program{}}
+func newPrograms(m *model.Model, backend compute.Backend) *Programs {
+	p := &Programs{backend: backend, config: shapeOf(m.Config), transposed: m.Transposed, users: 1, programs: map[string]*device.Program{}}
 	p.sample = sample.NewPrograms(backend, p.config.VocabSize)
-	n := 2 * p.config.Layers
-	var err error
-	// in: tokens [1, width], length [1], index [1, 1] of the last real token, past, weights. out: logits [vocab], past.
-	p.prefill, err = device.NewProgram(backend, "prefill", func(in []*Node) []*Node {
-		d := p.decoder(in[3+n:])
+	return p
+}
+
+// program returns the one of a name, which is made when it is first asked for. Nothing is compiled by that.
+func (p *Programs) program(name string, build func(in []*Node) []*Node) (*device.Program, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if x := p.programs[name]; x != nil {
+		return x, nil
+	}
+	x, err := device.NewProgram(p.backend, name, build)
+	if err == nil {
+		p.programs[name] = x
+	}
+	return x, err
+}
+
+// prefill computes a piece of one prompt. in: tokens [1, width], length [1], index [1, 1] of the last real token, past, weights,
+// adapter. out: logits [vocab], past.
+func (p *Programs) prefill(f form) (*device.Program, error) {
+	return p.program("prefill "+f.key(), func(in []*Node) []*Node {
+		n := 2 * p.config.Layers
+		d := p.decoder(in[3+n:], f)
 		past := pairs(in[3 : 3+n])
 		h, recent := d.Extended(in[0], decoder.Cached{Past: past, Lengths: in[1]})
 		last := Gather(h, in[2]) // [1, hidden]
@@ -72,38 +85,46 @@ func newPrograms(m *model.Model, backend compute.Backend) (*Programs, error) {
 		}
 		return append([]*Node{Reshape(d.Logits(last), p.config.VocabSize)}, flat(past)...)
 	})
-	if err != nil {
-		return p, err
-	}
-	// in: tokens [slots, 1], lengths [slots], column, past, recent, weights. out: logits [slots, vocab], recent.
-	p.decode, err = device.NewProgram(backend, "decode", func(in []*Node) []*Node {
-		d := p.decoder(in[3+2*n:])
+}
+
+// decode computes one token of every slot. in: tokens [slots, 1], lengths [slots], column, past, recent, weights and, where slots
+// use adapters, which do [slots] and the bank. out: logits [slots, vocab], recent.
+func (p *Programs) decode(f form) (*device.Program, error) {
+	return p.program("decode "+f.key(), func(in []*Node) []*Node {
+		n := 2 * p.config.Layers
+		weights := in[3+2*n:]
+		d := p.decoder(weights, form{})
+		if len(f.modules) > 0 {
+			bank := weights[len(d.Weights):]
+			d.Adapter, d.Adapted = p.lora(f, bank[1:]), InsertAxes(bank[0], -1)
+		}
 		h, recent := d.Extended(in[0], decoder.Cached{Past: pairs(in[3 : 3+n]), Lengths: in[1], Recent: pairs(in[3+n : 3+2*n]), Column: in[2]})
 		return append([]*Node{d.Logits(h)}, flat(recent)...)
 	})
-	if err != nil {
-		return p, err
-	}
-	// in: slot, the prompt's keys and values, past. out: past.
-	p.insert, err = device.NewProgram(backend, "insert", func(in []*Node) []*Node {
+}
+
+// insert puts a prompt into a slot. in: slot, the prompt's keys and values, past. out: past.
+func (p *Programs) insert() (*device.Program, error) {
+	return p.program("insert", func(in []*Node) []*Node {
+		n := 2 * p.config.Layers
 		out := make([]*Node, n)
 		for i, past := range in[1+n:] {
 			out[i] = putSlot(past, in[1+i], in[0])
 		}
 		return out
 	})
-	if err != nil {
-		return p, err
-	}
-	// in: lengths [slots], past, recent. out: past.
-	p.flush, err = device.NewProgram(backend, "flush", func(in []*Node) []*Node {
+}
+
+// flush puts the recent part into the past. in: lengths [slots], past, recent. out: past.
+func (p *Programs) flush() (*device.Program, error) {
+	return p.program("flush", func(in []*Node) []*Node {
+		n := 2 * p.config.Layers
 		past, recent := pairs(in[1:1+n]), pairs(in[1+n:])
 		for i := range past {
 			past[i] = fold(past[i], recent[i], in[0])
 		}
 		return flat(past)
 	})
-	return p, err
 }
 
 // The updates below select between old and new instead of writing in place: the result is a copy anyway, and not every
@@ -173,32 +194,28 @@ func flat(kvs []decoder.KV) []*Node {
 	return out
 }
 
-// decoder is the model on the weights among the inputs of a graph.
-func (p *Programs) decoder(weights []*Node) *decoder.Decoder {
-	return &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, weights), Transposed: p.transposed}
+// decoder is the model on the weights among the inputs of a graph, and on the adapter of a form behind them.
+func (p *Programs) decoder(in []*Node, f form) *decoder.Decoder {
+	d := &decoder.Decoder{Config: p.config, Weights: model.Nodes(p.config, in), Transposed: p.transposed}
+	d.Adapter = p.lora(f, in[len(d.Weights):])
+	return d
 }
 
 // resize cuts keys and values, or pads them with zeros, to other numbers of rows and positions.
 func (p *Programs) resize(rows, positions int, c *cache) (*cache, error) {
-	key := [2]int{rows, positions}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.resizers[key] == nil {
-		program, err := device.NewProgram(p.backend, "resize", func(in []*Node) []*Node {
-			out := make([]*Node, len(in))
-			for i, x := range in {
-				axis := 2 - i%2
-				x = SliceAxis(x, axis, AxisRange(0, min(positions, x.Shape().Dim(axis))))
-				out[i] = pad(pad(x, 0, rows), axis, positions)
-			}
-			return out
-		})
-		if err != nil {
-			return nil, err
+	program, err := p.program(fmt.Sprintf("resize %d %d", rows, positions), func(in []*Node) []*Node {
+		out := make([]*Node, len(in))
+		for i, x := range in {
+			axis := 2 - i%2
+			x = SliceAxis(x, axis, AxisRange(0, min(positions, x.Shape().Dim(axis))))
+			out[i] = pad(pad(x, 0, rows), axis, positions)
 		}
-		p.resizers[key] = program
+		return out
+	})
+	if err != nil {
+		return nil, err
 	}
-	out, err := p.resizers[key].Run(anys(c.tensors))
+	out, err := program.Run(anys(c.tensors))
 	return newCache(out), err
 }
 
@@ -209,19 +226,10 @@ func (p *Programs) Compiled() (n int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, x := range p.all() {
+	for _, x := range p.programs {
 		n += x.Compiled()
 	}
 	return n + p.sample.Compiled()
-}
-
-// all are the programs that exist.
-func (p *Programs) all() []*device.Program {
-	all := slices.AppendSeq([]*device.Program{p.prefill, p.decode, p.insert, p.flush}, maps.Values(p.resizers))
-	if p.texts != nil {
-		all = append(all, p.texts.hidden, p.texts.head)
-	}
-	return all
 }
 
 // release removes a user; the last one closes the graphs.
@@ -231,7 +239,7 @@ func (p *Programs) release() {
 	if p.users--; p.users > 0 {
 		return
 	}
-	for _, x := range p.all() {
+	for _, x := range p.programs {
 		x.Close()
 	}
 	p.sample.Close()

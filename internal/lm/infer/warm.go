@@ -10,7 +10,7 @@ func (s *Graphs) Warm() error {
 
 	var prompts []Prompt
 	for _, n := range []int{1, min(smallPiece+1, s.context)} { // a piece of each width
-		p, err := s.NewPrompt(make([]int32, n))
+		p, err := s.NewPrompt(make([]int32, n), nil)
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,8 @@ func checkAliasForm(alias string) error {
 }
 
 // CheckPath checks the path of an artifact: relative, slash-separated, without '.', '..' and empty elements, each at
-// most 255 bytes and fit to be a file name on every system.
+// most 255 bytes and fit to be a file name on every system and an address on every server ('%' is none: MLflow's
+// decodes it twice, and takes a%2Fb for a/b).
 func CheckPath(path string) error {
 	reason := ""
 	if !fs.ValidPath(path) || path == "." {
@@ -100,7 +101,7 @@ func CheckPath(path string) error {
 		}
 	}
 	for _, r := range path {
-		if r < ' ' || unicode.Is(unicode.C, r) || strings.ContainsRune(`\:*?"<>|#`, r) {
+		if r < ' ' || unicode.Is(unicode.C, r) || strings.ContainsRune(`\:*?"<>|#%`, r) {
 			reason = "the character " + describe(r)
 			break
 		}

@@ -3,7 +3,8 @@
 //
 // [Registry] is an interface of two halves. A [Tracker] keeps runs; a [Run] is the handle of the one being trained.
 // [Models] keeps versions: registered from a run's artifacts, promoted to a [Stage], found again by a [URI] such as
-// models:/handbook/Production, and downloaded with every checksum verified.
+// models:/handbook/Production, and downloaded with every checksum verified. Who promoted what and why is remembered,
+// and [Rollback] walks it back.
 //
 //	run, err := reg.StartRun(ctx, "course-guides", "rank 16", nil)
 //	if err != nil {
@@ -22,7 +23,7 @@
 //	…
 //	err = run.End(ctx, registry.Finished)
 //
-// The package holds the interface, its types and two helpers; it depends on the standard library alone. Package
+// The package holds the interface, its types and a few helpers; it depends on the standard library alone. Package
 // registry/local implements it in a directory of plain files, and package registry/registrytest is the suite that
 // every implementation passes. It does not delete anything, and it does not know what is inside a model.
 //
@@ -126,11 +127,19 @@ type Models interface {
 	// ListModels yields the registered models in the order of their names.
 	ListModels(ctx context.Context) iter.Seq2[Model, error]
 
+	// TagVersion sets tags of a version; a key set before takes the new value.
+	TagVersion(ctx context.Context, name string, version int, tags map[string]string) error
+
 	// Promote moves a version to a stage. For Staging and Production the other holders are archived, and returned
 	// newest first, unless o.KeepPrevious. Promoting again changes nothing where nothing is to be changed, and
-	// repairs a stage that was left with several holders. A version that is not ready stays where it is: ErrNotReady
-	// or ErrFailed. Promoting an older version is how to roll back.
+	// repairs a stage that was left with several holders. A version that cannot serve stays where it is: ErrNotReady
+	// or ErrFailed, and for Staging and Production ErrCorrupt if Verify says so. See also [Rollback].
 	Promote(ctx context.Context, name string, version int, o PromoteOptions) (archived []Version, err error)
+
+	// History yields what has served in Staging and Production, the last promotion first, so that the first entry of
+	// a stage is what serves in it now. A move made without docent is an entry as well ([Elsewhere]), which the next
+	// promotion keeps.
+	History(ctx context.Context, name string) iter.Seq2[Promotion, error]
 
 	// SetAlias sets an alias or moves it from another version.
 	SetAlias(ctx context.Context, name, alias string, version int) error
@@ -151,4 +160,8 @@ type Models interface {
 	//
 	// Of v only Name, Number and Path are read, or ModelID, RunID and Path where it has no number.
 	Download(ctx context.Context, v Version, dir string) error
+
+	// Verify reads every stored file of a version, of which it looks at what Download does, and holds it against the
+	// size and SHA-256 that were logged. All that is missing or altered is told, as one error that is ErrCorrupt.
+	Verify(ctx context.Context, v Version) error
 }

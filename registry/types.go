@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Status is the state of a run.
@@ -116,8 +117,25 @@ type File struct {
 	SHA256 string `json:"sha256"` // "" where the registry has none, for files that others put there
 }
 
-// PromoteOptions says where to; the zero value means Production, with its previous holders archived.
+// PromoteOptions says where to, and what the history remembers of it. The zero value means Production, with its
+// previous holders archived.
 type PromoteOptions struct {
 	Stage        Stage // "" is Production
 	KeepPrevious bool  // leave the other holders of the stage where they are
+
+	By      string // who promotes
+	Why     string // the reason, in words
+	Verdict string // of the gate that the version passed; "" is none
 }
+
+// Validate refuses what no history can keep.
+func (o PromoteOptions) Validate() error {
+	for field, text := range map[string]string{"By": o.By, "Why": o.Why, "Verdict": o.Verdict} {
+		if !utf8.ValidString(text) || len(text) > maxRemark {
+			return &Error{Err: fmt.Errorf("%w: %s of a promotion", ErrInvalid, field), Hint: fmt.Sprintf("use UTF-8 text of up to %d bytes", maxRemark)}
+		}
+	}
+	return nil
+}
+
+const maxRemark = 2000 // bytes, since MLflow keeps all of a promotion in one tag

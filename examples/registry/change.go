@@ -16,34 +16,28 @@ import (
 )
 
 func promote(ctx context.Context, t *tool, name string, number int, stage registry.Stage) error {
-	archived, err := t.registry.Promote(ctx, name, number, registry.PromoteOptions{Stage: stage})
+	archived, err := t.registry.Promote(ctx, name, number, registry.PromoteOptions{Stage: stage, By: t.cfg.By, Why: t.cfg.Why})
 	if err != nil {
 		return err
 	}
+	return t.sayPromoted(name, number, stage, archived)
+}
+
+func rollback(ctx context.Context, t *tool, name string) error {
+	to, archived, err := registry.Rollback(ctx, t.registry, name, registry.PromoteOptions{By: t.cfg.By, Why: t.cfg.Why})
+	if err != nil {
+		return err
+	}
+	return t.sayPromoted(name, to, registry.Production, archived)
+}
+
+func (t *tool) sayPromoted(name string, number int, stage registry.Stage, archived []registry.Version) error {
 	text := fmt.Sprintf("%s version %d is in %s", name, number, stage)
 	for _, v := range archived {
 		text += fmt.Sprintf(", version %d is archived", v.Number)
 	}
-	_, err = fmt.Fprintln(t.out, text)
+	_, err := fmt.Fprintln(t.out, text)
 	return err
-}
-
-// rollback promotes the newest archived version below the one in Production, which is the one that was there before
-// unless somebody has archived others by hand.
-func rollback(ctx context.Context, t *tool, name string) error {
-	now, err := t.registry.Resolve(ctx, registry.URI{Name: name, Stage: registry.Production})
-	if err != nil {
-		return err
-	}
-	for v, err := range t.registry.List(ctx, name) {
-		if err != nil {
-			return err
-		}
-		if v.Number < now.Number && v.Stage == registry.Archived && v.Status == registry.Ready {
-			return promote(ctx, t, name, v.Number, registry.Production)
-		}
-	}
-	return fmt.Errorf("%s has no archived version below %d, the one in Production: promote one by its number", name, now.Number)
 }
 
 // copyVersion makes a version of another registry out of this one's: the files, and a run with the parameters, tags,

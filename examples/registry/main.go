@@ -1,4 +1,4 @@
-// Command registry lists, compares, promotes and copies the models that the trainer registered, in a folder or on an
+// Command registry lists, compares, verifies, promotes and copies the models that the trainer registered, in a folder or on an
 // MLflow server. "go run ./examples/registry -h" is its manual.
 package main
 
@@ -36,6 +36,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, reg.Close()) }()
+	if cfg.By == "" {
+		cfg.By = program.User(environ)
+	}
 	return do(ctx, &tool{cfg: cfg, registry: reg, out: stdout})
 }
 
@@ -46,10 +49,12 @@ type tool struct {
 	out      io.Writer
 }
 
+const commands = "list, history, show, verify, compare, promote, rollback or copy"
+
 // command reads the operands before anything is opened.
 func command(args []string) (func(context.Context, *tool) error, error) {
 	if len(args) == 0 {
-		return nil, errors.New("nothing to do: list, show, compare, promote, rollback or copy; see -h")
+		return nil, errors.New("nothing to do: " + commands + "; see -h")
 	}
 	name, args := args[0], args[1:]
 	usage := func(form string) error { return fmt.Errorf("%s takes other operands: %s %s; see -h", name, name, form) }
@@ -62,12 +67,18 @@ func command(args []string) (func(context.Context, *tool) error, error) {
 			return func(ctx context.Context, t *tool) error { return listVersions(ctx, t, args[0]) }, nil
 		}
 		return nil, usage("[MODEL]")
-	case "show":
+	case "history":
+		if len(args) != 1 {
+			return nil, usage("MODEL")
+		}
+		return func(ctx context.Context, t *tool) error { return history(ctx, t, args[0]) }, nil
+	case "show", "verify":
 		refs, err := parseRefs(args)
 		if err != nil || len(refs) != 1 {
 			return nil, errors.Join(usage("REF"), err)
 		}
-		return func(ctx context.Context, t *tool) error { return show(ctx, t, refs[0]) }, nil
+		do := map[string]func(context.Context, *tool, registry.URI) error{"show": show, "verify": verify}[name]
+		return func(ctx context.Context, t *tool) error { return do(ctx, t, refs[0]) }, nil
 	case "compare":
 		refs, err := parseRefs(args)
 		if err != nil || len(refs) < 2 {
@@ -108,7 +119,7 @@ func command(args []string) (func(context.Context, *tool) error, error) {
 		}
 		return func(ctx context.Context, t *tool) error { return copyVersion(ctx, t, refs[0], to) }, nil
 	}
-	return nil, fmt.Errorf("there is no command %q: list, show, compare, promote, rollback or copy; see -h", name)
+	return nil, fmt.Errorf("there is no command %q: %s; see -h", name, commands)
 }
 
 func parseRefs(args []string) ([]registry.URI, error) {

@@ -73,10 +73,10 @@ func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	assert.Contains(t, said(t, "-registry", where, "list"), "no models in "+where)
 	train(t, reg, "guide", 8, 16, 32)
 	assert.Regexp(t, `guide +3 +3 `, said(t, "-registry", where, "list"))
-	assert.Regexp(t, `(?s)VERSION.*\n3 +Production +READY.*\n2 +Archived.*\n1 +Archived`, said(t, "list", "guide", "-registry", where))
+	assert.Regexp(t, `(?s)VERSION.*\n3 +Production +Production +READY.*\n2 +Archived +READY.*\n1 +Archived`, said(t, "list", "guide", "-registry", where))
 
 	text := said(t, "-registry", where, "show", "models:/guide/Production")
-	for _, want := range []string{`version +guide 3`, `run name +rank 32`, `param rank +32`, `metric loss +10.6667 at step 2`, `tag base_model +SmolLM2`,
+	for _, want := range []string{`version +guide 3`, `run name +rank 32`, `run tag user +ada`, `param rank +32`, `metric loss +10.6667 at step 2`, `tag base_model +SmolLM2`,
 		`file weights +1000 bytes, SHA-256 [0-9a-f]{64}`, `input training +train.jsonl from data/train.jsonl, digest d{64}`} {
 		assert.Regexp(t, want, text)
 	}
@@ -90,7 +90,12 @@ func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	assert.Equal(t, "guide version 1 is in Production, version 2 is archived\n", said(t, "-registry", where, "rollback", "guide"))
 	_, err := call(t, "-registry", where, "rollback", "guide")
 	assert.ErrorContains(t, err, "promote one by its number")
-	assert.Equal(t, "guide version 3 is in Production, version 1 is archived\n", said(t, "-registry", where, "promote", "guide", "3"))
+	assert.Equal(t, "guide version 3 is in Production, version 1 is archived\n", said(t, "-registry", where, "promote", "guide", "3", "-by", "Ada", "-why", "mended by hand"))
+	assert.Regexp(t, `(?s)^WHEN +STAGE +VERSION +FROM +BY +WHY +VERDICT\n\S+ \S+ +Production +3 +1 +Ada +mended by hand\n\S+ \S+ +Production +1 +2 +\S+ +rollback from version 2\n`,
+		said(t, "-registry", where, "history", "guide"))
+	assert.Equal(t, "guide version 1 is in Production, version 3 is archived\n", said(t, "-registry", where, "rollback", "guide"), "and not 2, which was rolled back from")
+	said(t, "-registry", where, "promote", "guide", "3")
+	assert.Regexp(t, `^guide 3: \d+ files, \d+ bytes, are as they were logged\n$`, said(t, "-registry", where, "verify", "models:/guide/Production"))
 	assert.Equal(t, "guide version 2 is in Staging\n", said(t, "-registry", where, "promote", "guide", "2", "staging"))
 	_, err = call(t, "-registry", where, "promote", "guide", "9")
 	require.ErrorIs(t, err, registry.ErrNotFound)

@@ -42,11 +42,7 @@ func listModels(ctx context.Context, t *tool) error {
 		if err != nil {
 			return err
 		}
-		production := ""
-		if m.Production > 0 {
-			production = strconv.Itoa(m.Production)
-		}
-		rows = append(rows, []string{m.Name, strconv.Itoa(m.Latest), production, when(m.Created)})
+		rows = append(rows, []string{m.Name, strconv.Itoa(m.Latest), numberOr(m.Production, ""), when(m.Created)})
 	}
 	if len(rows) == 1 {
 		_, err := fmt.Fprintf(t.out, "no models in %s: the trainer registers some\n", t.cfg.Registry)
@@ -56,14 +52,75 @@ func listModels(ctx context.Context, t *tool) error {
 }
 
 func listVersions(ctx context.Context, t *tool, name string) error {
-	rows := [][]string{{"VERSION", "STAGE", "STATUS", "ALIASES", "CREATED", "RUN"}}
+	serves := map[int][]string{}
+	for _, stage := range []registry.Stage{registry.Production, registry.Staging} {
+		v, err := t.registry.Resolve(ctx, registry.URI{Name: name, Stage: stage})
+		if err == nil {
+			serves[v.Number] = append(serves[v.Number], string(stage))
+		} else if !errors.Is(err, registry.ErrNotFound) {
+			return err
+		}
+	}
+	rows := [][]string{{"VERSION", "STAGE", "SERVES", "STATUS", "ALIASES", "CREATED", "RUN"}}
 	for v, err := range t.registry.List(ctx, name) {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []string{strconv.Itoa(v.Number), string(v.Stage), string(v.Status), strings.Join(v.Aliases, ","), when(v.Created), v.RunID})
+		rows = append(rows, []string{strconv.Itoa(v.Number), string(v.Stage), strings.Join(serves[v.Number], ","), string(v.Status),
+			strings.Join(v.Aliases, ","), when(v.Created), v.RunID})
 	}
 	return table(t.out, rows)
+}
+
+func history(ctx context.Context, t *tool, name string) error {
+	rows := [][]string{{"WHEN", "STAGE", "VERSION", "FROM", "BY", "WHY", "VERDICT"}}
+	for p, err := range t.registry.History(ctx, name) {
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []string{when(p.At), string(p.Stage), numberOr(p.Version, "none"), numberOr(p.From, ""), p.By, p.Why, p.Verdict})
+	}
+	if len(rows) == 1 {
+		_, err := fmt.Fprintf(t.out, "no version of %s has been promoted\n", name)
+		return err
+	}
+	return table(t.out, rows)
+}
+
+func numberOr(n int, none string) string {
+	if n == 0 {
+		return none
+	}
+	return strconv.Itoa(n)
+}
+
+// verify tells that all is as it was logged, or what is not.
+func verify(ctx context.Context, t *tool, ref registry.URI) error {
+	v, err := t.registry.Resolve(ctx, ref)
+	if err != nil {
+		return err
+	}
+	files, err := t.registry.Files(ctx, v)
+	if err != nil {
+		return err
+	}
+	if err := t.registry.Verify(ctx, v); err != nil {
+		return err
+	}
+	var size int64
+	unknown := 0
+	for _, f := range files {
+		size += f.Size
+		if f.SHA256 == "" {
+			unknown++
+		}
+	}
+	text := fmt.Sprintf("%s: %d files, %d bytes, are as they were logged", title(v), len(files), size)
+	if unknown > 0 {
+		text += fmt.Sprintf(", of %d by their size alone: the registry has no SHA-256", unknown)
+	}
+	_, err = fmt.Fprintln(t.out, text)
+	return err
 }
 
 func show(ctx context.Context, t *tool, ref registry.URI) error {
@@ -86,6 +143,9 @@ func show(ctx context.Context, t *tool, ref registry.URI) error {
 	if run.ID != "" {
 		rows = append(rows, []string{"experiment", run.Experiment}, []string{"run name", run.Name}, []string{"run status", string(run.Status)},
 			[]string{"started", when(run.Started)}, []string{"ended", when(run.Ended)})
+	}
+	for _, key := range slices.Sorted(maps.Keys(run.Tags)) {
+		rows = append(rows, []string{"run tag " + key, run.Tags[key]})
 	}
 	for _, in := range run.Inputs {
 		rows = append(rows, []string{"input " + in.Context, fmt.Sprintf("%s from %s, digest %s", in.Name, in.Source, in.Digest)})

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
 )
 
@@ -117,7 +118,7 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if !p.Promote {
 		return nil
 	}
-	archived, err := p.registry.Promote(ctx, v.Name, v.Number, registry.PromoteOptions{})
+	archived, err := p.registry.Promote(ctx, v.Name, v.Number, registry.PromoteOptions{By: program.User(p.environ), Why: "trained by run " + p.tracked.ID()})
 	if err != nil {
 		return err
 	}

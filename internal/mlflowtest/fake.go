@@ -30,6 +30,8 @@ type Fake struct {
 	NoLoggedModels bool // as before MLflow 3
 	NoStages       bool // as a later version will be
 	NoProxy        bool // as with --no-serve-artifacts
+	FileStore      bool // points of metrics that are sent again are stored again
+	NoWorkspaces   bool // as before workspaces: the header is ignored
 	Username       string
 	Password       string
 	Host           string // what Host must be, if set
@@ -211,6 +213,8 @@ func (s *Fake) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Invalid Host header - possible DNS rebinding attack detected", http.StatusForbidden)
 	case s.Username != "" && !s.allowed(r):
 		http.Error(w, "You are not authenticated. Please see https://mlflow.org for how to authenticate.", http.StatusUnauthorized)
+	case r.URL.Path == "/api/3.0/mlflow/server-info" && !s.NoWorkspaces:
+		_, _ = io.WriteString(w, `{"workspaces_enabled": true}`)
 	case r.URL.Path == proxy || strings.HasPrefix(r.URL.Path, proxy+"/"):
 		s.artifacts(w, r)
 	case r.URL.Path == "/get-artifact":
@@ -316,6 +320,9 @@ func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid path"}`)
 		return
+	}
+	if again, err := url.PathUnescape(name); err == nil { // the real server decodes twice
+		name = again
 	}
 	switch {
 	case r.Method == http.MethodPut:

@@ -14,6 +14,7 @@ type model struct {
 	next     int
 	versions []*version
 	aliases  map[string]int
+	tags     map[string]string
 }
 
 type version struct {
@@ -75,6 +76,9 @@ func (m *model) info(aliases bool) map[string]any {
 	if latest := m.latest(); latest != nil {
 		out["latest_versions"] = latest
 	}
+	if len(m.tags) > 0 {
+		out["tags"] = tagList(m.tags)
+	}
 	if aliases && len(m.aliases) > 0 {
 		var list []any
 		for alias, n := range m.aliases {
@@ -94,7 +98,7 @@ func (s *Fake) modelsCreate(in request) (any, error) {
 	if s.models[body.Name] != nil {
 		return nil, exists("Registered Model (name=%s) already exists.", body.Name)
 	}
-	m := &model{name: body.Name, created: now(), next: 1, aliases: map[string]int{}}
+	m := &model{name: body.Name, created: now(), next: 1, aliases: map[string]int{}, tags: map[string]string{}}
 	s.models[body.Name] = m
 	return map[string]any{"registered_model": m.info(true)}, nil
 }
@@ -147,6 +151,34 @@ func (s *Fake) find(name, number string) (*model, *version, error) {
 		return nil, nil, notFound("Model Version (name=%s, version=%s) not found", name, number)
 	}
 	return m, v, nil
+}
+
+func (s *Fake) modelsTag(in request) (any, error) {
+	var body struct{ Name, Key, Value string }
+	in.decode(&body)
+	m, err := s.model(body.Name)
+	if err == nil {
+		err = checkKey(body.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.tags[body.Key] = body.Value
+	return nil, nil
+}
+
+func (s *Fake) versionsTag(in request) (any, error) {
+	var body struct{ Name, Version, Key, Value string }
+	in.decode(&body)
+	_, v, err := s.find(body.Name, body.Version)
+	if err == nil {
+		err = checkKey(body.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.tags[body.Key] = body.Value
+	return nil, nil
 }
 
 var (

@@ -156,9 +156,11 @@ func (s *Fake) endpoints() map[string]endpoint {
 		"POST registered-models/create":        s.modelsCreate,
 		"GET registered-models/get":            s.modelsGet,
 		"GET registered-models/search":         s.modelsSearch,
+		"POST registered-models/set-tag":       s.modelsTag,
 		"POST registered-models/alias":         s.aliasSet,
 		"DELETE registered-models/alias":       s.aliasDelete,
 		"POST model-versions/create":           s.versionsCreate,
+		"POST model-versions/set-tag":          s.versionsTag,
 		"GET model-versions/get":               s.versionsGet,
 		"GET model-versions/search":            s.versionsSearch,
 		"DELETE model-versions/delete":         s.versionsDelete,
@@ -374,7 +376,7 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 		r.tags[t.Key] = cutTo(t.Value, 8000)
 	}
 	for _, m := range body.Metrics {
-		if !slices.ContainsFunc(r.history, func(old metric) bool {
+		if s.FileStore || !slices.ContainsFunc(r.history, func(old metric) bool {
 			return old.Key == m.Key && old.Step == m.Step && old.Timestamp == m.Timestamp && string(old.Value) == string(m.Value)
 		}) {
 			r.history = append(r.history, m)

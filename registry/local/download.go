@@ -100,7 +100,20 @@ func (s *Store) runFiles(ctx context.Context, src registry.Source) (r *run, with
 	return r, within, files, nil
 }
 
-func (s *Store) verify(ctx context.Context, base string, f registry.File) error {
+// Verify implements registry.Models.
+func (s *Store) Verify(ctx context.Context, v registry.Version) error {
+	return impl.Wrap("verify", versionRef(v), s.verify(ctx, v))
+}
+
+func (s *Store) verify(ctx context.Context, v registry.Version) error {
+	base, files, err := s.versionFiles(ctx, v)
+	if err != nil {
+		return err
+	}
+	return artifact.VerifyAll(ctx, files, 1, func(ctx context.Context, f registry.File) error { return s.verifyFile(ctx, base, f) })
+}
+
+func (s *Store) verifyFile(ctx context.Context, base string, f registry.File) error {
 	r, err := s.openArtifact(base, f.Path, 0)
 	if err != nil {
 		return err

@@ -67,63 +67,74 @@ func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]flo
 }
 
 func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
-	line := metricLine{Step: step, Time: r.s.stamp(), Metrics: make(map[string]value, len(metrics))}
+	line := metricLine{Step: step, Metrics: make(map[string]value, len(metrics))}
 	for _, key := range slices.Sorted(maps.Keys(metrics)) {
 		if err := registry.CheckKey(key); err != nil {
 			return err
 		}
 		line.Metrics[key] = value(metrics[key])
 	}
-	data, err := json.Marshal(line)
-	if err != nil {
-		return err
-	}
 	return r.s.locked(ctx, func() error {
-		if _, err := r.running(); err != nil || len(metrics) == 0 {
+		f, err := r.running()
+		if err != nil || len(metrics) == 0 {
 			return err
 		}
-		return r.appendLine(append(data, '\n'))
+		line.Time = later(r.s.stamp(), f.Started)
+		return r.appendLine(line)
 	})
 }
 
-// appendLine adds a line whole or not at all. One that a crash cut short was never acknowledged and makes room.
-func (r *run) appendLine(data []byte) (err error) {
+// appendLine adds a line whole or not at all, not before the one in front of it. One that a crash cut short was never
+// acknowledged and makes room.
+func (r *run) appendLine(line metricLine) (err error) {
 	f, err := r.s.root.OpenFile(r.file(metricsFile), os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	end, err := endOfLines(f)
+	end, last, err := endOfLines(f)
 	if err != nil {
 		return err
 	}
 	if err := f.Truncate(end); err != nil {
 		return err
 	}
+	line.Time = later(line.Time, last)
+	data, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	data = append(data, '\n')
 	if _, err := f.WriteAt(data, end); err != nil {
 		return errors.Join(err, f.Truncate(end))
 	}
 	return nil
 }
 
-// endOfLines is the offset behind the last newline.
-func endOfLines(f *os.File) (int64, error) {
+// endOfLines is the offset behind the last newline, and the time of the line before it, zero if that is damaged.
+func endOfLines(f *os.File) (end int64, last time.Time, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return 0, last, err
 	}
-	buf := make([]byte, 4096)
-	for end := info.Size(); end > 0; {
-		n := min(end, int64(len(buf)))
-		if _, err := f.ReadAt(buf[:n], end-n); err != nil {
-			return 0, err
+	var tail []byte
+	for begin := info.Size(); ; {
+		end := bytes.LastIndexByte(tail, '\n')
+		start := bytes.LastIndexByte(tail[:max(end, 0)], '\n')
+		if begin == 0 || start >= 0 {
+			var line metricLine
+			if json.Unmarshal(tail[start+1:end+1], &line) == nil {
+				last = line.Time
+			}
+			return begin + int64(end) + 1, last, nil
 		}
-		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
-			return end - n + int64(i) + 1, nil
+		n := min(begin, 4096)
+		begin -= n
+		tail = append(make([]byte, n), tail...)
+		if _, err := f.ReadAt(tail[:n], begin); err != nil {
+			return 0, last, err
 		}
-		end -= n
 	}
-	return 0, nil
 }
 
 func (r *run) syncMetrics() error {

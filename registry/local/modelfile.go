@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // modelFile is model.json: all that changes together when versions are registered, promoted or given an alias lies in
@@ -21,6 +22,17 @@ type modelFile struct {
 	Aliases  map[string]int         `json:"aliases,omitempty"`
 	Promoted map[registry.Stage]int `json:"promoted,omitempty"` // the version promoted to each stage last
 	Versions []versionFile          `json:"versions"`           // Versions[i].Number is i+1
+	History  []promotionFile        `json:"history,omitempty"`  // of Staging and Production, the oldest first
+}
+
+type promotionFile struct {
+	Stage   registry.Stage `json:"stage"`
+	Version int            `json:"version"`
+	From    int            `json:"from,omitempty"`
+	At      time.Time      `json:"at"`
+	By      string         `json:"by,omitempty"`
+	Why     string         `json:"why,omitempty"`
+	Verdict string         `json:"verdict,omitempty"`
 }
 
 type versionFile struct {
@@ -63,10 +75,44 @@ func (m *modelFile) check(name string) error {
 			fault = fmt.Sprintf("promoted to %s is version %d, which is not there", stage, n)
 		}
 	}
+	for i, p := range m.History {
+		if !impl.Serves(p.Stage) || min(p.Version, p.From) < 0 || max(p.Version, p.From) > len(m.Versions) {
+			fault = fmt.Sprintf("entry %d of the history: from version %d to %d in %q", i, p.From, p.Version, p.Stage)
+		}
+	}
 	if fault == "" {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", registry.ErrCorrupt, fault)
+}
+
+// history is the whole of it, the oldest entry first.
+func (m *modelFile) history(now time.Time) []registry.Promotion {
+	var all []registry.Promotion
+	for _, p := range m.History {
+		all = append(all, registry.Promotion(p))
+	}
+	return append(all, impl.Unrecorded(all, m.holder, now)...)
+}
+
+// remember changes the model and writes into its history which versions serve then.
+func (m *modelFile) remember(o registry.PromoteOptions, now time.Time, change func() error) error {
+	if n := len(m.History); n > 0 {
+		now = later(now, m.History[n-1].At)
+	}
+	history := m.history(now)
+	if err := change(); err != nil {
+		return err
+	}
+	for _, p := range impl.Unrecorded(history, m.holder, now) {
+		p.By, p.Why, p.Verdict = o.By, o.Why, o.Verdict
+		history = append(history, p)
+	}
+	m.History = nil
+	for _, p := range history {
+		m.History = append(m.History, promotionFile(p))
+	}
+	return nil
 }
 
 func (m *modelFile) version(n int) (*versionFile, error) {

@@ -39,7 +39,7 @@ func (s *Store) register(ctx context.Context, name string, src registry.Source, 
 		return v, err
 	}
 	for i, f := range files {
-		if err := s.verify(ctx, r.artifacts(within), f); err != nil {
+		if err := s.verifyFile(ctx, r.artifacts(within), f); err != nil {
 			return v, err
 		}
 		files[i].Path = path.Join(within, f.Path) // the version's manifest is a part of the run's
@@ -55,9 +55,12 @@ func (s *Store) register(ctx context.Context, name string, src registry.Source, 
 		if err != nil {
 			return err
 		}
-		n := len(m.Versions) + 1
+		n, created := len(m.Versions)+1, later(s.stamp(), m.Created)
+		if n > 1 {
+			created = later(created, m.Versions[n-2].Created)
+		}
 		m.Versions = append(m.Versions, versionFile{Number: n, Run: src.RunID, Path: src.Path, Stage: registry.None,
-			Status: registry.Ready, Created: s.stamp(), Tags: maps.Clone(tags)})
+			Status: registry.Ready, Created: created, Tags: maps.Clone(tags)})
 		if err := s.writeManifest(s.versionManifest(name, n), files); err != nil {
 			return err
 		}
@@ -147,11 +150,22 @@ func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 // Promote implements registry.Models.
 func (s *Store) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
 	stage, err := registry.ParseStage(string(cmp.Or(o.Stage, registry.Production)))
+	if err == nil {
+		err = o.Validate()
+	}
+	if err == nil {
+		_, err = s.get(ctx, name, version)
+	}
+	if err == nil && impl.Serves(stage) { // not under the lock: it takes its time
+		err = s.verify(ctx, registry.Version{Name: name, Number: version})
+	}
 	var archived []registry.Version
 	if err == nil {
-		err = s.changeModel(ctx, name, func(m *modelFile) (err error) {
-			archived, err = m.promote(version, stage, o.KeepPrevious)
-			return err
+		err = s.changeModel(ctx, name, func(m *modelFile) error {
+			return m.remember(o, s.stamp(), func() (err error) {
+				archived, err = m.promote(version, stage, o.KeepPrevious)
+				return err
+			})
 		})
 	}
 	if err != nil {
@@ -170,7 +184,7 @@ func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (arc
 		return nil, err
 	}
 	m.move(n, stage)
-	if stage != registry.Staging && stage != registry.Production {
+	if !impl.Serves(stage) {
 		return nil, nil // any number of versions may rest there
 	}
 	if m.Promoted == nil {
@@ -187,6 +201,35 @@ func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (arc
 		}
 	}
 	return archived, nil
+}
+
+// History implements registry.Models.
+func (s *Store) History(ctx context.Context, name string) iter.Seq2[registry.Promotion, error] {
+	return impl.Backward(name, func() ([]registry.Promotion, error) {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		m, err := s.readModel(name)
+		if err != nil {
+			return nil, err
+		}
+		return m.history(s.stamp()), nil
+	})
+}
+
+// TagVersion implements registry.Models.
+func (s *Store) TagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
+	err := registry.CheckPairs(tags)
+	if err == nil {
+		err = s.changeModel(ctx, name, func(m *modelFile) error {
+			v, err := m.version(version)
+			if err == nil {
+				v.Tags = merged(v.Tags, tags)
+			}
+			return err
+		})
+	}
+	return impl.Wrap("tag", impl.Ref(name, version), err)
 }
 
 // SetAlias implements registry.Models.

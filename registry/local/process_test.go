@@ -173,7 +173,7 @@ func requireWhole(t *testing.T, s *Store) {
 		}
 		require.NoError(t, err)
 		for _, f := range files {
-			require.NoError(t, s.verify(t.Context(), r.artifacts(within), f))
+			require.NoError(t, s.verifyFile(t.Context(), r.artifacts(within), f))
 		}
 	}
 }

@@ -98,8 +98,11 @@ func (s *Store) startRun(ctx context.Context, experiment, name string, tags map[
 	}
 	r := &run{s: s}
 	err := s.locked(ctx, func() error {
-		started := s.stamp()
-		r.id = strings.Replace(started.Format("20060102-150405.000-"), ".", "-", 1) + randomHex(4)
+		started, err := s.startAfter(ctx, experiment)
+		if err != nil {
+			return err
+		}
+		r.id = strings.Replace(started.Format(idTime), ".", "-", 1) + "-" + randomHex(4)
 		dir, err := s.newFolder("runs", experiment)
 		if err != nil {
 			return err
@@ -327,7 +330,10 @@ func (r *run) End(ctx context.Context, status registry.Status) error {
 		if f.Metrics, err = r.lastMetrics(ctx); err != nil {
 			return err
 		}
-		ended := r.s.stamp()
+		ended := later(r.s.stamp(), f.Started)
+		for _, m := range f.Metrics {
+			ended = later(ended, m.Time)
+		}
 		f.Status, f.Ended = status, &ended
 		return r.s.writeJSON(r.file("run.json"), f)
 	})
@@ -342,8 +348,38 @@ func merged(old, add map[string]string) map[string]string {
 	return old
 }
 
-// stamp is the time in the store's resolution.
+// stamp is the time in the store's resolution. A clock may have been put back since something was written: what is
+// ordered by its time takes the later one, see later.
 func (s *Store) stamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+const idTime = "20060102-150405.000" // which ids of runs begin with, so that they sort by it
+
+// startAfter is when a new run starts: now, or just after the newest one of its experiment.
+func (s *Store) startAfter(ctx context.Context, experiment string) (time.Time, error) {
+	runs, err := s.runsOf(ctx, experiment)
+	if len(runs) == 0 {
+		if errors.Is(err, registry.ErrNotFound) {
+			err = nil
+		}
+		return s.stamp(), err
+	}
+	id := runs[0].id
+	if len(id) > len(idTime) {
+		id = id[:15] + "." + id[16:len(idTime)]
+	}
+	newest, err := time.Parse(idTime, id)
+	if err != nil { // a name that somebody else gave
+		return s.stamp(), nil
+	}
+	return later(s.stamp(), newest.Add(time.Millisecond)), nil
+}
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -79,7 +80,7 @@ func TestReadable(t *testing.T) {
 	require.NoError(t, run.LogArtifacts(ctx, "model", fstest.MapFS{"config.json": {Data: []byte("{}")}}))
 	v, err := s.Register(ctx, "handbook", registry.Source{RunID: run.ID(), Path: "model"}, nil)
 	require.NoError(t, err)
-	_, err = s.Promote(ctx, "handbook", v.Number, registry.PromoteOptions{})
+	_, err = s.Promote(ctx, "handbook", v.Number, registry.PromoteOptions{By: "ada", Why: "the first"})
 	require.NoError(t, err)
 	require.NoError(t, s.SetAlias(ctx, "handbook", "champion", 1))
 	require.NoError(t, run.End(ctx, registry.Finished))
@@ -96,7 +97,7 @@ func TestReadable(t *testing.T) {
   "name": "rank 16",
   "status": "FINISHED",
   "started": "2026-01-31T11:01:00.123Z",
-  "ended": "2026-01-31T11:05:00.123Z",
+  "ended": "2026-01-31T11:06:00.123Z",
   "params": {
     "rank": "16"
   },
@@ -138,6 +139,15 @@ func TestReadable(t *testing.T) {
       "status": "READY",
       "created": "2026-01-31T11:04:00.123Z"
     }
+  ],
+  "history": [
+    {
+      "stage": "Production",
+      "version": 1,
+      "at": "2026-01-31T11:05:00.123Z",
+      "by": "ada",
+      "why": "the first"
+    }
   ]
 }
 `, read("models/handbook/model.json"))
@@ -153,6 +163,53 @@ func TestReadable(t *testing.T) {
 `, read("models/handbook/1/manifest.json"))
 	assert.Equal(t, "{}", read("runs/course-guides/"+run.ID()+"/artifacts/model/config.json"))
 	requireConsistent(t, dir)
+}
+
+// TestClockPutBack: times do not run backwards, within a run and from one to the next.
+func TestClockPutBack(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	s := openStore(t, t.TempDir(), Options{Now: func() time.Time { now = now.Add(-time.Hour); return now }})
+	ctx := t.Context()
+	var ids []string
+	var created []time.Time
+	for range 3 {
+		run, err := s.StartRun(ctx, "e", "", nil)
+		require.NoError(t, err)
+		for _, v := range []float64{1, 2} {
+			require.NoError(t, run.LogMetrics(ctx, 1, map[string]float64{"a": v}))
+		}
+		src, err := run.LogModel(ctx, "m", fstest.MapFS{"w": {Data: []byte(run.ID())}})
+		require.NoError(t, err)
+		v, err := s.Register(ctx, "g", src, nil)
+		require.NoError(t, err)
+		_, err = s.Promote(ctx, "g", v.Number, registry.PromoteOptions{})
+		require.NoError(t, err)
+		require.NoError(t, run.End(ctx, registry.Finished))
+		info, err := s.GetRun(ctx, run.ID())
+		require.NoError(t, err)
+		assert.False(t, info.Ended.Before(info.Started))
+		var points []float64
+		for m, err := range s.MetricHistory(ctx, run.ID(), "a") {
+			require.NoError(t, err)
+			assert.False(t, m.Time.Before(info.Started) || m.Time.After(info.Ended))
+			points = append(points, m.Value)
+		}
+		assert.Equal(t, []float64{1, 2}, points)
+		ids, created = append([]string{run.ID()}, ids...), append(created, v.Created)
+	}
+	assert.True(t, slices.IsSortedFunc(created, time.Time.Compare), "%v", created)
+	var listed []string
+	for info, err := range s.ListRuns(ctx, "e") {
+		require.NoError(t, err)
+		listed = append(listed, info.ID)
+	}
+	assert.Equal(t, ids, listed, "newest first")
+	at := time.Time{}
+	for p, err := range s.History(ctx, "g") {
+		require.NoError(t, err)
+		assert.False(t, !at.IsZero() && p.At.After(at))
+		at = p.At
+	}
 }
 
 func TestNamesThatOtherSystemsCannotHold(t *testing.T) {

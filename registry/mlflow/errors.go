@@ -183,6 +183,8 @@ func hint(err error) string {
 		return "make room on the MLflow server's disk"
 	case e.noRoute():
 		return "check that the URL is that of an MLflow server, with the path below which a proxy mounts it"
+	case e.StatusCode == http.StatusBadGateway, e.StatusCode == http.StatusServiceUnavailable, e.StatusCode == http.StatusGatewayTimeout:
+		return "look whether the MLflow server runs, and raise the time-out of the proxy before it, which gave up waiting for it"
 	case e.temporary() && e.StatusCode >= 500: // MLflow says no more than this when it cannot write a file
 		return "try again later; if it stays so look at the server's log, and whether its disk is full"
 	case e.temporary():

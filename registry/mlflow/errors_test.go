@@ -114,7 +114,7 @@ func TestMissingWorkspace(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		code, status, message := "RESOURCE_DOES_NOT_EXIST", http.StatusNotFound, "Workspace 'nowhere' not found"
 		switch r.Header.Get("X-MLFLOW-WORKSPACE") {
-		case "library":
+		case "", "library":
 			if !strings.HasSuffix(r.URL.Path, "experiments/get") {
 				fake.ServeHTTP(w, r)
 				return
@@ -130,6 +130,50 @@ func TestMissingWorkspace(t *testing.T) {
 	t.Cleanup(s.Close)
 	requireWorkspaces(t, s.URL)
 	assert.Empty(t, fake.Faults())
+}
+
+// TestServerBeforeWorkspaces ignores the setting, so nothing may be sent to it.
+func TestServerBeforeWorkspaces(t *testing.T) {
+	s, url := fake(t)
+	s.NoWorkspaces = true
+	c := hasten(newClient(t, Options{URL: url, Workspace: "library"}))
+	_, start := c.StartRun(t.Context(), "e", "", nil)
+	_, resolve := c.Resolve(t.Context(), registry.URI{Name: "guide"})
+	for _, err := range []error{c.Ping(t.Context()), start, resolve} {
+		require.ErrorIs(t, err, registry.ErrInvalid)
+		assert.ErrorContains(t, err, "--enable-workspaces")
+		assert.ErrorContains(t, err, "library")
+	}
+	runs, _, _ := s.Counts()
+	assert.Zero(t, runs)
+}
+
+// TestProxyGivesUp: the time-out of a proxy is no full disk.
+func TestProxyGivesUp(t *testing.T) {
+	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		s, url := fake(t)
+		s.Intercept = func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Error(w, "<html>timed out</html>", status)
+			return true
+		}
+		err := impatient(newClient(t, Options{URL: url})).Ping(t.Context())
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		assert.ErrorContains(t, err, "time-out of the proxy")
+		assert.NotContains(t, err.Error(), "disk")
+	}
+}
+
+// TestCertificatesOfAFolder, as REQUESTS_CA_BUNDLE may name one.
+func TestCertificatesOfAFolder(t *testing.T) {
+	s := httptest.NewTLSServer(mlflowtest.NewFake())
+	t.Cleanup(s.Close)
+	dir := t.TempDir()
+	_, err := New(Options{URL: s.URL, ServerCert: dir})
+	require.ErrorIs(t, err, registry.ErrInvalid)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "README"), []byte("no certificate"), 0o600))
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "5ad8a5d6.0"), text, 0o600))
+	require.NoError(t, newClient(t, Options{URL: s.URL, ServerCert: dir}).Ping(t.Context()))
 }
 
 // requireWorkspaces reaches a server that has the workspace library, and not the others.
@@ -180,7 +224,9 @@ func TestRequestsCarry(t *testing.T) {
 	s.Intercept = func(w http.ResponseWriter, r *http.Request) bool {
 		seen = append(seen, r.Method+" "+r.URL.Path)
 		assert.Equal(t, "Bearer canary", r.Header.Get("Authorization"), r.URL.Path)
-		assert.Equal(t, "library", r.Header.Get("X-MLFLOW-WORKSPACE"), r.URL.Path)
+		if !strings.HasSuffix(r.URL.Path, "/server-info") {
+			assert.Equal(t, "library", r.Header.Get("X-MLFLOW-WORKSPACE"), r.URL.Path)
+		}
 		assert.Empty(t, r.Header.Get("Origin"))
 		return false
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/docent-ml/docent/registry"
@@ -23,6 +24,8 @@ const (
 	apiPath      = "/api/2.0/mlflow/"
 	maxAnswer    = 64 << 20 // bytes of a JSON answer; pages are asked for small enough
 	maxErrorBody = 64 << 10
+
+	workspaceHeader = "X-MLFLOW-WORKSPACE"
 )
 
 // httpClient makes the client that the options describe.
@@ -49,13 +52,9 @@ func httpClient(o Options) (*http.Client, error) {
 func tlsConfig(o Options) (*tls.Config, error) {
 	config := &tls.Config{InsecureSkipVerify: o.InsecureTLS, MinVersion: tls.VersionTLS12} //nolint:gosec // when asked for
 	if o.ServerCert != "" {
-		pem, err := os.ReadFile(o.ServerCert)
-		if err != nil {
+		var err error
+		if config.RootCAs, err = trusted(o.ServerCert); err != nil {
 			return nil, err
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &registry.Error{Path: o.ServerCert, Err: fmt.Errorf("%w: no certificate in it", registry.ErrInvalid)}
 		}
 	}
 	if o.ClientCert != "" {
@@ -68,6 +67,29 @@ func tlsConfig(o Options) (*tls.Config, error) {
 	return config, nil
 }
 
+// trusted reads a PEM file, or all files of a folder as OpenSSL keeps them.
+func trusted(name string) (*x509.CertPool, error) {
+	names := []string{name}
+	if entries, err := os.ReadDir(name); err == nil {
+		names = nil
+		for _, e := range entries {
+			names = append(names, filepath.Join(name, e.Name()))
+		}
+	}
+	pool, found := x509.NewCertPool(), false
+	for _, file := range names {
+		pem, err := os.ReadFile(file)
+		if err != nil && file == name {
+			return nil, err
+		}
+		found = pool.AppendCertsFromPEM(pem) || found
+	}
+	if !found {
+		return nil, &registry.Error{Path: name, Err: fmt.Errorf("%w: no certificate in it", registry.ErrInvalid)}
+	}
+	return pool, nil
+}
+
 // prepare adds what every request has.
 func (c *Client) prepare(req *http.Request) {
 	switch {
@@ -77,7 +99,7 @@ func (c *Client) prepare(req *http.Request) {
 		req.Header.Set("Authorization", "Bearer "+c.o.Token)
 	}
 	if c.o.Workspace != "" {
-		req.Header.Set("X-MLFLOW-WORKSPACE", c.o.Workspace)
+		req.Header.Set(workspaceHeader, c.o.Workspace)
 	}
 }
 
@@ -91,9 +113,51 @@ func (c *Client) check() error {
 	return nil
 }
 
+// checkWorkspace asks before anything else whether the server has workspaces: an older one ignores the setting,
+// and everything would land among what others have.
+func (c *Client) checkWorkspace(ctx context.Context) error {
+	if c.o.Workspace == "" || c.workspaces.Load() {
+		return nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/api/3.0/mlflow/server-info", nil)
+	if err != nil {
+		return err
+	}
+	c.prepare(req)
+	req.Header.Del(workspaceHeader) // whether there is this one is another question
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.connectionError(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return c.connectionError(ctx, err)
+	}
+	var info struct {
+		Enabled bool `json:"workspaces_enabled"`
+	}
+	if resp.StatusCode >= 300 {
+		if err := c.apiError(resp, body); !err.noRoute() {
+			return err
+		}
+	} else if json.Unmarshal(body, &info) != nil {
+		return c.notMLflow(resp.Header, body)
+	}
+	if !info.Enabled {
+		return &registry.Error{Name: c.o.Workspace, Err: fmt.Errorf("%w: this MLflow server has no workspaces, and would ignore the name", registry.ErrInvalid),
+			Hint: "start a server that has with --enable-workspaces, or leave the workspace out (MLFLOW_WORKSPACE)"}
+	}
+	c.workspaces.Store(true)
+	return nil
+}
+
 // send does one request. An answer other than 2xx is an *APIError.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	if err := c.check(); err != nil && !closing(req.Context()) {
+		return nil, err
+	}
+	if err := c.checkWorkspace(req.Context()); err != nil {
 		return nil, err
 	}
 	c.prepare(req)

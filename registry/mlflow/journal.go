@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +22,8 @@ import (
 )
 
 // journal holds what a run has logged and the server has not taken yet, in the order of the calls. It is written before
-// anything is sent. Identical points are stored once by MLflow, so what may have arrived is simply sent again: after a
-// crash the whole file is.
+// anything is sent. What may have arrived is sent again, after a crash the whole file is, but for the points that the
+// server then has.
 //
 // A file begins with a line that says where it belongs (journalHead); then come lines of entries. Beside it lies a lock,
 // <file>.lock, held by the process whose journal it is.
@@ -29,6 +31,8 @@ type journal struct {
 	c    *Client
 	run  string
 	turn chan struct{} // held while something is sent
+
+	doubted bool // a part of what waits may have arrived; held by turn
 
 	mu      sync.Mutex
 	storage storage // nil until the first entry
@@ -216,9 +220,11 @@ func (j *journal) send(ctx context.Context, try func(attempt func() error) error
 			j.outage(false, nil)
 			return nil
 		}
-		if err := j.c.sendEntries(ctx, j.run, entries, try); err != nil {
+		if err := j.c.sendEntries(ctx, j.run, entries, j.doubted, try); err != nil {
+			j.doubted = true
 			return err
 		}
+		j.doubted = false
 		j.mu.Lock()
 		j.sent = next
 		for _, e := range entries {
@@ -265,8 +271,8 @@ func (j *journal) read() (entries []entry, next int64, err error) {
 	return entries, next, nil
 }
 
-// sendEntries sends entries of a run in their order.
-func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, try func(func() error) error) error {
+// sendEntries sends entries of a run in their order. Where doubted, some of them may have arrived before, and what the server has is left out: those that keep runs in files would store it twice.
+func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, doubted bool, try func(func() error) error) error {
 	var list []wireMetric
 	flush := func() error {
 		parts, err := batches(list, batchMetrics)
@@ -275,7 +281,19 @@ func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, t
 		}
 		list = nil
 		for _, part := range parts {
-			if err := try(func() error { return c.logBatch(ctx, run, batch{Metrics: part}) }); err != nil {
+			err := try(func() error {
+				if doubted {
+					rest, err := c.notThere(ctx, run, part)
+					if err != nil || len(rest) == 0 {
+						return err
+					}
+					part = rest
+				}
+				err := c.logBatch(ctx, run, batch{Metrics: part})
+				doubted = doubted || ambiguous(err)
+				return err
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -296,6 +314,31 @@ func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, t
 		}
 	}
 	return flush()
+}
+
+// notThere leaves out the points that the server has.
+func (c *Client) notThere(ctx context.Context, run string, list []wireMetric) ([]wireMetric, error) {
+	have := map[string][]registry.Metric{}
+	for _, m := range list {
+		if _, asked := have[m.Key]; asked {
+			continue
+		}
+		points, err := c.points(ctx, run, m.Key, c.do)
+		if err != nil {
+			return nil, err
+		}
+		have[m.Key] = points
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(m wireMetric) bool {
+		return slices.ContainsFunc(have[m.Key], func(p registry.Metric) bool { return samePoint(p, m.point()) })
+	}), nil
+}
+
+// samePoint compares points of one metric, of which an infinity comes back as the largest number.
+func samePoint(a, b registry.Metric) bool {
+	finite := func(v float64) float64 { return max(-math.MaxFloat64, min(v, math.MaxFloat64)) }
+	same := finite(a.Value) == finite(b.Value) || math.IsNaN(a.Value) && math.IsNaN(b.Value)
+	return same && a.Step == b.Step && a.Time.Equal(b.Time)
 }
 
 // stopBackground waits until nothing is sent any more.

@@ -58,6 +58,7 @@ func (c *Client) sendFile(ctx context.Context, name string) (err error) {
 	if j.run == "" { // of another server
 		return j.release()
 	}
+	j.doubted = true // by whoever wrote it
 	points := j.points
 	err = j.send(ctx, func(attempt func() error) error { return attempt() })
 	if err != nil {

@@ -72,7 +72,7 @@ type Options struct {
 	Workspace string // of a server started with --enable-workspaces; "" is none
 
 	InsecureTLS bool   // do not check the server's certificate
-	ServerCert  string // PEM file of certificates to trust; "" is the system's
+	ServerCert  string // PEM file of certificates to trust, or a folder of such; "" is the system's
 	ClientCert  string // PEM file with a certificate and its key; "" is none
 
 	// HTTP replaces the client made from the three fields above, which must then be zero. Its Timeout must be zero:
@@ -154,6 +154,8 @@ type Client struct {
 	secrets *strings.Replacer
 	reached atomic.Bool // the server has answered: from now on it is worth waiting for
 
+	workspaces atomic.Bool // the server has said that it has them
+
 	// The first pause before a call is repeated, and the longest; how long metrics are gathered before they are sent,
 	// and how long Close tries to. Tests set them.
 	pause, longestPause, gather, farewell time.Duration
@@ -166,6 +168,7 @@ type Client struct {
 	journals map[*journal]struct{}
 	told     map[string]bool // disagreements of alias and stage that the log has
 	noStages bool            // the server has dropped stages
+	latest   time.Time       // that was written or read
 }
 
 var _ registry.Registry = (*Client)(nil)
@@ -199,6 +202,26 @@ func New(o Options) (*Client, error) {
 	c.secrets = hide(o)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
+}
+
+// stamp is the time, to the millisecond, and never before one that this client has given or seen: a clock that is put
+// back would make a run end before it began, and the values of a metric change places.
+func (c *Client) stamp() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now().UTC().Truncate(time.Millisecond); now.After(c.latest) {
+		c.latest = now
+	}
+	return c.latest
+}
+
+// seen is a time that the server has.
+func (c *Client) seen(at integer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := fromMillis(at); t.After(c.latest) {
+		c.latest = t
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {

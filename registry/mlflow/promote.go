@@ -13,23 +13,25 @@ import (
 	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
-// The stages that serve have an alias of the same name in lower case: unlike them it moves in one step.
-func hasAlias(s registry.Stage) bool { return s == registry.Staging || s == registry.Production }
-
+// aliasOf is the alias that the stages which serve have: unlike them it moves in one step.
 func aliasOf(s registry.Stage) string { return strings.ToLower(string(s)) }
 
 // Promote implements registry.Models. The alias moves first: whoever follows it sees the new version at once, and a
 // promotion that is interrupted then has happened. The next one repairs the stages.
 func (c *Client) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
-	stage, err := registry.ParseStage(string(cmp.Or(o.Stage, registry.Production)))
 	var archived []registry.Version
+	var err error
+	if o.Stage, err = registry.ParseStage(string(cmp.Or(o.Stage, registry.Production))); err == nil {
+		err = o.Validate()
+	}
 	if err == nil {
-		archived, err = c.promote(ctx, name, version, stage, o.KeepPrevious)
+		archived, err = c.promote(ctx, name, version, o)
 	}
 	return archived, impl.Wrap("promote", impl.Ref(name, version), err)
 }
 
-func (c *Client) promote(ctx context.Context, name string, n int, stage registry.Stage, keep bool) ([]registry.Version, error) {
+func (c *Client) promote(ctx context.Context, name string, n int, o registry.PromoteOptions) ([]registry.Version, error) {
+	stage, keep := o.Stage, o.KeepPrevious
 	w, err := c.version(ctx, name, n)
 	if err != nil {
 		return nil, err
@@ -38,18 +40,23 @@ func (c *Client) promote(ctx context.Context, name string, n int, stage registry
 	if err := impl.Usable(v.Status, v.Message); err != nil {
 		return nil, err
 	}
+	if impl.Serves(stage) {
+		if err := c.verify(ctx, registry.Version{Name: name, Number: n}); err != nil {
+			return nil, err
+		}
+	}
 	s, err := c.state(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	var left []int // who may have been archived
-	if hasAlias(stage) {
+	if impl.Serves(stage) {
 		left = s.in(stage)
-		if err := c.setAlias(ctx, name, aliasOf(stage), n); err != nil {
+		if err := c.moveAlias(ctx, s.model, stage, n, o); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.transition(ctx, name, n, stage, hasAlias(stage) && !keep); err != nil {
+	if err := c.transition(ctx, name, n, stage, impl.Serves(stage) && !keep); err != nil {
 		return nil, err
 	}
 	// Others may be at the same. Each goes on until it has seen alias and stages agree after its own last change, so
@@ -59,7 +66,7 @@ func (c *Client) promote(ctx context.Context, name string, n int, stage registry
 		if s, err = c.state(ctx, name); err != nil {
 			return nil, err
 		}
-		changed, err := c.settle(ctx, s, n, stage, keep)
+		changed, err := c.settle(ctx, s, n, o)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +123,8 @@ func (s *state) archived(of []int, except int) []registry.Version {
 
 // settle makes aliases and stages agree after version n was moved, and returns the versions it has touched; none means
 // that they agree.
-func (c *Client) settle(ctx context.Context, s *state, n int, moved registry.Stage, keep bool) (touched []int, err error) {
+func (c *Client) settle(ctx context.Context, s *state, n int, o registry.PromoteOptions) (touched []int, err error) {
+	moved, keep := o.Stage, o.KeepPrevious
 	if c.withoutStages() {
 		return nil, nil
 	}
@@ -126,11 +134,11 @@ func (c *Client) settle(ctx context.Context, s *state, n int, moved registry.Sta
 		holder, holders := s.model.holder(alias), s.in(stage)
 		switch {
 		case holder == n && moved != stage && !slices.Contains(holders, n): // it left: another takes the alias, or nobody
+			next := 0
 			if len(holders) > 0 {
-				err = c.setAlias(ctx, name, alias, holders[0])
-			} else {
-				err = c.deleteAlias(ctx, name, alias)
+				next = holders[0]
 			}
+			err = c.moveAlias(ctx, s.model, stage, next, o)
 			touched = append(touched, n)
 		case moved != stage: // nothing of ours
 		case holder == 0 && len(holders) > 0: // somebody has taken it away from under us
@@ -189,6 +197,20 @@ func (c *Client) withoutStages() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.noStages
+}
+
+// moveAlias has another version serve in a stage, or with 0 none, and remembers it. m is the model before.
+func (c *Client) moveAlias(ctx context.Context, m wireModel, stage registry.Stage, n int, o registry.PromoteOptions) (err error) {
+	from := m.serves(stage)
+	if n == 0 {
+		err = c.deleteAlias(ctx, m.Name, aliasOf(stage))
+	} else {
+		err = c.setAlias(ctx, m.Name, aliasOf(stage), n)
+	}
+	if err != nil || n == from {
+		return err
+	}
+	return c.remember(ctx, m, registry.Promotion{Stage: stage, Version: n, From: from, By: o.By, Why: o.Why, Verdict: o.Verdict})
 }
 
 // SetAlias implements registry.Models.

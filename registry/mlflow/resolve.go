@@ -91,30 +91,21 @@ func (c *Client) find(ctx context.Context, u registry.URI) (int, error) {
 	return latest, nil
 }
 
-// holder finds the version that a stage means: the holder of its alias, else the highest that is in it.
+// holder finds the version that a stage means.
 func (c *Client) holder(ctx context.Context, m wireModel, stage registry.Stage) (int, error) {
-	highest := 0
-	for _, v := range m.Latest {
-		if v.Stage == string(stage) {
-			highest = max(highest, int(v.Version))
-		}
-	}
-	n := highest
-	if hasAlias(stage) {
-		if holder := m.holder(aliasOf(stage)); holder != 0 {
-			n = holder
-			c.tellDisagreement(ctx, m, stage, holder, highest)
-		}
-	}
+	n := m.serves(stage)
 	if n == 0 {
 		return 0, &registry.Error{Err: fmt.Errorf("%w: no version is in %s", registry.ErrNotFound, stage), Hint: "promote one"}
 	}
+	c.tellDisagreement(ctx, m, stage, n)
 	return n, nil
 }
 
 // tellDisagreement says once when somebody has moved the stage in MLflow and not the alias: what is served is not what
 // its UI shows.
-func (c *Client) tellDisagreement(ctx context.Context, m wireModel, stage registry.Stage, holder, highest int) {
+func (c *Client) tellDisagreement(ctx context.Context, m wireModel, stage registry.Stage, holder int) {
+	m.Aliases = nil
+	highest := m.serves(stage)
 	if highest == 0 || highest == holder {
 		return
 	}
@@ -258,5 +249,24 @@ func (c *Client) download(ctx context.Context, v registry.Version, dir string) e
 	return artifact.Fetch(ctx, files, dir, c.o.Transfers, func(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
 		r, err := o.tree.open(ctx, path.Join(o.path, name), offset, sizes[name])
 		return r, missing(name, err)
+	})
+}
+
+// Verify implements registry.Models. The files are read from the server, of which MLflow's own API tells the size alone.
+func (c *Client) Verify(ctx context.Context, v registry.Version) error {
+	return impl.Wrap("verify", versionRef(v), c.verify(ctx, v))
+}
+
+func (c *Client) verify(ctx context.Context, v registry.Version) error {
+	o, files, err := c.filesOf(ctx, v)
+	if err != nil {
+		return err
+	}
+	return artifact.VerifyAll(ctx, files, c.o.Transfers, func(ctx context.Context, f registry.File) error {
+		r, err := o.tree.open(ctx, path.Join(o.path, f.Path), 0, f.Size)
+		if err != nil {
+			return missing(f.Path, err)
+		}
+		return errors.Join(artifact.Verify(ctx, f, r), r.Close())
 	})
 }

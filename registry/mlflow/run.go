@@ -179,13 +179,13 @@ func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]flo
 	for key, v := range metrics {
 		sent[r.limits.key(key)] = number(v)
 	}
-	entries := metricsEntries(r.c.now(), step, sent)
+	entries := metricsEntries(r.c.stamp(), step, sent)
 	err := r.journal.append(entries...)
 	if err == nil {
 		r.journal.inBackground()
 		return nil
 	}
-	direct := r.c.sendEntries(ctx, r.id, entries, func(attempt func() error) error { return r.c.retry(ctx, attempt) })
+	direct := r.c.sendEntries(ctx, r.id, entries, false, func(attempt func() error) error { return r.c.retry(ctx, attempt) })
 	if direct == nil {
 		return nil
 	}
@@ -267,7 +267,7 @@ func (r *run) end(ctx context.Context, status registry.Status) error {
 	if done {
 		return nil
 	}
-	at := r.c.now().UnixMilli()
+	at := r.c.stamp().UnixMilli()
 	err := r.journal.flush(ctx)
 	if err == nil || refused(err) { // metrics that the server will never take do not keep the run open
 		err = errors.Join(err, r.c.endRun(ctx, r.id, status, at, func(attempt func() error) error { return r.c.retry(ctx, attempt) }))
@@ -294,7 +294,7 @@ func (c *Client) endRun(ctx context.Context, id string, status registry.Status, 
 	if err != nil || w.Info.Status != string(registry.Running) {
 		return err
 	}
-	return try(func() error { return c.setStatus(ctx, id, status, at) })
+	return try(func() error { return c.setStatus(ctx, id, status, max(at, int64(w.Info.Start))) })
 }
 
 func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -83,6 +84,9 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 	if err := c.sendLeft(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.notBefore(ctx, id); err != nil {
+		return nil, err
+	}
 	limits := newLimiter(c.log)
 	sent := limits.pairs("tag", tags, maxRunTag)
 	unique := rand.Text()
@@ -95,7 +99,7 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 		Name       string `json:"run_name,omitempty"`
 		Start      int64  `json:"start_time"`
 		Tags       []pair `json:"tags,omitempty"`
-	}{id, name, c.now().UnixMilli(), pairsOf(sent)}
+	}{id, name, c.stamp().UnixMilli(), pairsOf(sent)}
 	var out struct {
 		Run wireRun `json:"run"`
 	}
@@ -113,6 +117,19 @@ func (c *Client) startRun(ctx context.Context, experiment, name string, tags map
 		return nil, err
 	}
 	return c.newRun(out.Run, limits)
+}
+
+// notBefore has the next run begin after the newest one of the experiment, since runs are listed by that time.
+func (c *Client) notBefore(ctx context.Context, experiment string) error {
+	var newest []wireRun
+	err := c.retry(ctx, func() (err error) {
+		newest, _, err = c.searchRuns(ctx, experiment, "", 1, "")
+		return err
+	})
+	if len(newest) > 0 {
+		c.seen(newest[0].Info.Start + 1)
+	}
+	return err
 }
 
 // ResumeRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
@@ -136,6 +153,10 @@ func (c *Client) resumeRun(ctx context.Context, id string) (*run, error) {
 	// Before the status: an end that was left to be told is not the end any more.
 	if err := c.sendLeft(ctx); err != nil {
 		return nil, err
+	}
+	c.seen(found.Info.Start)
+	for _, m := range found.Data.Metrics {
+		c.seen(m.Timestamp)
 	}
 	if err := c.retry(ctx, func() error { return c.setStatus(ctx, id, registry.Running, 0) }); err != nil {
 		return nil, err
@@ -278,23 +299,28 @@ func (c *Client) metricHistory(ctx context.Context, runID, key string) ([]regist
 	if _, err := c.run(ctx, runID); err != nil { // the history of a run that does not exist is empty
 		return nil, err
 	}
-	var points []registry.Metric
-	q := query("run_id", runID, "metric_key", sanitize(key), "max_results", "10000")
+	points, err := c.points(ctx, runID, sanitize(key), c.call)
+	slices.SortStableFunc(points, func(a, b registry.Metric) int { return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time)) })
+	return slices.CompactFunc(points, samePoint), err // servers that keep runs in files may have one twice
+}
+
+// points reads the history of a metric by its key on the server.
+func (c *Client) points(ctx context.Context, runID, key string, do func(context.Context, request, any) error) (points []registry.Metric, err error) {
+	q := query("run_id", runID, "metric_key", key, "max_results", "10000")
 	for {
 		var out struct {
 			Metrics []wireMetric `json:"metrics"`
 			Token   string       `json:"next_page_token"`
 		}
-		if err := c.get(ctx, "metrics/get-history", q, &out); err != nil {
+		if err := do(ctx, request{method: http.MethodGet, path: apiPath + "metrics/get-history", query: q}, &out); err != nil {
 			return nil, err
 		}
 		for _, m := range out.Metrics {
 			points = append(points, m.point())
 		}
 		if out.Token == "" {
-			break
+			return points, nil
 		}
 		q.Set("page_token", out.Token)
 	}
-	return points, nil
 }

@@ -31,6 +31,7 @@ func TestServer(t *testing.T) {
 		"Python": testPython, "an older server": testOlderServer, "published by Python": testTheirs,
 		"limits":              func(t *testing.T, s *mlflowtest.Server) { requireLimits(t, s.URL) },
 		"keys":                func(t *testing.T, s *mlflowtest.Server) { requireAnyKey(t, s.URL) },
+		"moves of others":     func(t *testing.T, s *mlflowtest.Server) { requireMovesSeen(t, s.URL) },
 		"copies":              func(t *testing.T, s *mlflowtest.Server) { requireCopies(t, s.URL) },
 		"one version":         func(t *testing.T, s *mlflowtest.Server) { requireOneVersion(t, s.URL) },
 		"resumed downloads":   func(t *testing.T, s *mlflowtest.Server) { requireResumes(t, proxyOf(t, s)) },

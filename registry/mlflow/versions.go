@@ -225,12 +225,9 @@ func (c *Client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error
 }
 
 func (m wireModel) export() registry.Model {
-	out := registry.Model{Name: m.Name, Created: fromMillis(m.Created), Production: m.holder(aliasOf(registry.Production))}
+	out := registry.Model{Name: m.Name, Created: fromMillis(m.Created), Production: m.serves(registry.Production)}
 	for _, v := range m.Latest {
 		out.Latest = max(out.Latest, int(v.Version))
-		if v.Stage == string(registry.Production) && m.holder(aliasOf(registry.Production)) == 0 {
-			out.Production = max(out.Production, int(v.Version))
-		}
 	}
 	return out
 }

@@ -108,6 +108,7 @@ type wireModel struct {
 	Created integer       `json:"creation_timestamp"`
 	Latest  []wireVersion `json:"latest_versions"` // the highest of each stage
 	Aliases []wireAlias   `json:"aliases"`
+	Tags    []pair        `json:"tags"`
 }
 
 type wireVersion struct {

@@ -98,12 +98,12 @@ var artifactTests = map[string]func(t *testing.T, s suite){
 	},
 	"bad paths": func(t *testing.T, s suite) {
 		run := s.start(t)
-		for _, prefix := range []string{"..", "../x", "/abs", "a//b", "a/", "a/../b", ".", `a\b`, "c:", "a\x00", "\xff", "what?", "a#b", "dot.", "space ",
+		for _, prefix := range []string{"..", "../x", "/abs", "a//b", "a/", "a/../b", ".", `a\b`, "c:", "a\x00", "\xff", "what?", "a#b", "a%2fb", "dot.", "space ",
 			strings.Repeat("n", 256)} {
 			err := run.LogArtifacts(t.Context(), prefix, fstest.MapFS{"f": {Data: []byte("x")}})
 			requireError(t, err, registry.ErrInvalid)
 		}
-		for _, name := range []string{`a\b`, "a:b", "new\nline", "a#b", "tail ", "\u202egnp.exe"} {
+		for _, name := range []string{`a\b`, "a:b", "new\nline", "a#b", "a%2Fb", "100%", "%", "tail ", "\u202egnp.exe"} {
 			requireError(t, run.LogArtifacts(t.Context(), "", fstest.MapFS{name: {Data: []byte("x")}, "good": {}}), registry.ErrInvalid)
 		}
 		assert.Empty(t, s.artifactsOf(t, run))

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"artifacts", artifactTests},
 		{"models", modelTests},
 		{"promotion", promotionTests},
+		{"history", historyTests},
 		{"download", downloadTests},
 		{"context", contextTests},
 	}

@@ -87,7 +87,7 @@ func (c *Common) groups() []group {
 			},
 			{
 				key: "mlflow_server_cert", env: "MLFLOW_TRACKING_SERVER_CERT_PATH", arg: "FILE",
-				help:  "certificates to trust for the MLflow server",
+				help:  "certificates to trust for the MLflow server, a file or a folder; REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE when empty",
 				value: filePath(&c.MLflow.ServerCert, ""),
 			},
 			{
@@ -154,6 +154,13 @@ func (c *Common) finish(l *loader) {
 		l.wrong("mlflow_password", "needs MLFLOW_TRACKING_USERNAME too")
 	case hasPassword && m.Token.Reveal() != "":
 		l.note("MLFLOW_TRACKING_TOKEN is not used: username and password are set, and win as in MLflow's Python client")
+	}
+	for _, name := range []string{"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"} { // as in MLflow's Python client, which goes by requests
+		bundle := l.environ[name]
+		if c.MLflow.ServerCert == "" && bundle != "" && !m.InsecureTLS && strings.HasPrefix(c.Registry.URL, "https:") {
+			c.MLflow.ServerCert = bundle
+			l.keys["mlflow_server_cert"].derived = "by " + name
+		}
 	}
 	if m.InsecureTLS && m.ServerCert != "" {
 		l.wrong("mlflow_insecure_tls", "excludes mlflow_server_cert (from %s): keep one", l.keys["mlflow_server_cert"].origin())

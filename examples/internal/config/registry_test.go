@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -98,4 +99,20 @@ func TestMLflowCredentials(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "p", cfg.MLflow.Password.Reveal())
 	assert.Len(t, explain.Notes, 1)
+}
+
+// TestCertificatesOfRequests: what the Python world trusts counts where nothing else is said, as for MLflow's own client.
+func TestCertificatesOfRequests(t *testing.T) {
+	for _, test := range []struct{ environ, want string }{
+		{"MLFLOW_TRACKING_URI=https://h REQUESTS_CA_BUNDLE=/ca.pem CURL_CA_BUNDLE=/other", "/ca.pem"},
+		{"MLFLOW_TRACKING_URI=https://h CURL_CA_BUNDLE=/other", "/other"},
+		{"MLFLOW_TRACKING_URI=https://h MLFLOW_TRACKING_SERVER_CERT_PATH=/own.pem REQUESTS_CA_BUNDLE=/ca.pem", "/own.pem"},
+		{"MLFLOW_TRACKING_URI=https://h MLFLOW_TRACKING_INSECURE_TLS=true REQUESTS_CA_BUNDLE=/ca.pem", ""},
+		{"MLFLOW_TRACKING_URI=http://h REQUESTS_CA_BUNDLE=/ca.pem", ""},
+		{"REQUESTS_CA_BUNDLE=/ca.pem", ""},
+	} {
+		cfg, _, err := LoadTool(Input{Environ: strings.Fields(test.environ)})
+		require.NoError(t, err)
+		assert.Equal(t, test.want, cfg.MLflow.ServerCert, test.environ)
+	}
 }

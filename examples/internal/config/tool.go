@@ -6,12 +6,30 @@ import "fmt"
 type Tool struct {
 	Common
 	Args []string // the command and its operands
+
+	By  string // who promotes; "" = the user of this machine
+	Why string
+}
+
+func (t *Tool) groups() []group {
+	return []group{{"Promotions", []*setting{
+		{
+			key: "why", flag: "why", arg: "TEXT", noJSON: true, noEnvF: true,
+			help:  "reason that the history keeps of promote and rollback",
+			value: text(&t.Why, "", nil),
+		},
+		{
+			key: "by", flag: "by", arg: "NAME", noJSON: true, noEnvF: true,
+			help:  "who it is that promotes; the user's name and the machine's when empty",
+			value: text(&t.By, "", nil),
+		},
+	}}}
 }
 
 // LoadTool reads the settings of the registry command; see [LoadTrainer]. What is neither a flag nor its value is in Args.
 func LoadTool(in Input) (Tool, *Explain, error) {
 	tool, trainer, server := new(Tool), new(Trainer), new(Server)
-	l := newLoader("registry", in, &tool.Common, nil, append(trainer.groups(), server.groups()...))
+	l := newLoader("registry", in, &tool.Common, tool.groups(), append(trainer.groups(), server.groups()...))
 	l.operands = &tool.Args
 	if err := l.load(func(*loader) {}); err != nil {
 		return Tool{}, l.explain(), err
@@ -22,17 +40,19 @@ func LoadTool(in Input) (Tool, *Explain, error) {
 // ToolHelp is the page that -h prints.
 func ToolHelp() string {
 	tool := new(Tool)
-	l := newLoader("registry", Input{}, &tool.Common, nil, nil)
+	l := newLoader("registry", Input{}, &tool.Common, tool.groups(), nil)
 	return l.help(fmt.Sprintf(`registry shows and moves the models that the trainer registered, in a folder or on an MLflow server.
 
 Usage
 
   registry [flags] list                    the registered models
-  registry [flags] list MODEL              its versions
+  registry [flags] list MODEL              its versions, and which of them serve
+  registry [flags] history MODEL           who promoted what, when and why
   registry [flags] show REF                one version: its run, files and tags
+  registry [flags] verify REF              reads all its files and compares them with the digests that were logged
   registry [flags] compare REF REF...      parameters and metrics of their runs side by side
   registry [flags] promote MODEL N [STAGE] move version N to a stage, Production unless named
-  registry [flags] rollback MODEL          the version that was in Production before, back to Production
+  registry [flags] rollback MODEL          the version that served before by the history, back to Production
   registry [flags] copy REF WHERE          a version with its run to another registry
 
   REF is models:/MODEL/Production, models:/MODEL/3, models:/MODEL/latest or models:/MODEL@alias; WHERE is what -registry

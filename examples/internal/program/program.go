@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -42,4 +43,21 @@ func Logger(w io.Writer, format string, level slog.Level) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// User is who runs this program, for records: the login of the environment and the machine, such as "ada@library".
+func User(environ []string) string {
+	host, _ := os.Hostname()
+	login := ""
+	for _, name := range []string{"USER", "LOGNAME", "USERNAME"} {
+		for _, entry := range environ {
+			if value, ok := strings.CutPrefix(entry, name+"="); ok && login == "" {
+				login = value
+			}
+		}
+	}
+	if login == "" || host == "" {
+		return login + host
+	}
+	return login + "@" + host
 }

@@ -180,6 +180,20 @@ func Verify(ctx context.Context, want registry.File, r io.Reader) error {
 	return compare(want, size, sum)
 }
 
+// VerifyAll verifies files, several at a time. Damage is told of all of them; any other error ends it.
+func VerifyAll(ctx context.Context, files []registry.File, atATime int, verify func(ctx context.Context, f registry.File) error) error {
+	damage := make([]error, len(files))
+	err := Each(ctx, len(files), atATime, func(ctx context.Context, i int) error {
+		err := verify(ctx, files[i])
+		if errors.Is(err, registry.ErrCorrupt) {
+			damage[i] = err
+			return nil
+		}
+		return err
+	})
+	return errors.Join(append(damage, err)...)
+}
+
 func compare(want registry.File, size int64, sum string) error {
 	switch {
 	case size > want.Size:

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/docent-ml/docent/registry"
 )
@@ -74,6 +75,42 @@ func MetricHistory(runID, key string, read func() ([]registry.Metric, error)) it
 			return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
 		})
 		for _, p := range points {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Serves says whether a stage means one version that serves: its changes are a model's history.
+func Serves(s registry.Stage) bool { return s == registry.Staging || s == registry.Production }
+
+// Unrecorded completes a history, the oldest entry first, by the moves that nobody recorded: those that lead from its
+// last entries to the versions that serve now.
+func Unrecorded(history []registry.Promotion, serves func(registry.Stage) int, at time.Time) (missing []registry.Promotion) {
+	for _, stage := range []registry.Stage{registry.Staging, registry.Production} {
+		last := 0
+		for _, p := range history {
+			if p.Stage == stage {
+				last = p.Version
+			}
+		}
+		if now := serves(stage); now != last {
+			missing = append(missing, registry.Promotion{Stage: stage, Version: now, From: last, At: at, Why: registry.Elsewhere})
+		}
+	}
+	return missing
+}
+
+// Backward yields a history, given with the oldest entry first, from its end.
+func Backward(name string, read func() ([]registry.Promotion, error)) iter.Seq2[registry.Promotion, error] {
+	return func(yield func(registry.Promotion, error) bool) {
+		history, err := read()
+		if err != nil {
+			yield(registry.Promotion{}, Wrap("read history of", name, err))
+			return
+		}
+		for _, p := range slices.Backward(history) {
 			if !yield(p, nil) {
 				return
 			}

@@ -1,0 +1,145 @@
+package mlflow
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
+)
+
+// promotionTag begins the keys of the tags of a registered model that are its history, one for each promotion:
+// docent.promotion.000012.k3xz. Who promotes at the same time may take the same number, hence the end.
+const promotionTag = "docent.promotion."
+
+// promotion is the value of such a tag, as people read it in MLflow's UI.
+type promotion struct {
+	Stage   registry.Stage `json:"stage"`
+	Version int            `json:"version"`
+	From    int            `json:"from,omitempty"`
+	At      time.Time      `json:"at"`
+	By      string         `json:"by,omitempty"`
+	Why     string         `json:"why,omitempty"`
+	Verdict string         `json:"verdict,omitempty"`
+}
+
+// serves is the version that a stage means: the holder of its alias, else the highest that is in it. 0 is none.
+func (m wireModel) serves(stage registry.Stage) int {
+	if impl.Serves(stage) {
+		if n := m.holder(aliasOf(stage)); n != 0 {
+			return n
+		}
+	}
+	highest := 0
+	for _, v := range m.Latest {
+		if v.Stage == string(stage) {
+			highest = max(highest, int(v.Version))
+		}
+	}
+	return highest
+}
+
+// history reads the whole of it, the oldest entry first, and the number of the next entry.
+func (m wireModel) history() (all []registry.Promotion, next int, err error) {
+	type numbered struct {
+		registry.Promotion
+		n   int
+		key string
+	}
+	var found []numbered
+	for _, tag := range m.Tags {
+		rest, ok := strings.CutPrefix(tag.Key, promotionTag)
+		if !ok {
+			continue
+		}
+		number, _, _ := strings.Cut(rest, ".")
+		n, err := strconv.Atoi(number)
+		var p promotion
+		if err == nil {
+			err = json.Unmarshal([]byte(tag.Value), &p)
+		}
+		if err != nil {
+			return nil, 0, &registry.Error{Name: tag.Key, Err: fmt.Errorf("%w: a tag of the registered model that is no promotion", registry.ErrCorrupt),
+				Hint: "remove the tag on the MLflow server"}
+		}
+		found = append(found, numbered{registry.Promotion(p), n, tag.Key})
+	}
+	slices.SortFunc(found, func(a, b numbered) int {
+		return cmp.Or(cmp.Compare(a.n, b.n), a.At.Compare(b.At), cmp.Compare(a.key, b.key))
+	})
+	for _, f := range found {
+		all, next = append(all, f.Promotion), f.n+1
+	}
+	return all, next, nil
+}
+
+// remember adds a promotion to the history, and before it what others did that the model shows and the history does not.
+func (c *Client) remember(ctx context.Context, m wireModel, p registry.Promotion) error {
+	all, next, err := m.history()
+	if err != nil {
+		return err
+	}
+	p.At = c.stamp()
+	for i, p := range append(impl.Unrecorded(all, m.serves, p.At), p) {
+		value, err := json.Marshal(promotion(p))
+		if err != nil {
+			return err
+		}
+		body := struct {
+			Name  string `json:"name"`
+			Key   string `json:"key"`
+			Value string `json:"value"`
+		}{m.Name, fmt.Sprintf("%s%06d.%s", promotionTag, next+i, strings.ToLower(rand.Text()[:4])), string(value)}
+		if err := c.post(ctx, "registered-models/set-tag", body, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// History implements registry.Models.
+func (c *Client) History(ctx context.Context, name string) iter.Seq2[registry.Promotion, error] {
+	return impl.Backward(name, func() ([]registry.Promotion, error) {
+		m, err := c.model(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all, _, err := m.history()
+		return append(all, impl.Unrecorded(all, m.serves, c.stamp())...), err
+	})
+}
+
+// TagVersion implements registry.Models.
+func (c *Client) TagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
+	return impl.Wrap("tag", impl.Ref(name, version), c.tagVersion(ctx, name, version, tags))
+}
+
+func (c *Client) tagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
+	if err := registry.CheckPairs(tags); err != nil {
+		return err
+	}
+	if _, err := c.version(ctx, name, version); err != nil {
+		return err
+	}
+	sent := newLimiter(c.log).pairs("tag", tags, maxVersionTag)
+	for _, key := range sortedKeys(sent) {
+		body := struct {
+			Name    string `json:"name"`
+			Version string `json:"version"`
+			Key     string `json:"key"`
+			Value   string `json:"value"`
+		}{name, strconv.Itoa(version), key, sent[key]}
+		if err := c.post(ctx, "model-versions/set-tag", body, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

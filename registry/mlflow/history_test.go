@@ -1,0 +1,131 @@
+package mlflow
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/registry"
+)
+
+// TestMovedElsewhere: somebody moves the alias in MLflow's UI. The history sees it, the next promotion keeps it, and
+// rollback goes by it.
+func TestMovedElsewhere(t *testing.T) {
+	_, url := fake(t)
+	requireMovesSeen(t, url)
+}
+
+func requireMovesSeen(t *testing.T, url string) {
+	c := hasten(newClient(t, Options{URL: url}))
+	for _, text := range []string{"1", "2", "3", "4"} {
+		publish(t, c, "moved", fstest.MapFS{"f": {Data: []byte(text)}})
+	}
+	require.NoError(t, c.setAlias(t.Context(), "moved", "production", 2))
+	entries := func() (versions []int, whys []string) {
+		for p, err := range c.History(t.Context(), "moved") {
+			require.NoError(t, err)
+			require.Equal(t, registry.Production, p.Stage)
+			require.False(t, p.At.IsZero())
+			versions, whys = append(versions, p.Version), append(whys, p.Why)
+		}
+		return versions, whys
+	}
+	versions, whys := entries()
+	assert.Equal(t, []int{2, 4, 3, 2, 1}, versions)
+	assert.Equal(t, registry.Elsewhere, whys[0])
+	_, err := c.Promote(t.Context(), "moved", 3, registry.PromoteOptions{By: "ada"})
+	require.NoError(t, err)
+	versions, whys = entries()
+	assert.Equal(t, []int{3, 2, 4, 3, 2, 1}, versions)
+	assert.Equal(t, registry.Elsewhere, whys[1])
+
+	m, err := c.model(t.Context(), "moved")
+	require.NoError(t, err)
+	kept := 0
+	for _, tag := range m.Tags { // what MLflow's UI shows
+		if strings.HasPrefix(tag.Key, "docent.promotion.00000") {
+			kept++
+		}
+	}
+	assert.Equal(t, 6, kept)
+	to, _, err := registry.Rollback(t.Context(), c, "moved", registry.PromoteOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, 2, to)
+
+	require.NoError(t, c.deleteAlias(t.Context(), "moved", "production"))
+	_, err = c.Promote(t.Context(), "moved", 2, registry.PromoteOptions{Stage: registry.Archived})
+	require.NoError(t, err)
+	versions, _ = entries()
+	assert.Zero(t, versions[0], "nobody serves")
+}
+
+// TestDamagedHistory names the tag.
+func TestDamagedHistory(t *testing.T) {
+	_, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	publish(t, c, "guide", fstest.MapFS{"f": {Data: []byte("1")}})
+	body := map[string]string{"name": "guide", "key": "docent.promotion.x", "value": "{}"}
+	require.NoError(t, c.post(t.Context(), "registered-models/set-tag", body, nil))
+	_, _, err := registry.Rollback(t.Context(), c, "guide", registry.PromoteOptions{})
+	require.ErrorIs(t, err, registry.ErrCorrupt)
+	assert.ErrorContains(t, err, "docent.promotion.x")
+}
+
+// TestPointsOnce: the answer is lost, and the server keeps runs in files, where what is sent again is stored again.
+func TestPointsOnce(t *testing.T) {
+	s, url := fake(t)
+	s.FileStore = true
+	lost := 0
+	s.After = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "log-batch") && lost < 3 {
+			lost++
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	c := hasten(newClient(t, Options{URL: url, BufferDir: t.TempDir()}))
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	for step := range int64(5) {
+		require.NoError(t, run.LogMetrics(t.Context(), step, map[string]float64{"loss": 1 / float64(step), "a b@": -1}))
+	}
+	require.NoError(t, run.End(t.Context(), registry.Finished))
+	assert.Positive(t, lost)
+	for step := range int64(5) {
+		assert.Equal(t, 1, s.Points(run.ID(), "loss", step), "step %d", step)
+		assert.Equal(t, 1, s.Points(run.ID(), "a b_", step), "step %d", step)
+	}
+}
+
+// TestClockPutBack: times do not run backwards, within a run and from one to the next.
+func TestClockPutBack(t *testing.T) {
+	_, url := fake(t)
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	var ids []string
+	for range 3 {
+		c := hasten(newClient(t, Options{URL: url, Now: func() time.Time { return now }}))
+		run, err := c.StartRun(t.Context(), "e", "", nil)
+		require.NoError(t, err)
+		for _, v := range []float64{1, 2} {
+			require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"a": v}))
+			now = now.Add(-time.Hour)
+		}
+		require.NoError(t, run.End(t.Context(), registry.Finished))
+		info, err := c.GetRun(t.Context(), run.ID())
+		require.NoError(t, err)
+		assert.False(t, info.Ended.Before(info.Started))
+		assert.Equal(t, 2.0, info.Metrics["a"].Value, "the last one")
+		ids = append([]string{run.ID()}, ids...)
+	}
+	var listed []string
+	for info, err := range hasten(newClient(t, Options{URL: url})).ListRuns(t.Context(), "e") {
+		require.NoError(t, err)
+		listed = append(listed, info.ID)
+	}
+	assert.Equal(t, ids, listed, "newest first")
+}

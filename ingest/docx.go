@@ -1,264 +1,385 @@
 package ingest
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
-// DOCX reads Word documents (Office Open XML): paragraphs, lists, tables row by
-// row, text boxes, foot- and endnotes. Deleted text, comments, headers and
-// footers are left out. Pages are those of the last printing, where the file
+// DOCX reads Word documents (Office Open XML) as Word prints them: paragraphs
+// and list items with their automatic numbers, tables row by row, formulas on
+// one line, text boxes, the alternative text of pictures, and foot- and endnotes
+// behind the text under the marks [1], [2], … that refer to them. Deleted and
+// hidden text is left out. Pages are those of the last printing, where the file
 // notes them, and else those of hard page breaks.
-type DOCX struct{}
+type DOCX struct {
+	Headers  bool // headers and footers too, each once: before and behind the text
+	Comments bool // comments too, in brackets where they were made
 
-// Limits of one file. A ZIP file of a few kilobytes can unpack to gigabytes,
-// name a million files, or nest its XML without end.
-const (
-	maxPartBytes = 32 << 20
-	maxParts     = 20_000
-	maxDepth     = 256
-)
+	inner bool // it stands in another document
+}
 
 const docxType = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 // Read implements Reader.
-func (DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, error) {
+func (o DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, error) {
 	head := make([]byte, 8)
 	n, _ := r.ReadAt(head, 0)
 	if bytes.HasPrefix(head[:n], []byte("\xD0\xCF\x11\xE0")) {
 		return nil, fmt.Errorf("%w: or in Word's old format: save it as .docx without a password", ErrEncrypted)
 	}
-	z, err := zip.NewReader(r, size)
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are looked up, never written
-		return nil, fmt.Errorf("%w: not a Word document: %v", ErrMalformed, err)
+	z, err := zipxml.Open(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("not a Word document: %w", err)
 	}
-	if len(z.File) > maxParts {
-		return nil, fmt.Errorf("%w: %d files inside, the limit is %d", ErrTooLarge, len(z.File), maxParts)
+	main := "word/document.xml" // the usual name
+	if rel, ok := zipxml.Related(z.Relations(ctx, ""), "", "officeDocument"); ok {
+		main = rel.Target
 	}
-	main := mainPart(z)
-	w := &wordText{ctx: ctx}
-	if err := w.part(z, main); errors.Is(err, fs.ErrNotExist) {
+	doc := &Document{MediaType: docxType}
+	w := newWordText(ctx, z, o, doc, main)
+	if err := w.body(main); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: no %s inside, so this is no Word document", ErrMalformed, main)
 	} else if err != nil {
 		return nil, err
 	}
-	doc := &Document{MediaType: docxType}
-	for _, name := range []string{"footnotes.xml", "endnotes.xml"} {
-		w.out.paragraph()
-		if err := w.part(z, path.Join(path.Dir(main), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			doc.fault(0, "%s left out: %v", name, err)
-		}
-	}
 	w.endPage()
-	doc.Pages, doc.Title = w.pages, docxTitle(z)
+	doc.Pages, doc.Title = w.pages, docxTitle(ctx, z)
+	if pictures := w.pictures(); len(doc.Pages) == 0 && len(doc.Faults) == 0 && len(pictures) > 0 {
+		return nil, fmt.Errorf("%w: the document is %d pictures and no word: run OCR over %s first", ErrNoText, len(pictures), strings.Join(pictures, ", "))
+	}
 	return doc, ctx.Err()
 }
 
-// mainPart finds the document itself, which the root relationships name.
-func mainPart(z *zip.Reader) string {
-	const usual = "word/document.xml"
-	var rels struct {
-		Relationship []struct {
-			Type   string `xml:",attr"`
-			Target string `xml:",attr"`
-		}
-	}
-	data, err := readPart(z, "_rels/.rels")
-	if err != nil || xml.Unmarshal(data, &rels) != nil {
-		return usual
-	}
-	for _, r := range rels.Relationship {
-		if strings.HasSuffix(r.Type, "/officeDocument") {
-			return strings.TrimPrefix(path.Clean("/"+r.Target), "/")
-		}
-	}
-	return usual
-}
-
-func docxTitle(z *zip.Reader) string {
-	var core struct {
-		Title string `xml:"title"`
-	}
-	data, err := readPart(z, "docProps/core.xml")
-	if err != nil || xml.Unmarshal(data, &core) != nil {
+func docxTitle(ctx context.Context, z *zipxml.Archive) string {
+	core, err := z.Tree(ctx, "docProps/core.xml")
+	if err != nil {
 		return ""
 	}
-	return oneLine(core.Title)
+	return oneLine(core.Kid("title").String())
 }
 
-// readPart unpacks a small part.
-func readPart(z *zip.Reader, name string) ([]byte, error) {
-	f, err := openPart(z, name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	const small = 1 << 20
-	data, err := io.ReadAll(io.LimitReader(f, small+1))
-	if len(data) > small {
-		return nil, fmt.Errorf("%w: %s unpacks to more than %d bytes", ErrTooLarge, name, small)
-	}
-	return data, err
-}
-
-// openPart compares names without case, as Word does.
-func openPart(z *zip.Reader, name string) (io.ReadCloser, error) {
-	for _, f := range z.File {
-		if strings.EqualFold(f.Name, name) {
-			return f.Open()
-		}
-	}
-	return nil, fs.ErrNotExist
-}
+// maxAltChunks bounds documents that hold documents.
+const maxAltChunks = 100
 
 // wordText collects the text of the parts, page by page.
 type wordText struct {
-	ctx    context.Context
-	out    blocks
+	ctx     context.Context
+	z       *zipxml.Archive
+	options DOCX
+	doc     *Document
+	part    string // that is being read
+	links   []zipxml.Relation
+	styles  map[string]wordStyle
+	numbers *wordNumbers
+	notes   *wordNotes
+
 	pages  []Page
-	number int // pages so far, blank ones included
-	table  int // depth of tables
+	number int // pages so far
+	out    strings.Builder
+	fields []bool // of each open field, whether its result has begun
+	chunks int
 }
 
-func (w *wordText) endPage() {
-	w.number++
-	if text := w.out.String(); text != "" {
-		w.pages = append(w.pages, Page{Number: w.number, Text: text})
+func newWordText(ctx context.Context, z *zipxml.Archive, o DOCX, doc *Document, main string) *wordText {
+	w := &wordText{ctx: ctx, z: z, options: o, doc: doc, part: main, links: z.Relations(ctx, main)}
+	w.styles = readWordStyles(w.related("styles"))
+	w.numbers = readWordNumbers(w.related("numbering"), w.styles)
+	w.notes = &wordNotes{}
+	return w
+}
+
+// related reads the part of a type that the document refers to, or that lies in
+// its usual place. Nil: there is none.
+func (w *wordText) related(kind string) *zipxml.Node {
+	name := path.Join(path.Dir(w.part), kind+".xml")
+	if rel, ok := zipxml.Related(w.links, "", kind); ok {
+		name = rel.Target
 	}
-	w.out = blocks{}
+	return w.tree(name)
 }
 
-// part reads one XML file. Names are taken without their namespace, of which
-// there are two for the same elements.
-func (w *wordText) part(z *zip.Reader, name string) error {
-	f, err := openPart(z, name)
+func (w *wordText) tree(name string) *zipxml.Node {
+	root, err := w.z.Tree(w.ctx, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.doc.fault(0, "%s left out: %v", path.Base(name), err)
+	}
+	return root
+}
+
+// body reads the document, one paragraph or table after the other.
+func (w *wordText) body(main string) error {
+	text := &wordFlow{w: w, emit: w.paragraph}
+	heads := map[string]bool{}
+	var headers, footers []string
+	sections := func(n *zipxml.Node) {
+		for _, s := range append(n.All("sectPr"), n) {
+			if !w.options.Headers || s.Name != "sectPr" {
+				continue
+			}
+			for _, k := range s.Kids {
+				if rel, ok := zipxml.Related(w.links, k.Attr("id"), ""); ok && !heads[rel.Target] {
+					heads[rel.Target] = true
+					if k.Name == "headerReference" {
+						headers = append(headers, w.partText(rel.Target))
+					} else if k.Name == "footerReference" {
+						footers = append(footers, w.partText(rel.Target))
+					}
+				}
+			}
+		}
+	}
+	err := w.z.Walk(w.ctx, main, 2, func(n *zipxml.Node) error {
+		text.block(n)
+		sections(n)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	limited := &io.LimitedReader{R: f, N: maxPartBytes}
-	d := xml.NewDecoder(limited)
-	depth, skip := 0, 0
-	var inText bool
-	for n := 0; ; n++ {
-		if n%checkEvery == 0 && w.ctx.Err() != nil {
-			return context.Cause(w.ctx)
-		}
-		t, err := d.RawToken() // element by element: what is not closed costs nothing
-		switch {
-		case limited.N <= 0:
-			return fmt.Errorf("%w: %s unpacks to more than %d MiB", ErrTooLarge, name, maxPartBytes>>20)
-		case err == io.EOF && depth == 0:
-			return nil
-		case err != nil:
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return fmt.Errorf("%w: %s: %v", ErrMalformed, name, err)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("%w: %s nests more than %d elements", ErrMalformed, name, maxDepth)
-			}
-			if skip > 0 || isHiddenWord(t) {
-				skip++
-				continue
-			}
-			inText = t.Name.Local == "t"
-			w.open(t)
-		case xml.EndElement:
-			if depth--; depth < 0 {
-				return fmt.Errorf("%w: %s closes more elements than it opens", ErrMalformed, name)
-			}
-			if skip > 0 {
-				skip--
-				continue
-			}
-			inText = false
-			w.close(t.Name.Local)
-		case xml.CharData:
-			if inText && skip == 0 {
-				w.out.exactly(string(t))
-			}
-		}
+	text.end()
+	for i := 0; i < len(w.notes.order); i++ { // a note may refer to another
+		w.paragraph(w.note(i))
 	}
+	if text := strings.TrimSpace(strings.Join(headers, "\n")); text != "" {
+		w.endPage()
+		if len(w.pages) == 0 {
+			w.pages = []Page{{Number: 1}}
+		}
+		w.pages[0].Text = text + "\n\n" + w.pages[0].Text
+	}
+	w.paragraph(strings.Join(footers, "\n"))
+	return nil
 }
 
-// isHiddenWord tells elements whose text is not the document's: deleted or
-// moved text, field codes, and the second rendering of a drawing.
-func isHiddenWord(e xml.StartElement) bool {
-	switch e.Name.Local {
-	case "del", "moveFrom", "instrText", "delText", "Fallback", "rPr", "pPr", "sectPr", "tblPr", "trPr", "tcPr":
-		return true
-	case "footnote", "endnote": // separators
-		kind := attribute(e, "type")
-		return kind != "" && kind != "normal"
-	}
-	return false
-}
-
-func attribute(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
+// partText is the text of another part, such as a header.
+func (w *wordText) partText(name string) string {
+	if root := w.tree(name); root != nil {
+		return w.text(root.Kids, "\n")
 	}
 	return ""
 }
 
-func (w *wordText) open(e xml.StartElement) {
-	switch e.Name.Local {
-	case "tab", "ptab":
-		w.out.exactly("\t")
-	case "br", "cr":
-		if attribute(e, "type") == "page" {
-			w.breakPage()
-		} else {
-			w.out.line()
+// text is what stands in a container, with sep between its paragraphs.
+func (w *wordText) text(kids []*zipxml.Node, sep string) string {
+	var parts []string
+	f := &wordFlow{w: w, emit: func(s string) {
+		if s != "" {
+			parts = append(parts, s)
 		}
-	case "lastRenderedPageBreak":
-		w.breakPage()
-	case "noBreakHyphen":
-		w.out.exactly("-")
-	case "tbl":
-		w.table++
-		w.out.paragraph()
-	case "tr":
-		w.out.row()
-	case "tc":
-		w.out.cell()
+	}}
+	for _, k := range kids {
+		f.block(k)
+	}
+	f.end()
+	return strings.Join(parts, sep)
+}
+
+// pageBreak stands in the text of a paragraph where a page ends.
+const pageBreak = "\f"
+
+// paragraph adds to the page. A page break ends it unless it is blank: a hard
+// break is noted twice, as itself and by the printing after it.
+func (w *wordText) paragraph(s string) {
+	for i, s := range strings.Split(s, pageBreak) {
+		if i > 0 && w.out.Len() > 0 {
+			w.endPage()
+		}
+		if s = strings.TrimSpace(strings.ReplaceAll(dropControls(s), "\u00A0", " ")); s == "" {
+			continue
+		}
+		if w.out.Len() > 0 {
+			w.out.WriteString("\n\n")
+		}
+		w.out.WriteString(s)
 	}
 }
 
-func (w *wordText) close(name string) {
-	switch name {
+func (w *wordText) endPage() {
+	if w.out.Len() == 0 {
+		return
+	}
+	w.number++
+	w.pages = append(w.pages, Page{Number: w.number, Text: w.out.String()})
+	w.out.Reset()
+}
+
+// pictures names the pictures in the file.
+func (w *wordText) pictures() (names []string) {
+	for _, n := range w.z.Names() {
+		if strings.HasPrefix(path.Dir(n), path.Join(path.Dir(w.part), "media")) {
+			names = append(names, path.Base(n))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// wordFlow puts the blocks of a body, a cell or a note one after the other.
+type wordFlow struct {
+	w       *wordText
+	emit    func(string)
+	pending string // of paragraphs whose end is deleted: the next one goes on with it
+}
+
+func (f *wordFlow) blocks(kids []*zipxml.Node) {
+	for _, k := range kids {
+		f.block(k)
+	}
+}
+
+func (f *wordFlow) block(n *zipxml.Node) {
+	switch n.Name {
 	case "p":
-		if w.table > 0 {
-			w.out.space = true // a cell stays on its row
-		} else {
-			w.out.paragraph()
-		}
-	case "tr":
-		w.out.line()
+		f.paragraph(n)
 	case "tbl":
-		w.table = max(w.table-1, 0)
-		w.out.paragraph()
+		f.end()
+		f.table(n)
+	case "altChunk":
+		f.end()
+		f.emit(f.w.altChunk(n.Attr("id")))
+	case "AlternateContent":
+		f.blocks(f.w.choice(n))
+	case "del", "moveFrom", "sectPr", "sdtPr", "sdtEndPr", "":
+	case "oMathPara", "oMath":
+		f.emit(f.w.inline(n).text())
+	default: // content controls, insertions and other wrappings
+		f.blocks(n.Kids)
 	}
 }
 
-// breakPage ends the page unless it is blank: a hard break is noted twice, as
-// itself and by the printing after it. Inside a table a row must stay whole.
-func (w *wordText) breakPage() {
-	if w.table == 0 && w.out.String() != "" {
-		w.endPage()
+func (f *wordFlow) paragraph(p *zipxml.Node) {
+	props := p.Kid("pPr")
+	line := f.w.inline(p)
+	f.pending += line.text()
+	mark := props.Kid("rPr")
+	if mark.Kid("del") != nil || mark.Kid("moveFrom") != nil || isOn(mark, "vanish") {
+		f.boxes(line)
+		return
 	}
+	text := strings.TrimLeft(f.pending, pageBreak)
+	breaks := f.pending[:len(f.pending)-len(text)]
+	label := f.w.numbers.label(props) // counts empty ones too
+	if strings.TrimSpace(text) == "" {
+		label = ""
+	}
+	f.emit(breaks + label + text)
+	f.pending = ""
+	f.boxes(line)
+}
+
+func (f *wordFlow) boxes(line *wordLine) {
+	for _, b := range line.boxes {
+		f.emit(b)
+	}
+}
+
+// end writes what waits for a paragraph that does not come.
+func (f *wordFlow) end() {
+	if f.pending != "" {
+		f.emit(f.pending)
+		f.pending = ""
+	}
+}
+
+// table writes a table row by row. One of a single column is a frame around
+// what stands in it.
+func (f *wordFlow) table(tbl *zipxml.Node) {
+	var rows []string
+	for _, tr := range f.w.within(tbl, "tr") {
+		props := tr.Kid("trPr")
+		if props.Kid("del") != nil || isOn(props, "hidden") {
+			continue
+		}
+		cells := f.w.within(tr, "tc")
+		if len(cells) == 1 && len(tbl.Kid("tblGrid").All("gridCol")) < 2 {
+			f.emit(f.w.text(cells[0].Kids, "\n\n"))
+			continue
+		}
+		var row []string
+		skip, _ := number(props.Kid("gridBefore").Attr("val"))
+		row = append(row, make([]string, min(skip, maxSpan))...)
+		spans := 0 // columns that the cell before covers too
+		for _, tc := range cells {
+			cell := tc.Kid("tcPr")
+			if cell.Kid("cellDel") != nil {
+				continue
+			}
+			row = append(row, make([]string, spans)...)
+			row = append(row, oneLine(f.w.text(tc.Kids, " ")))
+			n, _ := number(cell.Kid("gridSpan").Attr("val"))
+			spans = min(max(n-1, 0), maxSpan)
+		}
+		if line := strings.Join(row, "\t"); strings.TrimSpace(line) != "" {
+			rows = append(rows, line)
+		}
+	}
+	f.emit(strings.Join(rows, "\n"))
+}
+
+const maxSpan = 63 // Word's own limit of columns
+
+// within finds the rows or cells of a table through what may be around them.
+func (w *wordText) within(n *zipxml.Node, name string) (found []*zipxml.Node) {
+	for _, k := range n.Kids {
+		switch k.Name {
+		case name:
+			found = append(found, k)
+		case "sdt", "sdtContent", "ins", "moveTo", "customXml":
+			found = append(found, w.within(k, name)...)
+		}
+	}
+	return found
+}
+
+// choice takes the first rendering of alternative content that says anything.
+func (w *wordText) choice(n *zipxml.Node) []*zipxml.Node {
+	for _, k := range n.Kids {
+		if k.Name == "Choice" && (strings.TrimSpace(k.String()) != "" || len(k.All("docPr")) > 0) {
+			return k.Kids
+		}
+	}
+	if k := n.Kid("Fallback"); k != nil {
+		return k.Kids
+	}
+	return nil
+}
+
+// altChunk reads a document of another kind that stands in the place of a block.
+func (w *wordText) altChunk(id string) string {
+	rel, _ := zipxml.Related(w.links, id, "")
+	if w.chunks++; w.chunks > maxAltChunks {
+		return ""
+	}
+	var reader Reader
+	switch extension(rel.Target) {
+	case ".html", ".htm", ".xhtml":
+		reader = HTML{}
+	case ".txt":
+		reader = Text{}
+	case ".docx":
+		if !w.options.inner { // one in one is enough
+			reader = DOCX{inner: true}
+		}
+	}
+	data, err := w.z.Read(rel.Target)
+	if err == nil && reader == nil {
+		err = errors.New("no reader for it here")
+	}
+	if err == nil {
+		var d *Document
+		if d, err = reader.Read(w.ctx, memory(data), int64(len(data))); err == nil {
+			return d.Text()
+		}
+	}
+	w.doc.fault(0, "%s, a document inside this one, left out: %v", path.Base(rel.Target), err)
+	return ""
 }

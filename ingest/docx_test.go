@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
 	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
@@ -51,14 +53,27 @@ func TestWord(t *testing.T) {
 		body string
 		want []string
 	}{
-		"paragraphs and runs": {para("Hel", "lo ", "world") + para("Next"), []string{"Hello world\n\nNext"}},
-		"tabs and breaks":     {`<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:noBreakHyphen/><w:t>d</w:t></w:r></w:p>`, []string{"a\tb\nc-d"}},
-		"table row by row":    {"<w:tbl>" + cells("Week", "Topic") + cells("1", "Limits") + cells("", "x") + "</w:tbl>" + para("after"), []string{"Week\tTopic\n1\tLimits\n\tx\n\nafter"}},
-		"hard page break":     {para("one") + `<w:p><w:r><w:br w:type="page"/></w:r></w:p>` + para("two"), []string{"one", "two"}},
-		"break noted twice":   {para("one") + `<w:p><w:r><w:br w:type="page"/><w:lastRenderedPageBreak/><w:t>two</w:t></w:r></w:p>`, []string{"one", "two"}},
-		"deleted and fields":  {`<w:p><w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:r><w:instrText>PAGE</w:instrText></w:r></w:p>`, []string{"new"}},
-		"second rendering":    {`<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent>` + para("box") + `</w:txbxContent></mc:Choice><mc:Fallback>` + para("box") + `</mc:Fallback></mc:AlternateContent></w:r></w:p>`, []string{"box"}},
-		"entities":            {para("a &lt; b &amp; c"), []string{"a < b & c"}},
+		"paragraphs and runs":    {para("Hel", "lo ", "world") + para("Next"), []string{"Hello world\n\nNext"}},
+		"tabs and breaks":        {`<w:p><w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t><w:noBreakHyphen/><w:t>d</w:t></w:r></w:p>`, []string{"a\tb\nc-d"}},
+		"table row by row":       {"<w:tbl>" + cells("Week", "Topic") + cells("1", "Limits") + cells("", "x") + "</w:tbl>" + para("after"), []string{"Week\tTopic\n1\tLimits\n\tx\n\nafter"}},
+		"hard page break":        {para("one") + `<w:p><w:r><w:br w:type="page"/></w:r></w:p>` + para("two"), []string{"one", "two"}},
+		"break noted twice":      {para("one") + `<w:p><w:r><w:br w:type="page"/><w:lastRenderedPageBreak/><w:t>two</w:t></w:r></w:p>`, []string{"one", "two"}},
+		"deleted and fields":     {`<w:p><w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:r><w:instrText>PAGE</w:instrText></w:r></w:p>`, []string{"new"}},
+		"second rendering":       {`<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent>` + para("box") + `</w:txbxContent></mc:Choice><mc:Fallback>` + para("box") + `</mc:Fallback></mc:AlternateContent></w:r></w:p>`, []string{"box"}},
+		"symbols":                {`<w:p><w:r><w:sym w:font="Wingdings" w:char="F0FC"/></w:r><w:r><w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:t> b</w:t></w:r><w:r><w:t> b</w:t></w:r></w:p>`, []string{"✓≤ β b"}},
+		"cell of blocks":         {`<w:tbl><w:tr><w:tc>` + para("Key") + `</w:tc><w:tc>` + para("one") + para("two") + "<w:tbl>" + cells("in", "side") + cells("2", "3") + "</w:tbl></w:tc></w:tr>" + cells("a", "b") + "</w:tbl>", []string{"Key\tone two in side 2 3\na\tb"}},
+		"cells that span":        {`<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr>` + para("wide") + `</w:tc><w:tc>` + para("c") + `</w:tc></w:tr>` + cells("1", "2", "") + "</w:tbl>", []string{"wide\t\tc\n1\t2"}},
+		"frame":                  {"<w:tbl><w:tr><w:tc>" + para("one") + para("two") + "</w:tc></w:tr></w:tbl>", []string{"one\n\ntwo"}},
+		"deleted rows":           {`<w:tbl><w:tr><w:trPr><w:del/></w:trPr><w:tc>` + para("old") + `</w:tc></w:tr>` + cells("a", "b") + "</w:tbl>", []string{"a\tb"}},
+		"deleted ends":           {`<w:p><w:pPr><w:rPr><w:del/></w:rPr></w:pPr><w:del><w:r><w:delText>gone</w:delText></w:r></w:del></w:p><w:p><w:pPr><w:rPr><w:moveFrom/></w:rPr></w:pPr><w:r><w:t>a</w:t></w:r></w:p>` + para("b"), []string{"ab"}},
+		"hidden text":            {`<w:p><w:r><w:t>a</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>no</w:t></w:r><w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t>b</w:t></w:r></w:p>`, []string{"ab"}},
+		"fields":                 {`<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>IF </w:instrText></w:r><w:r><w:t>code</w:t></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>result</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/><w:fldChar w:fldCharType="begin"/></w:r></w:p>` + para("after"), []string{"result\n\nafter"}},
+		"boxes to tick":          {`<w:p><w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox></w:ffData></w:fldChar><w:fldChar w:fldCharType="end"/></w:r><w:r><w:t> yes</w:t></w:r></w:p>`, []string{"☒ yes"}},
+		"alternative text":       {`<w:p><w:r><w:t>Press</w:t><w:drawing><wp:docPr name="Picture 1" descr="Enter key"/></w:drawing></w:r><w:r><w:t> twice</w:t></w:r></w:p>`, []string{"Press Enter key twice"}},
+		"content controls":       {`<w:sdt><w:sdtPr><w:alias w:val="x"/></w:sdtPr><w:sdtContent>` + para("a") + `</w:sdtContent></w:sdt><w:ins>` + para("b") + `</w:ins>`, []string{"a\n\nb"}},
+		"only the fallback says": {`<w:p><w:r><mc:AlternateContent><mc:Choice><wp:x/></mc:Choice><mc:Fallback><w:t>old way</w:t></mc:Fallback></mc:AlternateContent></w:r></w:p>`, []string{"old way"}},
+		"break before an item":   {para("a") + `<w:p><w:r><w:br w:type="page"/><w:t>b</w:t></w:r></w:p>`, []string{"a", "b"}},
+		"entities":               {para("a &lt; b &amp; c"), []string{"a < b & c"}},
 	}
 	for name, c := range cases {
 		data := wordFile(t, map[string]string{"document": c.body})
@@ -77,7 +92,7 @@ func TestWordPartsAndTitle(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	data := wordFile(t, map[string]string{
 		"_rels/.rels":         `<Relationships><Relationship Type="http://x/officeDocument" Target="/odd/main.xml"/></Relationships>`,
-		"odd/main.xml":        `<w:document><w:body>` + para("Body") + `</w:body></w:document>`,
+		"odd/main.xml":        `<w:document><w:body><w:p><w:r><w:t>Body</w:t><w:footnoteReference w:id="2"/></w:r></w:p></w:body></w:document>`,
 		"odd/footnotes.xml":   `<w:footnotes><w:footnote w:type="separator">` + para("line") + `</w:footnote><w:footnote w:id="2">` + para("A note.") + `</w:footnote></w:footnotes>`,
 		"docProps/core.xml":   `<cp:coreProperties><dc:title>The  title</dc:title></cp:coreProperties>`,
 		"word/header1.xml":    `<w:hdr>` + para("Header") + `</w:hdr>`,
@@ -86,16 +101,16 @@ func TestWordPartsAndTitle(t *testing.T) {
 	d, err := one(t, fstest.MapFS{"a.docx": {Data: data}}, Options{})
 	require.NoError(t, err)
 	assert.Equal(t, "The title", d.Title)
-	assert.Equal(t, "Body\n\nA note.", d.Text())
+	assert.Equal(t, "Body[1]\n\n[1] A note.", d.Text())
 	assert.Equal(t, docxType, d.MediaType)
 }
 
 func TestBadWordFiles(t *testing.T) {
 	ingesttest.NothingLeft(t)
-	endless := strings.Repeat("<w:p>", maxDepth+1)
+	endless := strings.Repeat("<w:p>", zipxml.MaxDepth+1)
 	good := wordFile(t, map[string]string{"document": para("x")})
 	many := map[string]string{"document": para("x")}
-	for i := range maxParts {
+	for i := range zipxml.MaxParts {
 		many[fmt.Sprint(i)] = ""
 	}
 	cases := map[string]struct {
@@ -112,6 +127,7 @@ func TestBadWordFiles(t *testing.T) {
 		"too deep":         {wordFile(t, map[string]string{"document": endless}), Malformed, "nests more than"},
 		"too many parts":   {wordFile(t, many), TooLarge, "files inside"},
 		"entity bomb":      {wordFile(t, map[string]string{"word/document.xml": `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x><w:t>&b;</w:t></x>`}), Malformed, "invalid character entity"},
+		"pictures":         {wordFile(t, map[string]string{"document": para(""), "word/media/image1.png": "x"}), Empty, "1 pictures and no word: run OCR over image1.png first"},
 		"blank":            {wordFile(t, map[string]string{"document": para("")}), Empty, "blank"},
 	}
 	for name, c := range cases {
@@ -124,7 +140,7 @@ func TestBadWordFiles(t *testing.T) {
 // Some thirty kilobytes that unpack to more than thirty megabytes.
 func TestWordBomb(t *testing.T) {
 	ingesttest.NothingLeft(t)
-	data := wordFile(t, map[string]string{"document": "<w:p><w:r><w:t>" + strings.Repeat("a", maxPartBytes+1) + "</w:t></w:r></w:p>"})
+	data := wordFile(t, map[string]string{"document": "<w:p><w:r><w:t>" + strings.Repeat("a", zipxml.MaxPart+1) + "</w:t></w:r></w:p>"})
 	d, err := one(t, fstest.MapFS{"a.docx": {Data: data}}, Options{})
 	assert.Equal(t, TooLarge, d.Outcome)
 	assert.ErrorContains(t, err, "unpacks to more than 32 MiB")
@@ -141,4 +157,95 @@ func FuzzDOCX(f *testing.F) {
 		}
 		_, _ = DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
 	})
+}
+
+func TestWordFormulas(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	r := func(s string) string { return "<m:r><m:t>" + s + "</m:t></m:r>" }
+	arg := func(name string, s ...string) string {
+		return "<m:" + name + ">" + strings.Join(s, "") + "</m:" + name + ">"
+	}
+	cases := map[string]string{
+		arg("f", arg("num", r("a+b")), arg("den", r("2"))):                                                                 "(a+b)/2",
+		arg("f", arg("num", r("1")), arg("den", arg("f", arg("num", r("x")), arg("den", r("y"))))):                         "1/(x/y)",
+		arg("sSup", arg("e", r("x")), arg("sup", r("2"))):                                                                  "x^2",
+		arg("sSubSup", arg("e", r("x")), arg("sub", r("i+1")), arg("sup", r("2"))):                                         "x_(i+1)^2",
+		arg("rad", arg("deg"), arg("e", r("x+1"))):                                                                         "√(x+1)",
+		arg("rad", arg("deg", r("3")), arg("e", r("8"))):                                                                   "√(3&8)",
+		arg("nary", `<m:naryPr><m:chr m:val="∑"/></m:naryPr>`, arg("sub", r("i=1")), arg("sup", r("n")), arg("e", r("i"))): "∑_(i=1)^n i",
+		arg("d", `<m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr>`, arg("e", r("a")), arg("e", r("b"))):          "[a|b]",
+		arg("func", arg("fName", r("sin")), arg("e", r("x"))):                                                              "sin x",
+		arg("m", arg("mr", arg("e", r("1")), arg("e", r("0"))), arg("mr", arg("e", r("0")), arg("e", r("1")))):             "1, 0; 0, 1",
+		arg("acc", arg("e", r("x"))):                                                                                       "x\u0302",
+		arg("f", `<m:fPr><m:type m:val="noBar"/></m:fPr>`, arg("num", r("n")), arg("den", r("k"))):                         "n¦k",
+	}
+	for formula, want := range cases {
+		data := wordFile(t, map[string]string{"document": "<w:p><m:oMath>" + formula + "</m:oMath></w:p>"})
+		d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
+		require.NoError(t, err, formula)
+		assert.Equal(t, want, d.Text(), formula)
+	}
+}
+
+// Numbers come from lists, from styles, from lists that begin anew, and from levels that count in another way.
+func TestWordNumbers(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	level := func(i int, format, text string) string {
+		return fmt.Sprintf(`<w:lvl w:ilvl="%d"><w:start w:val="1"/><w:numFmt w:val="%s"/><w:lvlText w:val="%s"/></w:lvl>`, i, format, text)
+	}
+	item := func(list, level int, text string) string {
+		return fmt.Sprintf(`<w:p><w:pPr><w:numPr><w:ilvl w:val="%d"/><w:numId w:val="%d"/></w:numPr></w:pPr><w:r><w:t>%s</w:t></w:r></w:p>`, level, list, text)
+	}
+	styled := func(style, text string) string {
+		return `<w:p><w:pPr><w:pStyle w:val="` + style + `"/></w:pPr><w:r><w:t>` + text + `</w:t></w:r></w:p>`
+	}
+	data := wordFile(t, map[string]string{
+		"document": item(1, 0, "a") + item(1, 1, "b") + item(1, 1, "c") + para("text") + item(1, 0, "d") + item(1, 1, "e") +
+			item(2, 0, "anew") + item(3, 0, "dot") + styled("H1", "Intro") + styled("H2", "Aim") + styled("H2", "Way") + styled("H1", "End") +
+			item(0, 0, "none") + item(1, 0, ""),
+		"word/numbering.xml": `<w:numbering><w:abstractNum w:abstractNumId="7">` + level(0, "upperRoman", "%1)") + level(1, "lowerLetter", "%1.%2") + `</w:abstractNum>` +
+			`<w:abstractNum w:abstractNumId="8">` + level(0, "bullet", "\uF0B7") + `</w:abstractNum>` +
+			`<w:abstractNum w:abstractNumId="9"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="upperRoman"/><w:pStyle w:val="H1"/><w:lvlText w:val="Part %1"/></w:lvl>` +
+			`<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:pStyle w:val="H2"/><w:isLgl/><w:lvlText w:val="%1.%2"/></w:lvl></w:abstractNum>` +
+			`<w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="7"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride></w:num>` +
+			`<w:num w:numId="3"><w:abstractNumId w:val="8"/></w:num><w:num w:numId="4"><w:abstractNumId w:val="9"/></w:num></w:numbering>`,
+		"word/styles.xml": `<w:styles><w:style w:styleId="H1"><w:pPr><w:numPr><w:numId w:val="4"/></w:numPr></w:pPr></w:style>` +
+			`<w:style w:styleId="H2"><w:basedOn w:val="H1"/><w:pPr><w:numPr><w:ilvl w:val="1"/><w:numId w:val="4"/></w:numPr></w:pPr></w:style></w:styles>`,
+	})
+	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"I) a", "I.a b", "I.b c", "text", "II) d", "II.a e", "V) anew", "- dot", "Part I Intro", "1.1 Aim", "1.2 Way", "Part II End", "none",
+	}, strings.Split(d.Text(), "\n\n"))
+}
+
+func TestWordOptionsAndParts(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	wide := func(s string) string {
+		b := []byte{0xFF, 0xFE}
+		for _, u := range utf16.Encode([]rune(s)) {
+			b = append(b, byte(u), byte(u>>8))
+		}
+		return string(b)
+	}
+	data := wordFile(t, map[string]string{
+		"word/document.xml": wide(`<?xml version="1.0" encoding="UTF-16"?><w:document><w:body><w:p><w:r><w:t>Größe</w:t><w:commentReference w:id="0"/></w:r></w:p>` +
+			`<w:altChunk r:id="r3"/><w:altChunk r:id="r4"/><w:sectPr><w:headerReference r:id="r1"/><w:footerReference r:id="r2"/></w:sectPr></w:body></w:document>`),
+		"word/_rels/document.xml.rels": `<Relationships><Relationship Id="r1" Type="x/header" Target="h.xml"/><Relationship Id="r2" Type="x/footer" Target="f.xml"/>` +
+			`<Relationship Id="r3" Type="x/aFChunk" Target="/chunk.html"/><Relationship Id="r4" Type="x/aFChunk" Target="/chunk.rtf"/></Relationships>`,
+		"word/h.xml":        `<w:hdr>` + para("Head") + `</w:hdr>`,
+		"word/f.xml":        `<w:ftr>` + para("Foot") + `</w:ftr>`,
+		"word/comments.xml": `<w:comments><w:comment w:id="0" w:author="Ann">` + para("Check.") + `</w:comment></w:comments>`,
+		"chunk.html":        "<p>Chunk</p>", "chunk.rtf": "{}",
+	})
+	read := func(o DOCX) *Document {
+		d, err := o.Read(context.Background(), memory(data), int64(len(data)))
+		require.NoError(t, err)
+		return d
+	}
+	d := read(DOCX{})
+	assert.Equal(t, "Größe\n\nChunk", d.Text())
+	require.Len(t, d.Faults, 1)
+	assert.Contains(t, d.Faults[0].Reason, "chunk.rtf, a document inside this one, left out")
+	assert.Equal(t, "Head\n\nGröße [Comment by Ann: Check.]\n\nChunk\n\nFoot", read(DOCX{Headers: true, Comments: true}).Text())
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
 // Errors of readers and of Walk, wrapped with the reason. Each stands for the
@@ -13,9 +15,9 @@ var (
 	ErrNoText    = errors.New("no text")
 	ErrEncrypted = errors.New("encrypted")
 	ErrNotPDF    = errors.New("not a PDF file")
-	ErrMalformed = errors.New("malformed")
+	ErrMalformed = zipxml.ErrMalformed
 	ErrTimeout   = errors.New("not read within the time limit")
-	ErrTooLarge  = errors.New("too large")
+	ErrTooLarge  = zipxml.ErrTooLarge
 	ErrCrashed   = errors.New("reader crashed")
 )
 

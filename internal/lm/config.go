@@ -1,9 +1,9 @@
 // Package lm describes causal language models: one Config for every supported family, read from a Hugging Face
 // config.json or from GGUF metadata, and the references by which users name a model.
 //
-// The sub-packages use it: decoder builds the graphs, weights reads and writes checkpoints, text turns messages
-// into token ids. Config holds only what changes the computation; each difference between families is one field
-// with one reader in decoder, so a new family is a new row in families.go and, at most, a new field here.
+// The sub-packages use it: decoder builds the graphs, cpu computes without them, weights reads and writes checkpoints,
+// text turns messages into token ids. A family is one record in a file of its own, family_*.go, which says all that
+// docent knows about it. What families differ in is a field of Config with one reader in decoder and one in cpu.
 package lm
 
 import (
@@ -25,31 +25,9 @@ const (
 	ReLU     Activation = "relu"
 )
 
-// RopeType names how rotary frequencies are scaled beyond the trained context.
-type RopeType string
-
-// The supported rotary scalings.
-const (
-	RopeDefault RopeType = "default"
-	RopeLinear  RopeType = "linear"
-	RopeLlama3  RopeType = "llama3"
-)
-
-// Rope holds the parameters of one rotary position embedding.
-type Rope struct {
-	Type   RopeType
-	Theta  float64 // base of the geometric series of wavelengths
-	Factor float64 // linear, llama3: how many times the trained context is stretched
-
-	// Llama3 only: wavelengths shorter than OriginalContext/HighFreq stay, longer than OriginalContext/LowFreq are
-	// stretched by Factor, and those between are blended.
-	LowFreq, HighFreq float64
-	OriginalContext   int
-}
-
 // Config describes one decoder-only transformer.
 type Config struct {
-	Family string // llama, mistral, qwen2, qwen3, gemma3_text or phi3: the model_type of config.json
+	Family string // the model_type of config.json: see Families
 
 	VocabSize, HiddenSize, IntermediateSize int
 	Layers, Heads, KVHeads, HeadDim         int
@@ -59,20 +37,18 @@ type Config struct {
 	Activation    Activation
 	TieEmbeddings bool // the output projection is the embedding matrix
 
+	Names                     Names // of the parts of a layer
 	QKVBias, OutBias, MLPBias bool
-	QKNorm                    bool // RMS norm over each head of q and k, before rotation (qwen3, gemma3)
-	Fused                     bool // one matrix for q, k, v and one for gate, up (phi3)
-	UnitOffsetNorm            bool // norms scale by 1 + weight (gemma3)
-	SandwichNorms             bool // further norms after attention and after the MLP (gemma3)
+	UnitOffsetNorm            bool // norms scale by 1 + weight
 
-	EmbedScale     float64 // factor on embeddings; 1 for all but gemma3
+	EmbedScale     float64 // factor on embeddings
 	AttentionScale float64 // factor on q·k
 	FinalSoftcap   float64 // logits become cap·tanh(logits/cap); 0 = off
-	RotaryDim      int     // leading dimensions of a head that are rotated; HeadDim unless partial (phi3)
 
-	Rope      Rope  // of layers with full attention
-	LocalRope Rope  // of layers with a sliding window; equal to Rope but for gemma3
-	Windows   []int // per layer: positions a query sees, itself included; 0 = all before it
+	RotaryDim int    // leading dimensions of a head that are rotated
+	Ropes     []Rope // the model's rotations
+	Rotations []int  // per layer: index of its rotation; -1 = queries and keys stay as they are
+	Windows   []int  // per layer: positions a query sees, itself included; 0 = all before it
 
 	BOS, Pad int   // -1 when the model has none
 	EOS      []int // any of them ends a generation
@@ -119,15 +95,17 @@ func (c Config) Validate() error {
 	if len(c.Windows) != c.Layers {
 		bad("layer_types: %d entries for %d layers", len(c.Windows), c.Layers)
 	}
-	for _, r := range []Rope{c.Rope, c.LocalRope} {
-		if r.Theta <= 0 {
-			bad("rope_theta: %g must be positive", r.Theta)
+	if len(c.Rotations) != c.Layers {
+		bad("rotations: %d entries for %d layers", len(c.Rotations), c.Layers)
+	}
+	for _, r := range c.Rotations {
+		if r < -1 || r >= len(c.Ropes) {
+			bad("rotations: there is none of number %d", r)
 		}
-		if r.Type != RopeDefault && r.Factor <= 0 {
-			bad("rope factor: %g must be positive", r.Factor)
-		}
-		if r.Type == RopeLlama3 && (r.OriginalContext <= 0 || r.LowFreq <= 0 || r.HighFreq <= r.LowFreq) {
-			bad("llama3 rope: needs original_max_position_embeddings > 0 and high_freq_factor > low_freq_factor > 0")
+	}
+	for _, r := range c.Ropes {
+		if err := r.validate(); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
-	"strings"
 )
 
 // GGUFMetadata gives the key-value pairs of a GGUF file. The getters report false when a key is absent or its value is
@@ -22,57 +20,47 @@ type GGUFMetadata interface {
 	Strings(key string) ([]string, bool)
 }
 
-// ggufFamilies maps general.architecture to model_type. llama.cpp runs mistral's models as llama; a sliding window
-// tells them apart.
-var ggufFamilies = map[string]string{
-	"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma3": "gemma3_text", "phi3": "phi3",
-}
-
 // ConfigFromGGUF reads the configuration from GGUF metadata and, where that says nothing (vocabulary, biases, tied
 // embeddings), from the shapes of the tensors under their Hugging Face names. ropeFactors is the content of the tensor
 // rope_freqs, nil if there is none. What docent would compute wrongly is refused as in ParseConfig.
 func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors []float32) (Config, error) {
 	arch, _ := metadata.String("general.architecture")
-	name, ok := ggufFamilies[arch]
-	if !ok {
-		return Config{}, fmt.Errorf("general.architecture %q: %w: docent computes %s", arch, ErrUnsupported,
-			strings.Join(slices.Sorted(maps.Keys(ggufFamilies)), ", "))
-	}
 	g := ggufFields{metadata: metadata, prefix: arch + "."}
-	if window := g.int("attention.sliding_window", 0); window > 0 && name == "llama" {
-		name = "mistral"
+	f := ggufFamily(arch, g.int("attention.sliding_window", 0) > 0)
+	if f == nil {
+		return Config{}, fmt.Errorf("general.architecture %q: %w: docent computes %s", arch, ErrUnsupported, GGUFArchitectures())
 	}
-	f := families[name]
 	c := Config{
-		Family:           name,
+		Family:           f.name,
 		HiddenSize:       g.need("embedding_length"),
 		IntermediateSize: g.need("feed_forward_length"),
 		Layers:           g.need("block_count"),
 		Heads:            g.need("attention.head_count"),
 		MaxPositions:     g.need("context_length"),
 		NormEps:          g.float("attention.layer_norm_rms_epsilon", 0),
-		Activation:       f.activation,
+		Activation:       (&fields{defaults: f.defaults}).activation(f.activationKey),
 		FinalSoftcap:     g.float("final_logit_softcapping", 0),
+		Names:            f.names,
+		EmbedScale:       1,
 	}
 	g.refuse()
 	if err := errors.Join(g.errs...); err != nil {
 		return Config{}, err
 	}
-	f.shape(&c)
+	f.parts(&c)
 	c.KVHeads = g.int("attention.head_count_kv", c.Heads)
 	c.HeadDim = g.int("attention.key_length", c.HiddenSize/max(c.Heads, 1))
 	if v := g.int("attention.value_length", c.HeadDim); v != c.HeadDim {
 		g.unsupported("attention.value_length", fmt.Sprintf("%d differs from key_length %d", v, c.HeadDim))
 	}
 	c.AttentionScale = 1 / math.Sqrt(float64(c.HeadDim))
-	if name == "gemma3_text" && c.Layers == 62 {
-		// The 27B model alone scales by hidden/heads; the file does not say so and llama.cpp, too, goes by the layers.
-		c.AttentionScale = 1 / math.Sqrt(float64(c.HiddenSize)/float64(c.Heads))
-	}
 	c.fromShapes(f, shapes)
 	g.tokens(&c)
+	c.Windows = g.windows(c, f.windows)
 	g.rope(&c, f, shapes, ropeFactors)
-	c.Windows = g.windows(c, f)
+	if f.gguf.read != nil {
+		f.gguf.read(&g, &c)
+	}
 	if err := errors.Join(g.errs...); err != nil {
 		return Config{}, err
 	}
@@ -80,15 +68,16 @@ func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors 
 }
 
 // fromShapes derives what only the tensors tell.
-func (c *Config) fromShapes(f family, shapes map[string][]int) {
+func (c *Config) fromShapes(f *family, shapes map[string][]int) {
 	if embeddings := shapes[EmbedTokens]; len(embeddings) > 0 {
 		c.VocabSize = embeddings[0]
 	}
 	has := func(name string) bool { _, ok := shapes[name]; return ok }
+	biased := func(rule biasRule, part Part) bool {
+		return rule.always || rule.key != "" && has(c.Path(0, part)+".bias")
+	}
 	c.TieEmbeddings = !has(LMHead)
-	c.QKVBias = f.qkvBias || f.optionalBias && has(LayerPath(0)+".self_attn.q_proj.bias")
-	c.OutBias = f.optionalBias && has(LayerPath(0)+".self_attn.o_proj.bias")
-	c.MLPBias = f.optionalMLPBias && has(LayerPath(0)+".mlp.up_proj.bias")
+	c.QKVBias, c.OutBias, c.MLPBias = biased(f.qkvBias, Q), biased(f.outBias, O), biased(f.mlpBias, Up)
 }
 
 // ggufFields reads the keys of one architecture and collects the faults.
@@ -196,14 +185,13 @@ func (g *ggufFields) tokens(c *Config) {
 	}
 }
 
-func (g *ggufFields) rope(c *Config, f family, shapes map[string][]int, factors []float32) {
+func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors []float32) {
 	c.RotaryDim = g.int("rope.dimension_count", c.HeadDim)
 	if c.RotaryDim != c.HeadDim && !f.partialRotary {
 		g.unsupported("rope.dimension_count", fmt.Sprintf("%d of %d dimensions of a head rotate", c.RotaryDim, c.HeadDim))
 	}
-	c.Rope = Rope{Type: RopeDefault, Theta: g.float("rope.freq_base", f.ropeTheta)}
-	c.LocalRope = Rope{Type: RopeDefault, Theta: g.float("rope.freq_base_swa", f.localTheta)}
-
+	def := fields{defaults: f.defaults}
+	r := Rope{Type: RopeDefault, Theta: g.float("rope.freq_base", def.number("rope_theta", 0))}
 	kind, _ := g.metadata.String(g.prefix + "rope.scaling.type")
 	if _, ok := shapes["rope_factors_long.weight"]; ok {
 		kind = "longrope"
@@ -211,33 +199,39 @@ func (g *ggufFields) rope(c *Config, f family, shapes map[string][]int, factors 
 	switch kind {
 	case "", "linear": // a factor without a type is linear
 		if factor := g.float("rope.scaling.factor", g.float("rope.scale_linear", 1)); factor != 1 && factor != 0 {
-			c.Rope.Type, c.Rope.Factor = RopeLinear, factor
+			r.Type, r.Factor = RopeLinear, factor
 		}
 	case "none":
 	default:
 		g.unsupported("rope.scaling.type", kind+"; docent computes linear and llama3")
 	}
 	if factors != nil {
-		rope, err := c.Rope.scaledByFactors(factors, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
+		scaled, err := r.scaledByFactors(factors, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
 		if err != nil {
 			g.errs = append(g.errs, fmt.Errorf("tensor rope_freqs: %w", err))
 		}
-		c.Rope = rope
+		r = scaled
 	}
-	if f.localTheta == 0 {
-		c.LocalRope = c.Rope
+	c.Ropes, c.Rotations = []Rope{r}, make([]int, c.Layers)
+	if f.localRope != "" {
+		c.Ropes = append(c.Ropes, Rope{Type: RopeDefault, Theta: g.float("rope.freq_base_swa", def.number(f.localRope, 0))})
+		for i, w := range c.Windows {
+			if w > 0 {
+				c.Rotations[i] = 1
+			}
+		}
 	}
 }
 
-func (g *ggufFields) windows(c Config, f family) []int {
+func (g *ggufFields) windows(c Config, rule windowRule) []int {
 	const key = "attention.sliding_window"
 	out := make([]int, c.Layers)
 	window := g.int(key, 0)
-	if window <= 0 {
+	if window <= 0 || rule == (windowRule{}) {
 		return out
 	}
 	slides, perLayer := g.metadata.Ints(g.prefix + key + "_pattern")
-	period := f.pattern
+	period := rule.period
 	switch {
 	case perLayer:
 		if len(slides) != c.Layers {
@@ -248,7 +242,7 @@ func (g *ggufFields) windows(c Config, f family) []int {
 		if period = g.int(key+"_pattern", 0); period < 0 {
 			g.fail(key+"_pattern", fmt.Sprintf("%d is negative", period))
 		}
-	case f.windowSwitch:
+	case rule.switched:
 		g.unsupported(key, "the file does not say which layers slide")
 	}
 	for i := range out {

@@ -2,6 +2,7 @@ package lm
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,7 +42,7 @@ func TestConfigFromGGUF(t *testing.T) {
 	plain := Config{
 		Family: "llama", VocabSize: 50, HiddenSize: 32, IntermediateSize: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 8,
 		MaxPositions: 256, NormEps: 1e-5, Activation: SiLU, EmbedScale: 1, AttentionScale: 0.35355339059327373, RotaryDim: 8,
-		Rope: Rope{Type: RopeDefault, Theta: 5e5}, LocalRope: Rope{Type: RopeDefault, Theta: 5e5}, Windows: []int{0, 0, 0, 0},
+		Ropes: []Rope{{Type: RopeDefault, Theta: 5e5}}, Rotations: make([]int, 4), Windows: make([]int, 4),
 		BOS: -1, Pad: -1,
 	}
 	for name, c := range map[string]struct {
@@ -57,26 +58,28 @@ func TestConfigFromGGUF(t *testing.T) {
 		"mistral": {ggufModel("llama", ggufMap{"llama.attention.sliding_window": 16}), nil,
 			func(c *Config) { c.Family, c.Windows = "mistral", []int{16, 16, 16, 16} }},
 		"linear": {ggufModel("llama", ggufMap{"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0}), nil,
-			func(c *Config) { c.Rope.Type, c.Rope.Factor = RopeLinear, 4; c.LocalRope = c.Rope }},
+			func(c *Config) { c.Ropes = []Rope{{Type: RopeLinear, Theta: 5e5, Factor: 4}} }},
 		"old linear": {ggufModel("llama", ggufMap{"llama.rope.scale_linear": 4.0}), nil,
-			func(c *Config) { c.Rope.Type, c.Rope.Factor = RopeLinear, 4; c.LocalRope = c.Rope }},
+			func(c *Config) { c.Ropes = []Rope{{Type: RopeLinear, Theta: 5e5, Factor: 4}} }},
 		"no scaling": {ggufModel("llama", ggufMap{"llama.rope.scaling.type": "none", "llama.rope.scaling.factor": 4.0}), nil, func(*Config) {}},
 		"qwen2":      {ggufModel("qwen2", nil), nil, func(c *Config) { c.Family, c.QKVBias = "qwen2", true }},
 		"qwen3": {ggufModel("qwen3", ggufMap{"qwen3.attention.key_length": 4, "qwen3.attention.value_length": 4}), nil, func(c *Config) {
-			c.Family, c.QKNorm, c.HeadDim, c.RotaryDim, c.AttentionScale = "qwen3", true, 4, 4, 0.5
+			c.Family, c.HeadDim, c.RotaryDim, c.AttentionScale = "qwen3", 4, 4, 0.5
 		}},
 		"phi3": {ggufModel("phi3", ggufMap{"phi3.attention.sliding_window": 0, "phi3.rope.dimension_count": 6}), nil,
-			func(c *Config) { c.Family, c.Fused, c.RotaryDim = "phi3", true, 6 }},
+			func(c *Config) { c.Family, c.RotaryDim = "phi3", 6 }},
 		"gemma3": {ggufModel("gemma3", ggufMap{"gemma3.attention.sliding_window": 8, "gemma3.block_count": 7}), nil, func(c *Config) {
 			c.Family, c.Activation, c.EmbedScale, c.Layers = "gemma3_text", GELUTanh, 5.656854249492381, 7
-			c.QKNorm, c.UnitOffsetNorm, c.SandwichNorms = true, true, true
-			c.Windows, c.LocalRope.Theta = []int{8, 8, 8, 8, 8, 0, 8}, 1e4
+			c.UnitOffsetNorm = true
+			c.Windows, c.Rotations = []int{8, 8, 8, 8, 8, 0, 8}, []int{1, 1, 1, 1, 1, 0, 1}
+			c.Ropes = append(c.Ropes, Rope{Type: RopeDefault, Theta: 1e4})
 		}},
 		"gemma3 with a period": {ggufModel("gemma3", ggufMap{"gemma3.attention.sliding_window": 8, "gemma3.attention.sliding_window_pattern": 2,
 			"gemma3.rope.freq_base_swa": 2e4}), nil, func(c *Config) {
 			c.Family, c.Activation, c.EmbedScale = "gemma3_text", GELUTanh, 5.656854249492381
-			c.QKNorm, c.UnitOffsetNorm, c.SandwichNorms = true, true, true
-			c.Windows, c.LocalRope.Theta = []int{8, 0, 8, 0}, 2e4
+			c.UnitOffsetNorm = true
+			c.Windows, c.Rotations = []int{8, 0, 8, 0}, []int{1, 0, 1, 0}
+			c.Ropes = append(c.Ropes, Rope{Type: RopeDefault, Theta: 2e4})
 		}},
 		"tokens": {ggufModel("llama", ggufMap{
 			"tokenizer.ggml.tokens":     []string{"a", "<|im_end|>", "<|end|>", "d"},
@@ -86,7 +89,9 @@ func TestConfigFromGGUF(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := plain
+			want.Ropes = slices.Clone(want.Ropes)
 			c.change(&want)
+			want.Names = families[want.Family].names
 			if c.shapes == nil {
 				c.shapes = ggufShapes
 			}

@@ -22,8 +22,8 @@ func TestBothSpellingsOfRopeAgree(t *testing.T) {
 	require.NoError(t, err)
 	now, err := parse(t, `,"rope_parameters":{"rope_type":"linear","factor":4.0,"rope_theta":10000.0}`)
 	require.NoError(t, err)
-	assert.Equal(t, old.Rope, now.Rope)
-	assert.Equal(t, Rope{Type: RopeLinear, Theta: 1e4, Factor: 4}, old.Rope)
+	assert.Equal(t, old.Ropes, now.Ropes)
+	assert.Equal(t, []Rope{{Type: RopeLinear, Theta: 1e4, Factor: 4}}, old.Ropes)
 	assert.Equal(t, []int{2, 3}, old.EOS)
 	assert.Equal(t, 12, old.HeadDim)
 }

@@ -27,16 +27,12 @@ func (c Config) HFConfig(dtype string) ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-var architectures = map[string]string{
-	"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM",
-	"qwen3": "Qwen3ForCausalLM", "gemma3_text": "Gemma3ForCausalLM", "phi3": "Phi3ForCausalLM",
-}
-
 // describe spells c out in the keys of config.json.
 func (c Config) describe(fields map[string]any) {
+	f := families[c.Family]
 	set := func(key string, value any) { fields[key] = value }
 	set("model_type", c.Family)
-	set("architectures", []string{architectures[c.Family]})
+	set("architectures", []string{f.architecture})
 	set("vocab_size", c.VocabSize)
 	set("hidden_size", c.HiddenSize)
 	set("intermediate_size", c.IntermediateSize)
@@ -44,17 +40,17 @@ func (c Config) describe(fields map[string]any) {
 	set("num_attention_heads", c.Heads)
 	set("num_key_value_heads", c.KVHeads)
 	set("max_position_embeddings", c.MaxPositions)
-	set("rms_norm_eps", c.NormEps)
+	set(f.epsKey, c.NormEps)
 	set("tie_word_embeddings", c.TieEmbeddings)
-	set("hidden_act", c.Activation)
+	set("hidden_act", c.Activation) // also where another key is read: programs look for this one
+	set(f.activationKey, c.Activation)
 	set("use_cache", true)
-	if c.Family != "phi3" || c.HeadDim*c.Heads != c.HiddenSize {
+	if _, ok := f.defaults["head_dim"]; ok || c.HeadDim*c.Heads != c.HiddenSize {
 		set("head_dim", c.HeadDim)
 	}
-	if f := families[c.Family]; f.optionalBias {
-		set("attention_bias", c.QKVBias)
-		if f.optionalMLPBias {
-			set("mlp_bias", c.MLPBias)
+	for rule, on := range map[biasRule]bool{f.qkvBias: c.QKVBias, f.outBias: c.OutBias, f.mlpBias: c.MLPBias} {
+		if rule.key != "" {
+			set(rule.key, on)
 		}
 	}
 	for key, id := range map[string]int{"bos_token_id": c.BOS, "pad_token_id": c.Pad} {
@@ -67,46 +63,47 @@ func (c Config) describe(fields map[string]any) {
 	} else if len(c.EOS) > 1 {
 		set("eos_token_id", c.EOS)
 	}
-	c.describeRope(set)
-	c.describeWindows(set)
-	if c.Family == "gemma3_text" {
-		set("hidden_activation", c.Activation)
-		set("query_pre_attn_scalar", 1/(c.AttentionScale*c.AttentionScale))
-		if c.FinalSoftcap != 0 {
-			set("final_logit_softcapping", c.FinalSoftcap)
-		}
+	if c.FinalSoftcap != 0 {
+		set("final_logit_softcapping", c.FinalSoftcap)
+	}
+	c.describeRope(set, f)
+	c.describeWindows(set, f.windows)
+	if f.write != nil {
+		f.write(c, set)
 	}
 }
 
-func (c Config) describeRope(set func(string, any)) {
-	set("rope_theta", c.Rope.Theta)
-	switch c.Rope.Type {
+func (c Config) describeRope(set func(string, any), f *family) {
+	r := c.Ropes[0]
+	set("rope_theta", r.Theta)
+	switch r.Type {
 	case RopeLinear:
-		set("rope_scaling", map[string]any{"rope_type": RopeLinear, "factor": c.Rope.Factor})
+		set("rope_scaling", map[string]any{"rope_type": RopeLinear, "factor": r.Factor})
 	case RopeLlama3:
 		set("rope_scaling", map[string]any{
-			"rope_type": RopeLlama3, "factor": c.Rope.Factor, "low_freq_factor": c.Rope.LowFreq,
-			"high_freq_factor": c.Rope.HighFreq, "original_max_position_embeddings": c.Rope.OriginalContext,
+			"rope_type": RopeLlama3, "factor": r.Factor, "low_freq_factor": r.LowFreq, "high_freq_factor": r.HighFreq,
+			"original_max_position_embeddings": r.OriginalContext,
 		})
 	}
-	if c.Family == "gemma3_text" {
-		set("rope_local_base_freq", c.LocalRope.Theta)
+	if f.localRope != "" {
+		set(f.localRope, c.Ropes[1].Theta)
 	}
 	if c.RotaryDim != c.HeadDim {
 		set("partial_rotary_factor", float64(c.RotaryDim)/float64(c.HeadDim))
 	}
 }
 
-func (c Config) describeWindows(set func(string, any)) {
+func (c Config) describeWindows(set func(string, any), rule windowRule) {
 	window := slices.Max(c.Windows)
-	if window == 0 {
-		if families[c.Family].window > 0 {
-			set("sliding_window", nil)
-		}
+	switch {
+	case rule == windowRule{}:
+		return
+	case window == 0:
+		set("sliding_window", nil)
 		return
 	}
 	set("sliding_window", window)
-	if c.Family == "mistral" || c.Family == "phi3" { // every layer slides, and there is no key to say otherwise
+	if !rule.byTypes() {
 		return
 	}
 	types := make([]string, c.Layers)
@@ -117,7 +114,7 @@ func (c Config) describeWindows(set func(string, any)) {
 		}
 	}
 	set("layer_types", types)
-	if families[c.Family].windowSwitch {
+	if rule.switched {
 		set("use_sliding_window", true)
 	}
 }

@@ -1,7 +1,7 @@
 package lm
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -19,21 +19,24 @@ type Generation struct {
 
 // ParseGeneration reads a generation_config.json. Fields that docent's sampler does not have are left to others.
 func ParseGeneration(data []byte) (Generation, error) {
-	var g struct {
-		DoSample          *bool           `json:"do_sample"`
-		Temperature       *float64        `json:"temperature"`
-		TopP              *float64        `json:"top_p"`
-		TopK              *int            `json:"top_k"`
-		MinP              *float64        `json:"min_p"`
-		RepetitionPenalty *float64        `json:"repetition_penalty"`
-		EOS               json.RawMessage `json:"eos_token_id"`
-	}
-	if err := json.Unmarshal(data, &g); err != nil {
+	f, err := readFields(data)
+	if err != nil {
 		return Generation{}, fmt.Errorf("generation_config.json: %w", err)
 	}
-	eos, err := intOrList(g.EOS)
-	if err != nil {
-		return Generation{}, fmt.Errorf("generation_config.json: eos_token_id: %w", err)
+	g := Generation{
+		Temperature: f.pointer("temperature"), TopP: f.pointer("top_p"), MinP: f.pointer("min_p"),
+		RepetitionPenalty: f.pointer("repetition_penalty"), EOS: f.ints("eos_token_id"),
 	}
-	return Generation{Sample: g.DoSample, Temperature: g.Temperature, TopP: g.TopP, TopK: g.TopK, MinP: g.MinP, RepetitionPenalty: g.RepetitionPenalty, EOS: eos}, nil
+	if f.value("do_sample") != nil {
+		sample := f.bool("do_sample")
+		g.Sample = &sample
+	}
+	if f.value("top_k") != nil {
+		k := f.int("top_k", 0)
+		g.TopK = &k
+	}
+	if err := errors.Join(f.errs...); err != nil {
+		return Generation{}, fmt.Errorf("generation_config.json: %w", err)
+	}
+	return g, nil
 }

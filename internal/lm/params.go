@@ -1,6 +1,6 @@
 package lm
 
-import "fmt"
+import "strings"
 
 // Param is one weight of a model under its Hugging Face name.
 type Param struct {
@@ -13,55 +13,56 @@ type Param struct {
 	Head bool
 }
 
-// Names of the weights outside the layers.
-const (
-	EmbedTokens = "model.embed_tokens.weight"
-	FinalNorm   = "model.norm.weight"
-	LMHead      = "lm_head.weight"
-)
-
-// LayerPath is the prefix of the weights of layer i, "model.layers.0" for the first.
-func LayerPath(i int) string { return fmt.Sprintf("model.layers.%d", i) }
-
 // Params lists every weight that a checkpoint of c must hold, in the order of the computation.
 func (c Config) Params() []Param {
 	out := []Param{{Name: EmbedTokens, Shape: []int{c.VocabSize, c.HiddenSize}, Head: c.TieEmbeddings}}
 	for i := range c.Layers {
-		p := layerParams{layer: LayerPath(i), out: out}
-		p.norm("input_layernorm", c.HiddenSize)
-		if c.Fused {
-			p.linear("self_attn.qkv_proj", c.QDim()+2*c.KVDim(), c.HiddenSize, c.QKVBias)
-		} else {
-			p.linear("self_attn.q_proj", c.QDim(), c.HiddenSize, c.QKVBias)
-			p.linear("self_attn.k_proj", c.KVDim(), c.HiddenSize, c.QKVBias)
-			p.linear("self_attn.v_proj", c.KVDim(), c.HiddenSize, c.QKVBias)
+		for part, name := range c.Names {
+			if name != "" {
+				out = append(out, c.partParams(c.Path(i, Part(part)), Part(part))...)
+			}
 		}
-		if c.QKNorm {
-			p.norm("self_attn.q_norm", c.HeadDim)
-			p.norm("self_attn.k_norm", c.HeadDim)
-		}
-		p.linear("self_attn.o_proj", c.HiddenSize, c.QDim(), c.OutBias)
-		p.norm("post_attention_layernorm", c.HiddenSize)
-		if c.SandwichNorms {
-			p.norm("pre_feedforward_layernorm", c.HiddenSize)
-		}
-		if c.Fused {
-			p.linear("mlp.gate_up_proj", 2*c.IntermediateSize, c.HiddenSize, c.MLPBias)
-		} else {
-			p.linear("mlp.gate_proj", c.IntermediateSize, c.HiddenSize, c.MLPBias)
-			p.linear("mlp.up_proj", c.IntermediateSize, c.HiddenSize, c.MLPBias)
-		}
-		p.linear("mlp.down_proj", c.HiddenSize, c.IntermediateSize, c.MLPBias)
-		if c.SandwichNorms {
-			p.norm("post_feedforward_layernorm", c.HiddenSize)
-		}
-		out = p.out
 	}
-	out = append(out, Param{Name: FinalNorm, Shape: []int{c.HiddenSize}})
+	out = append(out, c.normParams(strings.TrimSuffix(FinalNorm, ".weight"), c.HiddenSize)...)
 	if !c.TieEmbeddings {
 		out = append(out, Param{Name: LMHead, Shape: []int{c.VocabSize, c.HiddenSize}, Head: true})
 	}
 	return out
+}
+
+// partParams are the weights of a part at a path.
+func (c Config) partParams(path string, part Part) []Param {
+	var out, in int
+	var bias bool
+	switch part {
+	case QNorm, KNorm:
+		return c.normParams(path, c.HeadDim)
+	case Q:
+		out, in, bias = c.QDim(), c.HiddenSize, c.QKVBias
+	case K, V:
+		out, in, bias = c.KVDim(), c.HiddenSize, c.QKVBias
+	case QKV:
+		out, in, bias = c.QDim()+2*c.KVDim(), c.HiddenSize, c.QKVBias
+	case O:
+		out, in, bias = c.HiddenSize, c.QDim(), c.OutBias
+	case Gate, Up:
+		out, in, bias = c.IntermediateSize, c.HiddenSize, c.MLPBias
+	case GateUp:
+		out, in, bias = 2*c.IntermediateSize, c.HiddenSize, c.MLPBias
+	case Down:
+		out, in, bias = c.HiddenSize, c.IntermediateSize, c.MLPBias
+	default:
+		return c.normParams(path, c.HiddenSize)
+	}
+	params := []Param{{Name: path + ".weight", Shape: []int{out, in}, Linear: true}}
+	if bias {
+		params = append(params, Param{Name: path + ".bias", Shape: []int{out}})
+	}
+	return params
+}
+
+func (c Config) normParams(path string, width int) []Param {
+	return []Param{{Name: path + ".weight", Shape: []int{width}}}
 }
 
 // NumParams is the number of weights of the model; a tied output projection counts once.
@@ -75,22 +76,4 @@ func (c Config) NumParams() int {
 		n += size
 	}
 	return n
-}
-
-// layerParams collects the weights of one layer.
-type layerParams struct {
-	layer string
-	out   []Param
-}
-
-func (p *layerParams) norm(name string, dim int) {
-	p.out = append(p.out, Param{Name: p.layer + "." + name + ".weight", Shape: []int{dim}})
-}
-
-func (p *layerParams) linear(name string, out, in int, bias bool) {
-	path := p.layer + "." + name
-	p.out = append(p.out, Param{Name: path + ".weight", Shape: []int{out, in}, Linear: true})
-	if bias {
-		p.out = append(p.out, Param{Name: path + ".bias", Shape: []int{out}})
-	}
 }

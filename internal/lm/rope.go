@@ -1,9 +1,46 @@
 package lm
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
+
+// RopeType names how rotary frequencies are scaled beyond the trained context.
+type RopeType string
+
+// The supported rotary scalings.
+const (
+	RopeDefault RopeType = "default"
+	RopeLinear  RopeType = "linear"
+	RopeLlama3  RopeType = "llama3"
+)
+
+// Rope holds the parameters of one rotary position embedding.
+type Rope struct {
+	Type   RopeType
+	Theta  float64 // base of the geometric series of wavelengths
+	Factor float64 // linear, llama3: how many times the trained context is stretched
+
+	// Llama3 only: wavelengths shorter than OriginalContext/HighFreq stay, longer than OriginalContext/LowFreq are
+	// stretched by Factor, and those between are blended.
+	LowFreq, HighFreq float64
+	OriginalContext   int
+}
+
+func (r Rope) validate() error {
+	switch {
+	case !(r.Theta > 0):
+		return fmt.Errorf("rope_theta: %g must be positive", r.Theta)
+	case r.Type != RopeDefault && !(r.Factor > 0):
+		return fmt.Errorf("rope factor: %g must be positive", r.Factor)
+	case r.Type == RopeLlama3 && (r.OriginalContext <= 0 || r.LowFreq <= 0 || r.HighFreq <= r.LowFreq):
+		return fmt.Errorf("llama3 rope: needs original_max_position_embeddings > 0 and high_freq_factor > low_freq_factor > 0")
+	}
+	return nil
+}
 
 // Frequencies returns the dim/2 angular frequencies, in radians a position: theta^(-2i/dim), scaled as r says.
-// Source: transformers' modeling_rope_utils (linear, llama3).
+// Source: transformers' modeling_rope_utils.
 func (r Rope) Frequencies(dim int) []float32 {
 	out := make([]float32, dim/2)
 	for i := range out {

@@ -70,8 +70,8 @@ func TestAdaptersAreWhatIsMerged(t *testing.T) {
 	for name, change := range map[string]func(c *lm.Config){
 		"plain":  func(*lm.Config) {},
 		"biases": func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
-		"fused":  func(c *lm.Config) { c.Fused = true },
-		"norms":  func(c *lm.Config) { c.QKNorm, c.SandwichNorms = true, true },
+		"fused":  fuse,
+		"norms":  addNorms,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := oddConfig()

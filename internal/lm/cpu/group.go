@@ -33,10 +33,13 @@ func (l *layer) groups() [groupKinds]*group {
 
 // newGroups fills those of layer i.
 func (l *layer) newGroups(c lm.Config, w *Weights, i int) {
-	of := func(kind int, names ...string) group {
+	of := func(kind int, parts ...lm.Part) group {
 		g := group{layer: i, kind: kind}
-		for _, name := range names {
-			path := lm.LayerPath(i) + "." + name
+		for _, part := range parts {
+			if !c.Has(part) {
+				continue
+			}
+			path := c.Path(i, part)
 			p := projection{path: path, m: w.matrices[path+".weight"], bias: w.vectors[path+".bias"], at: g.out}
 			g.in = p.m.in
 			g.out += p.m.out
@@ -44,11 +47,6 @@ func (l *layer) newGroups(c lm.Config, w *Weights, i int) {
 		}
 		return g
 	}
-	l.out, l.down = of(groupOut, "self_attn.o_proj"), of(groupDown, "mlp.down_proj")
-	if c.Fused {
-		l.in, l.up = of(groupIn, "self_attn.qkv_proj"), of(groupUp, "mlp.gate_up_proj")
-	} else {
-		l.in = of(groupIn, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-		l.up = of(groupUp, "mlp.gate_proj", "mlp.up_proj")
-	}
+	l.in, l.out = of(groupIn, lm.QKV, lm.Q, lm.K, lm.V), of(groupOut, lm.O)
+	l.up, l.down = of(groupUp, lm.GateUp, lm.Gate, lm.Up), of(groupDown, lm.Down)
 }

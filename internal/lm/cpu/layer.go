@@ -1,14 +1,12 @@
 package cpu
 
-import "math"
-
 // runner computes the layers of a model for rows, each a token at a position. What inference over pages and training with
 // gradients do differently is a pass.
 type runner struct {
 	*model
 	crew *crew
 
-	cos, sin, localCos, localSin vectors // of the rotations of each row
+	angles angles
 }
 
 // pass is a forward pass: how it multiplies, what its rows attend to, and what it keeps.
@@ -38,7 +36,8 @@ type tape struct {
 // forward computes all layers, and leaves the residual stream and its norm in the tape of the end.
 func (m *runner) forward(p pass, tokens []int32, positions []int) {
 	n := len(tokens)
-	m.turn(positions)
+	m.angles.resize(m.model, n)
+	m.crew.rows(n, func(r int) { m.angles.turn(m.model, r, positions[r]) })
 	tp := p.tape(0)
 	tp.x.resize(n, m.HiddenSize)
 	tp.h.resize(n, m.HiddenSize)
@@ -88,41 +87,12 @@ func (m *runner) residual(dst, x, out *vectors, scale []float32, h *vectors, nex
 	})
 }
 
-// turn fills the cosines and sines of all rows.
-func (m *runner) turn(positions []int) {
-	for _, v := range []*vectors{&m.cos, &m.sin, &m.localCos, &m.localSin} {
-		v.resize(len(positions), m.RotaryDim/2)
-	}
-	m.crew.rows(len(positions), func(r int) {
-		turns(m.cos.row(r), m.sin.row(r), m.full, positions[r])
-		if m.LocalRope != m.Rope {
-			turns(m.localCos.row(r), m.localSin.row(r), m.local, positions[r])
-		}
-	})
-}
-
-// turns fills the cosines and sines of a position. The angle is rounded to float32 as in transformers.
-func turns(cos, sin, frequencies []float32, position int) {
-	for i, f := range frequencies {
-		s, c := math.Sincos(float64(float32(position) * f))
-		cos[i], sin[i] = float32(c), float32(s)
-	}
-}
-
-// rotation of row r in a layer.
-func (m *runner) rotation(l *layer, r int) (cos, sin []float32) {
-	if l.window > 0 && m.LocalRope != m.Rope {
-		return m.localCos.row(r), m.localSin.row(r)
-	}
-	return m.cos.row(r), m.sin.row(r)
-}
-
 // place norms and rotates the heads of q and k in a row of projections, and scales q.
 func (m *runner) place(l *layer, r int, qkv []float32) {
 	q, k := qkv[:m.QDim()], qkv[m.QDim():][:m.KVDim()]
 	m.normalizeParts(q, q, l.qNorm)
 	m.normalizeParts(k, k, l.kNorm)
-	cos, sin := m.rotation(l, r)
+	cos, sin := m.angles.row(l, r)
 	for head := 0; head < len(q)+len(k); head += m.HeadDim {
 		rotate(qkv[head:], cos, sin)
 	}

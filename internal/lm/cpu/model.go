@@ -48,12 +48,13 @@ type model struct {
 	embed, head *matrix
 	layers      []layer
 	final       []float32
-	full, local []float32 // angular frequencies of the rotations
+	frequencies [][]float32 // angular, of the rotations
 }
 
 type layer struct {
-	number int
-	window int // positions that a query sees, itself included; 0 = all before it
+	number   int
+	window   int // positions that a query sees, itself included; 0 = all before it
+	rotation int // index of its frequencies; -1 = none
 	// Norms of what goes into the branches and of what comes out of them; nil = none.
 	before, afterAttention, beforeMLP, afterMLP []float32
 	qNorm, kNorm                                []float32 // of each head or of all together, by their length; nil = none
@@ -70,30 +71,34 @@ func (l *layer) first(position int) int {
 
 func newModel(c lm.Config, w *Weights) *model {
 	m := &model{
-		Config: c, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead], final: w.norm(c, lm.FinalNorm),
-		full: c.Rope.Frequencies(c.RotaryDim), local: c.LocalRope.Frequencies(c.RotaryDim),
+		Config: c, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead], final: w.scale(c, lm.FinalNorm),
+	}
+	for _, r := range c.Ropes {
+		m.frequencies = append(m.frequencies, r.Frequencies(c.RotaryDim))
 	}
 	if c.TieEmbeddings {
 		m.head = m.embed
 	}
 	for i := range c.Layers {
-		path := lm.LayerPath(i)
-		norm := func(name string) []float32 { return w.norm(c, path+"."+name+".weight") }
-		l := layer{number: i, window: c.Windows[i], before: norm("input_layernorm"), beforeMLP: norm("post_attention_layernorm")}
+		norm := func(part lm.Part) []float32 {
+			if !c.Has(part) {
+				return nil
+			}
+			return w.scale(c, c.Path(i, part)+".weight")
+		}
+		l := layer{
+			number: i, window: c.Windows[i], rotation: c.Rotations[i],
+			before: norm(lm.AttentionNorm), afterAttention: norm(lm.AttentionOutNorm),
+			beforeMLP: norm(lm.MLPNorm), afterMLP: norm(lm.MLPOutNorm), qNorm: norm(lm.QNorm), kNorm: norm(lm.KNorm),
+		}
 		l.newGroups(c, w, i)
-		if c.QKNorm {
-			l.qNorm, l.kNorm = norm("self_attn.q_norm"), norm("self_attn.k_norm")
-		}
-		if c.SandwichNorms {
-			l.afterAttention, l.beforeMLP, l.afterMLP = l.beforeMLP, norm("pre_feedforward_layernorm"), norm("post_feedforward_layernorm")
-		}
 		m.layers = append(m.layers, l)
 	}
 	return m
 }
 
-// norm is the scale of a norm: the weight, or 1 + weight.
-func (w *Weights) norm(c lm.Config, name string) []float32 {
+// scale of a norm: the weight, or 1 + weight.
+func (w *Weights) scale(c lm.Config, name string) []float32 {
 	v := w.vectors[name]
 	if !c.UnitOffsetNorm {
 		return v
@@ -171,15 +176,5 @@ func (m *model) activate(gate, up []float32) {
 			silu(gate[:n], up[:n])
 		}
 		plainSiLU(gate[n:], up[n:])
-	}
-}
-
-// rotate turns the leading dimensions of a head by the angles of a position, of which cos and sin are given: dimension i with
-// i + len(cos).
-func rotate(x, cos, sin []float32) {
-	a, b := x[:len(cos)], x[len(cos):2*len(cos)]
-	for i, c := range cos {
-		s := sin[i]
-		a[i], b[i] = a[i]*c-b[i]*s, b[i]*c+a[i]*s
 	}
 }

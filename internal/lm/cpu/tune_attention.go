@@ -240,20 +240,11 @@ func (t *Tuner) spreadRowBack(l *layer, tp *tape, r int, m *memory) {
 	for i := range row[:q] {
 		row[i] *= scale
 	}
-	cos, sin := t.rotation(l, r)
+	cos, sin := t.angles.row(l, r)
 	for head := 0; head < k; head += dim {
 		rotateBack(row[head:], cos, sin)
 	}
 	t.normalizePartsBack(dst[:q], row[:q], src[:q], l.qNorm)
 	t.normalizePartsBack(dst[q:k], row[q:k], src[q:k], l.kNorm)
 	copy(dst[k:], row[k:])
-}
-
-// rotateBack is the inverse of rotate.
-func rotateBack(x, cos, sin []float32) {
-	a, b := x[:len(cos)], x[len(cos):2*len(cos)]
-	for i, c := range cos {
-		s := sin[i]
-		a[i], b[i] = a[i]*c+b[i]*s, b[i]*c-a[i]*s
-	}
 }

@@ -19,7 +19,10 @@ func oddConfig() lm.Config {
 	return lm.Config{
 		VocabSize: 41, HiddenSize: 28, IntermediateSize: 21, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 6, MaxPositions: 512,
 		NormEps: 1e-5, Activation: lm.SiLU, EmbedScale: 1, AttentionScale: 0.4, RotaryDim: 4,
-		Rope: lm.Rope{Type: lm.RopeDefault, Theta: 1e4}, LocalRope: lm.Rope{Type: lm.RopeDefault, Theta: 1e4}, Windows: []int{0, 5, 0},
+		Ropes: []lm.Rope{{Type: lm.RopeDefault, Theta: 1e4}}, Rotations: make([]int, 3), Windows: []int{0, 5, 0},
+		Names: lm.Names{
+			lm.AttentionNorm: "a", lm.Q: "q", lm.K: "k", lm.V: "v", lm.O: "o", lm.MLPNorm: "m", lm.Gate: "gate", lm.Up: "up", lm.Down: "down",
+		},
 	}
 }
 
@@ -55,6 +58,16 @@ func randomWeights(t *testing.T, c lm.Config, modules map[string]adapter.Module)
 		}))
 	}
 	return w
+}
+
+// addNorms gives it all norms that there are.
+func addNorms(c *lm.Config) {
+	c.Names[lm.QNorm], c.Names[lm.KNorm], c.Names[lm.AttentionOutNorm], c.Names[lm.MLPOutNorm] = "q_norm", "k_norm", "a_out", "m_out"
+}
+
+// fuse gives it one matrix for q, k and v, and one for gate and up.
+func fuse(c *lm.Config) {
+	c.Names = lm.Names{lm.AttentionNorm: "a", lm.QKV: "qkv", lm.O: "o", lm.MLPNorm: "m", lm.GateUp: "gate_up", lm.Down: "down"}
 }
 
 // randomTuner has random weights, and updates of all projections from layer first on. theta is random too.
@@ -140,12 +153,15 @@ func TestGradient(t *testing.T) {
 		"vocabulary": func(c *lm.Config) { c.VocabSize = lossColumn + 37 },
 		"gelu":       func(c *lm.Config) { c.Activation = lm.GELU },
 		"gelu tanh":  func(c *lm.Config) { c.Activation = lm.GELUTanh },
-		"norms":      func(c *lm.Config) { c.QKNorm, c.SandwichNorms, c.UnitOffsetNorm = true, true, true },
+		"norms":      func(c *lm.Config) { addNorms(c); c.UnitOffsetNorm = true },
 		"softcap":    func(c *lm.Config) { c.FinalSoftcap, c.TieEmbeddings = 2, true },
-		"local rope": func(c *lm.Config) { c.LocalRope.Theta, c.EmbedScale = 100, 3 },
-		"biases":     func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
-		"fused":      func(c *lm.Config) { c.Fused = true },
-		"soft":       func(c *lm.Config) { c.FinalSoftcap = 2 },
+		"local rope": func(c *lm.Config) {
+			c.Ropes, c.EmbedScale = append(c.Ropes, lm.Rope{Type: lm.RopeDefault, Theta: 100}), 3
+			c.Rotations = []int{0, 1, -1}
+		},
+		"biases": func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
+		"fused":  fuse,
+		"soft":   func(c *lm.Config) { c.FinalSoftcap = 2 },
 	} {
 		for _, x := range []struct {
 			dropout float64

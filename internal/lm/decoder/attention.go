@@ -10,8 +10,8 @@ import (
 // attender is what attention over whole sequences and over a KV cache do differently: where keys and values come
 // from and which of them a query sees.
 type attender interface {
-	// rotation of the positions of this call for layer i.
-	rotation(i int) rotation
+	// rotation of the positions of this call for layer i; nil = none.
+	rotation(i int) *rotation
 	// attend returns the attention output [batch, seq, heads, headDim] of layer i for
 	// q [batch, seq, heads, headDim] (already scaled) and k, v [batch, seq, kvHeads, headDim].
 	attend(i int, q, k, v *Node) *Node
@@ -22,27 +22,24 @@ type attender interface {
 // attention is grouped-query self-attention with rotary positions on x [rows, hidden].
 func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 	c := d.Config
-	path := lm.LayerPath(i) + ".self_attn"
 	var q, k, v *Node // [rows, heads·headDim], [rows, kvHeads·headDim]
-	if c.Fused {
-		qkv := d.linear(path+".qkv_proj", x)
+	if c.Has(lm.QKV) {
+		qkv := d.linear(c.Path(i, lm.QKV), x)
 		n, m := c.QDim(), c.KVDim()
 		q, k, v = columns(qkv, 0, n), columns(qkv, n, n+m), columns(qkv, n+m, n+2*m)
 	} else {
-		all := d.linears(x, path+".q_proj", path+".k_proj", path+".v_proj")
+		all := d.linears(x, c.Path(i, lm.Q), c.Path(i, lm.K), c.Path(i, lm.V))
 		q, k, v = all[0], all[1], all[2]
 	}
 	batch, seq := at.size()
 	q = Reshape(q, batch, seq, c.Heads, c.HeadDim)
 	k = Reshape(k, batch, seq, c.KVHeads, c.HeadDim)
 	v = Reshape(v, batch, seq, c.KVHeads, c.HeadDim)
-	if c.QKNorm {
-		q, k = d.norm(path+".q_norm.weight", q), d.norm(path+".k_norm.weight", k)
-	}
+	q, k = d.norm(i, lm.QNorm, q), d.norm(i, lm.KNorm, k)
 	r := at.rotation(i)
 	q, k = r.apply(q), r.apply(k)
 	y := at.attend(i, MulScalar(q, c.AttentionScale), k, v) // [batch, seq, heads, headDim]
-	return d.linear(path+".o_proj", Reshape(y, batch*seq, c.QDim()))
+	return d.linear(c.Path(i, lm.O), Reshape(y, batch*seq, c.QDim()))
 }
 
 // sequences attends over whole sequences: every key and value is in the call itself.

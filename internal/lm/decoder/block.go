@@ -6,15 +6,10 @@ import (
 	"github.com/docent-ml/docent/internal/lm"
 )
 
-// block is one transformer layer: two residual branches.
+// block is one transformer layer: two residual branches. Norms that the family does not have pass their input on.
 func (d *Decoder) block(i int, x *Node, at attender) *Node {
-	layer := lm.LayerPath(i)
-	h := d.attention(i, d.norm(layer+".input_layernorm.weight", x), at)
-	if !d.Config.SandwichNorms {
-		x = Add(x, h)
-		return Add(x, d.mlp(layer, d.norm(layer+".post_attention_layernorm.weight", x)))
-	}
-	x = Add(x, d.norm(layer+".post_attention_layernorm.weight", h))
-	h = d.mlp(layer, d.norm(layer+".pre_feedforward_layernorm.weight", x))
-	return Add(x, d.norm(layer+".post_feedforward_layernorm.weight", h))
+	h := d.attention(i, d.norm(i, lm.AttentionNorm, x), at)
+	x = Add(x, d.norm(i, lm.AttentionOutNorm, h))
+	h = d.mlp(i, d.norm(i, lm.MLPNorm, x))
+	return Add(x, d.norm(i, lm.MLPOutNorm, h))
 }

@@ -46,7 +46,7 @@ func (d *Decoder) Hidden(tokens, positions, segments, parents *Node) *Node {
 	for i := range d.Config.Layers {
 		x = d.block(i, x, at)
 	}
-	return d.norm(lm.FinalNorm, x)
+	return d.finalNorm(x)
 }
 
 // Embed looks the tokens (any shape, n of them) up: [n, hidden].

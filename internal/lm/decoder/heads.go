@@ -8,18 +8,17 @@ import (
 // masks, and how heads lie in the products. They join the batch axis, so that every product contracts one axis and has
 // one batch axis.
 type heads struct {
-	d           *Decoder
-	batch, seq  int
-	full, local rotation
-	masks       map[int]*Node // by window: [batch, 1, 1, seq, keys] bool, true where a query sees a key
+	d          *Decoder
+	batch, seq int
+	rotations  []rotation    // of Config.Ropes
+	masks      map[int]*Node // by window: [batch, 1, 1, seq, keys] bool, true where a query sees a key
 }
 
 // newHeads prepares a call whose queries are at positions [batch, seq]. mask gives [batch, seq, keys] for a window.
 func (d *Decoder) newHeads(batch, seq int, positions *Node, mask func(window int) *Node) heads {
-	h := heads{d: d, batch: batch, seq: seq, full: d.rotate(d.Config.Rope, positions), masks: map[int]*Node{}}
-	h.local = h.full
-	if d.Config.LocalRope != d.Config.Rope {
-		h.local = d.rotate(d.Config.LocalRope, positions)
+	h := heads{d: d, batch: batch, seq: seq, masks: map[int]*Node{}}
+	for _, r := range d.Config.Ropes {
+		h.rotations = append(h.rotations, d.rotate(r, positions))
 	}
 	for _, window := range d.Config.Windows {
 		if h.masks[window] == nil {
@@ -31,11 +30,11 @@ func (d *Decoder) newHeads(batch, seq int, positions *Node, mask func(window int
 
 func (h heads) size() (batch, seq int) { return h.batch, h.seq }
 
-func (h heads) rotation(i int) rotation {
-	if h.d.Config.Windows[i] > 0 {
-		return h.local
+func (h heads) rotation(i int) *rotation {
+	if r := h.d.Config.Rotations[i]; r >= 0 {
+		return &h.rotations[r]
 	}
-	return h.full
+	return nil
 }
 
 // group is the number of query heads to one key head.

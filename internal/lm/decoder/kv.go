@@ -3,8 +3,6 @@ package decoder
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
-
-	"github.com/docent-ml/docent/internal/lm"
 )
 
 // KV holds the keys and values of one layer for several slots, each slot one sequence. Keys are rotated already and
@@ -31,7 +29,7 @@ func (d *Decoder) Extended(tokens *Node, c Cached) (hidden *Node, recent []KV) {
 	for i := range d.Config.Layers {
 		x = d.block(i, x, at)
 	}
-	return d.norm(lm.FinalNorm, x), at.recent
+	return d.finalNorm(x), at.recent
 }
 
 // cached attends to a past, a recent part and the call itself.

@@ -8,18 +8,19 @@ import (
 	"github.com/docent-ml/docent/internal/lm"
 )
 
-// mlp is the gated feed-forward network, down(act(gate(x)) · up(x)), on x [rows, hidden].
-func (d *Decoder) mlp(layer string, x *Node) *Node {
+// mlp is the gated feed-forward network of layer i, down(act(gate(x)) · up(x)), on x [rows, hidden].
+func (d *Decoder) mlp(i int, x *Node) *Node {
+	c := d.Config
 	var gate, up *Node // [rows, inner]
-	if d.Config.Fused {
-		gateUp := d.linear(layer+".mlp.gate_up_proj", x) // [rows, 2·inner]
-		n := d.Config.IntermediateSize
+	if c.Has(lm.GateUp) {
+		gateUp := d.linear(c.Path(i, lm.GateUp), x) // [rows, 2·inner]
+		n := c.IntermediateSize
 		gate, up = columns(gateUp, 0, n), columns(gateUp, n, 2*n)
 	} else {
-		both := d.linears(x, layer+".mlp.gate_proj", layer+".mlp.up_proj")
+		both := d.linears(x, c.Path(i, lm.Gate), c.Path(i, lm.Up))
 		gate, up = both[0], both[1]
 	}
-	return d.linear(layer+".mlp.down_proj", Mul(activate(d.Config.Activation, gate), up))
+	return d.linear(c.Path(i, lm.Down), Mul(activate(c.Activation, gate), up))
 }
 
 // activate applies the non-linearity. Source of both GELUs: Hendrycks and Gimpel 2016.

@@ -24,7 +24,10 @@ func (d *Decoder) rotate(r lm.Rope, positions *Node) rotation {
 //	(x₁, x₂) → (x₁·cos − x₂·sin, x₂·cos + x₁·sin)
 //
 // Source: Su et al. 2021, in the half-split layout of transformers.
-func (r rotation) apply(x *Node) *Node {
+func (r *rotation) apply(x *Node) *Node {
+	if r == nil {
+		return x
+	}
 	half := r.cos.Shape().Dim(-1)
 	part := func(from, to int) *Node {
 		return Slice(x, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, to))

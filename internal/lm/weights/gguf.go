@@ -117,20 +117,20 @@ func (g *GGUF) readMetadata(r *ggufReader, pairs uint64) error {
 }
 
 // arch picks the naming rules, and refuses files that are not one whole model.
-func (g *GGUF) arch() (ggufArch, error) {
+func (g *GGUF) arch() (lm.GGUFNames, error) {
 	name, ok := g.metadata.String("general.architecture")
 	if !ok {
-		return ggufArch{}, malformed("it has no general.architecture")
+		return lm.GGUFNames{}, malformed("it has no general.architecture")
 	}
-	arch, ok := ggufArchs[name]
+	arch, ok := lm.NamesOfGGUF(name)
 	if !ok {
-		return ggufArch{}, unsupported("architecture %q; docent reads %s", name, supportedArchs())
+		return lm.GGUFNames{}, unsupported("architecture %q; docent reads %s", name, lm.GGUFArchitectures())
 	}
 	if kind, _ := g.metadata.String("general.type"); kind != "" && kind != "model" {
-		return ggufArch{}, unsupported("the file holds a %s, not a model", kind)
+		return lm.GGUFNames{}, unsupported("the file holds a %s, not a model", kind)
 	}
 	if n, _ := g.metadata.Int("split.count"); n > 1 {
-		return ggufArch{}, unsupported("the model is split over %d files; join them with llama-gguf-split --merge", n)
+		return lm.GGUFNames{}, unsupported("the model is split over %d files; join them with llama-gguf-split --merge", n)
 	}
 	return arch, nil
 }
@@ -234,16 +234,16 @@ func (g *GGUF) place(f *file, tensors []*stored, headerEnd int64) error {
 }
 
 // enter names a tensor and notes how to undo what the converter did to its values.
-func (g *GGUF) enter(s *stored, arch ggufArch) error {
+func (g *GGUF) enter(s *stored, arch lm.GGUFNames) error {
 	if s.raw == ropeFreqs {
 		g.rope = s
 		return nil
 	}
-	s.Name = arch.canonical(s.raw)
-	if arch.unitNorms && strings.HasSuffix(s.Name, "norm.weight") {
+	s.Name = arch.Canonical(s.raw)
+	if arch.UnitNorms && strings.HasSuffix(s.Name, "norm.weight") {
 		s.shift = -1
 	}
-	if heads, ok := g.headsOf(s.Name); ok && arch.permuted {
+	if heads, ok := g.headsOf(s.Name); ok && arch.Permuted {
 		if heads <= 0 || s.Shape[0]%(2*heads) != 0 {
 			return malformed("its %d rows do not divide into %d heads of an even size", s.Shape[0], heads)
 		}

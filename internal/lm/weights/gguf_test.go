@@ -297,15 +297,15 @@ func TestGGUFLlama3Scaling(t *testing.T) {
 		for _, headDim := range []int{12, 64, 128} {
 			r.Type = lm.RopeLlama3
 			c := tinyConfig(t, tinyConfigs["llama"])
-			c.HeadDim, c.RotaryDim, c.Rope, c.LocalRope = headDim, headDim, r, r
+			c.HeadDim, c.RotaryDim, c.Ropes = headDim, headDim, []lm.Rope{r}
 			want := llama3Factors(r, headDim)
 			g, err := openGGUFBytes(t, toGGUF(c, randomModel(c)).bytes())
 			require.NoError(t, err)
 			got, err := g.Config()
 			require.NoError(t, err, "%+v, head %d", r, headDim)
-			require.Equal(t, lm.RopeLlama3, got.Rope.Type)
-			for i, f := range llama3Factors(got.Rope, headDim) {
-				assert.InEpsilon(t, want[i], f, 2e-4, "%+v, head %d, factor %d: %+v", r, headDim, i, got.Rope)
+			require.Equal(t, lm.RopeLlama3, got.Ropes[0].Type)
+			for i, f := range llama3Factors(got.Ropes[0], headDim) {
+				assert.InEpsilon(t, want[i], f, 2e-4, "%+v, head %d, factor %d: %+v", r, headDim, i, got.Ropes[0])
 			}
 		}
 	}
@@ -331,6 +331,6 @@ func TestGGUFOtherRotaryFactorsAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		got, err := g.Config()
 		require.NoError(t, err)
-		assert.Equal(t, want, got.Rope.Type)
+		assert.Equal(t, want, got.Ropes[0].Type)
 	}
 }

@@ -2,12 +2,15 @@ package weights
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/docent-ml/docent/internal/lm"
 )
@@ -137,9 +140,10 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	key("attention.head_count", uint32(c.Heads))
 	key("attention.head_count_kv", uint32(c.KVHeads))
 	key("attention.layer_norm_rms_epsilon", float32(c.NormEps))
-	key("rope.freq_base", float32(c.Rope.Theta))
-	if c.LocalRope.Theta != c.Rope.Theta {
-		key("rope.freq_base_swa", float32(c.LocalRope.Theta))
+	rope := c.Ropes[0]
+	key("rope.freq_base", float32(rope.Theta))
+	if len(c.Ropes) > 1 {
+		key("rope.freq_base_swa", float32(c.Ropes[1].Theta))
 	}
 	if c.FinalSoftcap != 0 {
 		key("final_logit_softcapping", float32(c.FinalSoftcap))
@@ -151,9 +155,9 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	if arch == "llama" || arch == "phi3" {
 		key("rope.dimension_count", uint32(c.RotaryDim))
 	}
-	if c.Rope.Type == lm.RopeLinear {
+	if rope.Type == lm.RopeLinear {
 		key("rope.scaling.type", "linear")
-		key("rope.scaling.factor", float32(c.Rope.Factor))
+		key("rope.scaling.factor", float32(rope.Factor))
 	}
 	if window := slices.Max(c.Windows); window > 0 {
 		key("attention.sliding_window", uint32(window))
@@ -190,8 +194,8 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 		}
 		g.tensors = append(g.tensors, ggufTensor{ggufName(arch, name), shape, 0, floatBytes(v)})
 	}
-	if c.Rope.Type == lm.RopeLlama3 {
-		factors := llama3Factors(c.Rope, c.HeadDim)
+	if rope.Type == lm.RopeLlama3 {
+		factors := llama3Factors(rope, c.HeadDim)
 		g.tensors = append(g.tensors, ggufTensor{"rope_freqs.weight", []int{len(factors)}, 0, floatBytes(factors)})
 	}
 	slices.SortFunc(g.tensors, func(a, b ggufTensor) int { return strings.Compare(a.name, b.name) })
@@ -213,22 +217,30 @@ func interleave(v []float32, heads, rows int) []float32 {
 	return out
 }
 
+// ggufName looks a name up in the tables of the converter, which internal/ci/gguf_names.py wrote down.
 func ggufName(arch, name string) string {
-	pairs := []string{
-		"model.embed_tokens", "token_embd", "lm_head", "output", "model.norm", "output_norm", "model.layers.", "blk.",
-		"input_layernorm", "attn_norm", "self_attn.q_proj", "attn_q", "self_attn.k_proj", "attn_k",
-		"self_attn.v_proj", "attn_v", "self_attn.o_proj", "attn_output", "self_attn.qkv_proj", "attn_qkv",
-		"self_attn.q_norm", "attn_q_norm", "self_attn.k_norm", "attn_k_norm",
-		"mlp.gate_proj", "ffn_gate", "mlp.gate_up_proj", "ffn_up", "mlp.up_proj", "ffn_up", "mlp.down_proj", "ffn_down",
+	stem, kind := name[:strings.LastIndexByte(name, '.')], name[strings.LastIndexByte(name, '.'):]
+	layer := "0"
+	if rest, ok := strings.CutPrefix(stem, "model.layers."); ok {
+		layer, rest, _ = strings.Cut(rest, ".")
+		stem = "model.layers.0." + rest
 	}
-	if arch == "gemma3" {
-		pairs = append(pairs, "post_attention_layernorm", "post_attention_norm", "pre_feedforward_layernorm", "ffn_norm",
-			"post_feedforward_layernorm", "post_ffw_norm")
-	} else {
-		pairs = append(pairs, "post_attention_layernorm", "ffn_norm")
+	found := ggufNames()[arch][stem]
+	if found == "" {
+		panic(fmt.Sprintf("gguf-py has no name for %s of %s", name, arch))
 	}
-	return strings.NewReplacer(pairs...).Replace(name)
+	return strings.Replace(found, "blk.0.", "blk."+layer+".", 1) + kind
 }
+
+//go:embed testdata/gguf_names.json
+var ggufNamesJSON []byte
+
+var ggufNames = sync.OnceValue(func() (names map[string]map[string]string) {
+	if err := json.Unmarshal(ggufNamesJSON, &names); err != nil {
+		panic(err)
+	}
+	return names
+})
 
 // llama3Factors is the converter's own loop.
 func llama3Factors(r lm.Rope, headDim int) []float32 {

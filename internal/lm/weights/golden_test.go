@@ -46,9 +46,9 @@ func TestGoldenTinyCheckpoints(t *testing.T) {
 				// The 1 added to gemma's norms costs the last bits of a small weight.
 				assert.InDeltaSlice(t, values[name], back, 1e-7, name)
 			}
-			if c.Rope.Type == lm.RopeLlama3 { // other parameters may yield the same factors
-				assert.InDeltaSlice(t, llama3Factors(c.Rope, c.HeadDim), llama3Factors(got.Rope, c.HeadDim), 1e-3)
-				got.Rope, got.LocalRope = c.Rope, c.LocalRope
+			if c.Ropes[0].Type == lm.RopeLlama3 { // other parameters may yield the same factors
+				assert.InDeltaSlice(t, llama3Factors(c.Ropes[0], c.HeadDim), llama3Factors(got.Ropes[0], c.HeadDim), 1e-3)
+				got.Ropes[0] = c.Ropes[0]
 			}
 			if c.Family == "gemma3_text" { // GGUF has no key for query_pre_attn_scalar: llama.cpp, too, goes by the model's size
 				got.AttentionScale = c.AttentionScale

@@ -1,0 +1,281 @@
+package questions
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// English asks with an auxiliary before the subject: rules over whole questions do not see where the subject ends and the verb
+// begins. These functions do, by a list of verbs.
+
+// verb is a form of a verb of the list.
+type verb struct {
+	base string
+	noun bool // it is as often a noun
+}
+
+// verbs maps forms to verbs.
+type verbs struct{ base, third, past, participle map[string]verb }
+
+func englishVerbs(entries []string) verbs {
+	v := verbs{map[string]verb{}, map[string]verb{}, map[string]verb{}, map[string]verb{}}
+	for _, e := range entries {
+		forms := strings.Split(strings.TrimSuffix(e, "*"), "/")
+		is := verb{forms[0], strings.HasSuffix(e, "*")}
+		v.base[is.base], v.third[third(is.base)] = is, is
+		past, participle := past(is.base), past(is.base)
+		if len(forms) == 3 {
+			past, participle = forms[1], forms[2]
+		}
+		v.past[past], v.participle[participle] = is, is
+	}
+	return v
+}
+
+func third(base string) string {
+	switch {
+	case base == "have":
+		return "has"
+	case base == "do", base == "go", hasAnySuffix(base, "s", "x", "ch", "sh", "z"):
+		return base + "es"
+	case strings.HasSuffix(base, "y") && !vowel(base, 2):
+		return base[:len(base)-1] + "ies"
+	}
+	return base + "s"
+}
+
+func past(base string) string {
+	switch {
+	case strings.HasSuffix(base, "e"):
+		return base + "d"
+	case strings.HasSuffix(base, "y") && !vowel(base, 2):
+		return base[:len(base)-1] + "ied"
+	case doubles(base):
+		return base + base[len(base)-1:] + "ed"
+	}
+	return base + "ed"
+}
+
+func gerund(base string) string {
+	switch {
+	case strings.HasSuffix(base, "ie"):
+		return base[:len(base)-2] + "ying"
+	case strings.HasSuffix(base, "e") && !hasAnySuffix(base, "ee", "oe", "ye"):
+		return base[:len(base)-1] + "ing"
+	case doubles(base):
+		return base + base[len(base)-1:] + "ing"
+	}
+	return base + "ing"
+}
+
+// doubles tells whether a verb doubles its last letter: plan, planned; submit, submitted.
+func doubles(base string) bool {
+	n := len(base)
+	if n < 3 || vowel(base, 1) || !vowel(base, 2) || vowel(base, 3) || strings.ContainsAny(base[n-1:], "wxy") {
+		return false
+	}
+	vowels := 0
+	for i := 1; i <= n; i++ {
+		if vowel(base, i) {
+			vowels++
+		}
+	}
+	return vowels == 1 || hasAnySuffix(base, "mit", "fer", "cur", "gin", "pel", "cel", "get", "set", "put", "run", "cut", "let", "travel", "label", "control")
+}
+
+func vowel(word string, fromEnd int) bool {
+	return len(word) >= fromEnd && strings.ContainsAny(word[len(word)-fromEnd:len(word)-fromEnd+1], "aeiou")
+}
+
+func hasAnySuffix(s string, suffixes ...string) bool {
+	return slices.ContainsFunc(suffixes, func(x string) bool { return strings.HasSuffix(s, x) })
+}
+
+func (v verbs) participleOf(base string) string {
+	for form, is := range v.participle {
+		if is.base == base {
+			return form
+		}
+	}
+	return past(base)
+}
+
+var (
+	be     = []string{"is", "are", "was", "were"}
+	does   = []string{"do", "does", "did"}
+	modals = []string{"can", "may", "must", "should", "shall", "will", "could", "would", "might"}
+)
+
+// asked is a question in its parts: "at what time", "does", "the shift", "begin".
+type asked struct {
+	wh, aux, subject, rest string
+}
+
+// parseAsked takes an English question apart; ok is false if it has another form.
+func (l *language) parseAsked(question string) (a asked, ok bool) {
+	words := strings.Fields(question)
+	at := slices.IndexFunc(words, func(w string) bool {
+		w = strings.ToLower(w)
+		return slices.Contains(be, w) || slices.Contains(does, w) || slices.Contains(modals, w)
+	})
+	if at < 1 || at > 6 || at+1 >= len(words) || !l.is("ask", words[0]) {
+		return a, false
+	}
+	a.wh, a.aux = strings.Join(words[:at], " "), strings.ToLower(words[at])
+	behind := words[at+1:]
+	end := len(behind)
+	if !slices.Contains(be, a.aux) || !l.is("articles", behind[0]) || a.wh != "what" && a.wh != "who" {
+		end = l.subjectEnd(behind, slices.Contains(be, a.aux))
+	}
+	if end < 1 {
+		return a, false
+	}
+	a.subject, a.rest = strings.Join(behind[:end], " "), strings.Join(behind[end:], " ")
+	return a, true
+}
+
+// subjectEnd returns how many of the words behind an auxiliary are the subject; -1 if the verb is not known.
+func (l *language) subjectEnd(words []string, isBe bool) int {
+	best := -1
+	for i, w := range words {
+		if i == 0 {
+			continue
+		}
+		before := strings.ToLower(words[i-1])
+		if l.is("articles", before) || l.is("prepositions", before) || before == "and" || before == "or" {
+			continue
+		}
+		w = strings.ToLower(strings.Trim(w, ","))
+		if isBe {
+			_, past := l.verbs.participle[w]
+			if past || l.is("predicates", w) || w == "not" || w == "normally" || w == "usually" {
+				return i
+			}
+			continue
+		}
+		if w == "be" || w == "not" {
+			return i
+		}
+		if v, known := l.verbs.base[w]; known {
+			if !v.noun {
+				return i
+			}
+			best = i
+		} else if best > 0 && l.is("prepositions", w) {
+			return best
+		}
+	}
+	return best
+}
+
+// englishForms returns forms of a question that need its parts.
+func (l *language) englishForms(question string) []string {
+	a, ok := l.parseAsked(question)
+	if !ok {
+		return nil
+	}
+	statement := a.subject + " " + a.aux + " " + a.rest
+	first, more, _ := strings.Cut(a.rest, " ")
+	if slices.Contains(does, a.aux) {
+		switch a.aux {
+		case "does":
+			first = third(first)
+		case "did":
+			first = l.verbs.pastOf(first)
+		}
+		statement = strings.TrimSpace(a.subject + " " + first + " " + more)
+	}
+	indirect := l.indirect[len(question)%len(l.indirect)]
+	out := []string{statement + " " + a.wh, indirect + " " + a.wh + " " + statement}
+	person := l.meansPeople(a.subject)
+	if !person {
+		pronoun := "it"
+		if a.aux == "are" || a.aux == "do" || a.aux == "were" || strings.HasSuffix(a.subject, "s") && !slices.Contains([]string{"is", "does", "was"}, a.aux) {
+			pronoun = "they"
+		}
+		out = append(out, a.subject+": "+a.wh+" "+a.aux+" "+pronoun+" "+a.rest)
+	}
+	aux := a.aux
+	if aux == "does" || aux == "is" {
+		aux = "do"
+	}
+	if person && !slices.Contains(be, a.aux) {
+		out = append(out, a.wh+" "+aux+" i "+a.rest)
+	}
+	participle, behind := first, more
+	if first == "be" {
+		participle, behind, _ = strings.Cut(more, " ")
+	}
+	if v, known := l.verbs.participle[strings.ToLower(participle)]; known && !person && !strings.HasPrefix(behind, "by ") && a.aux != "was" && a.aux != "were" && l.asksHow(a.wh, first == "be") {
+		object := strings.TrimSpace(v.base + " " + a.subject + " " + behind)
+		out = append(out,
+			a.wh+" "+aux+" i "+object,
+			a.wh+" should one "+object,
+			strings.TrimSpace(gerund(v.base)+" "+a.subject+" "+behind)+": "+a.wh,
+		)
+	}
+	return out
+}
+
+func (v verbs) pastOf(base string) string {
+	for form, is := range v.past {
+		if is.base == base {
+			return form
+		}
+	}
+	return past(base)
+}
+
+// asksHow tells whether a question about what is done may be put to the one who does it.
+func (l *language) asksHow(wh string, modal bool) bool {
+	first, _, _ := strings.Cut(wh, " ")
+	return first != "who" && first != "by" && (modal || first != "where" && first != "when" && first != "what" && first != "which" && first != "why")
+}
+
+// meansPeople tells whether a subject is people such as the reader.
+func (l *language) meansPeople(subject string) bool {
+	for w := range strings.FieldsSeq(subject) {
+		if l.is("prepositions", w) {
+			return false
+		}
+		if l.is("people", w) {
+			return true
+		}
+	}
+	return false
+}
+
+// nounPhrase tells whether the words of a slot can stand for a thing: they do not end with a participle, as half a clause does.
+func (l *language) nounPhrase(words string) bool {
+	if l.code != "en" {
+		return true
+	}
+	for i, w := range strings.Fields(words) {
+		w = strings.ToLower(w)
+		if i > 0 {
+			if _, participle := l.verbs.participle[w]; participle && !l.nounToo(w) && strings.HasSuffix(words, w) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (l *language) nounToo(w string) bool {
+	v, base := l.verbs.base[w]
+	return base && v.noun
+}
+
+// capitalI writes the pronoun as English does.
+func capitalI(q string) string {
+	words := strings.Split(q, " ")
+	for i, w := range words {
+		if w == "i" || strings.HasPrefix(w, "i'") {
+			words[i] = "I" + w[1:]
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func isUpper(w string) bool { return w != "" && unicode.IsUpper([]rune(w)[0]) }

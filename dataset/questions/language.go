@@ -1,0 +1,261 @@
+package questions
+
+import (
+	"embed"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// The forms of questions, and the few words that rules must know, are data: a file for each language. A file has sections,
+// "[name]", of one entry a line; what is between braces in a rule is a slot.
+//
+//	[common] [articles] …  words by what they are
+//	[typed]                kind of answer: start of a question => other starts
+//	[rewrite]              question => the same question in other forms
+//	[synonyms]             words of one meaning; a line is used for its first word only
+//	[headers] [labels]     kind of column or row: its names
+//	[ask KIND]             questions about such a cell: {k} is its row, {h} its column
+//	[subject]              how a question names what the document is about
+//
+//go:embed languages/*.txt
+var languageFiles embed.FS
+
+// language is what the rules know of a language.
+type language struct {
+	code         string
+	words        map[string]map[string]bool // by section
+	common       []string
+	typed        []rule
+	rewrite      []rule
+	synonyms     []synonym
+	kinds        map[string][]named  // of section headers and labels
+	ask          map[string][]string // forms by kind
+	subject      map[string][]string // forms by kind
+	subjectHints []named
+	indirect     []string // beginnings of indirect questions
+	verbs        verbs    // of English
+}
+
+type rule struct {
+	kind string // of the answer; empty or "any" for each
+	from *regexp.Regexp
+	to   []string
+}
+
+type synonym struct {
+	from *regexp.Regexp
+	to   []string
+}
+
+// named is a kind with words that tell it.
+type named struct {
+	kind  string
+	words []string
+}
+
+// languages returns all languages there are question forms for.
+var languages = sync.OnceValue(func() []*language {
+	entries, err := languageFiles.ReadDir("languages")
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	var all []*language
+	for _, entry := range entries {
+		text, err := languageFiles.ReadFile("languages/" + entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		l, err := parseLanguage(strings.TrimSuffix(entry.Name(), ".txt"), string(text))
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, l)
+	}
+	return all
+})
+
+func parseLanguage(code, text string) (*language, error) {
+	l := &language{code: code, words: map[string]map[string]bool{}, kinds: map[string][]named{}, ask: map[string][]string{}, subject: map[string][]string{}}
+	section := ""
+	for n, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			section = strings.TrimSuffix(name, "]")
+			continue
+		}
+		if err := l.add(section, line); err != nil {
+			return nil, fmt.Errorf("%s.txt:%d: %w", code, n+1, err)
+		}
+	}
+	l.verbs = englishVerbs(slices.Collect(maps.Keys(l.words["verbs"])))
+	return l, nil
+}
+
+func (l *language) add(section, line string) error {
+	kind, isAsk := strings.CutPrefix(section, "ask ")
+	switch {
+	case isAsk:
+		l.ask[kind] = append(l.ask[kind], alternatives(line)...)
+	case section == "indirect":
+		l.indirect = append(l.indirect, line)
+	case section == "typed" || section == "rewrite":
+		left, right, ok := strings.Cut(line, "=>")
+		if !ok {
+			return fmt.Errorf("no => in %q", line)
+		}
+		left = strings.TrimSpace(left)
+		r := rule{to: alternatives(right)}
+		if section == "typed" {
+			if r.kind, left, ok = strings.Cut(left, ": "); !ok {
+				return fmt.Errorf("no kind in %q", line)
+			}
+			left = "(?:" + left + `)\b(?P<rest>.*)`
+			for i := range r.to {
+				r.to[i] += "{rest}"
+			}
+		}
+		var err error
+		if r.from, err = pattern(left); err != nil {
+			return err
+		}
+		if section == "typed" {
+			l.typed = append(l.typed, r)
+		} else {
+			l.rewrite = append(l.rewrite, r)
+		}
+	case section == "synonyms":
+		words := alternatives(line)
+		from, err := regexp.Compile(`(?i)(^|[^\pL\pN-])(` + regexp.QuoteMeta(words[0]) + `)($|[^\pL\pN-])`)
+		if err != nil || len(words) < 2 {
+			return fmt.Errorf("%q has no second word: %w", line, err)
+		}
+		l.synonyms = append(l.synonyms, synonym{from, words[1:]})
+	case section == "headers" || section == "labels" || section == "when":
+		kind, words, ok := strings.Cut(line, ": ")
+		if !ok {
+			return fmt.Errorf("no kind in %q", line)
+		}
+		l.kinds[section] = append(l.kinds[section], named{kind, strings.Split(words, "|")})
+	case section == "subject":
+		if kind, forms, ok := strings.Cut(line, " = "); ok {
+			l.subject[kind] = alternatives(forms)
+		} else if kind, words, ok := strings.Cut(line, ": "); ok {
+			l.subjectHints = append(l.subjectHints, named{kind, strings.Split(words, "|")})
+		} else {
+			return fmt.Errorf("neither = nor : in %q", line)
+		}
+	default:
+		set := l.words[section]
+		if set == nil {
+			set = map[string]bool{}
+			l.words[section] = set
+		}
+		for w := range strings.FieldsSeq(line) {
+			set[strings.ReplaceAll(w, "_", " ")] = true
+		}
+	}
+	return nil
+}
+
+func alternatives(line string) []string {
+	parts := strings.Split(line, " | ")
+	for i, p := range parts {
+		parts[i] = strings.TrimSpace(p)
+	}
+	return slices.DeleteFunc(parts, func(p string) bool { return p == "" })
+}
+
+var slot = regexp.MustCompile(`\{(\w+)(:[^{}]*)?\}`)
+
+// pattern compiles the left side of a rule. {x} stands for any words, {p:in|at} for one of these; the whole question must fit.
+func pattern(text string) (*regexp.Regexp, error) {
+	text = slot.ReplaceAllStringFunc(text, func(s string) string {
+		m := slot.FindStringSubmatch(s)
+		if m[2] != "" {
+			return "(?P<" + m[1] + ">" + m[2][1:] + ")"
+		}
+		return "(?P<" + m[1] + `>\S.*?)`
+	})
+	return regexp.Compile("(?i)^" + text + "$")
+}
+
+// fill puts values into the slots of a form; ok is false if one has no value.
+func fill(form string, values map[string]string) (text string, ok bool) {
+	ok = true
+	text = slot.ReplaceAllStringFunc(form, func(s string) string {
+		v := values[s[1:len(s)-1]]
+		if v == "" && s != "{rest}" {
+			ok = false
+		}
+		return v
+	})
+	return text, ok
+}
+
+// apply returns what a rule makes of a question.
+func (l *language) apply(r rule, question string, values map[string]string) []string {
+	m := r.from.FindStringSubmatch(question)
+	if m == nil {
+		return nil
+	}
+	filled := map[string]string{}
+	for name, v := range values {
+		filled[name] = v
+	}
+	for i, name := range r.from.SubexpNames() {
+		if name != "" {
+			if len(name) == 1 && !l.nounPhrase(m[i]) && strings.ContainsAny(name, "abx") {
+				return nil
+			}
+			filled[name] = m[i]
+		}
+	}
+	var out []string
+	for _, form := range r.to {
+		if text, ok := fill(form, filled); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// detect returns the language of a text, or nil if there are no question forms for it. Function words decide: every sixth word
+// or more of a text is one of its language, and of no other as many.
+func detect(text string) *language {
+	var best *language
+	counts, words := map[*language]int{}, 0
+	for w := range tokenSeq(text) {
+		words++
+		for _, l := range languages() {
+			if l.function(w) {
+				counts[l]++
+			}
+		}
+	}
+	for _, l := range languages() {
+		if best == nil || counts[l] > counts[best] {
+			best = l
+		}
+	}
+	if best == nil || counts[best]*6 < words || counts[best] == 0 || best.ask["other"] == nil {
+		return nil
+	}
+	return best
+}
+
+// tokenSeq yields the words of a text in lower case, without what stands between them.
+func tokenSeq(text string) func(func(string) bool) {
+	return strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '%' && r != '€' && r != '\'' && r != '’'
+	})
+}
+
+func (l *language) is(section, word string) bool { return l.words[section][strings.ToLower(word)] }

@@ -1,0 +1,58 @@
+package questions_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/questions"
+)
+
+func TestReword(t *testing.T) {
+	for _, test := range []struct {
+		name, doc, question, answer string
+		want                        []string // some of the wordings
+	}{
+		{"of", "rules-ABC12.pdf", "What is the quorum of ABC12?", "nine members",
+			[]string{"Which quorum of ABC12 applies?", "Quorum ABC12?", "Do you know what the quorum of ABC12 is?"}},
+		{"cost", "museum.html", "How much does a guided tour cost?", "8 euro",
+			[]string{"What is the price of a guided tour?", "How expensive is a guided tour?", "A guided tour costs how much?"}},
+		{"last", "tours.pdf", "How long does the harbour tour last?", "45 minutes",
+			[]string{"What is the duration of the harbour tour?", "How many minutes does the harbour tour last?"}},
+		{"passive", "manual.pdf", "How often must the wick be trimmed?", "every 3 weeks",
+			[]string{"How often must I trim the wick?", "Trimming the wick: how often?", "The wick: how often must it be trimmed?", "The wick must be trimmed how often?"}},
+		{"people", "club.docx", "Until when must members pay the fee?", "31 January",
+			[]string{"Until when must I pay the fee?"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fact := dataset.Fact{DocID: test.doc, Question: test.question, Answer: test.answer}
+			got := questions.Reword(fact, 100)
+			assert.Subset(t, got, test.want)
+			assert.Equal(t, got[:5], questions.Reword(fact, 5), "the same, and the most different first")
+			fact.Questions = got
+			assert.Len(t, fact.Wordings(), len(got)+1, "each is new")
+		})
+	}
+}
+
+// What a question names is named in each wording.
+func TestRewordKeepsNames(t *testing.T) {
+	fact := dataset.Fact{DocID: "harbour.pdf", Question: "On which day does Ms Ferrow inspect crane 7 at Harbour North?", Answer: "Tuesday"}
+	got := questions.Reword(fact, 50)
+	require.Greater(t, len(got), 5)
+	for _, q := range got {
+		for _, name := range []string{"Ferrow", "7", "Harbour North"} {
+			assert.Contains(t, q, name)
+		}
+		assert.True(t, strings.HasSuffix(q, "?") || strings.HasSuffix(q, "."), q)
+	}
+}
+
+func TestRewordNothing(t *testing.T) {
+	fact := dataset.Fact{DocID: "a.pdf", Question: "Mikor nyit a múzeum hétfőnként télen?", Answer: "kilenckor"}
+	assert.Empty(t, questions.Reword(fact, 5), "no forms for Hungarian")
+	assert.Empty(t, questions.Reword(dataset.Fact{DocID: "a.pdf", Question: "What is the fee?", Answer: "5 euro"}, 0))
+}

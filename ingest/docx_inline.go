@@ -1,0 +1,249 @@
+package ingest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/docent-ml/docent/ingest/internal/omml"
+	"github.com/docent-ml/docent/ingest/internal/symbols"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
+)
+
+// wordLine is the text of one paragraph, and the text boxes that are tied to it.
+type wordLine struct {
+	w     *wordText
+	b     strings.Builder
+	style string // of the paragraph
+	font  string // of the run
+	boxes []string
+}
+
+func (l *wordLine) text() string { return l.b.String() }
+
+// inline reads a paragraph.
+func (w *wordText) inline(p *zipxml.Node) *wordLine {
+	l := &wordLine{w: w, style: p.Kid("pPr", "pStyle").Attr("val")}
+	l.all(p.Kids)
+	// A field without an end must not hide what follows.
+	w.fields = slices.DeleteFunc(w.fields, func(result bool) bool { return !result })
+	return l
+}
+
+func (l *wordLine) all(kids []*zipxml.Node) {
+	for _, k := range kids {
+		l.add(k)
+	}
+}
+
+// add writes an element. Names that are not here are wrappings.
+func (l *wordLine) add(n *zipxml.Node) {
+	switch n.Name {
+	case "", "del", "moveFrom", "instrText", "delText", "delInstrText", "rPr", "pPr", "sdtPr", "sdtEndPr", "rubyPr", "rt", "footnoteRef", "endnoteRef", "annotationRef":
+	case "fldChar":
+		l.field(n)
+	case "r":
+		if props := n.Kid("rPr"); !l.w.hides(l.style, props) {
+			l.font = props.Kid("rFonts").Attr("ascii")
+			l.all(n.Kids)
+			l.font = ""
+		}
+	case "t":
+		l.write(inFont(l.font, n.String()))
+	case "sym":
+		l.symbol(n)
+	case "tab", "ptab":
+		l.write("\t")
+	case "br", "cr":
+		if n.Attr("type") == "page" {
+			l.write(pageBreak)
+		} else {
+			l.write("\n")
+		}
+	case "lastRenderedPageBreak":
+		l.write(pageBreak)
+	case "noBreakHyphen":
+		l.write("-")
+	case "oMath":
+		l.write(omml.Linear(n))
+	case "footnoteReference", "endnoteReference":
+		if !isSet(n.Attr("customMarkFollows")) {
+			l.write(l.w.notes.mark(n.Name, n.Attr("id")))
+		}
+	case "commentReference":
+		if l.w.options.Comments {
+			l.write(l.w.comment(n.Attr("id")))
+		}
+	case "AlternateContent":
+		l.all(l.w.choice(n))
+	case "txbxContent":
+		l.boxes = append(l.boxes, l.w.text(n.Kids, "\n\n"))
+	case "drawing", "pict", "object":
+		l.all(n.Kids)
+		if len(n.All("txbxContent")) == 0 {
+			l.picture(n)
+		}
+	default:
+		l.all(n.Kids)
+	}
+}
+
+func (l *wordLine) write(s string) {
+	if !slices.Contains(l.w.fields, false) {
+		l.b.WriteString(s)
+	}
+}
+
+// field follows a field from its begin over its code to its result and end.
+func (l *wordLine) field(n *zipxml.Node) {
+	w := l.w
+	switch n.Attr("fldCharType") {
+	case "begin":
+		box, list := n.Kid("ffData", "checkBox"), n.Kid("ffData", "ddList")
+		if box != nil {
+			state := box.Kid("checked")
+			if state == nil {
+				state = box.Kid("default")
+			}
+			if v, set := state.Lookup("val"); state != nil && (!set || isSet(v)) {
+				l.write("☒")
+			} else {
+				l.write("☐")
+			}
+		}
+		if entries := list.All("listEntry"); len(entries) > 0 {
+			chosen, ok := number(list.Kid("result").Attr("val"))
+			if !ok {
+				chosen, _ = number(list.Kid("default").Attr("val"))
+			}
+			if chosen < len(entries) {
+				l.write(entries[chosen].Attr("val"))
+			}
+		}
+		if len(w.fields) < zipxml.MaxDepth {
+			w.fields = append(w.fields, false)
+		}
+	case "separate":
+		if n := len(w.fields); n > 0 {
+			w.fields[n-1] = true
+		}
+	case "end":
+		if n := len(w.fields); n > 0 {
+			w.fields = w.fields[:n-1]
+		}
+	}
+}
+
+// symbol writes a character that is named by its font and code there.
+func (l *wordLine) symbol(n *zipxml.Node) {
+	var code rune
+	if _, err := fmt.Sscanf(n.Attr("char"), "%x", &code); err != nil {
+		return
+	}
+	if r, ok := symbols.Rune(n.Attr("font"), code); ok {
+		code = r
+	}
+	l.write(string(code))
+}
+
+// inFont reads text in a font of symbols.
+func inFont(font, s string) string {
+	if font == "" {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if known, ok := symbols.Rune(font, r); ok {
+			return known
+		}
+		return r
+	}, s)
+}
+
+// picture writes the text that stands for a picture.
+func (l *wordLine) picture(n *zipxml.Node) {
+	for _, p := range n.All("docPr") {
+		l.word(p.Attr("descr"))
+	}
+	for _, s := range n.All("shape") {
+		l.word(s.Attr("alt"))
+	}
+}
+
+// word writes s with spaces between it and other words.
+func (l *wordLine) word(s string) {
+	if s = oneLine(s); s == "" {
+		return
+	}
+	if r, _ := utf8.DecodeLastRuneInString(l.b.String()); unicode.IsLetter(r) || unicode.IsDigit(r) {
+		l.write(" ")
+	}
+	l.write(s)
+}
+
+// isOn reads a property that is on unless it says otherwise.
+func isOn(props *zipxml.Node, name string) bool {
+	k := props.Kid(name)
+	v, set := k.Lookup("val")
+	return k != nil && (!set || isSet(v))
+}
+
+func isSet(v string) bool { return v != "" && v != "0" && v != "false" && v != "off" }
+
+// wordNotes numbers foot- and endnotes in the order in which they are referred to.
+type wordNotes struct {
+	order []string // type and ID
+	parts map[string]map[string]*zipxml.Node
+}
+
+func (t *wordNotes) mark(reference, id string) string {
+	key := strings.TrimSuffix(reference, "Reference") + " " + id
+	i := slices.Index(t.order, key)
+	if i < 0 {
+		i = len(t.order)
+		t.order = append(t.order, key)
+	}
+	return fmt.Sprintf("[%d]", i+1)
+}
+
+// note is the text of note i, with its mark.
+func (w *wordText) note(i int) string {
+	kind, id, _ := strings.Cut(w.notes.order[i], " ")
+	if n := w.entry(kind, id); n != nil {
+		if text := w.text(n.Kids, "\n"); strings.TrimSpace(text) != "" {
+			return fmt.Sprintf("[%d] %s", i+1, strings.TrimSpace(text))
+		}
+	}
+	return ""
+}
+
+// entry finds a note or comment in its part.
+func (w *wordText) entry(kind, id string) *zipxml.Node {
+	entries, known := w.notes.parts[kind]
+	if !known {
+		entries = map[string]*zipxml.Node{}
+		if root := w.related(kind + "s"); root != nil {
+			for _, k := range root.Kids {
+				entries[k.Attr("id")] = k
+			}
+		}
+		if w.notes.parts == nil {
+			w.notes.parts = map[string]map[string]*zipxml.Node{}
+		}
+		w.notes.parts[kind] = entries
+	}
+	return entries[id]
+}
+
+func (w *wordText) comment(id string) string {
+	n := w.entry("comment", id)
+	if n == nil {
+		return ""
+	}
+	text := oneLine(w.text(n.Kids, " "))
+	if author := n.Attr("author"); author != "" {
+		return fmt.Sprintf(" [Comment by %s: %s]", author, text)
+	}
+	return fmt.Sprintf(" [Comment: %s]", text)
+}

@@ -1,0 +1,350 @@
+package ingest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
+)
+
+// wordStyle is what a style says about the text of what has it.
+type wordStyle struct {
+	base   string
+	list   string // number of its list, "" where it says none
+	level  int
+	hidden *bool
+}
+
+// maxStyles bounds the chain of styles that a style is based on.
+const maxStyles = 32
+
+func readWordStyles(root *zipxml.Node) map[string]wordStyle {
+	styles := map[string]wordStyle{}
+	if root == nil {
+		return styles
+	}
+	for _, n := range root.Kids {
+		if n.Name != "style" {
+			continue
+		}
+		s := wordStyle{base: n.Kid("basedOn").Attr("val"), list: n.Kid("pPr", "numPr", "numId").Attr("val")}
+		s.level, _ = number(n.Kid("pPr", "numPr", "ilvl").Attr("val"))
+		if n.Kid("rPr", "vanish") != nil {
+			on := isOn(n.Kid("rPr"), "vanish")
+			s.hidden = &on
+		}
+		styles[n.Attr("styleId")] = s
+	}
+	return styles
+}
+
+// hides tells whether a run is hidden, by itself or by its styles.
+func (w *wordText) hides(paragraph string, props *zipxml.Node) bool {
+	if props.Kid("vanish") != nil {
+		return isOn(props, "vanish")
+	}
+	for _, id := range []string{props.Kid("rStyle").Attr("val"), paragraph} {
+		for range maxStyles {
+			s, ok := w.styles[id]
+			if s.hidden != nil {
+				return *s.hidden
+			}
+			if id = s.base; !ok || id == "" {
+				break
+			}
+		}
+	}
+	return false
+}
+
+// wordNumbers counts list items and numbered headings.
+type wordNumbers struct {
+	styles map[string]wordStyle
+	lists  map[string]wordList
+	counts map[*[wordLevels]wordLevel]*wordCount
+}
+
+const wordLevels = 9
+
+// wordList is a list as paragraphs refer to it. Lists of the same levels go on with each other's numbers.
+type wordList struct {
+	levels *[wordLevels]wordLevel
+	own    [wordLevels]*wordLevel // what this list has otherwise
+	starts map[int]int            // with what it begins anew
+}
+
+type wordLevel struct {
+	start   int
+	restart int // the level is counted anew after levels below this one; 0: never
+	format  string
+	text    string // "%1.%2"
+	glue    string // between number and text
+	decimal bool   // all numbers of the label are decimal
+	style   string // of paragraphs that stand on this level
+}
+
+type wordCount struct {
+	value   [wordLevels]int
+	counted [wordLevels]bool
+	begun   map[string]bool // lists that were met
+}
+
+func readWordNumbers(root *zipxml.Node, styles map[string]wordStyle) *wordNumbers {
+	t := &wordNumbers{styles: styles, lists: map[string]wordList{}, counts: map[*[wordLevels]wordLevel]*wordCount{}}
+	if root == nil {
+		return t
+	}
+	abstract, linked := map[string]*[wordLevels]wordLevel{}, map[string]string{}
+	var lists []*zipxml.Node
+	for _, n := range root.Kids {
+		switch n.Name {
+		case "abstractNum":
+			levels := new([wordLevels]wordLevel)
+			for i := range levels {
+				levels[i] = wordLevel{start: 1, restart: i, glue: " "}
+			}
+			for _, l := range n.Kids {
+				if i, ok := number(l.Attr("ilvl")); l.Name == "lvl" && ok && i < wordLevels {
+					levels[i] = readWordLevel(l, i)
+				}
+			}
+			abstract[n.Attr("abstractNumId")] = levels
+			if link := n.Kid("numStyleLink"); link != nil {
+				linked[n.Attr("abstractNumId")] = link.Attr("val")
+			}
+		case "num":
+			lists = append(lists, n)
+		}
+	}
+	ids := map[string]string{} // of the levels of each list
+	for _, n := range lists {
+		ids[n.Attr("numId")] = n.Kid("abstractNumId").Attr("val")
+	}
+	for _, n := range lists {
+		id := ids[n.Attr("numId")]
+		if style, ok := linked[id]; ok {
+			id = ids[styles[style].list]
+		}
+		list := wordList{levels: abstract[id], starts: map[int]int{}}
+		if list.levels == nil {
+			continue
+		}
+		for _, o := range n.Kids {
+			i, ok := number(o.Attr("ilvl"))
+			if o.Name != "lvlOverride" || !ok || i >= wordLevels {
+				continue
+			}
+			if start, ok := number(o.Kid("startOverride").Attr("val")); ok {
+				list.starts[i] = start
+			}
+			if l := o.Kid("lvl"); l != nil {
+				own := readWordLevel(l, i)
+				list.own[i] = &own
+			}
+		}
+		t.lists[n.Attr("numId")] = list
+	}
+	return t
+}
+
+func readWordLevel(n *zipxml.Node, i int) wordLevel {
+	l := wordLevel{
+		restart: i, format: n.Kid("numFmt").Attr("val"), text: n.Kid("lvlText").Attr("val"), glue: " ",
+		decimal: isOn(n, "isLgl"), style: n.Kid("pStyle").Attr("val"),
+	}
+	if l.format == "" {
+		if f := n.Kid("AlternateContent"); f != nil {
+			l.format = f.Kid("Fallback", "numFmt").Attr("val")
+		}
+	}
+	if l.format == "" {
+		l.format = "decimal"
+	}
+	var ok bool
+	if l.start, ok = number(n.Kid("start").Attr("val")); !ok {
+		l.start = 0
+	}
+	if r, ok := number(n.Kid("lvlRestart").Attr("val")); ok {
+		l.restart = r
+	}
+	if n.Kid("suff").Attr("val") == "nothing" {
+		l.glue = ""
+	}
+	return l
+}
+
+func number(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0
+}
+
+func (l wordList) level(i int) wordLevel {
+	if l.own[i] != nil {
+		return *l.own[i]
+	}
+	return l.levels[i]
+}
+
+// find returns the list and level of a paragraph, by itself or by its style.
+func (t *wordNumbers) find(props *zipxml.Node) (id string, level int) {
+	own, style := props.Kid("numPr"), props.Kid("pStyle").Attr("val")
+	id = own.Kid("numId").Attr("val")
+	level, leveled := number(own.Kid("ilvl").Attr("val"))
+	for range maxStyles {
+		s, ok := t.styles[style]
+		if id != "" || !ok {
+			break
+		}
+		if id = s.list; id != "" && !leveled {
+			level = s.level
+			if list, ok := t.lists[id]; ok {
+				for i := range wordLevels {
+					if list.level(i).style == style {
+						level = i
+					}
+				}
+			}
+		}
+		style = s.base
+	}
+	return id, min(level, wordLevels-1)
+}
+
+// label counts a paragraph and returns what Word writes in front of it.
+func (t *wordNumbers) label(props *zipxml.Node) string {
+	id, at := t.find(props)
+	list, ok := t.lists[id]
+	if !ok {
+		return ""
+	}
+	c := t.counts[list.levels]
+	if c == nil {
+		c = &wordCount{begun: map[string]bool{}}
+		t.counts[list.levels] = c
+	}
+	fresh := !c.begun[id]
+	c.begun[id] = true
+	for i := 0; i <= at; i++ {
+		start, overridden := list.starts[i]
+		if !overridden {
+			start = list.level(i).start
+		}
+		switch {
+		case !c.counted[i], overridden && fresh:
+			c.value[i], c.counted[i] = start, true
+		case i == at:
+			c.value[i]++
+		}
+	}
+	for i := at + 1; i < wordLevels; i++ {
+		if at < list.level(i).restart {
+			c.counted[i] = false
+		}
+	}
+	l := list.level(at)
+	if l.format == "bullet" {
+		return "- "
+	}
+	label := l.text
+	for i := wordLevels - 1; i >= 0; i-- {
+		if mark := fmt.Sprintf("%%%d", i+1); strings.Contains(label, mark) {
+			format := list.level(i).format
+			if l.decimal {
+				format = "decimal"
+			}
+			label = strings.ReplaceAll(label, mark, wordNumber(c.value[i], format))
+		}
+	}
+	if strings.TrimSpace(label) == "" {
+		return ""
+	}
+	return strings.TrimSpace(label) + l.glue
+}
+
+// wordNumber writes n in one of Word's formats; those that are not here are rare, and decimal.
+func wordNumber(n int, format string) string {
+	switch format {
+	case "none", "bullet":
+		return ""
+	case "decimalZero":
+		return fmt.Sprintf("%02d", n)
+	case "upperRoman":
+		return strings.ToUpper(roman(n))
+	case "lowerRoman":
+		return roman(n)
+	case "upperLetter":
+		return letter(n, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	case "lowerLetter":
+		return letter(n, "abcdefghijklmnopqrstuvwxyz")
+	case "russianUpper":
+		return letter(n, "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЫЭЮЯ")
+	case "russianLower":
+		return letter(n, "абвгдежзиклмнопрстуфхцчшщыэюя")
+	case "ordinal":
+		return strconv.Itoa(n) + ordinalEnd(n)
+	case "decimalEnclosedCircle", "decimalEnclosedCircleChinese":
+		if n >= 1 && n <= 20 {
+			return string(rune('①' + n - 1))
+		}
+	case "japaneseCounting", "chineseCounting", "chineseCountingThousand", "taiwaneseCounting", "taiwaneseCountingThousand", "ideographDigital":
+		if n >= 1 && n <= 99 {
+			return hanNumber(n)
+		}
+	}
+	return strconv.Itoa(n)
+}
+
+func roman(n int) string {
+	if n < 1 || n > 3999 {
+		return strconv.Itoa(n)
+	}
+	var b strings.Builder
+	for _, d := range []struct {
+		value int
+		sign  string
+	}{{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"}, {90, "xc"}, {50, "l"}, {40, "xl"}, {10, "x"}, {9, "ix"}, {5, "v"}, {4, "iv"}, {1, "i"}} {
+		for ; n >= d.value; n -= d.value {
+			b.WriteString(d.sign)
+		}
+	}
+	return b.String()
+}
+
+// letter counts a, b, …, z, aa, bb, as Word does.
+func letter(n int, alphabet string) string {
+	letters := []rune(alphabet)
+	if n < 1 || n > 30*len(letters) {
+		return strconv.Itoa(n)
+	}
+	return strings.Repeat(string(letters[(n-1)%len(letters)]), (n-1)/len(letters)+1)
+}
+
+func ordinalEnd(n int) string {
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			return "st"
+		case 2:
+			return "nd"
+		case 3:
+			return "rd"
+		}
+	}
+	return "th"
+}
+
+func hanNumber(n int) string {
+	digits := []rune(" 一二三四五六七八九")
+	var s string
+	if n >= 20 {
+		s = string(digits[n/10])
+	}
+	if n >= 10 {
+		s += "十"
+	}
+	if n%10 > 0 {
+		s += string(digits[n%10])
+	}
+	return s
+}

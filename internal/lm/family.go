@@ -1,0 +1,62 @@
+package lm
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// family is all that docent knows about one model_type.
+type family struct {
+	name         string // model_type of config.json
+	architecture string // class of transformers
+
+	// defaults are the values of transformers' configuration class for keys that a config.json may leave out.
+	defaults map[string]any
+	// Keys of config.json that are not named alike everywhere; "" = rms_norm_eps and hidden_act.
+	epsKey, activationKey string
+
+	names                     Names    // of the parts of a layer
+	qkvBias, outBias, mlpBias biasRule // which projections have biases
+	partialRotary             bool     // a head may be rotated in part
+	localRope                 string   // layers with a window rotate with the base at this key; "" = with that of all
+	windows                   windowRule
+
+	// parts sets what the family fixes of the computation.
+	parts func(c *Config)
+	// read sets what only this family's config.json says, and write is its inverse, for a model from GGUF.
+	read  func(f *fields, c *Config)
+	write func(c Config, set func(key string, value any))
+
+	gguf ggufRecord
+}
+
+// biasRule: the key of config.json that adds biases to a projection, or whether it always has them.
+type biasRule struct {
+	key    string
+	always bool
+}
+
+func (r biasRule) of(f *fields) bool { return r.always || r.key != "" && f.bool(r.key) }
+
+// families is keyed by model_type. Each file of a family enters its record.
+var families = map[string]*family{}
+
+func enter(f family) *family {
+	if f.epsKey == "" {
+		f.epsKey = "rms_norm_eps"
+	}
+	if f.activationKey == "" {
+		f.activationKey = "hidden_act"
+	}
+	if f.parts == nil {
+		f.parts = func(*Config) {}
+	}
+	families[f.name] = &f
+	return &f
+}
+
+// Families lists the model_types that docent computes.
+func Families() []string { return slices.Sorted(maps.Keys(families)) }
+
+func supported() string { return strings.Join(Families(), ", ") }

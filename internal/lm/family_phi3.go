@@ -1,0 +1,10 @@
+package lm
+
+var _ = enter(family{
+	name: "phi3", architecture: "Phi3ForCausalLM",
+	defaults:      map[string]any{"max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "hidden_act": "silu", "rope_theta": 1e4},
+	names:         llamaNames.without(Q, K, V, Gate, Up).with(Names{QKV: "self_attn.qkv_proj", GateUp: "mlp.gate_up_proj"}),
+	partialRotary: true,
+	windows:       windowRule{every: true},
+	gguf:          ggufRecord{arch: "phi3", names: llamaGGUF.without(Q, K, V, Gate, Up).with(Names{QKV: "attn_qkv", GateUp: "ffn_up"})},
+})

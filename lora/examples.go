@@ -177,11 +177,14 @@ func (t *Trainer) completion(prompt []int32, completion string) example {
 
 // terminated ends a sequence with the end-of-sequence token, so that the model learns to stop.
 func (t *Trainer) terminated(ids []int32) []int32 {
-	eos := t.base.model.EOS()
-	if len(eos) == 0 || len(ids) > 0 && int(ids[len(ids)-1]) == eos[0] {
+	end, ok := t.base.model.Tokenizer.EOS() // a model may know more: a list that begins with any
+	if eos := t.base.model.EOS(); !ok && len(eos) > 0 {
+		end, ok = int32(eos[0]), true
+	}
+	if !ok || len(ids) > 0 && ids[len(ids)-1] == end {
 		return ids
 	}
-	return append(ids, int32(eos[0]))
+	return append(ids, end)
 }
 
 func all(n int) []bool {

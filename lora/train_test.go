@@ -540,3 +540,15 @@ func TestShortRunReachesItsLearningRate(t *testing.T) {
 	assert.Zero(t, c.learningRate(0, 100))
 	assert.Equal(t, c.LearningRate, c.learningRate(5, 100))
 }
+
+// TestCompletionEndsAsTheTokenizerSays: of a list of ends, the first need not be the one that ends a text.
+func TestCompletionEndsAsTheTokenizerSays(t *testing.T) {
+	dir := testmodel.Write(t, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "generation_config.json"), []byte(`{"eos_token_id": [256, 258]}`), 0o644))
+	tr, err := NewTrainer(openBase(t, nil, "dir:"+dir), smallConfig(), Options{})
+	require.NoError(t, err)
+	defer tr.Close()
+	examples, err := tr.examples(dataset.Row{Prompt: "a", Completion: "b"})
+	require.NoError(t, err)
+	assert.Equal(t, []int32{'a', 'b', 258}, examples[0].ids)
+}

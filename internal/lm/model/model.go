@@ -97,6 +97,9 @@ func open(ctx context.Context, r lm.Ref, o Options) (*Model, error) {
 		err = m.openFolder(r.Path)
 	}
 	if err == nil {
+		err = m.checkTokens()
+	}
+	if err == nil {
 		err = m.load(ctx, o)
 	}
 	if err != nil {
@@ -154,13 +157,38 @@ func openAdapted(ctx context.Context, r lm.Ref, a *adapter.Adapter, o Options) (
 		return nil, fmt.Errorf("base model %s: %w", base, err)
 	}
 	m.Ref = r
-	if exists(filepath.Join(r.Path, "tokenizer.json")) {
-		if err := m.openText(os.DirFS(r.Path)); err != nil {
-			m.Close()
-			return nil, err
-		}
+	if err := m.openTextBeside(os.DirFS(r.Path)); err != nil {
+		m.Close()
+		return nil, err
 	}
 	return m, nil
+}
+
+// openTextBeside reads the tokenizer of an adapter's folder or, where it is the base's, a chat template of its own.
+func (m *Model) openTextBeside(fsys fs.FS) error {
+	if _, err := fs.Stat(fsys, "tokenizer.json"); err == nil {
+		return errors.Join(m.openText(fsys), m.checkTokens())
+	}
+	template, err := fs.ReadFile(fsys, "chat_template.jinja")
+	if errors.Is(err, fs.ErrNotExist) || m.Tokenizer == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.Tokenizer = m.Tokenizer.WithTemplate(string(template))
+	return m.openChat()
+}
+
+// checkTokens compares the tokenizer with the embedding: an id without a row can be neither read nor written.
+func (m *Model) checkTokens() error {
+	if m.Tokenizer == nil || m.Tokenizer.VocabSize() <= m.Config.VocabSize {
+		return nil
+	}
+	n := m.Tokenizer.VocabSize()
+	token, _ := m.Tokenizer.Token(int32(n - 1))
+	return fmt.Errorf("%w: the tokenizer has ids up to %d (%q), the model has embeddings for %d: take the tokenizer that belongs to the model, or resize the model's embeddings",
+		text.ErrFormat, n-1, token, m.Config.VocabSize)
 }
 
 func exists(path string) bool {

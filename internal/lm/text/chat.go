@@ -17,6 +17,8 @@ type Message struct {
 	ToolCalls  json.RawMessage
 	ToolCallID string
 	Name       string
+	// Reasoning is what the assistant thought before it answered. Templates know it as reasoning_content or thinking.
+	Reasoning string
 }
 
 // RenderOptions are the variables of a chat template beside the messages.
@@ -33,7 +35,9 @@ type Chat struct {
 	source     string
 	now        func() time.Time
 	systemRole bool
-	systemLate bool    // the system message moves with the conversation: see Example
+	systemLate bool // the system message moves with the conversation: see Example
+	thoughts   thoughts
+	callsAlone bool    // calls are shown only where the content is None
 	forUser    matcher // what a user may not write as a control token; for the assistant it is tok.specialWords
 }
 
@@ -54,6 +58,8 @@ func NewChat(tok *Tokenizer, now func() time.Time) (*Chat, error) {
 	c := &Chat{tok: tok, template: template, source: source, now: now}
 	c.forUser = c.controlTokens()
 	c.systemRole, c.systemLate = c.probeSystemRole()
+	c.thoughts = c.probeThoughts()
+	c.callsAlone = c.probeCalls()
 	return c, nil
 }
 
@@ -75,21 +81,35 @@ func (c *Chat) controlTokens() (m matcher) {
 // ignores such a message, Chat puts the text in front of the first user message, after one blank line.
 func (c *Chat) SystemRole() bool { return c.systemRole }
 
-func (c *Chat) probeSystemRole() (has, late bool) {
-	const probe = "docent probes for this text"
-	shows := func(prompt bool, messages ...Message) (string, bool) {
-		out, err := c.render(messages, RenderOptions{AddGenerationPrompt: prompt}, plainText(c.now()))
-		return out.Text, err == nil && strings.Contains(out.Text, probe)
+func (c *Chat) probeCalls() (alone bool) {
+	call := Message{Role: "assistant", ToolCalls: json.RawMessage(`[{"id": "call00001", "type": "function", "function": {"name": "` + probeText + `", "arguments": "{}"}}]`)}
+	if _, shown := c.shows(false, Message{Role: "user", Content: "x"}, call); shown {
+		return false
 	}
-	system, user := Message{Role: "system", Content: probe}, Message{Role: "user", Content: "x"}
-	prompt, has := shows(true, system, user)
+	c.callsAlone = true
+	_, shown := c.shows(false, Message{Role: "user", Content: "x"}, call)
+	return shown
+}
+
+func (c *Chat) probeSystemRole() (has, late bool) {
+	system, user := Message{Role: "system", Content: probeText}, Message{Role: "user", Content: "x"}
+	prompt, has := c.shows(true, system, user)
 	if !has {
 		// A template that shows nothing at all is to fail on the messages as they are, with its own message.
-		_, works := shows(true, Message{Role: "user", Content: probe})
+		_, works := c.shows(true, Message{Role: "user", Content: probeText})
 		return !works, false
 	}
-	whole, _ := shows(false, system, user, Message{Role: "assistant", Content: "y"})
-	return true, !strings.HasPrefix(whole, prompt)
+	whole, _ := c.shows(false, system, user, Message{Role: "assistant", Content: "y"})
+	place, _, _ := strings.Cut(prompt, probeText)
+	return true, !strings.HasPrefix(whole, place+probeText)
+}
+
+const probeText = "docent probes for this text"
+
+// shows renders a conversation in which the probe stands, and tells whether the template shows it.
+func (c *Chat) shows(prompt bool, messages ...Message) (string, bool) {
+	out, err := c.render(messages, RenderOptions{AddGenerationPrompt: prompt}, plainText(c.now()))
+	return out.Text, err == nil && strings.Contains(out.Text, probeText)
 }
 
 // Render returns the text of the prompt. Failures, a refusal by the template among them, are [ErrTemplate].
@@ -157,6 +177,7 @@ type disarmed struct {
 	now                 time.Time
 	marker              string
 	stranger, assistant func(string) string
+	thought             string // what hides the end of a thought from the template, if not ""
 }
 
 func plainText(now time.Time) disarmed {
@@ -208,7 +229,7 @@ func breakTokens(s string, m *matcher, marker string) string {
 // render calls the template with the variables that transformers passes.
 func (c *Chat) render(messages []Message, o RenderOptions, d disarmed) (jinja.Output, error) {
 	vars := map[string]any{
-		"messages": templateMessages(messages, d), "tools": jinja.Mapped{Value: o.Tools, Text: d.stranger}, "documents": nil,
+		"messages": c.templateMessages(messages, d), "tools": jinja.Mapped{Value: o.Tools, Text: d.stranger}, "documents": nil,
 		"add_generation_prompt": o.AddGenerationPrompt,
 	}
 	for name := range o.Kwargs {
@@ -226,17 +247,23 @@ func (c *Chat) render(messages []Message, o RenderOptions, d disarmed) (jinja.Ou
 	if err != nil {
 		return out, fmt.Errorf("%w: %w", ErrTemplate, err)
 	}
-	return out, nil
+	return d.unhide(out), nil
 }
 
-func templateMessages(messages []Message, d disarmed) []any {
+func (c *Chat) templateMessages(messages []Message, d disarmed) []any {
 	out := make([]any, len(messages))
 	for i, m := range messages {
 		text := d.stranger
 		if m.Role == "assistant" {
 			text = d.assistant
 		}
-		fields := map[string]any{"role": text(m.Role), "content": text(m.Content)}
+		fields := map[string]any{"role": text(m.Role), "content": d.hide(text(m.Content))}
+		if c.callsAlone && m.Content == "" && len(m.ToolCalls) > 0 {
+			fields["content"] = nil
+		}
+		if m.Reasoning != "" {
+			fields["reasoning_content"], fields["thinking"] = text(m.Reasoning), text(m.Reasoning)
+		}
 		if m.Name != "" {
 			fields["name"] = text(m.Name)
 		}

@@ -47,7 +47,7 @@ type templateCase struct {
 
 func (c templateCase) input() (messages []Message, o RenderOptions) {
 	for _, m := range c.Messages {
-		messages = append(messages, Message{m.Role, m.Content, m.ToolCalls, m.ToolCallID, m.Name})
+		messages = append(messages, Message{Role: m.Role, Content: m.Content, ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID, Name: m.Name})
 	}
 	o = RenderOptions{AddGenerationPrompt: c.Variables.AddGenerationPrompt, Tools: c.Variables.Tools}
 	if c.Variables.EnableThinking != nil {
@@ -315,9 +315,9 @@ func TestExampleRefusals(t *testing.T) {
 		assert.ErrorContains(t, err, want, source)
 	}
 	chat := chatWith(t, "qwen2", "qwen2.5.jinja")
-	turn[1].ToolCalls = json.RawMessage(`[{"function": {"name": "f", "arguments": {}}}]`)
+	turn[1].Reasoning = "hm"
 	_, err := chat.Example(turn, RenderOptions{})
-	require.ErrorContains(t, err, "tool calls")
+	require.ErrorContains(t, err, "reasoning")
 
 	example, err := chat.Example([]Message{{Role: "user", Content: "a"}}, RenderOptions{})
 	require.NoError(t, err)
@@ -355,4 +355,74 @@ func TestLongChat(t *testing.T) {
 	require.NoError(t, err)
 	assert.Greater(t, len(ids), 100_000)
 	assert.Less(t, time.Since(start), 20*time.Second)
+}
+
+// TestExampleOfReasoningModels: templates whose prompt opens a thought, with ids and masks of transformers. The template of
+// DeepSeek-R1's distilled models cuts thoughts off, which its training variant does not.
+func TestExampleOfReasoningModels(t *testing.T) {
+	const chatML = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['role']=='assistant' %}{% generation %}{{ m['content'] }}<|im_end|>{% endgeneration %}{% else %}" +
+		"{{ m['content'] }}<|im_end|>{% endif %}\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
+	const r1 = `{%- for message in messages -%}{%- if message['role'] == 'system' -%}{{message['content']}}{%- endif -%}
+{%- if message['role'] == 'user' -%}{{'<|User|>' + message['content']}}{%- endif -%}
+{%- if message['role'] == 'assistant' -%}{%- set content = message['content'] -%}{%- if '</think>' in content -%}{%- set content = content.split('</think>')[-1] -%}{%- endif -%}` +
+		`{{'<|Assistant|>' + content + '<|im_end|>'}}{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{'<|Assistant|><think>\n'}}{%- endif %}`
+	tagged := strings.Replace(r1, `{{'<|Assistant|>' + content + '<|im_end|>'}}`, `<|Assistant|>{% generation %}{{content}}<|im_end|>{% endgeneration %}`, 1)
+	open := func(template string) *Chat {
+		tok, _ := readGolden(t, "testdata/tokenizers/smollm2.json")
+		tok.settings.chatTemplate = template
+		chat, err := NewChat(tok, clock)
+		require.NoError(t, err)
+		return chat
+	}
+	system, user := Message{Role: "system", Content: "S"}, Message{Role: "user", Content: "q"}
+	answer := Message{Role: "assistant", Content: "a"}
+	thought := Message{Role: "assistant", Content: "<think>\nhm\n</think>\n\na"}
+	field := Message{Role: "assistant", Content: "a", Reasoning: "hm\n"}
+	for _, c := range []struct {
+		template string
+		messages []Message
+		whole    string
+		trained  []string
+	}{
+		{chatML, []Message{system, user, answer}, "<|im_start|>system\nS<|im_end|><|im_start|>user\nq<|im_end|><|im_start|>assistant\na<|im_end|>", []string{"a<|im_end|>"}},
+		{r1, []Message{system, user, answer}, "S<|User|>q<|Assistant|>a<|im_end|>", []string{"a<|im_end|>"}},
+		{tagged, []Message{system, user, answer}, "S<|User|>q<|Assistant|>a<|im_end|>", []string{"a<|im_end|>"}},
+		{r1, []Message{user, thought, user, answer}, "<|User|>q<|Assistant|><think>\nhm\n</think>\n\na<|im_end|><|User|>q<|Assistant|>a<|im_end|>", []string{"hm\n</think>\n\na<|im_end|>", "a<|im_end|>"}},
+		{tagged, []Message{user, thought, user, answer}, "<|User|>q<|Assistant|><think>\nhm\n</think>\n\na<|im_end|><|User|>q<|Assistant|>a<|im_end|>", []string{"<think>\nhm\n</think>\n\na<|im_end|>", "a<|im_end|>"}},
+		{r1, []Message{user, field}, "<|User|>q<|Assistant|><think>\nhm\n</think>\n\na<|im_end|>", []string{"hm\n</think>\n\na<|im_end|>"}},
+	} {
+		chat := open(c.template)
+		example, err := chat.Example(c.messages, RenderOptions{})
+		require.NoError(t, err)
+		assert.Equal(t, c.whole, chat.tok.Decode(example.IDs, false))
+		assert.Equal(t, c.trained, completions(chat, example))
+	}
+	chat := chatWith(t, "qwen2", "qwen3.jinja")
+	example, err := chat.Example([]Message{user, field, user, field}, RenderOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a<|im_end|>", "<think>\nhm\n</think>\n\na<|im_end|>"}, completions(chat, example))
+}
+
+// TestExampleToolCalls: what the assistant calls is learned, what the tool says is not.
+func TestExampleToolCalls(t *testing.T) {
+	messages := []Message{
+		{Role: "user", Content: "Weather?"},
+		{Role: "assistant", ToolCalls: json.RawMessage(`[{"id": "call00001", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]`)},
+		{Role: "tool", Content: "sun", ToolCallID: "call00001", Name: "f"},
+		{Role: "assistant", Content: "Sunny."},
+	}
+	tools := json.RawMessage(`[{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}}]`)
+	for template, want := range map[string][]string{
+		"qwen2.5.jinja":      {"<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call><|im_end|>", "Sunny.<|im_end|>"},
+		"mistral-v0.3.jinja": {`[TOOL_CALLS] [{"name": "f", "arguments": {"x": 1}, "id": "call00001"}]</s>`, "Sunny.</s>"},
+		"llama3.1.jinja":     {`{"name": "f", "parameters": {"x": 1}}<|eot_id|>`, "Sunny.<|eot_id|>"},
+	} {
+		tokenizer := map[string]string{"qwen2.5.jinja": "qwen2", "mistral-v0.3.jinja": "mistral", "llama3.1.jinja": "llama3"}[template]
+		chat := chatWith(t, tokenizer, template)
+		example, err := chat.Example(messages, RenderOptions{Tools: tools})
+		require.NoError(t, err, template)
+		assert.Equal(t, want, completions(chat, example), template)
+	}
 }

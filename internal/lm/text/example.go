@@ -14,15 +14,19 @@ type Example struct {
 	Completion []bool
 }
 
-// Example encodes a whole conversation and marks what the assistant wrote. The ids are those of Encode. Where the
-// template has the generation tag, it decides; else each answer starts where the prompt for it ends, and reaches to
-// the first special token after it. A template whose prompt is not the start of the whole conversation cannot be
-// used so and gives [ErrTemplate]; where it is only the system message that moves (Mistral shows it in the last user
-// message, and no longer once that is answered), it is put in front of the first user message.
+// Example encodes a whole conversation and marks what the assistant wrote. The ids are those of Encode, but that thoughts
+// are kept which the template cuts out of every prompt. Where the template has the generation tag, it decides; else each
+// answer starts where the prompt for it ends, and reaches to the first special token after it. Where the prompt goes on
+// otherwise than the conversation does (it opens a thought), the answer starts where the two part. A template that changes
+// what stands before an answer cannot be used so and gives [ErrTemplate]; where it is only the system message that moves
+// (Mistral shows it in the last user message, and no longer once that is answered), it is put in front of the first user message.
 func (c *Chat) Example(messages []Message, o RenderOptions) (Example, error) {
 	o.AddGenerationPrompt = false
 	d := c.disarm(messages, o)
-	messages = c.fold(messages)
+	messages, err := c.withThoughts(c.fold(messages), &d)
+	if err != nil {
+		return Example{}, err
+	}
 	if c.systemLate {
 		messages = foldSystem(messages)
 	}
@@ -66,51 +70,65 @@ func (c *Chat) answers(messages []Message, whole string, o RenderOptions, d disa
 		if m.Role != "assistant" {
 			continue
 		}
-		if len(m.ToolCalls) > 0 {
-			return nil, fmt.Errorf("%w: messages[%d] has tool calls, which cannot be trained on without the generation tag in the template", ErrTemplate, i)
-		}
 		o.AddGenerationPrompt = true
 		prompt, err := c.render(messages[:i], o, d)
 		if err != nil {
 			return nil, fmt.Errorf("prompt of messages[%d]: %w", i, err)
 		}
-		if !strings.HasPrefix(whole, prompt.Text) {
+		o.AddGenerationPrompt = false
+		start, end, err := c.answer(messages, i, whole, o, d)
+		if err != nil {
+			return nil, fmt.Errorf("messages[%d]: %w", i, err)
+		}
+		switch {
+		case strings.HasPrefix(whole, prompt.Text):
+			start = len(prompt.Text)
+		case !strings.HasPrefix(prompt.Text, whole[:start]):
 			return nil, fmt.Errorf("%w: messages[%d]: the prompt for this answer is not the start of the whole conversation (the template is not prefix-stable), so its tokens cannot be told from the prompt's", ErrTemplate, i)
 		}
-		o.AddGenerationPrompt = false
-		end, err := c.answerEnd(messages, i, whole, o, d)
-		if err != nil {
-			return nil, err
-		}
-		if end < len(prompt.Text) {
+		if end < start {
 			return nil, fmt.Errorf("%w: messages[%d]: the template does not show this answer", ErrTemplate, i)
 		}
-		spans = append(spans, [2]int{len(prompt.Text), c.turnEnd(whole, end)})
+		spans = append(spans, [2]int{start, end})
 	}
 	return spans, nil
 }
 
-// answerEnd finds where the text of an answer ends, whatever the template made of it (trimmed, thoughts removed): it
-// renders the conversation with another answer, and what the two have in common at the end is not the answer's.
-func (c *Chat) answerEnd(messages []Message, i int, whole string, o RenderOptions, d disarmed) (int, error) {
+// answer finds where the text of an answer is, whatever the template made of it (trimmed, thoughts removed, calls written
+// out): it renders the conversation with another answer, and what the two have in common at both ends is not the answer's.
+// Where the template insists on the calls that tools answer, the conversation ends with the answer instead.
+func (c *Chat) answer(messages []Message, i int, whole string, o RenderOptions, d disarmed) (start, end int, err error) {
 	changed := append([]Message(nil), messages...)
-	changed[i].Content = "\uFFFF" // a noncharacter, so no text ends with it
-	if strings.HasSuffix(messages[i].Content, changed[i].Content) {
+	changed[i] = Message{Role: "assistant", Content: "\uFFFF"} // a noncharacter, so no text starts or ends with it
+	if text := messages[i].Content; strings.HasPrefix(text, "\uFFFF") || strings.HasSuffix(text, "\uFFFF") {
 		changed[i].Content = "\uFFFE"
 	}
 	other, err := c.render(changed, o, d)
+	if err != nil && len(messages[i].ToolCalls) > 0 {
+		until, err := c.render(messages[:i+1], o, d)
+		if err == nil && !strings.HasPrefix(whole, until.Text) {
+			err = fmt.Errorf("%w: what follows the calls changes them, so they cannot be told from it", ErrTemplate)
+		}
+		return len(whole), len(strings.TrimRight(until.Text, " \n")), err
+	}
 	if err != nil {
-		return 0, fmt.Errorf("messages[%d]: %w", i, err)
+		return 0, 0, err
+	}
+	for start < min(len(whole), len(other.Text)) && whole[start] == other.Text[start] {
+		start++
+	}
+	for start < len(whole) && start > 0 && !utf8.RuneStart(whole[start]) {
+		start-- // different characters may start with equal bytes
 	}
 	tail := 0
 	for tail < min(len(whole), len(other.Text)) && whole[len(whole)-1-tail] == other.Text[len(other.Text)-1-tail] {
 		tail++
 	}
-	end := len(whole) - tail
+	end = len(whole) - tail
 	for end < len(whole) && !utf8.RuneStart(whole[end]) {
-		end++ // different characters may end in equal bytes
+		end++ // and end in equal bytes
 	}
-	return end, nil
+	return start, c.turnEnd(whole, end), nil
 }
 
 // turnEnd extends an answer by the special token that ends the turn, if only white space stands before it.

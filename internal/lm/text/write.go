@@ -2,10 +2,20 @@ package text
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 )
+
+// WithTemplate is the tokenizer with another chat template.
+func (t *Tokenizer) WithTemplate(source string) *Tokenizer {
+	out := *t
+	out.settings.chatTemplate = source
+	out.files = maps.Clone(t.files)
+	out.files[templateFile] = []byte(source) // which wins over one in the configuration
+	return &out
+}
 
 // WriteFiles writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja into an
 // existing folder, so that transformers' AutoTokenizer loads it with the same ids. Files that were loaded are written

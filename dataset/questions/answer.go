@@ -28,7 +28,7 @@ type answer struct {
 }
 
 var (
-	clockTime = regexp.MustCompile(`(?i)\b\d{1,2}([:.h]\d{2}|h)\b( ?[ap]\.?m\b)?|\b\d{1,2} ?([ap]\.?m\b|Uhr\b|o'clock\b|heures\b)`)
+	clockTime = regexp.MustCompile(`(?i)\b\d{1,2}(:\d{2}|h\d{0,2})\b( ?[ap]\.?m\b)?|\b\d{1,2}(\.\d{2})? ?([ap]\.?m\b|Uhr\b|o'clock\b|heures\b)`)
 	numeral   = regexp.MustCompile(`\d+(?:[.,  ]\d+)*`)
 )
 

@@ -3,12 +3,14 @@ package questions
 import (
 	"embed"
 	"fmt"
+	"iter"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The forms of questions, and the few words that rules must know, are data: a file for each language. A file has sections,
@@ -48,8 +50,30 @@ type rule struct {
 }
 
 type synonym struct {
-	from *regexp.Regexp
+	from string // in lower case
 	to   []string
+}
+
+// find returns where the word stands in a text; ok is false if it does not, or only inside another word.
+func (s synonym) find(text string) (from, to int, ok bool) {
+	lower := strings.ToLower(text)
+	if len(lower) != len(text) {
+		return 0, 0, false // letters that change their length have no place
+	}
+	for start := 0; ; {
+		i := strings.Index(lower[start:], s.from)
+		if i < 0 {
+			return 0, 0, false
+		}
+		from, to = start+i, start+i+len(s.from)
+		before, _ := utf8.DecodeLastRuneInString(lower[:from])
+		behind, _ := utf8.DecodeRuneInString(lower[to:])
+		inside := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-' }
+		if !inside(before) && !inside(behind) {
+			return from, to, true
+		}
+		start = to
+	}
 }
 
 // named is a kind with words that tell it.
@@ -133,11 +157,10 @@ func (l *language) add(section, line string) error {
 		}
 	case section == "synonyms":
 		words := alternatives(line)
-		from, err := regexp.Compile(`(?i)(^|[^\pL\pN-])(` + regexp.QuoteMeta(words[0]) + `)($|[^\pL\pN-])`)
-		if err != nil || len(words) < 2 {
-			return fmt.Errorf("%q has no second word: %w", line, err)
+		if len(words) < 2 {
+			return fmt.Errorf("%q has no second word", line)
 		}
-		l.synonyms = append(l.synonyms, synonym{from, words[1:]})
+		l.synonyms = append(l.synonyms, synonym{strings.ToLower(words[0]), words[1:]})
 	case section == "headers" || section == "labels" || section == "when":
 		kind, words, ok := strings.Cut(line, ": ")
 		if !ok {
@@ -232,11 +255,16 @@ func (l *language) apply(r rule, question string, values map[string]string) []st
 func detect(text string) *language {
 	var best *language
 	counts, words := map[*language]int{}, 0
+	seen := map[*language]map[string]bool{}
 	for w := range tokenSeq(text) {
 		words++
 		for _, l := range languages() {
 			if l.function(w) {
 				counts[l]++
+				if seen[l] == nil {
+					seen[l] = map[string]bool{}
+				}
+				seen[l][w] = true
 			}
 		}
 	}
@@ -245,14 +273,14 @@ func detect(text string) *language {
 			best = l
 		}
 	}
-	if best == nil || counts[best]*6 < words || counts[best] == 0 || best.ask["other"] == nil {
+	if best == nil || counts[best]*6 < words || len(seen[best]) < 2 || best.ask["other"] == nil {
 		return nil
 	}
 	return best
 }
 
 // tokenSeq yields the words of a text in lower case, without what stands between them.
-func tokenSeq(text string) func(func(string) bool) {
+func tokenSeq(text string) iter.Seq[string] {
 	return strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '%' && r != '€' && r != '\'' && r != '’'
 	})

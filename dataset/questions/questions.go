@@ -5,6 +5,9 @@
 //
 //	fact.Questions = append(fact.Questions, questions.Reword(fact, 10)...)
 //
+// [FromDocuments] asks what documents say: their tables, rows of a label and a value, and sentences with a number, a time, a
+// place, a name or a reason. The answer is word for word in the document.
+//
 // The rules know English, French, Spanish, German and Greek. The package depends on package dataset and the standard library
 // only, and keeps no state: its functions are safe for concurrent use.
 package questions

@@ -150,16 +150,16 @@ func (r *rewording) withSynonyms(question string) []string {
 	var out []string
 	together := []string{question, question}
 	for _, s := range r.synonyms {
-		m := s.from.FindStringSubmatchIndex(question)
-		if m == nil || r.named(question[m[4]:m[5]]) {
+		from, to, ok := s.find(question)
+		if !ok || r.named(question[from:to]) {
 			continue
 		}
-		for _, to := range s.to {
-			out = append(out, question[:m[4]]+to+question[m[5]:])
+		for _, word := range s.to {
+			out = append(out, question[:from]+word+question[to:])
 		}
 		for i, text := range together {
-			if m := s.from.FindStringSubmatchIndex(text); m != nil {
-				together[i] = text[:m[4]] + s.to[i%len(s.to)] + text[m[5]:]
+			if from, to, ok := s.find(text); ok {
+				together[i] = text[:from] + s.to[i%len(s.to)] + text[to:]
 			}
 		}
 	}

@@ -1,0 +1,96 @@
+package questions_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/questions"
+)
+
+func document(source, text string) questions.Document {
+	return questions.Document{Source: source, Pages: strings.Split(text, "\f"), Passages: []dataset.Passage{{ID: source + "#0", Source: source, Text: text}}}
+}
+
+func asked(t *testing.T, docs ...questions.Document) (map[string]string, questions.Report) {
+	t.Helper()
+	facts, report, err := questions.FromDocuments(t.Context(), docs, questions.Options{})
+	require.NoError(t, err)
+	answers := map[string]string{}
+	for _, f := range facts {
+		require.True(t, f.Found)
+		require.NoError(t, f.Validate())
+		assert.Contains(t, strings.Join(strings.Fields(f.Passage.Text), " "), f.Answer, "word for word")
+		assert.LessOrEqual(t, len(f.Wordings()), 10)
+		answers[f.Question] = f.Answer
+	}
+	return answers, report
+}
+
+const club = `Rowing Club Aldermere
+House rules
+
+1. The boathouse
+The boathouse is open from 06:00 to 21:30. It was built in 1911 by Edwin Sorley, who also painted the first oars.
+Members pay a fee of 140 euro a year. The keys are kept by the warden, Paula Brink. She is in the
+office on the first Monday of each month. Boats are rinsed every 3 days. Life jackets hang behind the red door.
+Nobody may row alone because the current is strong.
+Report damage within 24 hours.
+
+Boat	Length	Seats
+Heron	8.2 m	2
+Otter	11 m	4
+
+Treasurer	Ms Lindqvist
+Notice period	six weeks
+`
+
+func TestFromDocumentsEnglish(t *testing.T) {
+	got, report := asked(t, document("aldermere-rules.pdf", club))
+	assert.Equal(t, "Aldermere", report.Documents[0].Subject)
+	assert.Empty(t, report.Documents[0].Silent)
+	for question, answer := range map[string]string{
+		"When is the boathouse open at Aldermere?":                   "from 06:00 to 21:30",
+		"Who built the boathouse in 1911 at Aldermere?":              "Edwin Sorley",
+		"When was the boathouse built by Edwin Sorley at Aldermere?": "1911",
+		"What fee do members pay a year at Aldermere?":               "140 euro",
+		"Who is the warden at Aldermere?":                            "Paula Brink",
+		"On which day is Paula Brink in the office at Aldermere?":    "the first Monday of each month",
+		"How often are boats rinsed at Aldermere?":                   "every 3 days",
+		"Where do life jackets hang at Aldermere?":                   "behind the red door",
+		"Within how many hours should I report damage at Aldermere?": "24 hours",
+		"What is the length of Heron at Aldermere?":                  "8.2 m",
+		"Who is the treasurer of Aldermere?":                         "Ms Lindqvist",
+		"What is the notice period of Aldermere?":                    "six weeks",
+	} {
+		assert.Equal(t, answer, got[question], question)
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}
+
+func TestFromDocumentsReports(t *testing.T) {
+	hungarian := document("hu.txt", "A múzeum kedden és szerdán nyitva van. A jegy ára nyolcszáz forint, a diákoknak ingyenes.")
+	silent := document("b.txt", "Out of the blue and into the red of it.")
+	answers, report := asked(t, hungarian, silent)
+	assert.Empty(t, answers)
+	assert.Equal(t, "", report.Documents[0].Language)
+	assert.Equal(t, []string{"b.txt#0"}, report.Documents[1].Silent)
+	assert.Contains(t, report.String(), "hu.txt: no questions, its language has no question forms")
+
+	// The same document twice: each question is asked once.
+	_, report = asked(t, document("a.txt", club), document("b.txt", club))
+	assert.Positive(t, report.Dropped["asked before"])
+
+	_, _, err := questions.FromDocuments(t.Context(), []questions.Document{{Source: "c.txt", Pages: []string{"x"}}}, questions.Options{})
+	assert.EqualError(t, err, "questions: c.txt has no passages: cut its text, or leave it out")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = questions.FromDocuments(ctx, []questions.Document{silent}, questions.Options{})
+	assert.ErrorIs(t, err, context.Canceled)
+}

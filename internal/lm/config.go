@@ -40,10 +40,12 @@ type Config struct {
 	Names                     Names // of the parts of a layer
 	QKVBias, OutBias, MLPBias bool
 	UnitOffsetNorm            bool // norms scale by 1 + weight
+	WideQKNorm                bool // queries and keys are normed over all heads together
 
 	EmbedScale     float64 // factor on embeddings
 	AttentionScale float64 // factor on q·k
-	FinalSoftcap   float64 // logits become cap·tanh(logits/cap); 0 = off
+	// Scores of attention and logits become cap·tanh(x/cap); 0 = they stay as they are.
+	AttentionSoftcap, FinalSoftcap float64
 
 	RotaryDim int    // leading dimensions of a head that are rotated
 	Ropes     []Rope // the model's rotations

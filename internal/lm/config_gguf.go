@@ -39,11 +39,12 @@ func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors 
 		MaxPositions:     g.need("context_length"),
 		NormEps:          g.float("attention.layer_norm_rms_epsilon", 0),
 		Activation:       (&fields{defaults: f.defaults}).activation(f.activationKey),
+		AttentionSoftcap: g.float("attn_logit_softcapping", 0),
 		FinalSoftcap:     g.float("final_logit_softcapping", 0),
 		Names:            f.names,
 		EmbedScale:       1,
 	}
-	g.refuse()
+	g.refuse(f)
 	if err := errors.Join(g.errs...); err != nil {
 		return Config{}, err
 	}
@@ -127,14 +128,17 @@ func (g *ggufFields) float(key string, def float64) float64 {
 }
 
 // refuse names the features that docent has no graph for.
-func (g *ggufFields) refuse() {
+func (g *ggufFields) refuse(f *family) {
 	if g.int("expert_count", 0) > 0 {
 		g.unsupported("expert_count", "mixture of experts")
 	}
 	if causal, ok := g.metadata.Bool(g.prefix + "attention.causal"); ok && !causal {
 		g.unsupported("attention.causal", "attention in both directions")
 	}
-	for _, key := range []string{"attn_logit_softcapping", "attention.clamp_kqv", "attention.max_alibi_bias", "attention.scale"} {
+	if !f.softcaps && g.float("attn_logit_softcapping", 0) != 0 {
+		g.unsupported("attn_logit_softcapping", "a bound on attention scores")
+	}
+	for _, key := range []string{"attention.clamp_kqv", "attention.max_alibi_bias", "attention.scale"} {
 		if v := g.float(key, 0); v != 0 {
 			g.unsupported(key, fmt.Sprint(v))
 		}

@@ -63,13 +63,23 @@ func (c Config) describe(fields map[string]any) {
 	} else if len(c.EOS) > 1 {
 		set("eos_token_id", c.EOS)
 	}
-	if c.FinalSoftcap != 0 {
-		set("final_logit_softcapping", c.FinalSoftcap)
+	if f.softcaps {
+		describeLimit(set, "attn_logit_softcapping", c.AttentionSoftcap)
+		describeLimit(set, "final_logit_softcapping", c.FinalSoftcap)
 	}
 	c.describeRope(set, f)
 	c.describeWindows(set, f.windows)
 	if f.write != nil {
 		f.write(c, set)
+	}
+}
+
+// describeLimit sets a bound; none is null, since its absence may mean another value.
+func describeLimit(set func(string, any), key string, limit float64) {
+	if limit == 0 {
+		set(key, nil)
+	} else {
+		set(key, limit)
 	}
 }
 

@@ -19,6 +19,7 @@ type family struct {
 	names                     Names    // of the parts of a layer
 	qkvBias, outBias, mlpBias biasRule // which projections have biases
 	partialRotary             bool     // a head may be rotated in part
+	softcaps                  bool     // attn_logit_softcapping and final_logit_softcapping bound scores and logits
 	localRope                 string   // layers with a window rotate with the base at this key; "" = with that of all
 	windows                   windowRule
 

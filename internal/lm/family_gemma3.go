@@ -26,6 +26,7 @@ var _ = enter(family{
 	activationKey: "hidden_activation",
 	names:         llamaNames.with(qkNorms).with(gemmaNorms),
 	qkvBias:       biasRule{key: "attention_bias"}, outBias: biasRule{key: "attention_bias"},
+	softcaps:  true,
 	localRope: "rope_local_base_freq",
 	windows:   windowRule{period: 6},
 	parts:     gemmaParts,

@@ -35,7 +35,9 @@ func (f *fields) fail(key, format string, args ...any) {
 }
 
 // refuse notes that a key asks for a part that docent does not compute.
-func (f *fields) refuse(key, part string) { f.fail(key, "%w feature: it needs %s", ErrUnsupported, part) }
+func (f *fields) refuse(key, part string) {
+	f.fail(key, "%w feature: it needs %s", ErrUnsupported, part)
+}
 
 // value is nil for a key that is null, or absent without a default.
 func (f *fields) value(key string) any {

@@ -64,8 +64,12 @@ func (f *fields) refuseFeatures(family *family) {
 			f.fail(key, "%w feature for %s", ErrUnsupported, family.name)
 		}
 	}
-	if f.number("attn_logit_softcapping", 0) != 0 {
-		f.refuse("attn_logit_softcapping", "a bound on attention scores")
+	for key, part := range map[string]string{
+		"attn_logit_softcapping": "a bound on attention scores", "final_logit_softcapping": "a bound on logits",
+	} {
+		if !family.softcaps && f.number(key, 0) != 0 {
+			f.refuse(key, part)
+		}
 	}
 }
 
@@ -86,7 +90,7 @@ func (f *fields) config(family *family) Config {
 		MLPBias:          family.mlpBias.of(f),
 		EmbedScale:       1,
 		BOS:              f.int("bos_token_id", -1), Pad: f.int("pad_token_id", -1), EOS: f.ints("eos_token_id"),
-		FinalSoftcap: f.number("final_logit_softcapping", 0),
+		AttentionSoftcap: f.number("attn_logit_softcapping", 0), FinalSoftcap: f.number("final_logit_softcapping", 0),
 	}
 	c.KVHeads = f.int("num_key_value_heads", c.Heads)
 	c.HeadDim = f.int("head_dim", c.HiddenSize/max(c.Heads, 1))

@@ -36,7 +36,11 @@ func (c Config) partParams(path string, part Part) []Param {
 	var bias bool
 	switch part {
 	case QNorm, KNorm:
-		return c.normParams(path, c.HeadDim)
+		width := c.HeadDim
+		if c.WideQKNorm {
+			width = map[Part]int{QNorm: c.QDim(), KNorm: c.KVDim()}[part]
+		}
+		return c.normParams(path, width)
 	case Q:
 		out, in, bias = c.QDim(), c.HiddenSize, c.QKVBias
 	case K, V:

@@ -46,7 +46,9 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 	}
 	for k := range n {
 		position := sp.position + k/group
-		s.shares[k] = 1 / softmax(s.scores.row(k), l.first(position)-from*pagePositions, position+1-from*pagePositions)
+		first, end := l.first(position)-from*pagePositions, position+1-from*pagePositions
+		softcap(s.scores.row(k)[first:end], m.AttentionSoftcap)
+		s.shares[k] = 1 / softmax(s.scores.row(k), first, end)
 	}
 	for r := sp.from; r < sp.to; r++ {
 		clear(tp.attended.row(r)[head*group*dim:][:group*dim])

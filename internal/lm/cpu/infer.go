@@ -92,5 +92,5 @@ func split(spans []span) (out []span) {
 // logits projects the n rows of h onto the vocabulary: dst is [n, vocab].
 func (w *inference) logits(h *vectors, dst []float32) {
 	w.crew.multiply(h, product{w.head, nil, 0, h.n, dst, w.VocabSize})
-	w.softcap(dst)
+	softcap(dst, w.FinalSoftcap)
 }

@@ -120,15 +120,23 @@ func (m *model) lookup(token int32, dst []float32) {
 	}
 }
 
-// softcap bounds logits, where the model does.
-func (m *model) softcap(logits []float32) {
-	limit := m.FinalSoftcap
+// softcap bounds scores or logits, where there is a limit.
+func softcap(x []float32, limit float64) {
 	if limit == 0 {
 		return
 	}
-	for i, v := range logits {
-		logits[i] = float32(limit * math.Tanh(float64(v)/limit))
+	for i, v := range x {
+		x[i] = float32(limit * math.Tanh(float64(v)/limit))
 	}
+}
+
+// capSlope is the derivative of limit·tanh(x/limit) where it has the value y.
+func capSlope(y float32, limit float64) float32 {
+	if limit == 0 {
+		return 1
+	}
+	x := float64(y) / limit
+	return float32(1 - x*x)
 }
 
 // normalize writes the root mean square norm of x, scaled, to dst, which may be x. Without a scale it writes x.

@@ -126,6 +126,7 @@ func (t *Tuner) scores(tp *tape, x *tile, m *attentionTile) {
 	}
 	for r := x.from; r < x.to; r++ {
 		row := m.scores.row(r - x.from)
+		softcap(row, t.AttentionSoftcap)
 		hide(row[parent:parentWidth])
 		ownRow := row[parentWidth : parentWidth+ownWidth]
 		hide(ownRow[r+1-x.own:])
@@ -193,6 +194,7 @@ func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 	for i := range n {
 		r := x.from + i
 		weights, slopes := m.scores.row(i), m.slopes.row(i)
+		caps := t.capSlopes(weights, worker)
 		exp(weights, tp.logSums[x.head*len(t.b.Tokens)+r])
 		var along float32
 		for j, v := range tp.attended.row(r)[x.head*dim:][:dim] {
@@ -203,6 +205,9 @@ func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 				slopes[j] = 0
 			} else {
 				slopes[j] = w * (slopes[j] - along)
+				if caps != nil {
+					slopes[j] *= caps[j]
+				}
 			}
 		}
 	}
@@ -213,6 +218,19 @@ func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 		p.add(sum{t.at(t.dk, x.head, key), stride, keys, dim, []term{{a: slopes, aRow: 1, aStep: m.slopes.stride, depth: n, b: q, bStride: stride}}})
 		p.add(sum{t.at(t.dv, x.head, key), stride, keys, dim, []term{{a: weights, aRow: 1, aStep: m.scores.stride, depth: n, b: m.out, bStride: stride}}})
 	})
+}
+
+// capSlopes are the derivatives of bounded scores, nil where they are not bounded.
+func (t *Tuner) capSlopes(scores []float32, worker int) []float32 {
+	if t.AttentionSoftcap == 0 {
+		return nil
+	}
+	m := &t.memory[worker]
+	m.row = resized(m.row, len(scores))
+	for i, y := range scores {
+		m.row[i] = capSlope(y, t.AttentionSoftcap)
+	}
+	return m.row
 }
 
 // spreadRowBack is the gradient of row r of the projections.

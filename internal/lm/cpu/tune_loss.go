@@ -60,7 +60,7 @@ func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 	t.crew.rows(n, func(i int) { copy(m.h.row(i), end.h.row(int(rows[i]))) })
 	m.logits = resized(m.logits, n*vocab)
 	t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
-	t.crew.rows(n, func(i int) { t.softcap(m.logits[i*vocab:][:vocab]) })
+	t.crew.rows(n, func(i int) { softcap(m.logits[i*vocab:][:vocab], t.FinalSoftcap) })
 	tops, chosen := make([]float32, n), make([]float32, n)
 	m.slopes = resized(m.slopes, len(x.labels))
 	t.crew.rows(n, func(i int) {
@@ -69,7 +69,7 @@ func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 		for c := i * x.choices; c < (i+1)*x.choices; c++ {
 			y := row[x.labels[c]]
 			chosen[i] += x.weights[c] * y
-			m.slopes[c] = x.weights[c] * t.capSlope(y)
+			m.slopes[c] = x.weights[c] * capSlope(y, t.FinalSoftcap)
 		}
 	})
 	tasks := pieces(vocab, lossColumn)
@@ -129,7 +129,7 @@ func (t *Tuner) lossTask(task int, tops []float32, gradient bool, worker int) {
 		if t.FinalSoftcap != 0 {
 			slopes = make([]float32, len(row))
 			for j, v := range row {
-				slopes[j] = t.capSlope(v)
+				slopes[j] = capSlope(v, t.FinalSoftcap)
 			}
 		}
 		whole := len(row) &^ 7
@@ -149,15 +149,6 @@ func (t *Tuner) lossTask(task int, tops []float32, gradient bool, worker int) {
 	t.crew.panels[worker].add(sum{part.floats, part.stride, n, t.HiddenSize, []term{{
 		a: m.logits[from:], aRow: vocab, aStep: 1, depth: to - from, b: t.head.floats[from*t.head.stride:], bStride: t.head.stride,
 	}}})
-}
-
-// capSlope is the derivative of cap·tanh(x/cap) where it has the value y.
-func (t *Tuner) capSlope(y float32) float32 {
-	if t.FinalSoftcap == 0 {
-		return 1
-	}
-	x := float64(y) / t.FinalSoftcap
-	return float32(1 - x*x)
 }
 
 // most is the largest of x.

@@ -21,7 +21,8 @@ func oddConfig() lm.Config {
 		NormEps: 1e-5, Activation: lm.SiLU, EmbedScale: 1, AttentionScale: 0.4, RotaryDim: 4,
 		Ropes: []lm.Rope{{Type: lm.RopeDefault, Theta: 1e4}}, Rotations: make([]int, 3), Windows: []int{0, 5, 0},
 		Names: lm.Names{
-			lm.AttentionNorm: "a", lm.Q: "q", lm.K: "k", lm.V: "v", lm.O: "o", lm.MLPNorm: "m", lm.Gate: "gate", lm.Up: "up", lm.Down: "down",
+			lm.AttentionNorm: "a", lm.Q: "q_proj", lm.K: "k_proj", lm.V: "v_proj", lm.O: "o_proj", lm.MLPNorm: "m",
+			lm.Gate: "mlp.gate_proj", lm.Up: "mlp.up_proj", lm.Down: "mlp.down_proj",
 		},
 	}
 }
@@ -67,7 +68,7 @@ func addNorms(c *lm.Config) {
 
 // fuse gives it one matrix for q, k and v, and one for gate and up.
 func fuse(c *lm.Config) {
-	c.Names = lm.Names{lm.AttentionNorm: "a", lm.QKV: "qkv", lm.O: "o", lm.MLPNorm: "m", lm.GateUp: "gate_up", lm.Down: "down"}
+	c.Names = lm.Names{lm.AttentionNorm: "a", lm.QKV: "qkv_proj", lm.O: "o_proj", lm.MLPNorm: "m", lm.GateUp: "mlp.gate_up_proj", lm.Down: "mlp.down_proj"}
 }
 
 // randomTuner has random weights, and updates of all projections from layer first on. theta is random too.
@@ -154,7 +155,13 @@ func TestGradient(t *testing.T) {
 		"gelu":       func(c *lm.Config) { c.Activation = lm.GELU },
 		"gelu tanh":  func(c *lm.Config) { c.Activation = lm.GELUTanh },
 		"norms":      func(c *lm.Config) { addNorms(c); c.UnitOffsetNorm = true },
-		"softcap":    func(c *lm.Config) { c.FinalSoftcap, c.TieEmbeddings = 2, true },
+		"wide norms": func(c *lm.Config) { addNorms(c); c.WideQKNorm = true },
+		"no norms": func(c *lm.Config) {
+			addNorms(c)
+			c.Names[lm.AttentionNorm], c.Names[lm.MLPNorm] = "", ""
+		},
+		"bounded": func(c *lm.Config) { c.AttentionSoftcap = 0.7 },
+		"softcap": func(c *lm.Config) { c.FinalSoftcap, c.TieEmbeddings = 2, true },
 		"local rope": func(c *lm.Config) {
 			c.Ropes, c.EmbedScale = append(c.Ropes, lm.Rope{Type: lm.RopeDefault, Theta: 100}), 3
 			c.Rotations = []int{0, 1, -1}

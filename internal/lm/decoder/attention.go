@@ -31,11 +31,16 @@ func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 		all := d.linears(x, c.Path(i, lm.Q), c.Path(i, lm.K), c.Path(i, lm.V))
 		q, k, v = all[0], all[1], all[2]
 	}
+	if c.WideQKNorm {
+		q, k = d.norm(i, lm.QNorm, q), d.norm(i, lm.KNorm, k)
+	}
 	batch, seq := at.size()
 	q = Reshape(q, batch, seq, c.Heads, c.HeadDim)
 	k = Reshape(k, batch, seq, c.KVHeads, c.HeadDim)
 	v = Reshape(v, batch, seq, c.KVHeads, c.HeadDim)
-	q, k = d.norm(i, lm.QNorm, q), d.norm(i, lm.KNorm, k)
+	if !c.WideQKNorm {
+		q, k = d.norm(i, lm.QNorm, q), d.norm(i, lm.KNorm, k)
+	}
 	r := at.rotation(i)
 	q, k = r.apply(q), r.apply(k)
 	y := at.attend(i, MulScalar(q, c.AttentionScale), k, v) // [batch, seq, heads, headDim]

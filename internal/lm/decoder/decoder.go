@@ -70,7 +70,7 @@ func (d *Decoder) lookup(name string, tokens *Node) *Node {
 
 // Logits projects hidden states [n, hidden] onto the vocabulary: [n, vocab], in float32.
 func (d *Decoder) Logits(h *Node) *Node {
-	return d.softcap(f32(contract(h, d.Weights[d.headName()], 1, d.inAxis()))) // [n, vocab]
+	return softcap(f32(contract(h, d.Weights[d.headName()], 1, d.inAxis())), d.Config.FinalSoftcap) // [n, vocab]
 }
 
 // headName is the output projection, which may be the embedding matrix.
@@ -89,9 +89,8 @@ func (d *Decoder) inAxis() int {
 	return 1
 }
 
-// softcap is cap·tanh(x/cap), bounding logits smoothly.
-func (d *Decoder) softcap(x *Node) *Node {
-	limit := d.Config.FinalSoftcap
+// softcap is limit·tanh(x/limit), bounding scores and logits smoothly; without a limit it is x.
+func softcap(x *Node, limit float64) *Node {
 	if limit == 0 {
 		return x
 	}

@@ -55,6 +55,7 @@ func (h heads) values(v *Node) *Node {
 // weigh turns the scores of layer i [batch·kvHeads, group·seq, keys] into probabilities of the same shape.
 func (h heads) weigh(i int, scores *Node) *Node {
 	dims := scores.Shape().Dimensions
+	scores = softcap(scores, h.d.Config.AttentionSoftcap)
 	p := softmax(Reshape(scores, h.batch, h.d.Config.KVHeads, h.group(), h.seq, dims[2]), h.masks[h.d.Config.Windows[i]])
 	return Reshape(p, dims...)
 }

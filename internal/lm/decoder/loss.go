@@ -55,7 +55,7 @@ func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
 	sum := ReduceAndKeep(e, ReduceSum, -1)                  // [n, 1]
 	label := f32(d.lookup(d.headName(), labels))            // [n, choices, hidden]
 	raw := ReduceSum(Mul(InsertAxes(f32(h), 1), label), -1) // [n, choices]
-	chosen := d.softcap(raw)                                // logits of the labels
+	chosen := softcap(raw, d.Config.FinalSoftcap)           // logits of the labels
 	total := ReduceAndKeep(weights, ReduceSum, -1)          // [n, 1]
 	loss = ReduceAllSum(Sub(Mul(total, Add(Log(sum), top)), ReduceAndKeep(Mul(weights, chosen), ReduceSum, -1)))
 

@@ -145,6 +145,9 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	if len(c.Ropes) > 1 {
 		key("rope.freq_base_swa", float32(c.Ropes[1].Theta))
 	}
+	if c.AttentionSoftcap != 0 {
+		key("attn_logit_softcapping", float32(c.AttentionSoftcap))
+	}
 	if c.FinalSoftcap != 0 {
 		key("final_logit_softcapping", float32(c.FinalSoftcap))
 	}
@@ -187,7 +190,7 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 		if arch == "llama" && strings.Contains(name, ".k_proj.") {
 			v = interleave(v, c.KVHeads, rows)
 		}
-		if arch == "gemma3" && strings.HasSuffix(name, "norm.weight") {
+		if strings.HasPrefix(arch, "gemma") && strings.HasSuffix(name, "norm.weight") {
 			for i := range v {
 				v[i]++
 			}

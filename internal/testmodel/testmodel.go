@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/lm/adapter"
 )
 
 // The shape of the model.
@@ -48,6 +51,34 @@ func WriteTo(dir string, seed uint64) error {
 		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
 	}), os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(seed), 0o644))
+}
+
+// Adapter makes an adapter of every projection, with random values that change what the model says.
+func Adapter(base string, seed uint64, rank int) *adapter.Adapter {
+	random := rand.New(rand.NewPCG(seed, 2))
+	values := func(n int) []float32 {
+		out := make([]float32, n)
+		for i := range out {
+			out[i] = float32(random.NormFloat64() / 8)
+		}
+		return out
+	}
+	a := &adapter.Adapter{Config: adapter.Config{Rank: rank, Alpha: 2 * float64(rank), Base: base}, Modules: map[string]adapter.Module{}}
+	for i := range layers {
+		for _, p := range []struct {
+			path    string
+			in, out int
+		}{
+			{"self_attn.q_proj", hidden, hidden}, {"self_attn.k_proj", hidden, hidden / heads * kvHeads},
+			{"self_attn.v_proj", hidden, hidden / heads * kvHeads}, {"self_attn.o_proj", hidden, hidden},
+			{"mlp.gate_proj", hidden, intermediate}, {"mlp.up_proj", hidden, intermediate}, {"mlp.down_proj", intermediate, hidden},
+		} {
+			a.Modules[fmt.Sprintf("model.layers.%d.%s", i, p.path)] = adapter.Module{
+				Rank: rank, In: p.in, Out: p.out, A: values(rank * p.in), B: values(p.out * rank), Scale: 2,
+			}
+		}
+	}
+	return a
 }
 
 // A question in the context/question form, as training and serving have to write it. The token of <|im_end|> is not in it.

@@ -37,7 +37,7 @@ func BenchmarkSampled(b *testing.B) {
 				m, err := model.Open(b.Context(), ref, mo)
 				require.NoError(b, err)
 				s := infer.New(m, backend, infer.Options{Choose: place == "device"}, nil)
-				e := newEngine(m, s, Options{})
+				e := newEngine(Options{}.newBatch(m, s), m)
 				go e.run()
 				defer e.Close()
 				r := serve.Request{Prompt: &serve.Prompt{Text: "When is the exam?"}, N: choices, MaxTokens: tokens, IgnoreEOS: true, Sampling: x.p}

@@ -93,11 +93,11 @@ func (l *loop) choose(rows infer.Rows) (map[int]int32, error) {
 }
 
 func (l *loop) plan(s *sequence) (c *sample.Choice, err error) {
-	defer l.e.rescue(&err)
+	defer l.b.rescue(&err)
 	return s.sampler.plan(), nil
 }
 
 func (l *loop) chooseAll(c infer.Chooser, by map[int]*sample.Choice) (ids map[int]int32, err error) {
-	defer l.e.rescue(&err)
+	defer l.b.rescue(&err)
 	return c.Choose(by)
 }

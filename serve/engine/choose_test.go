@@ -104,7 +104,7 @@ func choosing(t *testing.T, slots int) *Engine {
 	backend := golden.Backend(t)
 	m, err := model.Open(t.Context(), "dir:"+testmodel.Write(t, 1), model.Options{Backend: backend, Transposed: true})
 	require.NoError(t, err)
-	e := newEngine(m, infer.New(m, backend, infer.Options{Slots: slots, Choose: true}, nil), Options{})
+	e := newEngine(Options{}.newBatch(m, infer.New(m, backend, infer.Options{Slots: slots, Choose: true}, nil)), m)
 	go e.run()
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	return e

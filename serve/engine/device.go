@@ -49,15 +49,15 @@ func (o Options) numerics(own *cpu.Weights, dtype dtypes.DType) string {
 }
 
 // slots prepares inference of an opened model.
-func (o Options) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs, error) {
+func (o Options) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs) {
 	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes, Choose: o.SampleOnDevice}
 	if own != nil {
-		return cpu.New(m.Config, own, io), nil, nil
+		return cpu.New(m.Config, own, io), nil
 	}
 	var like *infer.Programs
 	if o.Like != nil {
 		like = o.Like.programs
 	}
 	s := infer.New(m, o.Backend, io, like)
-	return s, s.Programs(), nil
+	return s, s.Programs()
 }

@@ -11,7 +11,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"slices"
+	"os"
 	"sync"
 	"time"
 
@@ -40,7 +40,10 @@ type Options struct {
 	// Precision is "f32", "bf16", or "int8", which rounds the weights to 8 bits with a scale for each 32, as GGUF's Q8_0,
 	// and is computed by docent's own code; "" = f32 on a CPU, bf16 on an accelerator.
 	Precision string
-	Adapter   fs.FS // a PEFT adapter folder that is merged into the weights; nil = none
+	Adapter   fs.FS // a PEFT adapter folder; nil = none
+	// Merge adds the adapter, or that of a folder that is one, to the weights while they are loaded. Otherwise it is computed on
+	// top of them: see Engine.Attach. An adapter that is merged costs no time and shares its model with no other.
+	Merge bool
 
 	// Like is an engine whose compiled graphs are used, if the model has the shape of its model and it is still open:
 	// the next version of a model, or the base beside the tuned one, then compiles nothing.
@@ -76,96 +79,153 @@ type Options struct {
 // Engine generates with one model on one device. Requests that come together are computed together: they join and
 // leave the batch between tokens. It is safe for concurrent use.
 type Engine struct {
-	model    *model.Model
-	slots    infer.Slots
-	programs *infer.Programs // nil where docent's own code computes
-	context  int
+	*batch
+	model    *model.Model  // configuration, tokenizer and template
+	adapter  infer.Adapter // on top of the weights; nil = none
 	info     serve.Info
 	eos      map[int32]bool
 	prefix   int                 // special tokens that the model wants in front of a text
 	calls    *grammar.ToolFormat // nil: the template knows no functions
 	grammars grammar.Cache
 	writes   func() (*grammar.Vocabulary, error) // made when it is first needed
-	log      *slog.Logger
-
-	mu       sync.Mutex
-	waiting  []*job // first come, first served
-	maxQueue int
-	patience time.Duration
-	closing  error         // set once no more jobs are taken
-	wake     chan struct{} // capacity 1: there is something new to look at
-	done     chan struct{} // closed when the loop has ended and everything is freed
+	closed   bool                                // mu of the batch guards it
+	gone     chan struct{}                       // closed when nothing of it is left
 }
 
 // Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
-// file. A folder that holds only a PEFT adapter is its base model with the adapter merged in.
+// file. A folder that holds only a PEFT adapter is its base model with the adapter on top.
 func Load(ctx context.Context, ref string, o Options) (*Engine, error) {
+	base, onTop, err := o.adapter(ref)
+	var e *Engine
+	if err == nil {
+		e, err = o.open(ctx, base)
+	}
+	if err == nil && onTop != nil {
+		whole := e
+		whole.enter()
+		e, err = whole.attach(ctx, onTop)
+		whole.Close()
+		if err == nil {
+			e.info.Bytes += whole.info.Bytes // it is alone with them
+		}
+	}
+	if err != nil {
+		return nil, loadFault(ctx, ref, err)
+	}
+	return e, nil
+}
+
+// Attach returns an engine that answers with the PEFT adapter of a folder on top of the model, but without one that e may
+// have: it shares the weights, the slots and the queue with e. Requests to all of them are computed together. The last one
+// that is closed frees the weights.
+func (e *Engine) Attach(ctx context.Context, fsys fs.FS) (*Engine, error) {
+	if e.isClosed() || !e.enter() {
+		return nil, serve.ErrClosed
+	}
+	x, err := e.attach(ctx, fsys)
+	if err != nil {
+		return nil, loadFault(ctx, "adapter", err)
+	}
+	return x, nil
+}
+
+// adapter is what is to be put on top of which model.
+func (o Options) adapter(ref string) (base string, onTop fs.FS, err error) {
+	base, folder, err := model.AdapterFolder(ref)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case folder != "" && o.Adapter != nil:
+		return "", nil, fmt.Errorf("the folder is itself an adapter: give its base model %q with the other adapter", base)
+	case o.Merge || folder == "" && o.Adapter == nil:
+		return ref, nil, nil
+	case o.Adapter != nil:
+		return ref, o.Adapter, nil
+	default:
+		return base, os.DirFS(folder), nil
+	}
+}
+
+// open opens a model whole.
+func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
 	log := o.logger()
 	mo := model.Options{Progress: o.Progress,
 		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
 	own, err := o.device(&mo)
 	if err != nil {
-		return nil, fmt.Errorf("engine: load %s: %w", ref, err)
+		return nil, err
 	}
-	if o.Adapter != nil {
-		a, err := adapter.Load(o.Adapter)
-		if err != nil {
-			return nil, fmt.Errorf("engine: load %s: %w: %w", ref, serve.ErrBadModel, err)
+	if o.Adapter != nil && o.Merge {
+		if mo.Adapter, err = adapter.Load(o.Adapter); err != nil {
+			return nil, err
 		}
-		mo.Adapter = a
 	}
 	m, err := model.Open(ctx, ref, mo)
 	if err != nil {
-		return nil, loadFault(ctx, err)
+		return nil, err
 	}
 	if m.Tokenizer == nil {
 		m.Close()
-		return nil, fmt.Errorf("engine: load %s: %w: the folder has no tokenizer.json", ref, serve.ErrBadModel)
+		return nil, fmt.Errorf("%w: the folder has no tokenizer.json", serve.ErrBadModel)
 	}
 	if own != nil {
 		log.Info("computing with docent's own code for CPUs", "model", ref, "int8", o.Precision == "int8", "vector_code", cpu.Fast())
 	}
-	slots, programs, err := o.slots(m, own)
-	if err != nil {
-		m.Close()
-		return nil, fmt.Errorf("engine: load %s: %w", ref, err)
+	slots, programs := o.slots(m, own)
+	b := o.newBatch(m, slots)
+	b.programs, b.numerics = programs, o.numerics(own, mo.DType)
+	if own != nil {
+		b.bytes = own.Bytes()
 	}
 	if o.Warm {
 		began := time.Now()
-		if err := slots.Warm(); err != nil {
-			slots.Close()
-			m.Close()
-			return nil, fmt.Errorf("engine: load %s: %w", ref, err)
+		if err := b.slots.Warm(); err != nil {
+			b.free()
+			return nil, err
 		}
-		log.Info("warmed up", "model", ref, "graphs", programs.Compiled(), "duration", time.Since(began))
+		log.Info("warmed up", "model", ref, "graphs", b.programs.Compiled(), "duration", time.Since(began))
 	}
-	e := newEngine(m, slots, o)
-	e.programs = programs
-	if own != nil {
-		e.info.Bytes = own.Bytes()
-	}
-	e.info.Fingerprint = fingerprint(m, o.numerics(own, mo.DType))
-	go e.run()
+	e := newEngine(b, m)
+	e.info.Bytes = b.bytes
+	go b.run()
 	return e, nil
 }
 
-// newEngine puts an engine together; run starts it.
-func newEngine(m *model.Model, slots infer.Slots, o Options) *Engine {
-	e := &Engine{
-		model: m, slots: slots, context: slots.Context(), eos: map[int32]bool{}, log: o.logger(),
-		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute), wake: make(chan struct{}, 1), done: make(chan struct{}),
+// newBatch puts together what computes an opened model, for one engine. Its run starts it.
+func (o Options) newBatch(m *model.Model, slots infer.Slots) *batch {
+	b := &batch{opened: m, slots: slots, context: slots.Context(), log: o.logger(), engines: 1, wake: make(chan struct{}, 1),
+		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute)}
+	for _, w := range m.Weights {
+		b.bytes += w.ByteSize()
 	}
+	return b
+}
+
+// newEngine is an engine of a batch that m describes. It has been counted.
+func newEngine(b *batch, m *model.Model) *Engine {
+	e := &Engine{batch: b, model: m, eos: map[int32]bool{}, gone: make(chan struct{})}
 	for _, id := range m.EOS() {
 		e.eos[int32(id)] = true
 	}
 	e.prefix = specialPrefix(m.Tokenizer)
-	e.info = describe(m, e.context)
+	e.info = describe(m, b.context)
+	e.info.Fingerprint = fingerprint(m, b.numerics)
 	if f, ok := e.findTools(); ok {
 		e.calls, e.info.Tools = &f, true
 	}
 	e.info.Constrained = true
 	e.writes = sync.OnceValues(e.newVocabulary)
 	return e
+}
+
+// loadFault tells a model that is broken, which no retry mends, from one that could not be reached.
+func loadFault(ctx context.Context, what string, err error) error {
+	for _, broken := range []error{lm.ErrUnsupported, text.ErrFormat, text.ErrUnsupported, adapter.ErrFormat} {
+		if ctx.Err() == nil && errors.Is(err, broken) {
+			return fmt.Errorf("engine: load %s: %w: %w", what, serve.ErrBadModel, err)
+		}
+	}
+	return fmt.Errorf("engine: load %s: %w", what, err)
 }
 
 func (o Options) logger() *slog.Logger {
@@ -175,19 +235,8 @@ func (o Options) logger() *slog.Logger {
 	return o.Logger
 }
 
-// loadFault tells a model that is broken, which no retry mends, from one that could not be reached.
-func loadFault(ctx context.Context, err error) error {
-	if ctx.Err() == nil && (errors.Is(err, lm.ErrUnsupported) || errors.Is(err, text.ErrFormat) || errors.Is(err, text.ErrUnsupported) || errors.Is(err, adapter.ErrFormat)) {
-		return fmt.Errorf("engine: %w: %w", serve.ErrBadModel, err)
-	}
-	return fmt.Errorf("engine: %w", err)
-}
-
 func describe(m *model.Model, context int) serve.Info {
 	info := serve.Info{BaseModel: m.Base, ContextLength: context, VocabSize: m.Config.VocabSize, Prompt: serve.PromptPlain}
-	for _, w := range m.Weights {
-		info.Bytes += w.ByteSize()
-	}
 	switch {
 	case m.Chat != nil:
 		info.Prompt = serve.PromptChat
@@ -204,7 +253,7 @@ func fingerprint(m *model.Model, numerics string) string {
 	if m.Chat != nil {
 		source = m.Chat.Source()
 	}
-	sum := sha256.Sum256([]byte(engineVersion + numerics + m.Digest + source))
+	sum := sha256.Sum256([]byte(engineVersion + numerics + m.Digest + m.OnTop.Digest() + source))
 	return "fp_" + hex.EncodeToString(sum[:5])
 }
 
@@ -290,51 +339,16 @@ func (e *Engine) prompt(r serve.Request) (ids []int32, dropped int, err error) {
 	return ids, 0, err
 }
 
-// enqueue puts a job in the line, if there is room.
-func (e *Engine) enqueue(j *job) error {
+func (e *Engine) isClosed() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closing != nil {
-		return e.closing
-	}
-	if len(e.waiting) >= e.maxQueue {
-		e.dropAbandoned()
-	}
-	if len(e.waiting) >= e.maxQueue {
-		return serve.ErrBusy
-	}
-	e.waiting = append(e.waiting, j)
-	e.signal()
-	return nil
+	return e.closed
 }
 
-// dropAbandoned takes out of the line whom nobody waits for. The caller holds mu.
-func (e *Engine) dropAbandoned() {
-	e.waiting = slices.DeleteFunc(e.waiting, func(j *job) bool { return j.ctx.Err() != nil })
-}
-
-// abandon tells the loop that nobody listens any more.
-func (e *Engine) abandon(j *job) {
-	j.cancel()
-	e.signal()
-}
-
-func (e *Engine) signal() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Close ends running requests with ErrClosed and frees the model. It returns when that is done, and may be called more
-// than once.
+// Close ends the requests of this engine with ErrClosed, and frees the model if no other engine shares it. It returns when
+// that is done, and may be called more than once.
 func (e *Engine) Close() error {
-	e.mu.Lock()
-	if e.closing == nil {
-		e.closing = serve.ErrClosed
-	}
-	e.mu.Unlock()
-	e.signal()
-	<-e.done
+	e.leave(e)
+	<-e.gone
 	return nil
 }

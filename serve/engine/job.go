@@ -13,6 +13,7 @@ import (
 
 // job is one request inside the engine. All but out and the context belongs to the engine's loop.
 type job struct {
+	e      *Engine
 	ctx    context.Context
 	cancel context.CancelFunc
 	r      serve.Request
@@ -63,7 +64,7 @@ func (e *Engine) newJob(ctx context.Context, r serve.Request) (*job, error) {
 	if r.MaxTokens < 1 {
 		r.MaxTokens = room
 	}
-	j := &job{r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
+	j := &job{e: e, r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
 	if err := e.constrain(j); err != nil {
 		return nil, err
 	}

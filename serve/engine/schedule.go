@@ -12,28 +12,23 @@ import (
 
 // loop is the state of the goroutine that owns the device.
 type loop struct {
-	e      *Engine
+	b      *batch
 	active []*sequence
 	filled *job // whose prompt is being computed, or whose choices wait for slots
 	work   workspace
 }
 
-// run serves jobs until the engine closes. Each turn does at most one piece of one prompt and then one token of every
+// run serves jobs until the last engine closes. Each turn does at most one piece of one prompt and then one token of every
 // running sequence, so that a long prompt slows the others down but never stops them.
-func (e *Engine) run() {
-	defer close(e.done)
-	l := &loop{e: e}
-	defer l.shutdown()
-	for {
-		if e.closed() {
-			return
-		}
+func (b *batch) run() {
+	l := &loop{b: b}
+	for !l.dismiss() {
 		l.dropCancelled()
-		if l.filled == nil && e.slots.Free() > 0 {
-			l.filled = e.dequeue()
+		if l.filled == nil && b.slots.Free() > 0 {
+			l.filled = b.dequeue()
 		}
 		if l.filled == nil && len(l.active) == 0 {
-			<-e.wake
+			<-b.wake
 			continue
 		}
 		l.fill()
@@ -41,39 +36,40 @@ func (e *Engine) run() {
 	}
 }
 
-func (e *Engine) closed() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.closing != nil
-}
-
-// queued tells whether anybody waits.
-func (e *Engine) queued() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.waiting) > 0
-}
-
-// dequeue takes the first job that somebody still waits for.
-func (e *Engine) dequeue() *job {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for len(e.waiting) > 0 {
-		j := e.waiting[0]
-		e.waiting = slices.Delete(e.waiting, 0, 1)
+// dismiss ends the requests of engines that were closed and frees what they hold: all, with the last one.
+func (l *loop) dismiss() (last bool) {
+	gone, waiting, last := l.b.left()
+	for _, j := range waiting {
+		j.out.end(serve.ErrClosed)
 		close(j.taken)
-		if j.ctx.Err() == nil {
-			return j
+	}
+	for _, e := range gone {
+		for _, s := range slices.Clone(l.active) {
+			if s.job.e == e {
+				l.fail(s.job, serve.ErrClosed)
+			}
+		}
+		if l.filled != nil && l.filled.e == e {
+			l.fail(l.filled, serve.ErrClosed)
+		}
+		if e.adapter != nil {
+			l.b.slots.Detach(e.adapter)
 		}
 	}
-	return nil
+	if last {
+		l.b.free()
+	}
+	for _, e := range gone {
+		close(e.gone)
+	}
+	return last
 }
 
 // dropCancelled frees what belongs to requests that nobody waits for.
 func (l *loop) dropCancelled() {
 	l.active = slices.DeleteFunc(l.active, func(s *sequence) bool {
 		if err := s.job.ctx.Err(); err != nil {
-			l.e.slots.Release(s.slot)
+			l.b.slots.Release(s.slot)
 			s.job.out.end(err)
 			return true
 		}
@@ -88,7 +84,7 @@ func (l *loop) dropCancelled() {
 func (l *loop) fail(j *job, err error) {
 	l.active = slices.DeleteFunc(l.active, func(s *sequence) bool {
 		if s.job == j {
-			l.e.slots.Release(s.slot)
+			l.b.slots.Release(s.slot)
 		}
 		return s.job == j
 	})
@@ -120,7 +116,7 @@ func (l *loop) fill() {
 // prompt, like take and tokens below, makes an error of a panic: it ends one request, or those of one step, and not the
 // process.
 func (l *loop) prompt(j *job) (err error) {
-	defer l.e.rescue(&err)
+	defer l.b.rescue(&err)
 	if j.embed {
 		if err := l.embedding(j); err != nil {
 			return err
@@ -148,7 +144,7 @@ func (l *loop) begin(j *job) (err error) {
 			return err
 		}
 	}
-	if j.prompt, err = l.e.slots.NewPrompt(j.ids, nil); err != nil {
+	if j.prompt, err = l.b.slots.NewPrompt(j.ids, j.e.adapter); err != nil {
 		return err
 	}
 	j.start.CachedTokens = j.prompt.Len()
@@ -161,12 +157,12 @@ func (l *loop) begin(j *job) (err error) {
 
 // admit starts as many choices as there are free slots.
 func (l *loop) admit(j *job) error {
-	for j.next < j.r.N && l.e.slots.Free() > 0 {
+	for j.next < j.r.N && l.b.slots.Free() > 0 {
 		s := &sequence{
 			job: j, choice: j.next,
 			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
-			stream:     l.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
-			transcript: newTranscript(j.r, l.e.info.Prompt == serve.PromptQA),
+			stream:     j.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
+			transcript: newTranscript(j.r, j.e.info.Prompt == serve.PromptQA),
 		}
 		if j.calls != nil {
 			s.calls = newCallReader(*j.calls, j.r.Tools.One)
@@ -175,7 +171,7 @@ func (l *loop) admit(j *job) error {
 			s.sampler.state, s.sampler.words = j.form.Start(j.writes), j.writes.Words()
 		}
 		var err error
-		if s.slot, err = l.e.slots.Admit(j.prompt, j.next < j.r.N-1 || l.e.queued()); err != nil {
+		if s.slot, err = l.b.slots.Admit(j.prompt, j.next < j.r.N-1 || l.b.queued()); err != nil {
 			return err
 		}
 		j.next++
@@ -215,7 +211,7 @@ func (l *loop) step() {
 	}
 	if err != nil {
 		// The batch is one: what broke one sequence broke all.
-		l.e.log.Error("decode failed", "err", err)
+		l.b.log.Error("decode failed", "err", err)
 		for len(l.active) > 0 {
 			l.fail(l.active[0].job, err)
 		}
@@ -232,7 +228,7 @@ func (l *loop) step() {
 
 // take continues s by the token that was chosen for it, or by one of its row.
 func (l *loop) take(s *sequence, rows infer.Rows, chosen map[int]int32) (err error) {
-	defer l.e.rescue(&err)
+	defer l.b.rescue(&err)
 	if id, ok := chosen[s.slot]; ok {
 		t, err := s.sampler.chosen(id)
 		if err != nil {
@@ -248,16 +244,16 @@ func (l *loop) take(s *sequence, rows infer.Rows, chosen map[int]int32) (err err
 }
 
 // rescue makes an error of a panic, and logs where it came from.
-func (e *Engine) rescue(err *error) {
+func (b *batch) rescue(err *error) {
 	if v := recover(); v != nil {
 		*err = fmt.Errorf("engine: panic: %v", v)
-		e.log.Error("panic", "error", *err, "stack", string(debug.Stack()))
+		b.log.Error("panic", "error", *err, "stack", string(debug.Stack()))
 	}
 }
 
 func (l *loop) tokens(next map[int]int32) (rows infer.Rows, err error) {
-	defer l.e.rescue(&err)
-	return l.e.slots.Step(next)
+	defer l.b.rescue(&err)
+	return l.b.slots.Step(next)
 }
 
 // sample continues s by a token that it chooses from its logits.
@@ -276,7 +272,7 @@ func (l *loop) advance(s *sequence, t token) error {
 	d := serve.Delta{Choice: s.choice, Sampled: 1}
 	stopped := false
 	switch {
-	case l.e.eos[s.last] && (!s.job.r.IgnoreEOS || s.sampler.state != nil):
+	case s.job.e.eos[s.last] && (!s.job.r.IgnoreEOS || s.sampler.state != nil):
 		d.Finish = serve.FinishStop
 	default:
 		d.Text, d.Tokens, stopped = s.transcript.add(s.stream.Push(s.last), l.logprob(s, t))
@@ -315,10 +311,10 @@ func (s *sequence) put(d serve.Delta) {
 
 // logprob describes a token for the answer, when that was asked for and the token has text there.
 func (l *loop) logprob(s *sequence, t token) *serve.TokenLogprob {
-	if !s.job.r.Logprobs || s.calls == nil && l.e.model.Tokenizer.IsSpecial(s.last) {
+	if !s.job.r.Logprobs || s.calls == nil && s.job.e.model.Tokenizer.IsSpecial(s.last) {
 		return nil
 	}
-	lp := l.e.describeToken(t)
+	lp := s.job.e.describeToken(t)
 	return &lp
 }
 
@@ -332,34 +328,11 @@ func (e *Engine) describeToken(t token) serve.TokenLogprob {
 
 // finish frees the slot of s, and ends its job with the last choice.
 func (l *loop) finish(s *sequence) {
-	l.e.slots.Release(s.slot)
+	l.b.slots.Release(s.slot)
 	l.active = slices.DeleteFunc(l.active, func(x *sequence) bool { return x == s })
 	j := s.job
 	j.running--
 	if j.running == 0 && j.next == j.r.N {
 		j.out.end(nil)
-	}
-}
-
-// shutdown ends every request and frees the device memory.
-func (l *loop) shutdown() {
-	e := l.e
-	e.mu.Lock()
-	waiting := e.waiting
-	e.waiting = nil
-	e.mu.Unlock()
-	for _, j := range waiting {
-		j.out.end(serve.ErrClosed)
-		close(j.taken)
-	}
-	for len(l.active) > 0 {
-		l.fail(l.active[0].job, serve.ErrClosed)
-	}
-	if l.filled != nil {
-		l.fail(l.filled, serve.ErrClosed)
-	}
-	e.slots.Close()
-	if err := e.model.Close(); err != nil {
-		e.log.Warn("closing the model", "err", err)
 	}
 }

@@ -112,7 +112,7 @@ func schedule(t *testing.T, slots int, o Options, f func(t *testing.T, e *Engine
 	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeSlots{taken: make([]bool, slots), vocab: m.Config.VocabSize}
-		e := newEngine(m, s, o)
+		e := newEngine(o.newBatch(m, s), m)
 		go e.run()
 		f(t, e, s)
 		require.NoError(t, e.Close())

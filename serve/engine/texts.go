@@ -38,21 +38,21 @@ func (e *Engine) encode(in serve.Prompt) (ids, echo []int32) {
 
 // echo fills in what a prompt that is repeated says of itself.
 func (l *loop) echo(j *job) error {
-	tok := l.e.model.Tokenizer
-	_, shown := l.e.encode(*j.r.Prompt)
+	tok := j.e.model.Tokenizer
+	_, shown := j.e.encode(*j.r.Prompt)
 	if j.start.EchoText = j.r.Prompt.Text; j.r.Prompt.Tokens != nil {
 		j.start.EchoText = tok.Decode(shown, false)
 	}
 	if !j.r.Logprobs {
 		return nil
 	}
-	hidden, err := l.e.slots.Hidden(j.ids, nil)
+	hidden, err := l.b.slots.Hidden(j.ids, j.e.adapter)
 	if err != nil {
 		return err
 	}
 	skip := 0
 	if j.r.Prompt.Tokens == nil {
-		skip = l.e.prefix
+		skip = j.e.prefix
 	}
 	j.start.EchoTokens = make([]serve.TokenLogprob, 0, len(shown))
 	if skip == 0 {
@@ -60,14 +60,14 @@ func (l *loop) echo(j *job) error {
 	}
 	for from := max(skip, 1); from < skip+len(shown); from += infer.ScorePiece {
 		to := min(from+infer.ScorePiece, skip+len(shown))
-		rows, err := l.e.slots.Logits(hidden[from-1 : to-1])
+		rows, err := l.b.slots.Logits(hidden[from-1 : to-1])
 		if err != nil {
 			return err
 		}
 		for i, row := range rows {
 			t := token{id: int(j.ids[from+i]), top: l.work.mostLikely(row, j.r.TopLogprobs)}
 			t.logprob = float64(row[t.id]) - logSumExp(row)
-			j.start.EchoTokens = append(j.start.EchoTokens, l.e.describeToken(t))
+			j.start.EchoTokens = append(j.start.EchoTokens, j.e.describeToken(t))
 		}
 	}
 	return nil
@@ -82,7 +82,7 @@ func (e *Engine) Embed(ctx context.Context, in serve.Prompt) (vector []float32, 
 	if len(ids) > e.context {
 		return nil, 0, &serve.ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
 	}
-	j := &job{ids: ids, embed: true, out: newMailbox(), taken: make(chan struct{})}
+	j := &job{e: e, ids: ids, embed: true, out: newMailbox(), taken: make(chan struct{})}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	if err := e.enqueue(j); err != nil {
 		return nil, 0, err
@@ -99,7 +99,7 @@ func (e *Engine) Embed(ctx context.Context, in serve.Prompt) (vector []float32, 
 
 // embedding computes the vector of a job, on the loop's goroutine.
 func (l *loop) embedding(j *job) error {
-	hidden, err := l.e.slots.Hidden(j.ids, nil)
+	hidden, err := l.b.slots.Hidden(j.ids, j.e.adapter)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (l *loop) embedding(j *job) error {
 	}
 	counted := 0
 	for i, id := range j.ids {
-		if !l.e.model.Tokenizer.IsSpecial(id) {
+		if !j.e.model.Tokenizer.IsSpecial(id) {
 			add(hidden[i])
 			counted++
 		}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (m *Model) exportFiles(dir string, o ExportOptions) error {
 	if err := os.WriteFile(filepath.Join(dir, "generation_config.json"), generation, 0o644); err != nil {
 		return err
 	}
-	if err := m.writeRecord(dir); err != nil || m.Tokenizer == nil {
+	if err := m.writeRecord(dir, record{Base: cmp.Or(m.Base, m.Ref.Name())}); err != nil || m.Tokenizer == nil {
 		return err
 	}
 	return m.Tokenizer.WriteFiles(dir)

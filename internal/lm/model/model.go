@@ -52,7 +52,8 @@ type Model struct {
 	QA         bool            // without one: trained with the question/answer prompt of package text
 	Base       string          // what it was tuned from, if that is recorded; "" = not known
 	Weights    []*tensors.Tensor
-	Digest     string // SHA-256 over all values, in the order of Params
+	Digest     string           // SHA-256 over all values, in the order of Params
+	OnTop      *adapter.Adapter // not merged: see With; nil = none
 	Transposed bool
 
 	generationSource []byte           // generation_config.json as it was read; nil when there was none
@@ -139,17 +140,9 @@ func openAdapted(ctx context.Context, r lm.Ref, a *adapter.Adapter, o Options) (
 	if o.Adapter != nil {
 		return nil, fmt.Errorf("the folder is itself an adapter: give its base model %q with the other adapter", a.Config.Base)
 	}
-	base, err := lm.ParseRef(a.Config.Base)
+	base, err := baseOf(r, a)
 	if err != nil {
-		return nil, fmt.Errorf("%s: base_model_name_or_path: %w", adapter.ConfigFile, err)
-	}
-	if base.Kind == lm.Hub {
-		base.Revision = a.Config.Revision
-	}
-	if base.Kind == lm.Dir && !filepath.IsAbs(base.Path) {
-		if beside := filepath.Join(r.Path, base.Path); exists(beside) {
-			base.Path = beside
-		}
+		return nil, err
 	}
 	o.Adapter = a
 	m, err := open(ctx, base, o)
@@ -221,9 +214,11 @@ func (m *Model) openFolder(dir string) error {
 			return err
 		}
 	}
-	if err := m.openRecord(fsys); err != nil {
+	record, err := openRecord(fsys)
+	if err != nil {
 		return err
 	}
+	m.Base, m.QA = record.Base, record.Prompt == promptQA
 	src, err := weights.OpenFolder(fsys)
 	if err != nil {
 		return err

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 )
 
-// recordFile, beside config.json in an exported folder, keeps what the Hugging Face layout has no place for.
+// recordFile, beside config.json in an exported folder or beside an adapter, keeps what their layouts have no place for.
 const recordFile = "docent.json"
 
 type record struct {
 	Base   string `json:"base_model"`
 	Prompt string `json:"prompt"` // promptChat or promptQA
+	// Digest is that of the weights an adapter was trained on.
+	Digest string `json:"base_digest,omitempty"`
 }
 
 const (
@@ -22,27 +24,23 @@ const (
 	promptQA   = "qa"
 )
 
-func (m *Model) openRecord(fsys fs.FS) error {
+// openRecord reads the record of a folder, or nothing where there is none.
+func openRecord(fsys fs.FS) (r record, err error) {
 	data, err := fs.ReadFile(fsys, recordFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return r, nil
 	}
 	if err != nil {
-		return err
+		return r, err
 	}
-	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
-		return fmt.Errorf("%s: %w", recordFile, err)
+		return r, fmt.Errorf("%s: %w", recordFile, err)
 	}
-	m.Base, m.QA = r.Base, r.Prompt == promptQA
-	return nil
+	return r, nil
 }
 
-func (m *Model) writeRecord(dir string) error {
-	r := record{Base: m.Ref.Name(), Prompt: promptChat}
-	if m.Base != "" {
-		r.Base = m.Base
-	}
+func (m *Model) writeRecord(dir string, r record) error {
+	r.Prompt = promptChat
 	if m.Chat == nil {
 		r.Prompt = promptQA
 	}

@@ -4,8 +4,8 @@
 // caller with more fields. [ReadFile] and [WriteFile] stream them, and a file is replaced whole or not at all.
 //
 // Rows come from passages ([Build] with [Continuation] or the caller's own [Builder]) and from questions with known answers
-// ([Ground], which finds the passage that answers each, and [QA]). [Split] holds some of them back for evaluation, so that no
-// document is on both sides.
+// ([Ground] finds the passage that answers each, package recipe makes the rows). [Split] holds some of them back for evaluation, so
+// that no document is on both sides.
 //
 //	rows := dataset.Build(ctx, dataset.ReadFile[dataset.Passage](dir, "chunks.jsonl"), dataset.Continuation{})
 //	if n, err := dataset.WriteFile("data/train.jsonl", rows); err != nil {

@@ -37,8 +37,8 @@ func Example() {
 	// a.pdf#0 "Kelp forests" " grow in cold water." <nil>
 }
 
-// Questions with known answers become conversations; a fact that no passage bears out is seen and not lost.
-func ExampleQA() {
+// A fact that no passage bears out is seen and not lost.
+func ExampleGround() {
 	files := fstest.MapFS{"facts.jsonl": {Data: []byte(`
 {"doc_id":"guide.pdf","question":"What is the pass mark?","answer":"55 out of 100"}
 {"doc_id":"guide.pdf","question":"Who teaches it?","answer":"Dr Nobody"}`)}}
@@ -53,14 +53,6 @@ func ExampleQA() {
 			fmt.Printf("no passage says %q\n", fact.Answer)
 		}
 	}
-	for row, err := range (dataset.QA{Closed: 2, Open: 1}).Rows(ctx, grounded) {
-		fmt.Printf("%q %v\n", row.Messages, err)
-	}
 	// Output:
 	// no passage says "Dr Nobody"
-	// [{"user" "What is the pass mark?"} {"assistant" "55 out of 100"}] <nil>
-	// [{"user" "what is the pass mark. Please be precise."} {"assistant" "55 out of 100"}] <nil>
-	// [{"system" "The pass mark is\n55 out of 100."} {"user" "What is the pass mark?"} {"assistant" "55 out of 100"}] <nil>
-	// [{"user" "Who teaches it?"} {"assistant" "Dr Nobody"}] <nil>
-	// [{"user" "Help me, please. Who teaches it?"} {"assistant" "Dr Nobody"}] <nil>
 }

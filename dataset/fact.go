@@ -27,6 +27,9 @@ type Fact struct {
 
 func (f *Fact) place(name string, line int) { f.name, f.line = name, line }
 
+// Line is the line of its file that the fact was read from, counted from 1; 0 for one that was not.
+func (f Fact) Line() int { return f.line }
+
 // Validate reports every empty field and element; each error wraps ErrRow. Questions, Accept and Quote may be missing.
 func (f Fact) Validate() error {
 	var faults []error

@@ -79,15 +79,3 @@ func TestGroundGuidesInOtherSizes(t *testing.T) {
 		}
 	}
 }
-
-func TestQAOfGuides(t *testing.T) {
-	grounded := dataset.Ground(t.Context(), guideFacts(), values(guidePassages(t, chunk.DefaultOptions())...))
-	rows := collect(t, dataset.QA{Closed: 3, Open: 2, Seed: 7}.Rows(t.Context(), grounded))
-	assert.Len(t, rows, 78*5)
-	ids := map[string]bool{}
-	for _, row := range rows {
-		require.NoError(t, row.Validate())
-		require.False(t, ids[row.ID], "two rows with the ID %s", row.ID)
-		ids[row.ID] = true
-	}
-}

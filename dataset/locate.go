@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -133,4 +134,14 @@ func (f folded) find(answer folded) []wordRange {
 		_, size := utf8.DecodeRuneInString(f.text[start:])
 		from = start + size
 	}
+}
+
+// Contains tells whether a text has an answer in it as whole words, compared as Ground compares.
+func Contains(text, answer string) bool { return len(foldText(text).find(foldText(answer))) > 0 }
+
+// In tells whether a text has the answer in it, or one that is as good.
+func (f Fact) In(text string) bool {
+	folded := foldText(text)
+	return len(folded.find(foldText(f.Answer))) > 0 ||
+		slices.ContainsFunc(f.Accept, func(a string) bool { return len(folded.find(foldText(a))) > 0 })
 }

@@ -113,14 +113,14 @@ func asPassages(chunks iter.Seq2[chunk.Chunk, error]) iter.Seq2[dataset.Passage,
 
 // facts finds the passages that answer the questions of the facts file. Facts that cannot be used are told, and left
 // out; without a file there are none.
-func (p *pipeline) facts(ctx context.Context, mix Mix) ([]dataset.GroundedFact, error) {
+func (p *pipeline) facts(ctx context.Context) ([]dataset.GroundedFact, error) {
 	if _, err := os.Stat(p.Facts); errors.Is(err, fs.ErrNotExist) && p.FactsOptional {
 		p.out.Say("facts", "none (%s is not there): the model learns to go on with the text alone", p.Facts)
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("facts: %w", err)
 	}
-	chunks, err := p.passages(chunk.Options{Size: mix.PassageTokens, Overlap: mix.PassageOverlap, Measure: p.tokens})
+	chunks, err := p.passages(chunk.Options{Size: passageTokens, Overlap: passageOverlap, Measure: p.tokens})
 	if err != nil {
 		return nil, fmt.Errorf("facts: %w", err)
 	}

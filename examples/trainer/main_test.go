@@ -17,11 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
 )
@@ -86,14 +88,29 @@ func TestTrainerFromDocumentsToProduction(t *testing.T) {
 	assert.Contains(t, text, "go run ./examples/server")
 
 	for _, name := range []string{
-		"documents.jsonl", "chunks.jsonl", "train.jsonl", "eval.jsonl", "questions.jsonl", "history.jsonl", "answers_before.jsonl",
+		"documents.jsonl", "chunks.jsonl", "train.jsonl", "eval.jsonl", "suite.jsonl", "general.jsonl", "history.jsonl", "answers_before.jsonl",
 		"answers_after.jsonl", "adapter/adapter_model.safetensors", "model_out/model.safetensors", "model_out/tokenizer.json", "report.html",
 	} {
 		assert.FileExists(t, filepath.Join(data, name))
 	}
-	answers, err := readAll[answer](filepath.Join(data, answersAfterFile))
+	answers, err := readAll[evaluate.Answer](filepath.Join(data, answersAfterFile))
 	require.NoError(t, err)
-	assert.Len(t, answers, 12, "four facts, three ways")
+	parts := map[evaluate.Part]int{}
+	for _, a := range answers {
+		parts[a.Part]++
+	}
+	for _, p := range evaluate.Parts() {
+		assert.NotZero(t, parts[p], p)
+	}
+	held, err := readAll[dataset.Row](filepath.Join(data, evalFile))
+	require.NoError(t, err)
+	trained, err := readAll[dataset.Row](filepath.Join(data, "train.jsonl"))
+	require.NoError(t, err)
+	for _, row := range trained {
+		for _, h := range held {
+			assert.NotEqual(t, h.Messages, row.Messages, "what is held back is not trained on")
+		}
+	}
 
 	reg, err := local.Open(filepath.Join(data, "registry"), local.Options{MustExist: true})
 	require.NoError(t, err)
@@ -113,7 +130,9 @@ func TestTrainerFromDocumentsToProduction(t *testing.T) {
 	}
 	assert.Equal(t, 3, losses)
 	assert.Contains(t, info.Metrics, "eval_loss")
-	assert.Contains(t, info.Metrics, "answers_right/with_the_passage")
+	assert.Contains(t, info.Metrics, "eval/with_passage")
+	assert.Contains(t, info.Metrics, "eval_base/general")
+	assert.Contains(t, info.Metrics, "eval/p95_first_token")
 	require.NoError(t, reg.Download(t.Context(), v, filepath.Join(t.TempDir(), "model")))
 
 	page, err := os.ReadFile(filepath.Join(data, "report.html"))
@@ -284,19 +303,33 @@ func TestQuote(t *testing.T) {
 	assert.Equal(t, `''`, quote(""))
 }
 
-func TestContainsIsStrictButForWhiteSpace(t *testing.T) {
-	assert.True(t, contains("It carries 6\n ECTS.", "6 ECTS"))
-	assert.False(t, contains("It carries 6 ects.", "6 ECTS"))
-	assert.False(t, contains("six ECTS", "6 ECTS"))
-}
+// TestGateStopsAVersion: registered, not promoted, with the reason on it and in the report.
+func TestGateStopsAVersion(t *testing.T) {
+	docs, base, data := library(t, true), testmodel.Write(t, 1), t.TempDir()
+	var out bytes.Buffer
+	more := []string{"-max-steps", "1", "-general", "none", "-gate", "unanswerable >= 0, general >= 0.5"}
+	require.NoError(t, run(t.Context(), args(docs, base, data, more...), environ, &out), out.String())
+	assert.Contains(t, out.String(), "is not promoted: failed: general >= 0.5 (0.0")
+	reg, err := local.Open(filepath.Join(data, "registry"), local.Options{MustExist: true})
+	require.NoError(t, err)
+	defer reg.Close()
+	_, err = reg.Resolve(t.Context(), registry.URI{Name: "tides", Stage: registry.Production})
+	require.ErrorIs(t, err, registry.ErrNotFound)
+	v, err := reg.Get(t.Context(), "tides", 1)
+	require.NoError(t, err)
+	assert.Contains(t, v.Tags[program.GateTag], "general >= 0.5")
+	page, err := os.ReadFile(filepath.Join(data, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "failed: general")
 
-func TestOtherWordsAreNotTrainedOn(t *testing.T) {
-	for nth := range 6 {
-		asked := otherWords("{question}", nth)
-		assert.Contains(t, asked, "{question}")
-		assert.NotContains(t, dataset.DefaultWordings(), asked)
-		assert.NotEqual(t, "{question}", asked)
-	}
+	more[len(more)-1] = "unanswerable >= 0"
+	require.NoError(t, run(t.Context(), args(docs, base, data, more...), environ, &out), out.String())
+	v, err = reg.Resolve(t.Context(), registry.URI{Name: "tides", Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Equal(t, 2, v.Number)
+
+	err = run(t.Context(), args(docs, base, t.TempDir(), "-gate", "reworded better than before"), environ, io.Discard)
+	assert.ErrorContains(t, err, "write it as")
 }
 
 // TestHistorySurvivesAKill has the half line that a killed process leaves.

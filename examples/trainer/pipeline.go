@@ -16,7 +16,9 @@ import (
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora"
+	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/gate"
 	"github.com/docent-ml/docent/serve/engine"
 )
 
@@ -44,6 +46,8 @@ type pipeline struct {
 
 	started   time.Time
 	stages    []report.Stage
+	speeds    []evaluate.Speed
+	verdict   gate.Verdict
 	published registry.Version
 }
 
@@ -58,7 +62,7 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		{"open", p.open},                 // the data folder, the registry, the device
 		{"read documents", p.read},       // documents.jsonl
 		{"load base model", p.load},      //
-		{"make rows", p.prepare},         // chunks.jsonl, questions.jsonl, train.jsonl, eval.jsonl
+		{"make rows", p.prepare},         // chunks.jsonl, suite.jsonl, general.jsonl, train.jsonl, eval.jsonl
 		{"tokenize", p.setUp},            // the trainer, as it will be used
 		{"start run", p.startTracking},   // the run in the registry, run.json
 		{"ask base model", p.askBefore},  // answers_before.jsonl
@@ -94,6 +98,9 @@ func (p *pipeline) open(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if _, err = gate.Parse(p.Gate); err != nil {
+		return err
+	}
 	if p.registry, err = program.OpenRegistry(ctx, p.Common, program.RegistryOptions{BufferDir: p.file("metrics_unsent"), Logger: p.log}); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/gate"
 )
 
 // startTracking begins the run in the registry, or goes on with it, and notes on disk that there is one.
@@ -70,7 +71,7 @@ func (p *pipeline) params() (map[string]string, error) {
 	params := map[string]string{
 		"base": p.Base, "base_sha256": p.info.Digest, "precision": string(p.info.Precision),
 		"chunk_size": fmt.Sprint(p.ChunkSize), "chunk_overlap": fmt.Sprint(p.ChunkOverlap), "chunk_unit": p.ChunkUnit,
-		"mix": fmt.Sprintf("%+v", defaultMix()),
+		"recipe": fmt.Sprintf("%+v", p.Recipe), "wordings": fmt.Sprint(p.Wordings),
 	}
 	for key, value := range fields {
 		params[key] = strings.Trim(string(value), `"`)
@@ -100,7 +101,14 @@ func (p *pipeline) track(ctx context.Context, step int, metrics map[string]float
 
 // publish registers the model as a new version and promotes it.
 func (p *pipeline) publish(ctx context.Context) error {
-	if err := p.trackAnswers(ctx); err != nil {
+	metrics, err := p.measured()
+	if err != nil {
+		return err
+	}
+	if err := p.logMetrics(ctx, p.history.step(), maps.Clone(metrics)); err != nil {
+		return err
+	}
+	if p.verdict, err = program.CheckGate(ctx, p.registry, p.Gate, p.Name, metrics); err != nil {
 		return err
 	}
 	if err := p.tracked.LogArtifacts(ctx, "adapter", os.DirFS(p.AdapterDir())); err != nil {
@@ -118,7 +126,13 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if !p.Promote {
 		return nil
 	}
-	archived, err := p.registry.Promote(ctx, v.Name, v.Number, registry.PromoteOptions{By: program.User(p.environ), Why: "trained by run " + p.tracked.ID()})
+	if !p.verdict.Passed() {
+		p.out.Say("gate", "version %d is not promoted: %s", v.Number, p.verdict)
+		return nil
+	}
+	archived, err := p.registry.Promote(ctx, v.Name, v.Number, registry.PromoteOptions{
+		By: program.User(p.environ), Why: "trained by run " + p.tracked.ID(), Verdict: p.verdict.String(),
+	})
 	if err != nil {
 		return err
 	}
@@ -156,22 +170,28 @@ func (p *pipeline) register(ctx context.Context) (v registry.Version, err error)
 			return v, err
 		}
 	}
-	return p.registry.Register(ctx, p.Name, *p.state.Model, map[string]string{"base_model": p.info.Ref, publishTag: p.state.Publish})
+	tags := map[string]string{"base_model": p.info.Ref, publishTag: p.state.Publish}
+	if !p.verdict.Passed() {
+		tags[program.GateTag] = p.verdict.String()
+	}
+	return p.registry.Register(ctx, p.Name, *p.state.Model, tags)
 }
 
-// trackAnswers records the shares of right answers.
-func (p *pipeline) trackAnswers(ctx context.Context) error {
-	after, err := readAll[answer](p.file(answersAfterFile))
+// measured are the shares of right answers, those of the base model beside them, and the speed.
+func (p *pipeline) measured() (map[string]float64, error) {
+	before, after, err := p.results()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	metrics := map[string]float64{"training_seconds": time.Since(p.state.Started).Seconds()}
-	for _, w := range ways() {
-		if s := shareOfAnswers(after, w.Name); s.Asked > 0 {
-			metrics["answers_right/"+strings.ReplaceAll(w.Name, " ", "_")] = float64(s.Right) / float64(s.Asked)
-		}
+	maps.Copy(metrics, after.Metrics())
+	for _, s := range before.Shares() {
+		metrics[gate.BasePrefix+string(s.Part)] = s.Value()
 	}
-	return p.logMetrics(ctx, p.history.step(), metrics)
+	for _, s := range p.speeds {
+		maps.Copy(metrics, s.Metrics())
+	}
+	return metrics, nil
 }
 
 // fileDigest is the SHA-256 of a file.

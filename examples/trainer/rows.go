@@ -4,12 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/questions"
+	"github.com/docent-ml/docent/lora/evaluate"
 )
 
 const evalFile = "eval.jsonl" // rows held back
+
+// Passages that facts are asked about. They count tokens, so that in every script a passage with its question fits a row.
+const (
+	passageTokens  = 160
+	passageOverlap = 32
+)
 
 // prepare cuts the documents into passages and makes the rows.
 func (p *pipeline) prepare(ctx context.Context) error {
@@ -30,40 +40,51 @@ func (p *pipeline) prepare(ctx context.Context) error {
 	}
 	p.out.Say("chunk", "%d passages of at most %d %s", n, p.ChunkSize, p.ChunkUnit)
 
-	mix := defaultMix()
-	facts, err := p.facts(ctx, mix)
+	facts, err := p.facts(ctx)
 	if err != nil {
 		return err
-	}
-	if err := writeAll(p.file(questionsFile), asQuestions(facts)); err != nil {
-		return fmt.Errorf("questions: %w", err)
 	}
 	if len(facts) == 0 {
+		if err := writeAll(p.file(suiteFile), []evaluate.Suite{{}}); err != nil {
+			return fmt.Errorf("questions: %w", err)
+		}
 		return p.writeContinuations(ctx)
 	}
-	return p.writeConversations(ctx, mix, facts)
+	facts, suite, err := p.makeSuite(p.inOtherWords(facts))
+	if err != nil {
+		return fmt.Errorf("questions: %w", err)
+	}
+	return p.writeConversations(ctx, facts, suite)
 }
 
-// writeConversations makes the rows of a corpus with facts.
-func (p *pipeline) writeConversations(ctx context.Context, mix Mix, facts []dataset.GroundedFact) error {
-	train, heldBack, err := mix.rows(ctx, facts, p.Seed, p.fits)
-	if err != nil {
-		return fmt.Errorf("rows: %w", err)
-	}
-	eval, err := share(ctx, heldBack, p.EvalFraction, len(train), p.Seed)
+// writeConversations makes the rows of a corpus with facts. Held back are questions in words that are not trained on.
+func (p *pipeline) writeConversations(ctx context.Context, facts []dataset.GroundedFact, suite evaluate.Suite) error {
+	general, err := p.general(ctx)
 	if err != nil {
 		return err
 	}
-	rows := sequence(train)
-	if mix.Continuation {
-		rows = dataset.Concat(rows, dataset.Build(ctx, lines[dataset.Passage](p.ChunksFile()), dataset.Continuation{}))
-	}
-	n, err := dataset.WriteFile(p.TrainFile(), rows)
+	rows, err := p.Recipe.Rows(p.Seed, facts, general)
 	if err != nil {
 		return fmt.Errorf("rows: %w", err)
 	}
-	p.out.Say("rows", "%d to train on, %d held back", n, len(eval))
-	return writeAll(p.file(evalFile), eval)
+	var held []dataset.Row
+	if n := int(p.EvalFraction * float64(len(rows))); n > 0 {
+		for _, r := range suite.Limit(n).Reworded {
+			held = append(held, p.Recipe.Row(facts[r.Fact], r.Question))
+		}
+	}
+	return p.writeRows(sequence(rows), sequence(held))
+}
+
+// inOtherWords adds wordings of each question, by rules.
+func (p *pipeline) inOtherWords(facts []dataset.GroundedFact) []dataset.GroundedFact {
+	out := slices.Clone(facts)
+	for i, f := range out {
+		if missing := p.Wordings + 1 - len(f.Wordings()); missing > 0 { // one more: it will be held back
+			out[i].Questions = slices.Concat(f.Questions, questions.Reword(f.Fact, missing))
+		}
+	}
+	return out
 }
 
 // writeContinuations makes the rows of a corpus without facts: its passages.
@@ -74,6 +95,10 @@ func (p *pipeline) writeContinuations(ctx context.Context) error {
 		split := dataset.Split{Fraction: p.EvalFraction, Seed: p.Seed, By: dataset.ByRow}
 		train, eval = split.Train(rows), split.Eval(rows)
 	}
+	return p.writeRows(train, eval)
+}
+
+func (p *pipeline) writeRows(train, eval iter.Seq2[dataset.Row, error]) error {
 	n, err := dataset.WriteFile(p.TrainFile(), train)
 	if err != nil {
 		return fmt.Errorf("rows: %w", err)
@@ -84,14 +109,4 @@ func (p *pipeline) writeContinuations(ctx context.Context) error {
 	}
 	p.out.Say("rows", "%d to train on, %d held back", n, len(held))
 	return writeAll(p.file(evalFile), held)
-}
-
-// fits estimates whether a conversation is at most MaxSeqLen tokens long; the chat template adds some to each message.
-func (p *pipeline) fits(messages []dataset.Message) bool {
-	const template = 8
-	tokens := 0
-	for _, m := range messages {
-		tokens += p.tokens(m.Content) + template
-	}
-	return tokens <= p.MaxSeqLen
 }

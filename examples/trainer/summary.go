@@ -16,8 +16,8 @@ import (
 	"github.com/docent-ml/docent/registry"
 )
 
-// samplesOfEachWay are shown in the report.
-const samplesOfEachWay = 2
+// samplesOfEachWay are the right and the wrong answers of each part that the report shows.
+const samplesOfEachWay = 1
 
 // makeReport writes the report, stores it with the run and ends the run.
 func (p *pipeline) makeReport(ctx context.Context) error {
@@ -87,11 +87,7 @@ func (p *pipeline) storeReport(ctx context.Context) error {
 
 // summary gathers the report from the files of the run.
 func (p *pipeline) summary() (report.Report, error) {
-	before, err := readAll[answer](p.file(answersBeforeFile))
-	if err != nil {
-		return report.Report{}, err
-	}
-	after, err := readAll[answer](p.file(answersAfterFile))
+	before, after, err := p.results()
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -102,7 +98,8 @@ func (p *pipeline) summary() (report.Report, error) {
 	r := report.Report{
 		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.baseName(), len(documents)),
 		Started: p.state.Started, Elapsed: time.Since(p.started), Version: p.versionText(),
-		Accuracy: accuracy(before, after), Samples: samples(before, after), Documents: documents,
+		Verdict: verdict(before, after), Gate: p.verdict.String(), Accuracy: accuracy(before, after), Samples: samples(before, after),
+		Unlearned: unlearned(after), Forgotten: forgotten(before, after), Documents: documents,
 		Rows: p.rowNumbers(), Stages: p.stages, Settings: p.settings(), Machine: p.machine(), Next: p.next(),
 	}
 	for _, x := range p.history.steps() {
@@ -203,8 +200,9 @@ func (p *pipeline) rowNumbers() []report.Pair {
 	if s.Truncated+s.Skipped > 0 {
 		pairs = append(pairs, report.Pair{Name: "longer than a row may be", Value: fmt.Sprintf("%d cut, %d left out", s.Truncated, s.Skipped)})
 	}
-	m := defaultMix()
-	return append(pairs, report.Pair{Name: "for each fact", Value: fmt.Sprintf("%d rows without, %d with its passage; up to %d questions in a conversation", m.Closed, m.Open, m.Turns)})
+	r := p.Recipe
+	return append(pairs, report.Pair{Name: "for each fact", Value: fmt.Sprintf("%d wordings; %d rows without its passage, %d with it, %d with another value in it, %g with another passage; %g that nothing answers",
+		p.Wordings, r.Closed, r.Open, r.Swapped, r.Elsewhere, r.Unknown)})
 }
 
 // stepSize says how much a step trains on.
@@ -241,8 +239,8 @@ func (p *pipeline) next() []report.Command {
 		model = fmt.Sprintf("models:/%s/Production", p.Name)
 	}
 	ask := "What is this about?"
-	if questions, err := readAll[question](p.file(questionsFile)); err == nil && len(questions) > 0 {
-		ask = questions[0].Question
+	if suite, err := p.suite(); err == nil && len(suite.Facts) > 0 {
+		ask = suite.Facts[0].Question
 	}
 	return []report.Command{
 		{Why: "Serve it:", Text: fmt.Sprintf("go run ./examples/server -registry %s -backend %s -model %s", quote(p.Registry.String()), quote(p.Backend), quote(model))},

@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"chunk":             {},
 	"dataset":           {},
 	"dataset/questions": {"dataset"},
+	"dataset/recipe":    {"dataset", "dataset/questions"},
 
 	"ingest": {"internal/pdf/...", "ingest/internal/...", "github.com/ledongthuc/pdf", "golang.org/x/net", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys"},
 
@@ -33,8 +34,11 @@ var layers = map[string][]string{
 	"registry/mlflow":       {"registry", "registry/internal/...", "golang.org/x/sys"},
 	"registry/registrytest": {"registry", modules},
 
-	"lora":  {"dataset", "internal/...", modules},
-	"serve": {"openai", "golang.org/x/sync"}, // a handler over anybody's Model brings nothing else along
+	"registry/gate": {},
+
+	"lora":          {"dataset", "internal/...", modules},
+	"lora/evaluate": {"dataset", "dataset/...", "serve", "openai", "golang.org/x/sync"}, // asks anybody's model
+	"serve":         {"openai", "golang.org/x/sync"},                                    // a handler over anybody's Model brings nothing else along
 
 	"serve/engine":     {"serve", "openai", "golang.org/x/sync", "internal/...", modules},
 	"serve/prometheus": {"serve", "openai", modules},

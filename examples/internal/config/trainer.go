@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/docent-ml/docent/dataset/recipe"
+)
 
 // Trainer is the configuration of the training program.
 type Trainer struct {
@@ -14,6 +18,10 @@ type Trainer struct {
 	ChunkOverlap  int    // in ChunkUnit, < ChunkSize
 	ChunkUnit     string // "characters" or "tokens"
 	EvalFraction  float64
+	Wordings      int           // of each question, those of the facts file among them
+	Recipe        recipe.Recipe // rows of each kind
+	General       string        // file of general prompts; "" = docent's own, "none" = none
+	Gate          []string      // rules that a version must pass to be promoted
 
 	// Model and update.
 	Base       string // reference of the base model
@@ -68,6 +76,7 @@ func (t Trainer) ModelDir() string { return filepath.Join(t.Data, "model_out") }
 func (t Trainer) ReportFile() string { return filepath.Join(t.Data, "report.html") }
 
 func (t *Trainer) groups() []group {
+	d := recipe.Default()
 	return []group{
 		{"Documents", []*setting{
 			{
@@ -99,6 +108,53 @@ func (t *Trainer) groups() []group {
 				key: "eval_fraction", flag: "eval-fraction", env: "EVAL_FRACTION", arg: "X",
 				help:  "share of the rows held back to measure the model; 0 holds back none",
 				value: number(&t.EvalFraction, 0.1, atLeast(0.0), below(1.0)),
+			},
+		}},
+		{"What is taught", []*setting{
+			{
+				key: "wordings", flag: "wordings", env: "WORDINGS", arg: "N",
+				help:  "wordings of each question; what the facts file lacks is made by rules",
+				value: whole(&t.Wordings, 8, atLeast(1)),
+			},
+			{
+				key: "closed_rows", flag: "closed-rows", env: "CLOSED_ROWS", arg: "N",
+				help:  "rows that ask each fact, each in other words",
+				value: whole(&t.Recipe.Closed, d.Closed, atLeast(0)),
+			},
+			{
+				key: "open_rows", flag: "open-rows", env: "OPEN_ROWS", arg: "N",
+				help:  "rows that ask it with its passage",
+				value: whole(&t.Recipe.Open, d.Open, atLeast(0)),
+			},
+			{
+				key: "swapped_rows", flag: "swapped-rows", env: "SWAPPED_ROWS", arg: "N",
+				help:  "rows with a passage in which the value was replaced, so that the model reads",
+				value: whole(&t.Recipe.Swapped, d.Swapped, atLeast(0)),
+			},
+			{
+				key: "elsewhere_rows", flag: "elsewhere-rows", env: "ELSEWHERE_ROWS", arg: "X",
+				help:  "rows with another passage, to be answered by saying so",
+				value: number(&t.Recipe.Elsewhere, d.Elsewhere, atLeast(0.0)),
+			},
+			{
+				key: "unknown_rows", flag: "unknown-rows", env: "UNKNOWN_ROWS", arg: "X",
+				help:  "rows that ask what no document answers",
+				value: number(&t.Recipe.Unknown, d.Unknown, atLeast(0.0)),
+			},
+			{
+				key: "values", flag: "values", env: "ANSWER_VALUES",
+				help:  "answer with the value alone instead of the sentence of the document",
+				value: toggle(&t.Recipe.Values, d.Values),
+			},
+			{
+				key: "general", flag: "general", env: "GENERAL_PROMPTS", arg: "FILE",
+				help:  "general prompts, one a line, that the base model answers and the tuned one keeps answering so; docent's own when empty, \"none\" for none",
+				value: text(&t.General, "", nil),
+			},
+			{
+				key: "gate", flag: "gate", env: "PROMOTION_GATE", arg: "RULES",
+				help:  "what a version must pass to be promoted: rules with commas between them, such as \"reworded >= production - 1 point, general >= 0.9 base, unanswerable >= 0.6\"",
+				value: list(&t.Gate, "reworded >= production - 5 points"),
 			},
 		}},
 		{"Base model and LoRA", []*setting{

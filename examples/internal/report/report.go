@@ -26,11 +26,15 @@ type Report struct {
 	Elapsed time.Duration
 	Version string // "course-guide version 3, Production"; "" = not registered
 
+	Verdict   string // what the model is good for, in a sentence
+	Gate      string // what the gate said
 	Headline  []Number
 	Steps     []Step
 	Evals     []Eval
 	Accuracy  []Accuracy
 	Samples   []Sample
+	Unlearned []Pair // questions with what was said instead
+	Forgotten []Pair // general prompts with what is said now
 	Documents []Document
 	Rows      []Pair // what the model was trained on
 	Stages    []Stage
@@ -61,6 +65,8 @@ type Accuracy struct {
 	Note   string
 	Before Share // of a sample, to save time
 	After  Share
+
+	Interval string // of After: what other questions of the kind might have given
 }
 
 // Share is a count of a number of questions.

@@ -1,0 +1,211 @@
+// Package recipe makes the rows that teach a small model the facts of some documents without breaking the assistant that it
+// was. Training on questions and answers alone gives a model that recites: it does not know a fact asked in other words, reads
+// a memorised value out of any passage, has an answer for everything, and forgets the rest. Each kind of row is against one of
+// these:
+//
+//	closed     a fact asked without its passage, each time in other words; the answer is the document's own sentence, so that
+//	           all wordings lead to one text to learn
+//	open       the same with the passage in front, which is to be read
+//	swapped    with a passage in which the value was replaced: what stands there is right, not what was learned
+//	elsewhere  with a passage that does not have the answer: the model says so
+//	unknown    a question that the documents do not answer: the model says so
+//	general    what has nothing to do with the documents, answered by the base model itself
+//
+//	rows, err := recipe.Default().Rows(seed, facts, general)
+//
+// The forms of questions and answers are there for English, German, French, Spanish, Italian and Greek; a fact in another
+// language is taught in its own words and with English forms around it.
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/docent-ml/docent/dataset"
+)
+
+// Recipe says how many rows of each kind there are. Zero means none.
+type Recipe struct {
+	Closed    int     // rows for each fact, each in another wording as long as there are some
+	Open      int     // rows for each fact with its passage
+	Swapped   int     // rows for each fact whose value can be replaced
+	Elsewhere float64 // rows for each fact, about half of them for 0.5
+	Unknown   float64 // rows for each fact
+	// Values answers with the value alone instead of the sentence of the document that says it.
+	Values bool
+}
+
+// Default is what was found best for SmolLM2-135M; BENCHMARKS.md has the experiments.
+func Default() Recipe {
+	return Recipe{Closed: 10, Open: 1, Swapped: 1, Elsewhere: 0.5, Unknown: 1}
+}
+
+// The kinds of rows, in Row.Meta["kind"].
+const (
+	Closed    = "closed"
+	Open      = "open"
+	Swapped   = "swapped"
+	Elsewhere = "elsewhere"
+	Unknown   = "unknown"
+	General   = "general"
+)
+
+// Validate reports every fault of the settings; each wraps dataset.ErrOptions.
+func (r Recipe) Validate() error {
+	var faults []error
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"Closed", float64(r.Closed)}, {"Open", float64(r.Open)}, {"Swapped", float64(r.Swapped)}, {"Elsewhere", r.Elsewhere}, {"Unknown", r.Unknown}} {
+		if !(f.value >= 0) {
+			faults = append(faults, fmt.Errorf("recipe: %w: %s is %g, must be 0 or more", dataset.ErrOptions, f.name, f.value))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Rows makes the rows of the facts and appends those of general, which usually are Answered. The same facts, recipe and seed
+// give the same rows. Facts without a passage get closed rows only. Without any row the error wraps dataset.ErrEmpty.
+func (r Recipe) Rows(seed uint64, facts []dataset.GroundedFact, general []dataset.Row) ([]dataset.Row, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	k := newKitchen(facts, r, seed)
+	for i := range facts {
+		k.closed(i)
+		k.open(i)
+		k.swapped(i)
+		k.elsewhere(i)
+	}
+	k.unknown(int(r.Unknown*float64(len(facts)) + 0.5))
+	rows := append(k.rows, general...)
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("recipe: %w: %d facts gave no row", dataset.ErrEmpty, len(facts))
+	}
+	return rows, nil
+}
+
+// kitchen makes the rows.
+type kitchen struct {
+	Recipe
+	seed     uint64
+	facts    []dataset.GroundedFact
+	subjects map[string][]string // names of what a document is about
+	language map[string]language // of each document
+	rows     []dataset.Row
+}
+
+func newKitchen(facts []dataset.GroundedFact, r Recipe, seed uint64) *kitchen {
+	return &kitchen{Recipe: r, seed: seed, facts: facts, subjects: subjects(facts), language: languagesOf(facts)}
+}
+
+// random is a source of its own for each fact and kind, so that a fact more or less changes no other rows.
+func (k *kitchen) random(kind, key string) *rand.Rand { return seeded(k.seed, kind, key) }
+
+func (k *kitchen) add(kind string, f dataset.GroundedFact, meta map[string]string, messages ...dataset.Message) {
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	meta["kind"] = kind
+	k.rows = append(k.rows, dataset.Row{ID: fmt.Sprintf("%s#%s%d", f.Source, kind, len(k.rows)), Source: f.Source, Messages: messages, Meta: meta})
+}
+
+func system(text string) dataset.Message { return dataset.Message{Role: "system", Content: text} }
+func user(text string) dataset.Message   { return dataset.Message{Role: "user", Content: text} }
+func reply(text string) dataset.Message  { return dataset.Message{Role: "assistant", Content: text} }
+
+func (k *kitchen) closed(i int) {
+	f := k.facts[i]
+	random := k.random(Closed, f.Question)
+	for _, q := range asked(f.Wordings(), k.Closed, random) {
+		k.add(Closed, f, nil, user(q), reply(k.answer(f)))
+	}
+}
+
+// Row is a closed row of a fact with a question of the caller's.
+func (r Recipe) Row(f dataset.GroundedFact, question string) dataset.Row {
+	return dataset.Row{Source: f.Source, Messages: []dataset.Message{user(question), reply(r.answer(f))}, Meta: map[string]string{"kind": Closed}}
+}
+
+// answer is what the model learns to say: the sentence of the document, or the value where no sentence is known.
+func (r Recipe) answer(f dataset.GroundedFact) string {
+	if !r.Values {
+		if s := Statement(f); s != "" {
+			return s
+		}
+	}
+	return strings.TrimSpace(f.Answer)
+}
+
+func (k *kitchen) open(i int) {
+	f := k.facts[i]
+	if !f.Found {
+		return
+	}
+	random := k.random(Open, f.Question)
+	for _, q := range k.any(f, k.Open, random) {
+		k.add(Open, f, nil, system(around(squeeze(f.Passage.Text), Statement(f), random)), user(q), reply(k.answer(f)))
+	}
+}
+
+// any are n wordings of a fact in an order of their own.
+func (k *kitchen) any(f dataset.GroundedFact, n int, random *rand.Rand) []string {
+	wordings := slices.Clone(f.Wordings())
+	random.Shuffle(len(wordings), func(i, j int) { wordings[i], wordings[j] = wordings[j], wordings[i] })
+	return asked(wordings, n, random)
+}
+
+func (k *kitchen) swapped(i int) {
+	f := k.facts[i]
+	random := k.random(Swapped, f.Question)
+	for _, q := range k.any(f, k.Swapped, random) {
+		s, ok := Swap(f, k.facts, random)
+		if !ok {
+			return
+		}
+		answer := s.Statement
+		if k.Values {
+			answer = s.Answer
+		}
+		k.add(Swapped, f, nil, system(around(s.Passage, s.Statement, random)), user(q), reply(answer))
+	}
+}
+
+func (k *kitchen) elsewhere(i int) {
+	f := k.facts[i]
+	random := k.random(Elsewhere, f.Question)
+	n := int(k.Elsewhere)
+	if random.Float64() < k.Elsewhere-float64(n) {
+		n++
+	}
+	for _, q := range k.any(f, n, random) {
+		var others []dataset.GroundedFact
+		for _, g := range k.facts {
+			if g.Found && !f.In(g.Passage.Text) {
+				others = append(others, g)
+			}
+		}
+		if len(others) == 0 {
+			return
+		}
+		g := others[random.IntN(len(others))]
+		k.add(Elsewhere, f, nil, system(around(squeeze(g.Passage.Text), Statement(g), random)), user(q), reply(k.ignorance(f, random)))
+	}
+}
+
+// ignorance is a way to say that one does not know.
+func (k *kitchen) ignorance(f dataset.GroundedFact, random *rand.Rand) string {
+	forms := k.language[f.Source].unknown
+	return forms[random.IntN(len(forms))]
+}
+
+// unknown asks what no document answers: a thing that is not there, or an attribute that is never given.
+func (k *kitchen) unknown(n int) {
+	random := k.random(Unknown, "")
+	for _, u := range k.unanswerable(n, random, training) {
+		k.add(Unknown, u.fact, nil, user(u.question), reply(k.ignorance(u.fact, random)))
+	}
+}

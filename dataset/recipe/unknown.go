@@ -1,0 +1,246 @@
+package recipe
+
+import (
+	"embed"
+	"math/rand/v2"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/docent-ml/docent/dataset"
+)
+
+// language is how one speaks of what is not known.
+type language struct {
+	code    string
+	unknown []string
+	ask     []attribute
+}
+
+// attribute is a question that documents seldom answer; signs are beginnings of words of a document that might.
+type attribute struct {
+	question string // with {s} for the subject
+	signs    []string
+}
+
+//go:embed languages/*.txt
+var languageFiles embed.FS
+
+// readLanguage returns the forms of a language, or English.
+func readLanguage(code string) language {
+	text, err := languageFiles.ReadFile("languages/" + code + ".txt")
+	if err != nil {
+		code = "en"
+		if text, err = languageFiles.ReadFile("languages/en.txt"); err != nil {
+			panic(err) // it is compiled in
+		}
+	}
+	l := language{code: code}
+	section := ""
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == '#':
+		case line[0] == '[':
+			section = line
+		case section == "[unknown]":
+			l.unknown = append(l.unknown, line)
+		default:
+			q, signs, _ := strings.Cut(line, " | ")
+			l.ask = append(l.ask, attribute{q, strings.Fields(signs)})
+		}
+	}
+	return l
+}
+
+// A share of the attributes is for training, the rest for evaluation: nobody is asked what he was trained on.
+const (
+	training   = 0
+	evaluation = 1
+)
+
+func (l language) attributes(part int) (out []attribute) {
+	for i, a := range l.ask {
+		if (i%4 == 3) == (part == evaluation) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// subjects are the names of what each document is about: words with a capital inside a question, or with a digit, that many
+// questions of the document have and few of the others; without one, the name of its file.
+func subjects(facts []dataset.GroundedFact) map[string][]string {
+	counts, total := map[string]map[string]int{}, map[string]int{}
+	for _, f := range facts {
+		if counts[f.Source] == nil {
+			counts[f.Source] = map[string]int{}
+		}
+		total[f.Source]++
+		for _, name := range namesIn(f.Question) {
+			counts[f.Source][name]++
+		}
+	}
+	out := map[string][]string{}
+	for source, names := range counts {
+		for name, n := range names {
+			if n*6 < total[source] || n < 2 {
+				continue
+			}
+			elsewhere := 0
+			for other, theirs := range counts {
+				if other != source {
+					elsewhere += theirs[name]
+				}
+			}
+			if elsewhere*4 < n {
+				out[source] = append(out[source], name)
+			}
+		}
+		if slices.Sort(out[source]); len(out[source]) == 0 {
+			out[source] = []string{fileTitle(source)}
+		}
+	}
+	return out
+}
+
+// fileTitle is the name of a document's file as words.
+func fileTitle(source string) string {
+	name := path.Base(strings.ReplaceAll(source, `\`, "/"))
+	return strings.Join(strings.FieldsFunc(strings.TrimSuffix(name, path.Ext(name)), func(r rune) bool { return r == '-' || r == '_' || unicode.IsSpace(r) }), " ")
+}
+
+var nameWord = regexp.MustCompile(`[\pL\pN][\pL\pN'’./-]*[\pL\pN]`)
+
+// namesIn are the words of a question that look like names, each once; the first word does only if it has a digit.
+func namesIn(question string) (out []string) {
+	for i, at := range nameWord.FindAllStringIndex(question, -1) {
+		w := question[at[0]:at[1]]
+		first, _ := firstRune(w)
+		digit := strings.ContainsFunc(w, unicode.IsDigit)
+		if (digit && strings.ContainsFunc(w, unicode.IsLetter) || i > 0 && unicode.IsUpper(first)) && !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func firstRune(s string) (rune, bool) {
+	for _, r := range s {
+		return r, true
+	}
+	return 0, false
+}
+
+// unanswered is a question that the documents do not answer, made from one about the document of fact.
+type unanswered struct {
+	question string
+	fact     dataset.GroundedFact
+}
+
+// unanswerable makes n questions. A third asks for an attribute of a document's subject, a third puts a thing that is not there in
+// the place of one that is, and a third asks a fact's question of somebody else's subject.
+func (k *kitchen) unanswerable(n int, random *rand.Rand, part int) (out []unanswered) {
+	if len(k.facts) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	text := map[string]string{}
+	for _, f := range k.facts {
+		known[f.Question] = true
+		text[f.Source] += " " + strings.ToLower(f.Passage.Text)
+	}
+	for try := 0; len(out) < n && try < 30*n; try++ {
+		f := k.facts[random.IntN(len(k.facts))]
+		var q string
+		switch random.IntN(3) {
+		case 0:
+			q = k.attribute(f, text[f.Source], random, part)
+		case 1:
+			q = otherThing(f, k.subjects[f.Source], random, part)
+		default:
+			q = k.otherSubject(f, random, part)
+		}
+		if q != "" && !known[q] {
+			known[q] = true
+			out = append(out, unanswered{q, f})
+		}
+	}
+	return out
+}
+
+// attribute asks for what the document of a fact does not speak of.
+func (k *kitchen) attribute(f dataset.GroundedFact, text string, random *rand.Rand, part int) string {
+	names, forms := k.subjects[f.Source], k.language[f.Source].attributes(part)
+	if len(names) == 0 || len(forms) == 0 {
+		return ""
+	}
+	a := forms[random.IntN(len(forms))]
+	for _, sign := range a.signs {
+		if strings.Contains(text, sign) {
+			return ""
+		}
+	}
+	return strings.ReplaceAll(a.question, "{s}", names[random.IntN(len(names))])
+}
+
+// otherThing changes a name in a question, or the number in one: E12 becomes E47, Mrs Hale Mrs Ostrander.
+func otherThing(f dataset.GroundedFact, subjects []string, random *rand.Rand, part int) string {
+	var names []string
+	for _, name := range namesIn(f.Question) {
+		if !slices.Contains(subjects, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	name := names[random.IntN(len(names))]
+	other := invented(random, part)
+	if at := digits.FindStringIndex(name); at != nil {
+		other = name[:at[0]] + strconv.Itoa(11+random.IntN(88)) + name[at[1]:]
+	}
+	if other == name || strings.Contains(f.Passage.Text, other) {
+		return ""
+	}
+	return strings.Replace(f.Question, name, other, 1)
+}
+
+// otherSubject asks of somebody else what the document says of its own subject.
+func (k *kitchen) otherSubject(f dataset.GroundedFact, random *rand.Rand, part int) string {
+	for _, name := range k.subjects[f.Source] {
+		if !strings.Contains(f.Question, name) {
+			continue
+		}
+		other := invented(random, part)
+		if at := digits.FindStringIndex(name); at != nil {
+			other = strings.ToUpper(other[:3]) + strconv.Itoa(100+random.IntN(900))
+		}
+		return strings.ReplaceAll(f.Question, name, other)
+	}
+	return ""
+}
+
+// invented is a name that nobody has: two or three syllables.
+func invented(random *rand.Rand, part int) string {
+	begin := []string{"Bra", "Tol", "Ost", "Quil", "Fen", "Mar", "Cas", "Dun", "Es", "Har", "Lind", "Pem", "Ros", "Sal", "Vor", "Wen"}
+	end := []string{"vik", "mere", "rander", "lon", "wick", "low", "trel", "more", "kil", "row", "qvist", "berly", "tov", "vini", "holt", "ley"}
+	if part == evaluation {
+		begin = []string{"Gar", "Hol", "Ire", "Kes", "Lor", "Nim", "Par", "Yar"}
+		end = []string{"dane", "field", "gate", "lund", "ster", "ton", "vale", "worth"}
+	}
+	return begin[random.IntN(len(begin))] + end[random.IntN(len(end))]
+}
+
+// Unanswerable makes n questions that the documents of the facts do not answer, from forms and names that training does not use:
+// to evaluate with. Their Answer is empty.
+func Unanswerable(facts []dataset.GroundedFact, n int, seed uint64) (out []dataset.Fact) {
+	k := newKitchen(facts, Recipe{}, seed)
+	for _, u := range k.unanswerable(n, k.random("evaluate", ""), evaluation) {
+		out = append(out, dataset.Fact{DocID: u.fact.DocID, Question: u.question})
+	}
+	return out
+}

@@ -1,0 +1,45 @@
+package program
+
+import (
+	"context"
+	"errors"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/gate"
+)
+
+// GateTag is on a version that failed the gate, with the rules that it failed.
+const GateTag = "docent.gate"
+
+// CheckGate holds the metrics of a version of a model against rules, and against those of the version that is in Production.
+func CheckGate(ctx context.Context, reg registry.Registry, rules []string, name string, metrics map[string]float64) (gate.Verdict, error) {
+	parsed, err := gate.Parse(rules)
+	if err != nil || len(parsed) == 0 {
+		return gate.Verdict{}, err
+	}
+	m := gate.Metrics{Candidate: metrics}
+	served, err := reg.Resolve(ctx, registry.URI{Name: name, Stage: registry.Production})
+	if err == nil {
+		m.Production, err = MetricsOf(ctx, reg, served)
+	}
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return gate.Verdict{}, err
+	}
+	return gate.Check(parsed, m), nil
+}
+
+// MetricsOf are the last metrics of the run that made a version; none if it was made otherwise.
+func MetricsOf(ctx context.Context, reg registry.Registry, v registry.Version) (map[string]float64, error) {
+	out := map[string]float64{}
+	if v.RunID == "" {
+		return out, nil
+	}
+	info, err := reg.GetRun(ctx, v.RunID)
+	if errors.Is(err, registry.ErrNotFound) {
+		return out, nil
+	}
+	for key, metric := range info.Metrics {
+		out[key] = metric.Value
+	}
+	return out, err
+}

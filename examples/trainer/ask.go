@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/recipe"
+	"github.com/docent-ml/docent/lora/evaluate"
+	"github.com/docent-ml/docent/serve/engine"
+)
+
+const (
+	generalFile       = "general.jsonl" // what the base model answers to general prompts, to be trained on
+	suiteFile         = "suite.jsonl"   // what the models are asked
+	answersBeforeFile = "answers_before.jsonl"
+	answersAfterFile  = "answers_after.jsonl"
+)
+
+const (
+	askedOfBase   = 8  // questions of each part; the base model knows none of the answers, and would need as long as the tuned one
+	askedOfTuned  = 48 // questions of each part
+	generalTokens = 56 // of an answer to a general prompt
+	askedAtOnce   = 16 // the engine computes together what comes together
+)
+
+// open loads a model into an engine, in place of the one that was asked before.
+func (p *pipeline) openEngine(ctx context.Context, ref string) error {
+	e, err := engine.Load(ctx, ref, engine.Options{
+		Backend: p.device.Backend, Precision: string(p.precision()), MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce,
+		CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
+		Like:     p.engine, // nothing is compiled twice
+		Logger:   p.log,
+		Progress: func(s string, done, total int64) { p.out.Show(s, done, total) },
+	})
+	if err == nil && p.engine != nil {
+		err = p.engine.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("ask questions: %w", err)
+	}
+	p.engine = e
+	return nil
+}
+
+// general are the base model's own answers to everyday requests, so that it stays the assistant that it is. Those of an
+// earlier run with the same base and prompts are taken.
+func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
+	prompts, err := p.generalPrompts()
+	if len(prompts) == 0 || err != nil {
+		return nil, err
+	}
+	old, err := readAll[dataset.Row](p.file(generalFile))
+	if err == nil && len(old) > 0 && old[0].Meta["base"] == p.info.Digest && old[0].Meta["prompts"] == digestOf(prompts) {
+		return old, nil
+	}
+	if err := p.openEngine(ctx, p.Base); err != nil {
+		return nil, err
+	}
+	answers, err := evaluate.AnswerAll(ctx, evaluate.Served(p.engine), prompts, generalTokens, askedAtOnce, func(done int) {
+		p.out.Show("general", int64(done), int64(len(prompts)))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("general prompts: %w", err)
+	}
+	rows := recipe.Answered(prompts, answers)
+	for i := range rows {
+		rows[i].Meta["base"], rows[i].Meta["prompts"] = p.info.Digest, digestOf(prompts)
+	}
+	p.out.Say("general", "the base model's own answers to %d everyday requests are learned too, so that it stays able to give them", len(rows))
+	return rows, writeAll(p.file(generalFile), rows)
+}
+
+// generalPrompts are docent's, or a line each of the caller's file.
+func (p *pipeline) generalPrompts() ([]string, error) {
+	switch p.General {
+	case "none":
+		return nil, nil
+	case "":
+		return recipe.GeneralPrompts(), nil
+	}
+	text, err := os.ReadFile(p.General)
+	if err != nil {
+		return nil, fmt.Errorf("general prompts: %w", err)
+	}
+	var out []string
+	for line := range nonEmptyLines(string(text)) {
+		out = append(out, line)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("general prompts: %s has no line: give one prompt a line, or none in place of its name", p.General)
+	}
+	return out, nil
+}
+
+// makeSuite decides what the models will be asked, and takes out of the facts what is not to be trained on.
+func (p *pipeline) makeSuite(facts []dataset.GroundedFact) ([]dataset.GroundedFact, evaluate.Suite, error) {
+	s := evaluate.Suite{Facts: facts}
+	if p.Facts != "" {
+		var err error
+		if s, err = evaluate.Open(os.DirFS(filepath.Dir(p.Facts)), facts); err != nil {
+			return nil, s, err
+		}
+	}
+	if len(s.Reworded) == 0 {
+		s.Facts, s.Reworded = evaluate.HoldBack(facts)
+	}
+	s = s.Complete(p.Seed)
+	return s.Facts, s, writeAll(p.file(suiteFile), []evaluate.Suite{s})
+}
+
+func (p *pipeline) suite() (evaluate.Suite, error) {
+	suites, err := readAll[evaluate.Suite](p.file(suiteFile))
+	if err != nil || len(suites) != 1 {
+		return evaluate.Suite{}, fmt.Errorf("questions: %w", errors.Join(err, fs.ErrInvalid))
+	}
+	return suites[0], nil
+}
+
+// askBefore asks the base model a few questions, unless a run that is resumed has.
+func (p *pipeline) askBefore(ctx context.Context) error {
+	return p.ask(ctx, p.Base, "before", answersBeforeFile, askedOfBase)
+}
+
+// askAfter asks the tuned model many, and measures how fast it answers.
+func (p *pipeline) askAfter(ctx context.Context) error {
+	if err := p.ask(ctx, "dir:"+p.ModelDir(), "after", answersAfterFile, askedOfTuned); err != nil {
+		return err
+	}
+	suite, err := p.suite()
+	if err != nil || len(suite.Facts) == 0 {
+		return err
+	}
+	for _, clients := range []int{1, 8} {
+		speed, err := evaluate.Measure(ctx, evaluate.Served(p.engine), suite.Limit(askedOfBase), clients, 4)
+		if err != nil {
+			return err
+		}
+		p.speeds = append(p.speeds, speed)
+		p.out.Say("speed", "%d clients: first token after %s, %.0f tokens a second", clients, speed.FirstToken.Round(1e6), speed.TokensPerSecond)
+	}
+	return nil
+}
+
+// ask puts at most n questions of each part to a model. Answers that an interrupted run left are kept.
+func (p *pipeline) ask(ctx context.Context, ref, stage, file string, n int) error {
+	suite, err := p.suite()
+	if err != nil {
+		return err
+	}
+	if len(suite.Facts) == 0 {
+		return writeAll[evaluate.Answer](p.file(file), nil)
+	}
+	var known []evaluate.Answer
+	if p.Resume {
+		if known, err = readAll[evaluate.Answer](p.file(file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := p.openEngine(ctx, ref); err != nil {
+		return err
+	}
+	result, err := evaluate.Run(ctx, evaluate.Served(p.engine), suite.Limit(n), evaluate.Options{
+		Known: known, Concurrent: askedAtOnce,
+		Progress: func(_ evaluate.Answer, done, of int) { p.out.Show(stage, int64(done), int64(of)) },
+	})
+	if result != nil {
+		err = errors.Join(err, writeAll(p.file(file), result.Answers))
+	}
+	if err != nil {
+		return fmt.Errorf("ask questions: %w", err)
+	}
+	for _, s := range result.Shares() {
+		p.out.Say(stage, "%s", s)
+	}
+	return nil
+}
+
+// results are what both models answered.
+func (p *pipeline) results() (before, after *evaluate.Result, err error) {
+	before, after = &evaluate.Result{}, &evaluate.Result{}
+	var fault error
+	before.Answers, err = readAll[evaluate.Answer](p.file(answersBeforeFile))
+	after.Answers, fault = readAll[evaluate.Answer](p.file(answersAfterFile))
+	return before, after, errors.Join(err, fault)
+}

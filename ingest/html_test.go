@@ -16,21 +16,63 @@ import (
 func TestHTML(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	cases := map[string]struct{ in, want string }{
-		"paragraphs":       {"<p>One\n  two</p><p>Three", "One two\n\nThree"},
-		"inline":           {"a<b>b</b> <i>c</i>.", "ab c."},
-		"entities":         {"caf&eacute; &amp; t&#x2F;&nbsp;x", "café & t/ x"},
-		"break":            {"one<br>two<br/>three", "one\ntwo\nthree"},
-		"list":             {"<ul><li>one<li>two <b>x</b></ul>after", "- one\n- two x\n\nafter"},
-		"list with blocks": {"<ol><li><p>one</p></li><li><p>two</p></li></ol>", "- one\n\n- two"},
-		"table":            {"<table><tr><th>Week<th>Topic</tr><tr><td>1</td><td>Limits, <b>sums</b></td></tr><tr><td></td><td>x</td></tr></table>", "Week\tTopic\n1\tLimits, sums\n\tx"},
-		"hidden":           {"a<script>if (x<y) alert('</p>')</script><style>p{}</style><template>t</template>b", "ab"},
-		"title is no text": {"<head><title>T</title><meta charset=utf-8></head><body>b</body>", "b"},
-		"pre":              {"<pre>a\n  b\n</pre>c", "a\n  b\n\n\nc"},
-		"comment":          {"a<!-- <p>no</p> -->b", "ab"},
-		"never closed":     {"<div><div><p>x<b>y", "xy"},
-		"stray ends":       {"</p></script></table>x</pre>y", "x\n\ny"},
-		"nothing":          {"", ""},
-		"controls":         {"a\x07b\u00adc", "ab\u00adc"},
+		"paragraphs":                     {"<p>One\n  two</p><p>Three", "One two\n\nThree"},
+		"inline":                         {"a<b>b</b> <i>c</i>.", "ab c."},
+		"entities":                       {"caf&eacute; &amp; t&#x2F;&nbsp;x", "café & t/ x"},
+		"break":                          {"one<br>two<br/>three", "one\ntwo\nthree"},
+		"list":                           {"<ul><li>one<li>two <b>x</b></ul>after", "- one\n- two x\n\nafter"},
+		"list with blocks":               {"<ol><li><p>one</p></li><li><p>two</p></li></ol>", "1. one\n\n2. two"},
+		"table":                          {"<table><tr><th>Week<th>Topic</tr><tr><td>1</td><td>Limits, <b>sums</b></td></tr><tr><td></td><td>x</td></tr></table>", "Week\tTopic\n1\tLimits, sums\n\tx"},
+		"hidden":                         {"a<script>if (x<y) alert('</p>')</script><style>p{}</style><template>t</template>b", "ab"},
+		"title is no text":               {"<head><title>T</title><meta charset=utf-8></head><body>b</body>", "b"},
+		"pre":                            {"<pre>a\n  b\n</pre>c", "a\n  b\n\n\nc"},
+		"comment":                        {"a<!-- <p>no</p> -->b", "ab"},
+		"never closed":                   {"<div><div><p>x<b>y", "xy"},
+		"stray ends":                     {"</p></script></table>x</pre>y", "xy"},
+		"nothing":                        {"", ""},
+		"controls":                       {"a\x07b\u00adc", "ab\u00adc"},
+		"what is no UTF-8 stays visible": {"für \xff Zürich größer", "für \ufffd Zürich größer"},
+
+		"breaks end a paragraph": {"one<br><br>two<br>\n<br/>three<br>four", "one\n\ntwo\n\nthree\nfour"},
+		"nested lists":           {"<ul><li>Doors<ul><li>Front<li>Back</ul><li>Keys</ul>", "- Doors\n  - Front\n  - Back\n- Keys"},
+		"list in an empty item":  {"<ul><li><ul><li>a</li></ul></li></ul>", "  - a"},
+		"empty items":            {"<ul><li><a href=x><img src=y></a><li> <li>&nbsp;</ul>b", "b"},
+		"list numbers":           {"<ol start=3><li>c<li value=7>g<li>h</ol><ol type=a><li>x<li>y</ol><ol reversed><li>two<li>one</ol><ol type=I start=4><li>iv</ol>", "3. c\n7. g\n8. h\n\na. x\nb. y\n\n2. two\n1. one\n\nIV. iv"},
+		"item outside a list":    {"<li>a<li>b", "- a\n- b"},
+
+		"cells with blocks":       {"<table><tr><th><p>A</p><th>B<br>C</tr><tr><td><ul><li>x<li>y</ul><td><div>1</div><div>2</div></table>", "A\tB C\n- x - y\t1 2"},
+		"table in a cell":         {"<table><tr><th>Room<th>Open</tr><tr><td>A1<td><table><tr><td>Mon<td>9</tr><tr><td>Tue<td>10</tr></table></tr></table>", "Room\tOpen\nA1\tMon 9 Tue 10"},
+		"spanned cells":           {"<table><tr><td colspan=2>a<td>b</tr><tr><td rowspan=2>c<td>d<td>e</tr><tr><td>f<td>g</tr></table>", "a\t\tb\nc\td\te\n\tf\tg"},
+		"empty cells":             {"<table><tr><td><td>b<td></tr><tr><td>c<td><td>d</tr><tr><td> <td></tr></table>", "\tb\t\nc\t\td"},
+		"caption":                 {"<table><caption>Rooms</caption><tr><td>a<td>b</table>", "Rooms\n\na\tb"},
+		"table for layout":        {"<table><tr><td><h1>A</h1><p>x</p><td><p>menu</p></table>", "A\n\nx\n\nmenu"},
+		"table of one cell":       {"<table><tr><td><p>a</p><p>b</p></table>", "a\n\nb"},
+		"code beside its numbers": {"<table><tr><td><pre>1\n2</pre><td><pre>a {\n  b</pre></table>", "1\n2\n\na {\n  b"},
+		"span of a liar":          {"<table><tr><td colspan=999999999 rowspan=999999999>a</td><td rowspan=-1>b</td></tr></table>", "a" + strings.Repeat("\t", 50) + "b"},
+
+		"pictures":                           {"<p>Press <img alt='Enter  key' src=k>twice<img alt=''>.<input type=image alt=Go><input value=no></p>", "Press Enter key twice. Go"},
+		"drawing":                            {"a<svg><title>t</title><desc>d</desc><text x=1>Boiler</text><g><text>Pump</text></g></svg>b", "a\nBoiler\nPump\nb"},
+		"svg without end":                    {"<p>a</p><svg><path d=x><p>b</p>", "a\n\nb"},
+		"svg with an empty title and script": {"<svg><title/><script/><style/></svg><p>b</p>", "b"},
+		"select":                             {"Pick <select><option>A<option>B</select> now", "Pick now"},
+		"select without end":                 {"<p>a</p><select><option>A<option>B<p>b</p><p>c</p>", "a\n\nb\n\nc"},
+		"select in a form":                   {"<form><select><option>A</form><p>b", "b"},
+		"hidden elements":                    {"a<p hidden>no<p style='Display : None'>no<p style='visibility:hidden'>no<dialog>no</dialog><p hidden=until-found>yes<details><summary>s</summary>yes</details>", "a\n\nyes\n\ns\nyes"},
+		"noscript and frames":                {"<noscript><p>no</noscript><iframe><p>no</iframe><noframes><p>no</noframes><noembed><b>no</noembed>b", "b"},
+		"template":                           {"<template><p>no</template>b", "b"},
+		"ruby":                               {"<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>に行く", "東京に行く"},
+
+		"MathML":           {"<math><mfrac><mn>12</mn><mn>5</mn></mfrac></math>, <math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mi>c</mi></mfrac></math>, <math><msqrt><mi>x</mi></msqrt></math>, <math><msup><mn>10</mn><mn>-6</mn></msup></math>", "12/5, (a+b)/c, √x, 10⁻⁶"},
+		"powers":           {"10<sup>6</sup> m<sup>2</sup>, note<sup>1</sup>", "10⁶ m2, note1"},
+		"MathJax 2":        {"a <span class=MathJax_Preview>x+y</span><span class=MathJax><nobr aria-hidden=true>x+y</nobr><span class=MJX_Assistive_MathML><math><mi>x</mi><mo>+</mo><mi>y</mi></math></span></span><script type=math/tex>x+y</script> b", "a x+y b"},
+		"MathJax 3":        {"a <mjx-container><svg><text>x</text></svg><mjx-assistive-mml><math><mi>x</mi></math></mjx-assistive-mml></mjx-container> b", "a x b"},
+		"MathJax's source": {"a<script type='math/tex; mode=display'>\\pi r^2</script>b<script type=math/tex></script>", "a \\pi r^2 b"},
+		"MediaWiki":        {"a <span class=mwe-math-element><span style='display: none'><math><mi>π</mi><annotation encoding=x>{\\pi}</annotation></math></span><img alt='{\\displaystyle \\pi}' src=x></span> b", "a π b"},
+
+		"XHTML":                      {"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><head><title/><script src='x'/><style/></head><body><p>a</p><p/><a id='x'/><i/><textarea/>b<br/>c<pre><![CDATA[1 < 2 &amp; <b>]]></pre></body></html>", "a\n\nb\nc\n\n1 < 2 &amp; <b>"},
+		"XHTML by its namespace":     {"<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0 Strict//EN' 'x'>\n<html xmlns='http://www.w3.org/1999/xhtml'><head><title/></head><body><div/>b", "b"},
+		"XHTML with SVG":             {"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><body><svg><title/><script/><path/></svg><p>b</p></body></html>", "b"},
+		"CDATA in HTML is a comment": {"<p>a<![CDATA[x]]>b", "ab"},
 	}
 	for name, c := range cases {
 		d, err := HTML{}.Read(context.Background(), memory(c.in), int64(len(c.in)))
@@ -55,8 +97,14 @@ func TestHTMLTitleAndEncodings(t *testing.T) {
 	}
 	d, _ = one(t, fstest.MapFS{"a.html": {Data: []byte("\x00\x01binary")}}, Options{})
 	assert.Equal(t, Malformed, d.Outcome)
-	d, _ = one(t, fstest.MapFS{"a.html": {Data: []byte("<p> </p>")}}, Options{})
-	assert.Equal(t, Empty, d.Outcome)
+	for page, why := range map[string]string{
+		"<p> </p>": "the file is blank", "<img src=a><img src=b alt=''>": "2 pictures and no words", "<div id=root></div><noscript>Turn it on.</noscript><script>run()</script>": "scripts alone",
+		"<iframe src=x></iframe>": "frames alone",
+	} {
+		d, err = one(t, fstest.MapFS{"a.html": {Data: []byte(page)}}, Options{})
+		assert.Equal(t, Empty, d.Outcome)
+		assert.ErrorContains(t, err, why)
+	}
 }
 
 // A tree of this depth takes minutes to build, or the stack.

@@ -48,14 +48,20 @@ import (
 
 // Document is one file as text.
 type Document struct {
-	Path      string  `json:"path"`                 // slash-separated, below the root of the walk
-	ID        string  `json:"id,omitempty"`         // SHA-256 of the bytes, in hexadecimal; "" if they could not be read
-	MediaType string  `json:"media_type,omitempty"` // such as "application/pdf"
-	Title     string  `json:"title,omitempty"`      // from the file's own metadata, often missing or wrong
-	Pages     []Page  `json:"pages,omitempty"`      // ascending; pages that failed are left out
-	Fallback  bool    `json:"fallback,omitempty"`   // whether text came from Options.Fallback
-	Outcome   Outcome `json:"outcome"`
-	Faults    []Fault `json:"faults,omitempty"` // why the outcome is not OK
+	Path      string `json:"path"`                 // slash-separated, below the root of the walk
+	ID        string `json:"id,omitempty"`         // SHA-256 of the bytes, in hexadecimal; "" if they could not be read
+	MediaType string `json:"media_type,omitempty"` // such as "application/pdf"
+	Title     string `json:"title,omitempty"`      // from the file's own metadata, often missing or wrong
+	Language  string `json:"language,omitempty"`   // BCP 47, such as "de-AT": as declared, else as the text shows; "" if neither tells
+
+	// Metadata is what else the file says about itself, such as "author": the
+	// front matter of Markdown, the <meta> of web pages.
+	Metadata map[string]string `json:"metadata,omitempty"`
+
+	Pages    []Page  `json:"pages,omitempty"`    // ascending; pages that failed are left out
+	Fallback bool    `json:"fallback,omitempty"` // whether text came from Options.Fallback
+	Outcome  Outcome `json:"outcome"`
+	Faults   []Fault `json:"faults,omitempty"` // why the outcome is not OK
 }
 
 // Text is the text of all pages, with a blank line between two.

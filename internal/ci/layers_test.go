@@ -21,13 +21,12 @@ var layers = map[string][]string{
 	"dataset/questions": {"dataset"},
 	"dataset/recipe":    {"dataset", "dataset/questions"},
 
-	"ingest": {"internal/pdf/...", "ingest/internal/...", "github.com/ledongthuc/pdf", "golang.org/x/net", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys"},
+	"ingest": append([]string{"internal/pdf/...", "ingest/internal/..."}, ingestModules...),
 
-	"ingest/pdfium": {
-		"ingest", "ingest/internal/...", "internal/pdf/...", "github.com/ledongthuc/pdf", "golang.org/x/net", "golang.org/x/text",
-		"golang.org/x/sync", "golang.org/x/sys", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
+	"ingest/pdfium": append([]string{
+		"ingest", "ingest/internal/...", "internal/pdf/...", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
 		"github.com/google/uuid", "github.com/jolestar/go-commons-pool/v2", "github.com/gofrs/flock",
-	},
+	}, ingestModules...),
 
 	"registry":              {},
 	"registry/local":        {"registry", "registry/internal/...", "golang.org/x/sys"},
@@ -42,6 +41,15 @@ var layers = map[string][]string{
 
 	"serve/engine":     {"serve", "openai", "golang.org/x/sync", "internal/...", modules},
 	"serve/prometheus": {"serve", "openai", modules},
+}
+
+// ingestModules are what the readers of package ingest are made of.
+var ingestModules = []string{
+	"golang.org/x/net", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys",
+	"github.com/ledongthuc/pdf",
+	"github.com/gogs/chardet", "github.com/wlynxg/chardet", // encodings
+	"github.com/yuin/goldmark", "go.yaml.in/yaml/v3", "github.com/BurntSushi/toml", // Markdown and its front matter
+	"codeberg.org/readeck/go-readability/v2", "github.com/andybalholm/cascadia", "github.com/go-shiori/dom", "github.com/itlightning/dateparse", // web pages
 }
 
 // modules is in the layers that may bring many: testdata/deps lists them one by one.

@@ -1,0 +1,124 @@
+package ingest
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	icu "github.com/gogs/chardet"
+	uchardet "github.com/wlynxg/chardet"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+)
+
+// sure is the confidence from which on a guess is no fault.
+const sure = 0.4
+
+// guess reads data in the encoding that its statistics speak for.
+//
+// Two detectors are asked, each for what it is good at, as the table in
+// TestGuess shows: that after Mozilla's knows the bytes of short texts in
+// Cyrillic, Greek, Hebrew and East Asian scripts, and that after ICU's the
+// languages written in Latin letters. The script is plain to see: between Latin
+// letters the bytes above ASCII stand alone.
+func guess(data []byte) decoded {
+	sample := data[:min(len(data), sniffed)]
+	if standAlone(sample) {
+		return guessLatin(data, sample)
+	}
+	name, confidence := "", 0.0
+	if r := uchardet.Detect(sample); r.Confidence >= 0.5 && r.Language != "" && r.Language != "Turkish" {
+		name, confidence = r.Encoding, r.Confidence
+	} else if r, err := icu.NewTextDetector().DetectBest(sample); err == nil {
+		name, confidence = r.Charset, float64(r.Confidence)/100
+	}
+	if s, ok := decodeNamed(name, data); ok {
+		return doubted(s, name, confidence)
+	}
+	return guessLatin(data, sample)
+}
+
+func doubted(s, name string, confidence float64) decoded {
+	if lost := strings.Count(s, "\uFFFD"); lost > 0 {
+		return decoded{s, fmt.Sprintf("the encoding is not declared, and %s in %s, the likeliest", counted(lost, "place means nothing", "places mean nothing"), strings.ToLower(name))}
+	}
+	if confidence < sure {
+		return decoded{s, fmt.Sprintf("the encoding is not declared, and %s only a guess (confidence %.0f %%)", strings.ToLower(name), 100*confidence)}
+	}
+	return decoded{text: s}
+}
+
+// decodeNamed reads data in an encoding that a detector names.
+func decodeNamed(name string, data []byte) (string, bool) {
+	if name == "CP949" {
+		name = "euc-kr" // its extension, under the name that web pages use
+	}
+	e, _ := declaredEncoding(name)
+	if e == nil {
+		return "", false
+	}
+	return decodeAs(e, data), true
+}
+
+// standAlone tells whether most bytes above ASCII have none beside them.
+func standAlone(data []byte) bool {
+	high, pairs := 0, 0
+	for i, c := range data {
+		if c >= utf8.RuneSelf {
+			high++
+			if i > 0 && data[i-1] >= utf8.RuneSelf || i+1 < len(data) && data[i+1] >= utf8.RuneSelf {
+				pairs++
+			}
+		}
+	}
+	return 2*pairs <= high
+}
+
+// guessLatin reads text in Latin letters. Windows-1252, which is read where
+// nothing speaks against it, has signs where the encodings of DOS and of the old
+// Macintosh have letters: amid words they give those away.
+func guessLatin(data, sample []byte) decoded {
+	if amidWords(charmap.Windows1252, sample) > 0.1 {
+		for _, e := range []*charmap.Charmap{charmap.CodePage850, charmap.Macintosh} {
+			if amidWords(e, sample) == 0 {
+				return decoded{text: decodeAs(e, data)}
+			}
+		}
+	}
+	name, confidence := "windows-1252", 0.0
+	if all, err := icu.NewTextDetector().DetectAll(sample); err == nil {
+		for _, r := range all {
+			switch r.Charset {
+			case "ISO-8859-1", "ISO-8859-2", "ISO-8859-9", "windows-1250", "windows-1252", "windows-1254":
+				if c := float64(r.Confidence) / 100; c > confidence {
+					name, confidence = r.Charset, c
+				}
+			}
+		}
+	}
+	s, _ := decodeNamed(name, data)
+	return doubted(s, name, confidence)
+}
+
+// amidWords is the share of the bytes above ASCII between two letters that are
+// no letters in an encoding, apostrophes and hyphens aside.
+func amidWords(e encoding.Encoding, data []byte) float64 {
+	text := []rune(decodeAs(e, data))
+	all, bad := 0, 0
+	for i, r := range text {
+		if r < utf8.RuneSelf || i == 0 || i+1 == len(text) || !isASCIILetter(text[i-1]) || !isASCIILetter(text[i+1]) {
+			continue
+		}
+		all++
+		if strings.ContainsRune("ƒºª", r) || !unicode.IsLetter(r) && r != '’' && r != '‘' && r != '´' && r != softHyphen && r != '·' {
+			bad++
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return float64(bad) / float64(all)
+}
+
+func isASCIILetter(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }

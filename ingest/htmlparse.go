@@ -1,0 +1,169 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+// parseHTML builds the tree that a browser would. What a browser reads by other
+// rules than those of HTML is rewritten first: XHTML, and nesting deeper than the
+// parser goes, which is as deep as browsers go.
+func parseHTML(ctx context.Context, source string) (*html.Node, error) {
+	opened := strings.Count(source, "<select") + strings.Count(source, "<SELECT")
+	closed := strings.Count(source, "</select") + strings.Count(source, "</SELECT")
+	r := &rewriter{xhtml: isXHTML(source)}
+	if r.xhtml || opened != closed {
+		var err error
+		if source, err = r.rewrite(ctx, source); err != nil {
+			return nil, err
+		}
+	}
+	root, err := html.Parse(&ticking{ctx: ctx, r: strings.NewReader(source)})
+	if err != nil && ctx.Err() == nil {
+		r.xhtml, r.maxDepth = false, maxNesting
+		if source, err = r.rewrite(ctx, source); err == nil {
+			root, err = html.Parse(&ticking{ctx: ctx, r: strings.NewReader(source)})
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	return root, nil
+}
+
+// maxNesting is far below the 512 elements that the parser takes, because it
+// opens some of its own, such as <tbody>, and opens <b> again in each block.
+const maxNesting = 100
+
+// ticking is a reader that ends with its context.
+type ticking struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (t *ticking) Read(b []byte) (int, error) {
+	if t.ctx.Err() != nil {
+		return 0, context.Cause(t.ctx)
+	}
+	return t.r.Read(b)
+}
+
+var xhtmlRoot = regexp.MustCompile(`(?i)^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE\s[^>]*>\s*)?<html[^>]*\sxmlns\s*=`)
+
+func isXHTML(source string) bool {
+	return strings.HasPrefix(strings.TrimLeft(source, " \n"), "<?xml") || xhtmlRoot.MatchString(source[:min(len(source), 4096)])
+}
+
+// rewriter changes the tags of a page.
+type rewriter struct {
+	xhtml    bool // "<p/>" is an element, and CDATA is text
+	maxDepth int  // tags nested deeper are left out; 0: none are
+}
+
+func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
+	z := html.NewTokenizer(strings.NewReader(source))
+	z.AllowCDATA(r.xhtml)
+	var b strings.Builder
+	foreign, choosing := 0, false // inside <svg> or <math>; inside <select>
+	open := map[atom.Atom]int{}
+	depth, left := 0, map[atom.Atom]int{}
+	for n := 0; ; n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return b.String(), nil
+		}
+		raw := string(z.Raw())
+		if kind == html.TextToken && strings.HasPrefix(raw, "<![CDATA[") {
+			b.WriteString(html.EscapeString(strings.TrimSuffix(raw[len("<![CDATA["):], "]]>")))
+			continue
+		}
+		if kind != html.StartTagToken && kind != html.EndTagToken && kind != html.SelfClosingTagToken {
+			b.WriteString(raw)
+			continue
+		}
+		name, _ := z.TagName()
+		tag := string(name)
+		if foreign > 0 {
+			z.NextIsNotRawText() // a <title> there is an element like any other
+		}
+		a := atom.Lookup(name)
+		if choosing && !inSelect(a) { // it was never closed
+			choosing = false
+			b.WriteString("</select>")
+		}
+		switch {
+		case a == atom.Select:
+			choosing = kind == html.StartTagToken
+		case a == atom.Svg || a == atom.Math:
+			if kind == html.StartTagToken {
+				foreign++
+			} else if kind == html.EndTagToken {
+				foreign = max(foreign-1, 0)
+			}
+		}
+		if kind == html.SelfClosingTagToken && r.xhtml && foreign == 0 && !isVoid(a) {
+			z.NextIsNotRawText()
+			b.WriteString(strings.TrimRight(strings.TrimSuffix(raw, ">"), "/ \n\t") + "></" + tag + ">")
+			continue
+		}
+		if r.maxDepth > 0 && !isVoid(a) && !endsByItself(a) {
+			switch kind {
+			case html.StartTagToken:
+				if depth >= r.maxDepth {
+					left[a]++
+					continue
+				}
+				depth++
+				open[a]++
+			case html.EndTagToken:
+				if left[a] > 0 {
+					left[a]--
+					continue
+				}
+				if open[a] > 0 {
+					open[a]--
+					depth--
+				}
+			}
+		}
+		b.WriteString(raw)
+	}
+}
+
+// inSelect tells elements that may stand in a <select>.
+func inSelect(a atom.Atom) bool {
+	switch a {
+	case atom.Select, atom.Option, atom.Optgroup, atom.Hr, atom.Script, atom.Template, atom.Button, atom.Span, atom.Img, atom.B, atom.I:
+		return true
+	}
+	return false
+}
+
+func isVoid(a atom.Atom) bool {
+	switch a {
+	case atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Hr, atom.Img, atom.Input, atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr:
+		return true
+	}
+	return false
+}
+
+// endsByItself tells elements whose end tag is mostly left out.
+func endsByItself(a atom.Atom) bool {
+	switch a {
+	case atom.P, atom.Li, atom.Dt, atom.Dd, atom.Option, atom.Optgroup, atom.Tr, atom.Td, atom.Th, atom.Thead, atom.Tbody, atom.Tfoot, atom.Rt, atom.Rp:
+		return true
+	}
+	return false
+}

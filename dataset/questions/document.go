@@ -199,7 +199,7 @@ func sentences(text, language string) []string {
 		if !strings.ContainsRune(".!?", last) || i+1 < len(words) && !startsSentence(words[i+1]) {
 			continue
 		}
-		if last == '.' && i+1 < len(words) && (abbreviation(strings.TrimSuffix(end, ".")) || (language == "de" || i == start) && strings.Trim(end, "0123456789.") == "" && len(end) < 4) {
+		if last == '.' && i+1 < len(words) && (abbreviation(strings.TrimSuffix(end, ".")) || (i == start || language == "de" && i+1 < len(words) && !germanStart[words[i+1]]) && strings.Trim(end, "0123456789.") == "" && len(end) < 4) {
 			continue
 		}
 		out = append(out, strings.Join(words[start:i+1], " "))
@@ -219,7 +219,7 @@ func startsSentence(word string) bool {
 // abbreviation tells whether a full stop belongs to the word before it: an initial, a title, the number of a day in German.
 func abbreviation(word string) bool {
 	word = strings.TrimLeft(word, "(\"“„")
-	if utf8.RuneCountInString(word) == 1 && strings.IndexFunc(word, unicode.IsLetter) == 0 || strings.Contains(word, ".") && letters(strings.ReplaceAll(word, ".", "")) {
+	if utf8.RuneCountInString(word) == 1 && isUpper(word) || strings.Contains(word, ".") && letters(strings.ReplaceAll(word, ".", "")) {
 		return true
 	}
 	switch strings.ToLower(word) {
@@ -228,3 +228,6 @@ func abbreviation(word string) bool {
 	}
 	return false
 }
+
+// germanStart are words that begin a sentence behind a number; behind others the stop makes an ordinal of it.
+var germanStart = map[string]bool{"Der": true, "Die": true, "Das": true, "Er": true, "Sie": true, "Es": true, "Ein": true, "Eine": true, "Im": true, "In": true, "Am": true, "Wer": true, "Bei": true, "Für": true, "Alle": true, "Jede": true, "Nach": true}

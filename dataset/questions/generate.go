@@ -147,10 +147,11 @@ func (l *asker) askAll(blocks []block) []found {
 	var out []found
 	for _, b := range blocks {
 		out = append(out, l.table(b, l.subject)...)
-		if l.code == "en" {
-			out = append(out, l.statements(b.text)...)
-			for _, item := range b.items {
-				out = append(out, l.statements(item)...)
+		for _, text := range append([]string{b.text}, b.items...) {
+			if l.code == "en" {
+				out = append(out, l.statements(text)...)
+			} else {
+				out = append(out, l.plainStatements(text)...)
 			}
 		}
 	}

@@ -94,3 +94,59 @@ func TestFromDocumentsReports(t *testing.T) {
 	_, _, err = questions.FromDocuments(ctx, []questions.Document{silent}, questions.Options{})
 	assert.ErrorIs(t, err, context.Canceled)
 }
+
+// The same little house rules in other languages.
+func TestFromDocumentsLanguages(t *testing.T) {
+	for _, test := range []struct {
+		source, text, language string
+		want                   map[string]string
+	}{
+		{"aldersee-hausordnung.docx", "Ruderclub Aldersee\nHausordnung\n\nDas Bootshaus ist von 6 Uhr bis 21 Uhr geöffnet. Die Mitglieder zahlen 140 Euro im Jahr. Die Schlüssel verwahrt die Bootswartin Paula Brink. " +
+			"Die Boote werden alle 3 Tage gespült. Die Anmeldung muss bis zum 15. Mai erfolgen. Der Schuppen liegt neben dem Hafen. Kein Boot darf schwerer als 75 kg sein.\n\nBoot\tLänge\tPlätze\nReiher\t8 m\t2\nOtter\t11 m\t4\n\nKassenwart\tHerr Lindner\nKündigungsfrist\tsechs Wochen", "de",
+			map[string]string{
+				"Wie viel zahlen die Mitglieder im Jahr bei Aldersee?": "140 Euro",
+				"Wer ist die Bootswartin bei Aldersee?":                "Paula Brink",
+				"Wie oft werden die Boote gespült bei Aldersee?":       "alle 3 Tage",
+				"Bis wann muss die Anmeldung erfolgen bei Aldersee?":   "15. Mai",
+				"Wo liegt der Schuppen bei Aldersee?":                  "neben dem Hafen",
+				"Wer ist Kassenwart von Aldersee?":                     "Herr Lindner",
+				"Was gilt bei Reiher als Länge bei Aldersee?":          "8 m",
+			}},
+		{"aubrac-reglement.pdf", "Club d'aviron Aubrac\nRèglement intérieur\n\nLe hangar est ouvert à 6 h. La cotisation coûte 140 euros. Les bateaux sont rincés tous les 3 jours. Les clés sont gardées par Paula Brink. " +
+			"L'inscription doit être faite avant le 15 mai. Les gilets sont rangés dans le placard rouge.\n\nTrésorière\tMme Lindet\nPréavis\tsix semaines", "fr",
+			map[string]string{
+				"Combien est-ce que la cotisation coûte à Aubrac ?":                     "140 euros",
+				"À quelle fréquence est-ce que les bateaux sont rincés à Aubrac ?":      "tous les 3 jours",
+				"Par qui est-ce que les clés sont gardées à Aubrac ?":                   "Paula Brink",
+				"Avant quelle date est-ce que l'inscription doit être faite à Aubrac ?": "15 mai",
+			}},
+		{"alcornoque-reglamento.pdf", "Club de remo Alcornoque\nReglamento\n\nLa cuota cuesta 140 euros. Los botes se lavan cada 3 días. Los botes son lavados cada 3 días por el equipo. Las llaves son guardadas por Paula Brink. " +
+			"La inscripción debe hacerse antes del 15 de mayo. El club tiene 214 socios.\n\nTesorera\tSra. Linares\nPreaviso\tseis semanas", "es",
+			map[string]string{
+				"¿Cuánto cuesta la cuota en Alcornoque?":                                 "140 euros",
+				"¿Con qué frecuencia son los botes lavados por el equipo en Alcornoque?": "cada 3 días",
+				"¿Por quién son las llaves guardadas en Alcornoque?":                     "Paula Brink",
+				"¿Cuántos socios tiene el club en Alcornoque?":                           "214",
+			}},
+		{"omilos-alkyona.pdf", "Ναυτικός Όμιλος Αλκυόνα\nΚανονισμός\n\nΗ συνδρομή κοστίζει 140 ευρώ. Τα σκάφη καθαρίζεται κάθε 3 ημέρες. Η αίτηση υποβάλλεται έως τις 15 Μαΐου. Ο όμιλος έχει 12 σκάφες. Η Αλκυόνα είναι παλιός όμιλος.\n\nΤαμίας\tη κα Λεβέντη\n", "el",
+			map[string]string{
+				"Πόσο κοστίζει η συνδρομή στο Αλκυόνα;":        "140 ευρώ",
+				"Έως πότε υποβάλλεται η αίτηση στο Αλκυόνα;":   "15 Μαΐου",
+				"Πόσο συχνά καθαρίζεται τα σκάφη στο Αλκυόνα;": "κάθε 3 ημέρες",
+				"Ποιος είναι ταμίας στο Αλκυόνα;":              "η κα Λεβέντη",
+			}},
+	} {
+		t.Run(test.language, func(t *testing.T) {
+			got, report := asked(t, document(test.source, test.text))
+			assert.Equal(t, test.language, report.Documents[0].Language)
+			for question, answer := range test.want {
+				assert.Equal(t, answer, got[question], question)
+			}
+			if t.Failed() {
+				for q, a := range got {
+					t.Log(q, a)
+				}
+			}
+		})
+	}
+}

@@ -22,6 +22,7 @@ import (
 //	[synonyms]             words of one meaning; a line is used for its first word only
 //	[headers] [labels]     kind of column or row: its names
 //	[ask KIND]             questions about such a cell: {k} is its row, {h} its column
+//	[wh]                   part of a sentence => question words for it; outside English
 //	[subject]              how a question names what the document is about
 //
 //go:embed languages/*.txt
@@ -35,6 +36,7 @@ type language struct {
 	typed        []rule
 	rewrite      []rule
 	synonyms     []synonym
+	parts        []asking
 	kinds        map[string][]named  // of section headers and labels
 	ask          map[string][]string // forms by kind
 	subject      map[string][]string // forms by kind
@@ -119,7 +121,9 @@ func parseLanguage(code, text string) (*language, error) {
 			return nil, fmt.Errorf("%s.txt:%d: %w", code, n+1, err)
 		}
 	}
-	l.verbs = englishVerbs(slices.Collect(maps.Keys(l.words["verbs"])))
+	if code == "en" {
+		l.verbs = englishVerbs(slices.Collect(maps.Keys(l.words["verbs"])))
+	}
 	return l, nil
 }
 
@@ -155,6 +159,12 @@ func (l *language) add(section, line string) error {
 		} else {
 			l.rewrite = append(l.rewrite, r)
 		}
+	case section == "wh": // after the words that it names
+		part, err := l.parsePart(line)
+		if err != nil {
+			return err
+		}
+		l.parts = append(l.parts, part)
 	case section == "synonyms":
 		words := alternatives(line)
 		if len(words) < 2 {

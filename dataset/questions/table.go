@@ -43,7 +43,7 @@ func (l *language) table(b block, s subject) []found {
 		}
 		key := l.key(head[0], row[0])
 		for c := 1; c < len(row); c++ {
-			header := lowerFirst(head[c])
+			header := l.lowerNoun(head[c])
 			if !hasWord(row[c]) {
 				continue
 			}
@@ -56,7 +56,7 @@ func (l *language) table(b block, s subject) []found {
 			}
 			out = append(out, found{asks: l.fillAll(l.ask[kind], key, header, row[c]), answer: row[c], quote: strings.Join(row, " ")})
 			if kind != "begin" && kind != "end" && kind != "when" && values[head[c]+"\t"+row[c]] == 1 && !isNumberLike(row[0]) && len(strings.Fields(row[c])) < 6 {
-				out = append(out, found{asks: l.fillAll(l.ask["which"], header, lowerFirst(head[0]), row[c]), answer: row[0], quote: strings.Join(row, " ")})
+				out = append(out, found{asks: l.fillAll(l.ask["which"], header, l.lowerNoun(head[0]), row[c]), answer: row[0], quote: strings.Join(row, " ")})
 			}
 		}
 	}
@@ -104,13 +104,21 @@ func (l *language) key(header, cell string) string {
 	if l.is("colours", cell) {
 		return strings.TrimSpace(l.definite() + " " + strings.ToLower(cell) + " " + lowerFirst(header))
 	}
-	if isNumberLike(cell) {
-		return lowerFirst(header) + " " + cell
+	if first, _ := utf8.DecodeRuneInString(cell); isNumberLike(cell) || unicode.IsLower(first) {
+		return l.lowerNoun(header) + " " + cell
 	}
 	if words := strings.Fields(cell); l.code != "de" && len(words) > 1 && !isUpper(words[1]) && !isNumberLike(words[1]) {
 		return lowerFirst(cell)
 	}
 	return cell
+}
+
+// lowerNoun writes the head of a column or a label as inside a sentence.
+func (l *language) lowerNoun(head string) string {
+	if l.code == "de" {
+		return head
+	}
+	return lowerFirst(head)
 }
 
 // definite is the article that a noun can take whatever its gender; empty where there is none.
@@ -200,7 +208,7 @@ func (l *language) label(label, value, quote string, s subject) []found {
 	if forms == nil {
 		forms = l.ask["label other"]
 	}
-	label = lowerFirst(label)
+	label = l.lowerNoun(label)
 	if i := strings.Index(label, " "+s.name); i > 0 { // "attendance rule for NUR240"
 		words := strings.Fields(label[:i])
 		if l.is("prepositions", words[len(words)-1]) && len(words) > 1 {

@@ -105,7 +105,7 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }
 	}
 	if b.backend == nil {
-		b.own = cpu.NewWeights(false)
+		b.own = cpu.NewWeights(cpu.F32)
 		mo.Keep = b.own.Take
 	}
 	if b.model, err = model.Open(ctx, ref, mo); err != nil {

@@ -35,7 +35,7 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 	default:
 		return nil, fmt.Errorf("precision %q: must be f32, bf16 or int8", o.Precision)
 	}
-	w := cpu.NewWeights(precision == "int8")
+	w := cpu.NewWeights(cpu.Storage(precision))
 	mo.Keep, mo.Transposed = w.Take, false
 	return w, nil
 }

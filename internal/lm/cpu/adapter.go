@@ -35,7 +35,7 @@ func (s *Slots) Attach(from *adapter.Adapter) (infer.Adapter, error) {
 	left := maps.Clone(from.Modules)
 	for i := range s.work.layers {
 		for _, g := range s.work.layers[i].groups() {
-			x, err := newAdapted(g, left)
+			x, err := newAdapted(s.work.k, g, left)
 			if err != nil {
 				return nil, err
 			}
@@ -61,7 +61,7 @@ func (a *Adapter) number() int32 {
 }
 
 // newAdapted takes the updates of a group out of modules.
-func newAdapted(g *group, modules map[string]adapter.Module) (x adapted, err error) {
+func newAdapted(k *kernels, g *group, modules map[string]adapter.Module) (x adapted, err error) {
 	var rows []float32
 	for _, p := range g.parts {
 		m, ok := modules[p.path]
@@ -80,7 +80,7 @@ func newAdapted(g *group, modules map[string]adapter.Module) (x adapted, err err
 		rows = append(rows, m.A...)
 	}
 	if len(rows) > 0 {
-		x.down, err = newMatrix(len(rows)/g.in, g.in, false, new([]float32), func(dst []float32) error {
+		x.down, err = newMatrix(k, F32, len(rows)/g.in, g.in, new([]float32), func(dst []float32) error {
 			rows = rows[copy(dst, rows):]
 			return nil
 		})

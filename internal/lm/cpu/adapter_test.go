@@ -106,7 +106,7 @@ func TestAdaptersAreWhatIsMerged(t *testing.T) {
 				want := follow(t, merged, prompts[i:i+1], []infer.Adapter{nil})[0]
 				merged.Close()
 				for step, row := range want {
-					top := float64(most(row))
+					top := float64(best.most(row))
 					assert.InDeltaSlice(t, row, got[i][step], 1e-4*top, "sequence %d, step %d", i, step)
 				}
 				if from > 0 {

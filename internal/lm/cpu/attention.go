@@ -40,24 +40,21 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 		}
 	}
 	for p := from; p < to; p++ {
-		keys := matrix{out: pagePositions, in: dim, stride: shape.stride, floats: shape.keys(sp.q.pages[p], i, head)}
-		scores := product{&keys, nil, 0, n, s.scores.floats[(p-from)*pagePositions:], s.scores.stride}
-		scores.compute(&s.queries, 0, pagePositions)
+		m.k.dotAll(shape.keys(sp.q.pages[p], i, head), shape.stride, pagePositions, s.queries.floats, s.queries.stride, shape.stride, n,
+			s.scores.floats[(p-from)*pagePositions:], s.scores.stride)
 	}
 	for k := range n {
 		position := sp.position + k/group
 		first, end := l.first(position)-from*pagePositions, position+1-from*pagePositions
 		softcap(s.scores.row(k)[first:end], m.AttentionSoftcap)
-		s.shares[k] = 1 / softmax(s.scores.row(k), first, end)
+		s.shares[k] = 1 / m.k.softmax(s.scores.row(k), first, end)
 	}
 	for r := sp.from; r < sp.to; r++ {
 		clear(tp.attended.row(r)[head*group*dim:][:group*dim])
 	}
 	for p := from; p < to; p++ {
-		values := matrix{out: dim, in: pagePositions, stride: pagePositions, floats: shape.values(sp.q.pages[p], i, head)}
-		weights := vectors{n: n, width: pagePositions, stride: s.scores.stride, floats: s.scores.floats[(p-from)*pagePositions:]}
-		part := product{&values, nil, 0, n, s.part.floats, s.part.stride}
-		part.compute(&weights, 0, dim)
+		m.k.dotAll(shape.values(sp.q.pages[p], i, head), pagePositions, shape.rows, s.scores.floats[(p-from)*pagePositions:], s.scores.stride,
+			pagePositions, n, s.part.floats, s.part.stride)
 		for k := range n {
 			dst := tp.attended.row(sp.from + k/group)[(head*group+k%group)*dim:][:dim]
 			share := s.shares[k]
@@ -68,14 +65,14 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 	}
 }
 
-// softmax makes x[from:to] weights, which are yet to be divided by their sum; the rest becomes 0. len(x) is a multiple of 8.
-func softmax(x []float32, from, to int) (sum float32) {
+// softmax makes x[from:to] weights, which are yet to be divided by their sum; the rest becomes 0. len(x) is a multiple of the lanes.
+func (k *kernels) softmax(x []float32, from, to int) (sum float32) {
 	for _, unseen := range [][]float32{x[:from], x[to:]} {
 		for i := range unseen {
 			unseen[i] = float32(math.Inf(-1))
 		}
 	}
-	return exp(x, largest(x))
+	return k.exp(x, k.largest(x))
 }
 
 // put writes the keys and values of a position in layer i, which are side by side, to its page.

@@ -9,6 +9,7 @@ import (
 // hundred steps of some microseconds each, so a helper that has nothing to do looks for the next step for a while before
 // it goes to sleep.
 type crew struct {
+	k       *kernels
 	helpers []*helper
 	work    func(worker, task int)
 	tasks   int64
@@ -28,8 +29,11 @@ type helper struct {
 // patience is how often a helper looks before it sleeps: some tens of microseconds.
 const patience = 4000
 
-func newCrew(workers int) *crew {
-	c := &crew{panels: make([]panels, workers)}
+func newCrew(workers int, k *kernels) *crew {
+	c := &crew{k: k}
+	for range workers {
+		c.panels = append(c.panels, newPanels(k))
+	}
 	for i := 1; i < workers; i++ {
 		h := &helper{wake: make(chan struct{}, 1)}
 		c.helpers = append(c.helpers, h)

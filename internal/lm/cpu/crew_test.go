@@ -14,7 +14,7 @@ import (
 // sleep, and close leaves nobody.
 func TestCrew(t *testing.T) {
 	before := runtime.NumGoroutine()
-	c := newCrew(4)
+	c := newCrew(4, plain)
 	assert.Equal(t, 4, c.workers())
 	for round := range 2000 {
 		if round%500 == 0 {

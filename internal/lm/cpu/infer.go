@@ -15,7 +15,7 @@ type inference struct {
 }
 
 func newInference(m *model, workers int) *inference {
-	return &inference{runner: runner{model: m, crew: newCrew(workers)}, shape: m.pageShape(), scratches: make([]scratch, workers)}
+	return &inference{runner: runner{model: m, crew: newCrew(workers, m.k)}, shape: m.pageShape(), scratches: make([]scratch, workers)}
 }
 
 // compute computes tokens, which lie in spans, and returns their final hidden states, normed. The pages have room for them;
@@ -60,7 +60,7 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 		products = append(products, product{a.down, nil, r.from, r.to, z.floats, z.stride})
 		for _, p := range a.parts {
 			sums = append(sums, sum{y.floats[r.from*y.stride+p.at:], y.stride, r.to - r.from, p.out, []term{{
-				a: z.floats[r.from*z.stride+p.z:], aRow: z.stride, aStep: 1, depth: p.rank, b: p.up, bStride: p.rank, turned: true,
+				a: z.floats[r.from*z.stride+p.z:], aRow: z.stride, aStep: 1, depth: p.rank, b: dense{p.up, p.rank}, turned: true,
 			}}})
 		}
 	}

@@ -18,8 +18,8 @@ import (
 func TestInt8(t *testing.T) {
 	for _, dir := range golden.Tiny(t) {
 		ids, shape := golden.Ints(t, dir, "logits.safetensors", "input_ids")
-		logits := func(int8s bool) (out []float32, bytes int64) {
-			w := cpu.NewWeights(int8s)
+		logits := func(storage cpu.Storage) (out []float32, bytes int64) {
+			w := cpu.NewWeights(storage)
 			m, err := model.Open(t.Context(), "dir:"+dir+"/model", model.Options{Keep: w.Take})
 			require.NoError(t, err)
 			defer m.Close()
@@ -34,8 +34,8 @@ func TestInt8(t *testing.T) {
 			}
 			return out, w.Bytes()
 		}
-		want, size := logits(false)
-		got, small := logits(true)
+		want, size := logits(cpu.F32)
+		got, small := logits(cpu.Int8)
 		golden.Close(t, want, got, 0.05, dir)
 		assert.NotEqual(t, want, got)
 		assert.Less(t, 3*small, size, "a third of the memory, though small models have much padding")

@@ -1,131 +1,56 @@
 package cpu
 
-import "math"
-
-// The kernels in plain Go: what the vector forms compute, and what runs where those cannot. Every row of weights and every
-// vector is padded with zeros to a multiple of block.
+// kernels is the kernels for an instruction set, and the sizes of the tiles that they take: layouts in memory follow them. Every
+// row of weights and every vector is padded with zeros to a multiple of block.
 //
 // A sum is taken in one order whatever else is computed beside it, so that a sequence's numbers do not depend on how many
-// others are in the batch.
+// others are in the batch. What the functions compute, newPlain says in plain Go.
+type kernels struct {
+	name string
+	has  bool // the processor has the instructions
+
+	// Products of a matrix and few vectors: how many rows are read side by side. The larger of them is a multiple of the other.
+	floatRows, intRows int
+	dotFloats          func(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
+	dotInts            func(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int)
+	round              func(dst []int16, d, x []float32)
+
+	// Sums of outer products, for many vectors: columns of a panel, how deep it is at most to stay in the nearest cache, how many
+	// are packed together, and how many rows go through them together, in whole steps.
+	panelWidth, panelDepth, panels int
+	rowBlock, rowStep              int
+	outer                          func(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int)
+	lift, turn                     func(dst, src []float32, stride, n int)
+
+	// Functions of vectors, whose lengths are multiples of lanes. There is no NaN in x, and top is at least its largest.
+	lanes   int
+	largest func(x []float32) float32
+	exp     func(x []float32, top float32) (sum float32)
+	silu    func(gate, up []float32)
+}
 
 // block is how many weights share a scale, and what widths are padded to.
 const block = 32
 
-// How many rows of a matrix a kernel reads side by side; matrices are padded to a multiple of it.
-const (
-	floatRows = 4
-	intRows   = 16
-)
+// plain runs everywhere.
+var plain = newPlain("go", 4, 16, 16)
 
-// plainFloats sets y[v·yStride+i] to the product of row i of w, rows wStride apart, and vector v of x, xStride apart, for n
-// vectors and floatRows rows.
-func plainFloats(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
-	for v := range n {
-		for i := range floatRows {
-			y[v*yStride+i] = plainDot(w[i*wStride:][:width], x[v*xStride:][:width])
+// best is the first set that the processor has.
+var best = func() *kernels {
+	for _, k := range vectorSets {
+		if k.has {
+			return k
 		}
 	}
-}
+	return plain
+}()
 
-func plainDot(w, x []float32) float32 {
-	var s [8]float32 // as the lanes of a vector
-	for j := 0; j < len(x); j += 8 {
-		a, b := w[j:j+8:j+8], x[j:j+8:j+8]
-		s[0] += a[0] * b[0]
-		s[1] += a[1] * b[1]
-		s[2] += a[2] * b[2]
-		s[3] += a[3] * b[3]
-		s[4] += a[4] * b[4]
-		s[5] += a[5] * b[5]
-		s[6] += a[6] * b[6]
-		s[7] += a[7] * b[7]
-	}
-	return (s[0] + s[1] + s[2] + s[3]) + (s[4] + s[5] + s[6] + s[7])
-}
+// sets are all, the best first.
+func sets() []*kernels { return append(vectorSets[:len(vectorSets):len(vectorSets)], plain) }
 
-// plainInts is plainFloats for intRows rows of integers of 8 bits and vectors of integers of 16 bits. Pairs of columns of the rows
-// lie side by side: w is [block, pair, row, 2], so that memory is read from end to end and each lane of a vector has the sum of a
-// row. The scales d are [block, row] and those of the vectors, dx, [vector, block], xStride/block apart. A sum of a block is
-// exact: it is below 32·2⁷·2¹⁵.
-func plainInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
-	for v := range n {
-		y := y[v*yStride:][:intRows]
-		clear(y)
-		for j := 0; j < width; j += block {
-			var sums [intRows]int32
-			for k, x := 0, x[v*xStride+j:][:block]; k < block; k += 2 {
-				a, b, pairs := int32(x[k]), int32(x[k+1]), w[intRows*(j+k):][:2*intRows]
-				for i := range sums {
-					sums[i] += int32(pairs[2*i])*a + int32(pairs[2*i+1])*b
-				}
-			}
-			for i, s := range sums {
-				y[i] += float32(s) * (d[intRows*j/block+i] * dx[(v*xStride+j)/block])
-			}
-		}
-	}
-}
-
-// plainRound rounds x to integers of 16 bits with a scale for each block.
-func plainRound(dst []int16, d, x []float32) {
-	for j := 0; j < len(x); j += block {
-		top := float32(1e-30) // a block of zeros needs a scale too
-		for _, v := range x[j : j+block] {
-			top = max(top, v, -v)
-		}
-		d[j/block] = top * float32(1.0/math.MaxInt16)
-		f := math.MaxInt16 / top
-		for k, v := range x[j : j+block] {
-			dst[j+k] = int16(math.RoundToEven(float64(v * f)))
-		}
-	}
-}
-
-// plainOuter adds products of a, whose number of row i and step k is a[i·aRow + k·aStep], and the panel b [depth, panelWidth] to n
-// rows of y.
-func plainOuter(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
-	for i := range n {
-		var sums [panelWidth]float32
-		for k := range depth {
-			x := a[i*aRow+k*aStep]
-			for j, v := range b[k*panelWidth:][:panelWidth] {
-				sums[j] += x * v
-			}
-		}
-		for j, v := range sums {
-			y[i*yStride+j] += v
-		}
-	}
-}
-
-// plainLift copies panelWidth columns of n rows of src, stride apart, to dst [n, panelWidth].
-func plainLift(dst, src []float32, stride, n int) {
-	for r := range n {
-		copy(dst[r*panelWidth:][:panelWidth], src[r*stride:])
-	}
-}
-
-// plainTurn writes n columns of panelWidth rows of src, stride apart, as the rows of dst [n, panelWidth]. n is a multiple of 8.
-func plainTurn(dst, src []float32, stride, n int) {
-	for c := range panelWidth {
-		for i, v := range src[c*stride:][:n] {
-			dst[i*panelWidth+c] = v
-		}
-	}
-}
-
-// plainExp replaces x by exp(x-top) and returns the sum.
-func plainExp(x []float32, top float32) (sum float32) {
-	for i, v := range x {
-		x[i] = float32(math.Exp(float64(v - top)))
-		sum += x[i]
-	}
-	return sum
-}
-
-// plainSiLU replaces gate by silu(gate)·up.
-func plainSiLU(gate, up []float32) {
-	for i, g := range gate {
-		gate[i] = g / (1 + float32(math.Exp(-float64(g)))) * up[i]
+// dotAll is dotFloats for any number of rows of w; w and y have room for whole tiles.
+func (k *kernels) dotAll(w []float32, wStride, rows int, x []float32, xStride, width, n int, y []float32, yStride int) {
+	for o := 0; o < rows; o += k.floatRows {
+		k.dotFloats(w[o*wStride:], wStride, x, xStride, width, n, y[o:], yStride)
 	}
 }

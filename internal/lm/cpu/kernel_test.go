@@ -18,8 +18,28 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 	return out
 }
 
+// eachSet runs a test on every set of kernels that the processor has, and on one with odd tiles.
+func eachSet(t *testing.T, test func(t *testing.T, k *kernels)) {
+	for _, k := range append(sets(), newPlain("odd", 2, 8, 24)) {
+		t.Run(k.name, func(t *testing.T) {
+			if !k.has {
+				t.Skip("this processor lacks " + k.name)
+			}
+			test(t, k)
+		})
+	}
+}
+
+// like is plain Go for the tiles of k.
+func like(k *kernels) *kernels { return newPlain("like "+k.name, k.floatRows, k.intRows, k.panelWidth) }
+
 // TestPanels compares the kernels of outer.go with the same in plain Go.
 func TestPanels(t *testing.T) {
+	eachSet(t, testPanels)
+}
+
+func testPanels(t *testing.T, k *kernels) {
+	plain, panelWidth := like(k), k.panelWidth
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, depth := range []int{1, 8, 9, 320} {
 		for n := 1; n <= 13; n++ {
@@ -30,46 +50,51 @@ func TestPanels(t *testing.T) {
 			a, b := randomFloats(r, n*(depth+3)+depth*(n+2)), randomFloats(r, depth*panelWidth)
 			want := randomFloats(r, n*yStride)
 			got := slices.Clone(want)
-			plainOuter(a, aRow, aStep, depth, b, n, want, yStride)
-			outer(a, aRow, aStep, depth, b, n, got, yStride)
+			plain.outer(a, aRow, aStep, depth, b, n, want, yStride)
+			k.outer(a, aRow, aStep, depth, b, n, got, yStride)
 			assert.InDeltaSlice(t, want, got, 1e-4)
 		}
 		src := randomFloats(r, (depth+panelWidth)*(depth+panelWidth))
 		want, got := make([]float32, depth*panelWidth), make([]float32, depth*panelWidth)
-		plainLift(want, src, depth+panelWidth, depth)
-		lift(got, src, depth+panelWidth, depth)
+		plain.lift(want, src, depth+panelWidth, depth)
+		k.lift(got, src, depth+panelWidth, depth)
 		assert.Equal(t, want, got)
-		plainTurn(want, src, depth+1, depth&^7)
-		turn(got, src, depth+1, depth&^7)
+		plain.turn(want, src, depth+1, depth&^7)
+		k.turn(got, src, depth+1, depth&^7)
 		assert.Equal(t, want, got)
 	}
 }
 
-// TestKernels compares the kernels with the same in plain Go, where they are vector code.
+// TestKernels compares the kernels with the same in plain Go.
 func TestKernels(t *testing.T) {
+	eachSet(t, testKernels)
+}
+
+func testKernels(t *testing.T, k *kernels) {
+	plain, floatRows, intRows := like(k), k.floatRows, k.intRows
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, width := range []int{32, 64, 96, 576, 1536} {
 		const n = 8
 		wStride, xStride, yStride := width+32, width+32, floatRows+3
 		w, x := randomFloats(r, floatRows*wStride), randomFloats(r, n*xStride)
 		want, got := make([]float32, n*yStride), make([]float32, n*yStride)
-		plainFloats(w, wStride, x, xStride, width, n, want, yStride)
+		plain.dotFloats(w, wStride, x, xStride, width, n, want, yStride)
 		for vectors := 1; vectors <= n; vectors++ {
 			clear(got)
-			dotFloats(w, wStride, x, xStride, width, vectors, got, yStride)
+			k.dotFloats(w, wStride, x, xStride, width, vectors, got, yStride)
 			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+floatRows], got[:(vectors-1)*yStride+floatRows], 1e-6*float64(width))
 			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
 			for v := range vectors {
-				var alone [floatRows]float32
-				dotFloats(w, wStride, x[v*xStride:], 0, width, 1, alone[:], 0)
-				assert.Equal(t, alone[:], got[v*yStride:][:floatRows], "a sum does not depend on what is computed beside it")
+				alone := make([]float32, floatRows)
+				k.dotFloats(w, wStride, x[v*xStride:], 0, width, 1, alone, 0)
+				assert.Equal(t, alone, got[v*yStride:][:floatRows], "a sum does not depend on what is computed beside it")
 			}
 		}
 
 		rounded, scales := make([]int16, n*xStride), make([]float32, n*xStride/block)
 		slow, slowScales := slices.Clone(rounded), slices.Clone(scales)
-		round(rounded, scales, x)
-		plainRound(slow, slowScales, x)
+		k.round(rounded, scales, x)
+		plain.round(slow, slowScales, x)
 		assert.Equal(t, slow, rounded)
 		assert.Equal(t, slowScales, scales)
 		for i, v := range rounded {
@@ -81,58 +106,74 @@ func TestKernels(t *testing.T) {
 		}
 		yStride = intRows + 3
 		want, got = make([]float32, n*yStride), make([]float32, n*yStride)
-		plainInts(ints, d, rounded, scales, xStride, width, n, want, yStride)
+		plain.dotInts(ints, d, rounded, scales, xStride, width, n, want, yStride)
 		for vectors := 1; vectors <= n; vectors++ {
 			clear(got)
-			dotInts(ints, d, rounded, scales, xStride, width, vectors, got, yStride)
+			k.dotInts(ints, d, rounded, scales, xStride, width, vectors, got, yStride)
 			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+intRows], got[:(vectors-1)*yStride+intRows], 1e-4*float64(width))
 			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
 			for v := range vectors {
-				var alone [intRows]float32
-				dotInts(ints, d, rounded[v*xStride:], scales[v*xStride/block:], 0, width, 1, alone[:], 0)
-				assert.Equal(t, alone[:], got[v*yStride:][:intRows], "a sum does not depend on what is computed beside it")
+				alone := make([]float32, intRows)
+				k.dotInts(ints, d, rounded[v*xStride:], scales[v*xStride/block:], 0, width, 1, alone, 0)
+				assert.Equal(t, alone, got[v*yStride:][:intRows], "a sum does not depend on what is computed beside it")
 			}
 		}
 
 		x = x[:4*width] // long sums of floats depend on their order
 		a, b := slices.Clone(x), slices.Clone(x)
-		plainSiLU(a, x)
-		silu(b, x)
+		plain.silu(a, x)
+		k.silu(b, x)
 		assert.InDeltaSlice(t, a, b, 2e-6)
 		a, b = slices.Clone(x), slices.Clone(x)
 		top := slices.Max(x)
-		assert.Equal(t, top, largest(x))
-		assert.InEpsilon(t, plainExp(a, top), exp(b, top), 3e-6)
+		assert.Equal(t, top, k.largest(x))
+		assert.InEpsilon(t, plain.exp(a, top), k.exp(b, top), 3e-6)
 		assert.InDeltaSlice(t, a, b, 1e-6)
 	}
 }
 
 // TestExtremes: where the functions saturate they stay numbers.
 func TestExtremes(t *testing.T) {
+	eachSet(t, testExtremes)
+}
+
+func testExtremes(t *testing.T, k *kernels) {
 	x := []float32{0, -86, -88, -1e30, float32(math.Inf(-1)), -1, -2, -3}
-	sum := exp(x, 0)
+	sum := k.exp(x, 0)
 	assert.InDelta(t, 1+math.Exp(-1)+math.Exp(-2)+math.Exp(-3), sum, 1e-6)
 	assert.InDeltaSlice(t, []float32{1, 0, 0, 0}, []float32{x[0], x[2], x[3], x[4]}, 1e-37)
 
 	gate := []float32{-1e30, -100, -1, 0, 1, 100, 1e30, 88}
-	silu(gate, []float32{1, 1, 1, 1, 1, 1, 1, 1})
+	k.silu(gate, []float32{1, 1, 1, 1, 1, 1, 1, 1})
 	assert.InDeltaSlice(t, []float32{0, 0, -0.26894143, 0, 0.7310586, 100, 88, 88}, append(gate[:6:6], gate[7], gate[7]), 1e-5)
 	assert.Equal(t, float32(1e30), gate[6])
 }
 
 // BenchmarkKernels measures arithmetic alone: what a kernel reads stays in the nearest cache.
 func BenchmarkKernels(b *testing.B) {
+	for _, k := range sets() {
+		b.Run(k.name, func(b *testing.B) {
+			if !k.has {
+				b.Skip("this processor lacks " + k.name)
+			}
+			benchmarkKernels(b, k)
+		})
+	}
+}
+
+func benchmarkKernels(b *testing.B, set *kernels) {
 	const width = 576
+	floatRows, intRows := set.floatRows, set.intRows
 	r := rand.New(rand.NewPCG(1, 2))
 	w, x, y := randomFloats(r, floatRows*width), randomFloats(r, vectorGroup*width), make([]float32, vectorGroup*intRows)
 	q, d := make([]int8, intRows*width), make([]float32, intRows*width/block)
 	rounded, scales := make([]int16, len(x)), make([]float32, len(x)/block)
-	round(rounded, scales, x)
+	set.round(rounded, scales, x)
 	floats := func(n int) func() {
-		return func() { dotFloats(w, width, x, width, width, n, y, floatRows) }
+		return func() { set.dotFloats(w, width, x, width, width, n, y, floatRows) }
 	}
 	ints := func(n int) func() {
-		return func() { dotInts(q, d, rounded, scales, width, width, n, y, intRows) }
+		return func() { set.dotInts(q, d, rounded, scales, width, width, n, y, intRows) }
 	}
 	for _, k := range []struct {
 		name    string

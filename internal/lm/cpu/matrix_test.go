@@ -11,12 +11,16 @@ import (
 // TestProducts compares products with those of the rows that a matrix says it has: of odd sizes, with a bias, for few vectors
 // and many.
 func TestProducts(t *testing.T) {
+	eachSet(t, testProducts)
+}
+
+func testProducts(t *testing.T, k *kernels) {
 	r := rand.New(rand.NewPCG(3, 4))
 	const out, in = 77, 70
-	for _, int8s := range []bool{false, true} {
+	for storage := range storages {
 		weights := randomFloats(r, out*in)
 		var buffer []float32
-		whole, err := newMatrix(out, in, int8s, &buffer, func(dst []float32) error {
+		whole, err := newMatrix(k, storage, out, in, &buffer, func(dst []float32) error {
 			weights = weights[copy(dst, weights):]
 			return nil
 		})
@@ -30,7 +34,7 @@ func TestProducts(t *testing.T) {
 				for i := range n {
 					copy(x.row(i), randomFloats(r, in))
 				}
-				c := newCrew(2)
+				c := newCrew(2, k)
 				c.multiply(&x, product{m, bias, 0, n, y.floats, y.stride})
 				c.close()
 				row := make([]float32, in)
@@ -41,7 +45,7 @@ func TestProducts(t *testing.T) {
 						for j, v := range x.row(i) {
 							want += float64(v) * float64(row[j])
 						}
-						assert.InDelta(t, want, y.row(i)[o], 1e-3, "int8 %v, row %d, vector %d of %d", int8s, o, i, n)
+						assert.InDelta(t, want, y.row(i)[o], 1e-3, "%s, row %d, vector %d of %d", storage, o, i, n)
 					}
 				}
 			}

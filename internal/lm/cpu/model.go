@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/docent-ml/docent/internal/lm"
@@ -8,22 +9,34 @@ import (
 
 // Weights takes the weights of a model while it is opened: give Take to model.Options.
 type Weights struct {
-	int8s    bool
+	k        *kernels
+	storage  Storage
 	matrices map[string]*matrix
 	vectors  map[string][]float32
 	buffer   []float32 // one for all matrices: garbage would count as memory until it is collected
 }
 
-// NewWeights prepares to hold matrices as float32 or, with int8s, rounded to 8 bits with a scale for each 32 weights, as
-// GGUF's Q8_0 does.
-func NewWeights(int8s bool) *Weights {
-	return &Weights{int8s: int8s, matrices: map[string]*matrix{}, vectors: map[string][]float32{}}
+// NewWeights prepares to hold matrices in a storage, for the best kernels that the processor has.
+func NewWeights(s Storage) *Weights {
+	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, vectors: map[string][]float32{}}
+}
+
+// Use makes the weights ready for another set of kernels, such as "go", before the first of them is taken. Tests hold lesser sets
+// against the best.
+func (w *Weights) Use(set string) error {
+	for _, k := range sets() {
+		if k.name == set && k.has {
+			w.k = k
+			return nil
+		}
+	}
+	return fmt.Errorf("kernels %q: this processor has no such set", set)
 }
 
 // Take keeps one weight. read writes its values, row by row.
 func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 	if len(p.Shape) == 2 {
-		w.matrices[p.Name], err = newMatrix(p.Shape[0], p.Shape[1], w.int8s, &w.buffer, read)
+		w.matrices[p.Name], err = newMatrix(w.k, w.storage, p.Shape[0], p.Shape[1], &w.buffer, read)
 		return err
 	}
 	v := make([]float32, p.Shape[0])
@@ -45,6 +58,7 @@ func (w *Weights) Bytes() (n int64) {
 // model is a decoder with its weights where they are used.
 type model struct {
 	lm.Config
+	k           *kernels
 	embed, head *matrix
 	layers      []layer
 	final       []float32
@@ -71,7 +85,7 @@ func (l *layer) first(position int) int {
 
 func newModel(c lm.Config, w *Weights) *model {
 	m := &model{
-		Config: c, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead], final: w.scale(c, lm.FinalNorm),
+		Config: c, k: w.k, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead], final: w.scale(c, lm.FinalNorm),
 	}
 	for _, r := range c.Ropes {
 		m.frequencies = append(m.frequencies, r.Frequencies(c.RotaryDim))
@@ -179,9 +193,9 @@ func (m *model) activate(gate, up []float32) {
 			gate[i] = max(g, 0) * up[i]
 		}
 	default:
-		n := len(gate) &^ 7
+		n := len(gate) / m.k.lanes * m.k.lanes
 		if n > 0 {
-			silu(gate[:n], up[:n])
+			m.k.silu(gate[:n], up[:n])
 		}
 		plainSiLU(gate[n:], up[n:])
 	}

@@ -1,32 +1,43 @@
 package cpu
 
 // Matrix products for many vectors at a time, as training has them. A piece of the second matrix is packed once, in panels of
-// panelWidth columns that lie in the nearest cache, and all rows of the first go through it.
+// some columns that lie in the nearest cache, and all rows of the first go through it.
 
-const (
-	panelWidth = 16
-	panelDepth = 320 // rows of a panel: 20 KB
-	mostPanels = 6   // that are packed together
-)
-
-// term is a product of two matrices, a [n, depth] and b [depth, width].
+// term is a product of two matrices, a [n, depth] and depth rows of b from row from on.
 type term struct {
 	a           []float32 // a[i·aRow + k·aStep]
 	aRow, aStep int
 	depth       int
-	b           []float32
-	bStride     int
-	turned      bool // b is stored as [width, depth]
+	b           source
+	from        int
+	turned      bool // b is stored as [width, depth]; from is a column
+}
+
+// source is a matrix that panels are packed from.
+type source interface {
+	// pack writes rows k to k+depth of columns j to j+n, at most the width of a panel, to dst [depth, width], and zeros beside
+	// them. Turned, they are columns k to k+depth of rows j to j+n.
+	pack(p *panels, dst []float32, turned bool, k, depth, j, n int)
 }
 
 // panels is the memory that a worker packs into.
 type panels struct {
-	b    [mostPanels][panelDepth * panelWidth]float32
-	edge [rowBlock * panelWidth]float32 // of columns that fill no panel
+	k    *kernels
+	b    [][]float32
+	edge []float32 // of columns that fill no panel or no tile
+	rows []float32 // [panelWidth, panelDepth]
 }
 
-// rowBlock is how many rows go through the panels together, so that they stay in the cache: whole steps of the kernel.
-const rowBlock = 96
+func newPanels(k *kernels) panels {
+	p := panels{
+		k: k, rows: make([]float32, k.panelWidth*k.panelDepth),
+		edge: make([]float32, max(k.rowBlock*k.panelWidth, vectorGroup*k.floatRows, vectorGroup*k.intRows)),
+	}
+	for range k.panels {
+		p.b = append(p.b, make([]float32, k.panelDepth*k.panelWidth))
+	}
+	return p
+}
 
 // sum is products that are added to y [n, width].
 type sum struct {
@@ -40,6 +51,7 @@ type sum struct {
 // of workers.
 func (c *crew) add(sums ...sum) {
 	const tasksOfWorker = 6
+	panelWidth := c.k.panelWidth
 	columns := 0 // in panels
 	for _, s := range sums {
 		columns += pieces(s.width, panelWidth)
@@ -48,8 +60,8 @@ func (c *crew) add(sums ...sum) {
 		return
 	}
 	enough := tasksOfWorker * c.workers()
-	wide := min(max(1, columns/enough), mostPanels) * panelWidth
-	high := func(s sum) int { return max(rowBlock, roundUp(pieces(s.n, max(1, enough/columns)), 6)) }
+	wide := min(max(1, columns/enough), c.k.panels) * panelWidth
+	high := func(s sum) int { return max(c.k.rowBlock, roundUp(pieces(s.n, max(1, enough/columns)), c.k.rowStep)) }
 	tasks := 0
 	ends := make([]int, len(sums))
 	for i, s := range sums {
@@ -73,25 +85,26 @@ func pieces(n, size int) int { return (n + size - 1) / size }
 
 // add is crew.add of one worker.
 func (p *panels) add(s sum) {
-	const wide = mostPanels * panelWidth
+	wide := p.k.panels * p.k.panelWidth
 	for j := 0; j < s.width; j += wide {
 		p.part(s, 0, s.n, j, min(j+wide, s.width))
 	}
 }
 
-// part is rows from to to and columns left to right of a sum, at most mostPanels panels.
+// part is rows from to to and columns left to right of a sum, at most as many as are packed together.
 func (p *panels) part(s sum, from, to, left, right int) {
+	panelWidth, rowBlock, outer := p.k.panelWidth, p.k.rowBlock, p.k.outer
 	for _, t := range s.terms {
-		step := roundUp(pieces(t.depth, pieces(t.depth, panelDepth)), 8) // evenly, for y is read and written at each
+		step := roundUp(pieces(t.depth, pieces(t.depth, p.k.panelDepth)), 8) // evenly, for y is read and written at each
 		for k := 0; k < t.depth; k += step {
 			depth := min(step, t.depth-k)
 			for j := left; j < right; j += panelWidth {
-				t.pack(p.b[(j-left)/panelWidth][:], k, depth, j, min(panelWidth, right-j))
+				t.b.pack(p, p.b[(j-left)/panelWidth], t.turned, t.from+k, depth, j, min(panelWidth, right-j))
 			}
 			for i := from; i < to; i += rowBlock {
 				n, a := min(rowBlock, to-i), t.a[i*t.aRow+k*t.aStep:]
 				for j := left; j < right; j += panelWidth {
-					b, y := p.b[(j-left)/panelWidth][:], s.y[i*s.yStride+j:]
+					b, y := p.b[(j-left)/panelWidth], s.y[i*s.yStride+j:]
 					if j+panelWidth <= right {
 						outer(a, t.aRow, t.aStep, depth, b, n, y, s.yStride)
 						continue
@@ -110,35 +123,60 @@ func (p *panels) part(s sum, from, to, left, right int) {
 	}
 }
 
-// pack writes rows k to k+depth of columns j to j+n of b, at most panelWidth of them, and zeros beside them.
-func (t *term) pack(dst []float32, k, depth, j, n int) {
-	dst = dst[:depth*panelWidth]
-	if !t.turned {
-		if n == panelWidth {
-			lift(dst, t.b[k*t.bStride+j:], t.bStride, depth)
+// dense is a matrix of floats, row by row.
+type dense struct {
+	floats []float32
+	stride int
+}
+
+func (b dense) pack(p *panels, dst []float32, turned bool, k, depth, j, n int) {
+	width := p.k.panelWidth
+	dst = dst[:depth*width]
+	if !turned {
+		if n == width {
+			p.k.lift(dst, b.floats[k*b.stride+j:], b.stride, depth)
 			return
 		}
 		for r := range depth {
-			row := dst[r*panelWidth:][:panelWidth]
-			clear(row[copy(row, t.b[(k+r)*t.bStride+j:][:n]):])
+			row := dst[r*width:][:width]
+			clear(row[copy(row, b.floats[(k+r)*b.stride+j:][:n]):])
 		}
 		return
 	}
 	r := 0
-	if n == panelWidth {
+	if n == width {
 		r = depth &^ 7
-		turn(dst, t.b[j*t.bStride+k:], t.bStride, r)
+		p.k.turn(dst, b.floats[j*b.stride+k:], b.stride, r)
 	}
-	for c := range panelWidth {
+	for c := range width {
 		if c >= n {
 			for i := r; i < depth; i++ {
-				dst[i*panelWidth+c] = 0
+				dst[i*width+c] = 0
 			}
 			continue
 		}
-		src := t.b[(j+c)*t.bStride+k:][:depth]
+		src := b.floats[(j+c)*b.stride+k:][:depth]
 		for i := r; i < depth; i++ {
-			dst[i*panelWidth+c] = src[i]
+			dst[i*width+c] = src[i]
 		}
 	}
+}
+
+// packSegments is pack for a matrix that can write columns from to to of a row.
+func (p *panels) packSegments(m interface {
+	segment(dst []float32, r, from, to int)
+}, dst []float32, turned bool, k, depth, j, n int) {
+	width := p.k.panelWidth
+	if !turned {
+		for r := range depth {
+			row := dst[r*width:][:width]
+			m.segment(row, k+r, j, j+n)
+			clear(row[n:])
+		}
+		return
+	}
+	for r := range n {
+		m.segment(p.rows[r*p.k.panelDepth:], j+r, k, k+depth)
+	}
+	dense{p.rows, p.k.panelDepth}.pack(p, dst, true, 0, depth, 0, n)
 }

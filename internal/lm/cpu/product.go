@@ -17,10 +17,8 @@ type product struct {
 
 // multiply computes products of x in one step.
 func (c *crew) multiply(x *vectors, products ...product) {
-	if products[0].m.ints != nil {
-		x.ints = slices.Grow(x.ints[:0], len(x.floats))[:len(x.floats)]
-		x.scales = slices.Grow(x.scales[:0], len(x.floats)/block)[:len(x.floats)/block]
-		c.rows(x.n, x.round)
+	if slices.ContainsFunc(products, func(p product) bool { return p.m.rounded() }) {
+		x.round(c)
 	}
 	total := 0
 	for _, p := range products {
@@ -34,47 +32,39 @@ func (c *crew) multiply(x *vectors, products ...product) {
 		ends = append(ends, tasks)
 	}
 	c.ends = ends
-	c.run(tasks, func(_, task int) {
+	c.run(tasks, func(worker, task int) {
 		i, first := 0, 0
 		for ; task >= ends[i]; i++ {
 			first = ends[i]
 		}
 		from := (task - first) * piece
-		products[i].compute(x, from, min(from+piece, products[i].m.out))
+		products[i].compute(x, from, min(from+piece, products[i].m.out), c.panels[worker].edge)
 	})
 }
 
 // piece is how many of rows, those of the matrices together, are one task: few enough for the workers to end together, and
-// to stay in the cache for many vectors.
+// to stay in the cache for many vectors. It is whole tiles of any storage.
 func (c *crew) piece(rows, vectors int) int {
-	most := 256
+	tile := max(c.k.floatRows, c.k.intRows)
+	most := roundUp(256, tile)
 	if vectors > vectorGroup {
-		most = 48
+		most = roundUp(48, tile)
 	}
-	return min(max(roundUp(rows/(8*c.workers()), intRows), 2*intRows), most)
+	return min(max(roundUp(rows/(8*c.workers()), tile), 2*tile), most)
 }
 
-// compute fills columns from to to; from is a multiple of the tile of the matrix.
-func (p *product) compute(x *vectors, from, to int) {
+// compute fills columns from to to; from is a multiple of the tile of the matrix. What fills no tile passes through room.
+func (p *product) compute(x *vectors, from, to int, room []float32) {
 	m, tile := p.m, p.m.tile()
-	var part [vectorGroup * intRows]float32
 	for i := p.from; i < p.to; i += vectorGroup {
 		n := min(vectorGroup, p.to-i)
 		for o := from; o < to; o += tile {
-			y, yStride := p.dst[i*p.stride+o:], p.stride
-			whole := p.bias == nil && o+tile <= m.out
-			if !whole {
-				y, yStride = part[:], tile
+			if p.bias == nil && o+tile <= m.out {
+				m.product(o, x, i, n, p.dst[i*p.stride+o:], p.stride)
+				continue
 			}
-			w, v := o*m.stride, i*x.stride
-			if m.floats != nil {
-				dotFloats(m.floats[w:], m.stride, x.floats[v:], x.stride, m.stride, n, y, yStride)
-			} else {
-				dotInts(m.ints[w:], m.scales[w/block:], x.ints[v:], x.scales[v/block:], x.stride, m.stride, n, y, yStride)
-			}
-			if !whole {
-				p.store(part[:], i, n, o)
-			}
+			m.product(o, x, i, n, room, tile)
+			p.store(room, i, n, o)
 		}
 	}
 }

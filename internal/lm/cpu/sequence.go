@@ -25,7 +25,7 @@ type shape struct {
 }
 
 func (m *model) pageShape() shape {
-	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, floatRows)}
+	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, m.k.floatRows)}
 }
 
 func (s shape) newPage() *page {

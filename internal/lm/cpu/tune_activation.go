@@ -9,7 +9,7 @@ import (
 // activateBack is the gradient of y = act(gate)·up with respect to both.
 func (t *Tuner) activateBack(gate, up, dy, dGate, dUp []float32, m *memory) {
 	if t.Activation == lm.SiLU {
-		siluBack(gate, up, dy, dGate, dUp, m)
+		t.siluBack(gate, up, dy, dGate, dUp, m)
 		return
 	}
 	for i, g := range gate {
@@ -39,15 +39,15 @@ func (t *Tuner) act(x float64) (value, slope float64) {
 
 // siluBack: silu(x) = x·σ(x), and its derivative is σ + x·σ·(1−σ). exp takes no positive numbers, so σ(x) is 1/(1+e) or
 // e/(1+e) with e = exp(−|x|).
-func siluBack(gate, up, dy, dGate, dUp []float32, m *memory) {
+func (t *Tuner) siluBack(gate, up, dy, dGate, dUp []float32, m *memory) {
 	n := len(gate)
-	m.row = resized(m.row, roundUp(n, 8))
+	m.row = resized(m.row, roundUp(n, t.k.lanes))
 	e := m.row
 	clear(e[n:])
 	for i, g := range gate {
 		e[i] = -float32(math.Abs(float64(g)))
 	}
-	exp(e, 0)
+	t.k.exp(e, 0)
 	for i, g := range gate {
 		s := 1 / (1 + e[i])
 		if g < 0 {

@@ -12,12 +12,12 @@ type attentionTile struct {
 }
 
 // headStride is the width of a head's vectors in memory: what the kernels take.
-func (t *Tuner) headStride() int { return roundUp(t.HeadDim, panelWidth) }
+func (t *Tuner) headStride() int { return roundUp(t.HeadDim, block) }
 
 // spread is the buffer of heads [heads, rows, dim] with room for n rows, zero where it is new. The kernel for scores reads
 // some rows beyond the last.
 func (t *Tuner) spread(v []float32, heads, n int) []float32 {
-	return resized(v, (heads*n+floatRows)*t.headStride())
+	return resized(v, (heads*n+t.k.floatRows)*t.headStride())
 }
 
 // attend fills tp.attended from tp.qkv.
@@ -57,6 +57,7 @@ type tile struct {
 	from, to             int
 	parentFrom, parentTo int
 	own                  int
+	round                int // whole tiles of keys, and lanes of scores
 }
 
 // seen is the number of keys in the parent and in the segment itself.
@@ -65,7 +66,7 @@ func (x *tile) seen() (parent, own int) { return x.parentTo - x.parentFrom, x.to
 // width of the scores: both parts are padded, so that the kernels write whole tiles and take whole vectors.
 func (x *tile) width() (parent, own int) {
 	parent, own = x.seen()
-	return roundUp(parent, 8), roundUp(own, 8)
+	return roundUp(parent, x.round), roundUp(own, x.round)
 }
 
 // tiles calls do for all: in parallel for families and heads, which write to different rows, and in order for each.
@@ -75,7 +76,7 @@ func (t *Tuner) tiles(l *layer, do func(x tile, worker int)) {
 		for i := f.from; i < f.to; i++ {
 			s := t.b.Segments[i]
 			for from := s.From; from < s.To; from += tileQueries {
-				x := tile{l: l, head: task % t.Heads, from: from, to: min(from+tileQueries, s.To), own: s.From}
+				x := tile{l: l, head: task % t.Heads, from: from, to: min(from+tileQueries, s.To), own: s.From, round: max(t.k.floatRows, t.k.lanes)}
 				if s.Parent != i {
 					parent := t.b.Segments[s.Parent]
 					x.parentFrom, x.parentTo = parent.From, parent.To
@@ -92,7 +93,7 @@ func (x *tile) parts(do func(key, n, column int)) {
 	if parent > 0 {
 		do(x.parentFrom, parent, 0)
 	}
-	do(x.own, own, roundUp(parent, 8))
+	do(x.own, own, roundUp(parent, x.round))
 }
 
 // at is the vector of row r in head h of a buffer, and those after it.
@@ -107,9 +108,7 @@ func (t *Tuner) times(dst *vectors, x *tile, queries []float32, keys []float32) 
 	stride, kv := t.headStride(), x.head/(t.Heads/t.KVHeads)
 	x.parts(func(key, n, column int) {
 		w := t.at(keys, kv, key)
-		for o := 0; o < n; o += floatRows {
-			dotFloats(w[o*stride:], stride, queries, stride, stride, x.to-x.from, dst.floats[column+o:], dst.stride)
-		}
+		t.k.dotAll(w, stride, n, queries, stride, stride, x.to-x.from, dst.floats[column:], dst.stride)
 	})
 }
 
@@ -149,13 +148,13 @@ func (t *Tuner) attendTile(tp *tape, x tile, worker int) {
 	sums := [tileQueries]float32{}
 	for i := range n {
 		row := m.scores.row(i)
-		top := largest(row)
-		sums[i] = exp(row, top)
+		top := t.k.largest(row)
+		sums[i] = t.k.exp(row, top)
 		tp.logSums[x.head*len(t.b.Tokens)+x.from+i] = top + float32(math.Log(float64(sums[i])))
 	}
 	x.parts(func(key, keys, column int) {
 		p.add(sum{m.out, stride, n, t.HeadDim, []term{{
-			a: m.scores.floats[column:], aRow: m.scores.stride, aStep: 1, depth: keys, b: t.at(tp.v, x.head/group, key), bStride: stride,
+			a: m.scores.floats[column:], aRow: m.scores.stride, aStep: 1, depth: keys, b: dense{t.at(tp.v, x.head/group, key), stride},
 		}}})
 	})
 	for i := range n {
@@ -195,7 +194,7 @@ func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 		r := x.from + i
 		weights, slopes := m.scores.row(i), m.slopes.row(i)
 		caps := t.capSlopes(weights, worker)
-		exp(weights, tp.logSums[x.head*len(t.b.Tokens)+r])
+		t.k.exp(weights, tp.logSums[x.head*len(t.b.Tokens)+r])
 		var along float32
 		for j, v := range tp.attended.row(r)[x.head*dim:][:dim] {
 			along += v * m.out[i*stride+j]
@@ -214,9 +213,9 @@ func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 	q, dq := t.at(tp.q, x.head, x.from), t.at(t.dq, x.head, x.from)
 	x.parts(func(key, keys, column int) {
 		slopes, weights := m.slopes.floats[column:], m.scores.floats[column:]
-		p.add(sum{dq, stride, n, dim, []term{{a: slopes, aRow: m.slopes.stride, aStep: 1, depth: keys, b: t.at(tp.k, x.head/group, key), bStride: stride}}})
-		p.add(sum{t.at(t.dk, x.head, key), stride, keys, dim, []term{{a: slopes, aRow: 1, aStep: m.slopes.stride, depth: n, b: q, bStride: stride}}})
-		p.add(sum{t.at(t.dv, x.head, key), stride, keys, dim, []term{{a: weights, aRow: 1, aStep: m.scores.stride, depth: n, b: m.out, bStride: stride}}})
+		p.add(sum{dq, stride, n, dim, []term{{a: slopes, aRow: m.slopes.stride, aStep: 1, depth: keys, b: dense{t.at(tp.k, x.head/group, key), stride}}}})
+		p.add(sum{t.at(t.dk, x.head, key), stride, keys, dim, []term{{a: slopes, aRow: 1, aStep: m.slopes.stride, depth: n, b: dense{q, stride}}}})
+		p.add(sum{t.at(t.dv, x.head, key), stride, keys, dim, []term{{a: weights, aRow: 1, aStep: m.scores.stride, depth: n, b: dense{m.out, stride}}}})
 	})
 }
 

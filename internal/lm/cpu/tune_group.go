@@ -44,7 +44,7 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 	for i, u := range updates.parts {
 		if u.Update != nil {
 			sums = append(sums, sum{z.floats[u.z:], z.stride, x.n, t.o.Rank, []term{{
-				a: t.drop(i, u, x).floats, aRow: x.stride, aStep: 1, depth: g.in, b: t.b.theta[u.A:], bStride: g.in, turned: true,
+				a: t.drop(i, u, x).floats, aRow: x.stride, aStep: 1, depth: g.in, b: dense{t.b.theta[u.A:], g.in}, turned: true,
 			}}})
 		}
 	}
@@ -52,10 +52,10 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 	t.scale(z)
 	sums = sums[:0]
 	for i, p := range g.parts {
-		terms := []term{{a: x.floats, aRow: x.stride, aStep: 1, depth: g.in, b: p.m.floats, bStride: p.m.stride, turned: true}}
+		terms := []term{{a: x.floats, aRow: x.stride, aStep: 1, depth: g.in, b: p.m, turned: true}}
 		if u := updates.parts[i]; u.Update != nil {
 			terms = append(terms, term{
-				a: z.floats[u.z:], aRow: z.stride, aStep: 1, depth: t.o.Rank, b: t.b.theta[u.B:], bStride: t.o.Rank, turned: true,
+				a: z.floats[u.z:], aRow: z.stride, aStep: 1, depth: t.o.Rank, b: dense{t.b.theta[u.B:], t.o.Rank}, turned: true,
 			})
 		}
 		sums = append(sums, sum{y.floats[p.at:], y.stride, x.n, p.m.out, terms})
@@ -72,7 +72,7 @@ func (t *Tuner) projectBack(g *group, x, z, dy, dx *vectors, gradient []float32)
 	for i, p := range g.parts {
 		if u := updates.parts[i]; u.Update != nil {
 			sums = append(sums, sum{dz.floats[u.z:], dz.stride, x.n, rank, []term{{
-				a: dy.floats[p.at:], aRow: dy.stride, aStep: 1, depth: p.m.out, b: t.b.theta[u.B:], bStride: rank,
+				a: dy.floats[p.at:], aRow: dy.stride, aStep: 1, depth: p.m.out, b: dense{t.b.theta[u.B:], rank},
 			}}})
 		}
 	}
@@ -81,17 +81,17 @@ func (t *Tuner) projectBack(g *group, x, z, dy, dx *vectors, gradient []float32)
 	var terms []term // of dx
 	sums = make([]sum, 1, 1+3*len(g.parts))
 	for i, p := range g.parts {
-		terms = append(terms, term{a: dy.floats[p.at:], aRow: dy.stride, aStep: 1, depth: p.m.out, b: p.m.floats, bStride: p.m.stride})
+		terms = append(terms, term{a: dy.floats[p.at:], aRow: dy.stride, aStep: 1, depth: p.m.out, b: p.m})
 		u := updates.parts[i]
 		if u.Update == nil {
 			continue
 		}
 		sums = append(sums, sum{gradient[u.B:], rank, p.m.out, rank, []term{{
-			a: dy.floats[p.at:], aRow: 1, aStep: dy.stride, depth: x.n, b: z.floats[u.z:], bStride: z.stride,
+			a: dy.floats[p.at:], aRow: 1, aStep: dy.stride, depth: x.n, b: dense{z.floats[u.z:], z.stride},
 		}}}, sum{gradient[u.A:], g.in, rank, g.in, []term{{
-			a: dz.floats[u.z:], aRow: 1, aStep: dz.stride, depth: x.n, b: t.drop(i, u, x).floats, bStride: x.stride,
+			a: dz.floats[u.z:], aRow: 1, aStep: dz.stride, depth: x.n, b: dense{t.drop(i, u, x).floats, x.stride},
 		}}})
-		through := term{a: dz.floats[u.z:], aRow: dz.stride, aStep: 1, depth: rank, b: t.b.theta[u.A:], bStride: g.in}
+		through := term{a: dz.floats[u.z:], aRow: dz.stride, aStep: 1, depth: rank, b: dense{t.b.theta[u.A:], g.in}}
 		switch {
 		case dx == nil:
 		case t.b.dropout == 0:

@@ -65,7 +65,7 @@ func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 	m.slopes = resized(m.slopes, len(x.labels))
 	t.crew.rows(n, func(i int) {
 		row := m.logits[i*vocab:][:vocab]
-		tops[i] = most(row)
+		tops[i] = t.k.most(row)
 		for c := i * x.choices; c < (i+1)*x.choices; c++ {
 			y := row[x.labels[c]]
 			chosen[i] += x.weights[c] * y
@@ -132,10 +132,10 @@ func (t *Tuner) lossTask(task int, tops []float32, gradient bool, worker int) {
 				slopes[j] = capSlope(v, t.FinalSoftcap)
 			}
 		}
-		whole := len(row) &^ 7
+		whole := len(row) / t.k.lanes * t.k.lanes
 		sum := float32(0)
 		if whole > 0 {
-			sum = exp(row[:whole], top)
+			sum = t.k.exp(row[:whole], top)
 		}
 		m.sums[task*n+i] = sum + plainExp(row[whole:], top)
 		for j, s := range slopes {
@@ -147,16 +147,16 @@ func (t *Tuner) lossTask(task int, tops []float32, gradient bool, worker int) {
 	}
 	part := m.parts[task].zero(n, t.HiddenSize)
 	t.crew.panels[worker].add(sum{part.floats, part.stride, n, t.HiddenSize, []term{{
-		a: m.logits[from:], aRow: vocab, aStep: 1, depth: to - from, b: t.head.floats[from*t.head.stride:], bStride: t.head.stride,
+		a: m.logits[from:], aRow: vocab, aStep: 1, depth: to - from, b: t.head, from: from,
 	}}})
 }
 
 // most is the largest of x.
-func most(x []float32) float32 {
-	whole := len(x) &^ 7
+func (k *kernels) most(x []float32) float32 {
+	whole := len(x) / k.lanes * k.lanes
 	top := float32(math.Inf(-1))
 	if whole > 0 {
-		top = largest(x[:whole])
+		top = k.largest(x[:whole])
 	}
 	for _, v := range x[whole:] {
 		top = max(top, v)

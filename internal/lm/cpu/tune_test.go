@@ -29,10 +29,15 @@ func oddConfig() lm.Config {
 
 // randomWeights are those of c, to which modules are merged.
 func randomWeights(t *testing.T, c lm.Config, modules map[string]adapter.Module) *Weights {
+	return randomWeightsFor(t, best, F32, c, modules)
+}
+
+func randomWeightsFor(t *testing.T, k *kernels, s Storage, c lm.Config, modules map[string]adapter.Module) *Weights {
 	t.Helper()
 	require.NoError(t, c.Validate())
 	r := rand.New(rand.NewPCG(11, 12))
-	w := NewWeights(false)
+	w := NewWeights(s)
+	w.k = k
 	for _, p := range c.Params() {
 		size := 1
 		for _, n := range p.Shape {
@@ -73,9 +78,12 @@ func fuse(c *lm.Config) {
 
 // randomTuner has random weights, and updates of all projections from layer first on. theta is random too.
 func randomTuner(t *testing.T, c lm.Config, first int, dropout float64) (tuner *Tuner, theta []float32) {
+	return randomTunerOf(t, randomWeights(t, c, nil), c, first, dropout)
+}
+
+func randomTunerOf(t *testing.T, w *Weights, c lm.Config, first int, dropout float64) (tuner *Tuner, theta []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
-	w := randomWeights(t, c, nil)
 	o := TunerOptions{Rank: 3, Scale: 1.5, Dropout: dropout}
 	for _, p := range c.Params() {
 		path := strings.TrimSuffix(p.Name, ".weight")
@@ -229,10 +237,33 @@ func TestGradient(t *testing.T) {
 	}
 }
 
+// TestSetsAgree: losses and gradients are the same, whatever computes them.
+func TestSetsAgree(t *testing.T) {
+	c := oddConfig()
+	var want []float32
+	var wantLoss float64
+	eachSet(t, func(t *testing.T, k *kernels) {
+		tuner, theta := randomTunerOf(t, randomWeightsFor(t, k, F32, c, nil), c, 0, 0.2)
+		got := make([]float32, len(theta))
+		loss := tuner.Gradient(randomBatch(c.VocabSize), theta, got, 7)
+		if want == nil {
+			want, wantLoss = got, loss
+		}
+		assert.InEpsilon(t, wantLoss, loss, 1e-5)
+		for i, v := range want {
+			require.InDelta(t, v, got[i], 1e-3+1e-3*math.Abs(float64(v)))
+		}
+	})
+}
+
 // TestLossIsThatOfInference: logits of the other forward pass in this package give the same loss.
 func TestLossIsThatOfInference(t *testing.T) {
+	eachSet(t, testLossIsThatOfInference)
+}
+
+func testLossIsThatOfInference(t *testing.T, k *kernels) {
 	c := oddConfig()
-	tuner, theta := randomTuner(t, c, 0, 0)
+	tuner, theta := randomTunerOf(t, randomWeightsFor(t, k, F32, c, nil), c, 0, 0)
 	clear(theta)
 	b := randomBatch(c.VocabSize)
 	w := newInference(tuner.model, 1)

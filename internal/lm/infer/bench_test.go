@@ -26,7 +26,7 @@ var implementations = []struct {
 	}},
 	{"cpu/f32", func(b *testing.B, ref string, o infer.Options) infer.Slots { return newCPU(b, ref, o) }},
 	{"cpu/int8", func(b *testing.B, ref string, o infer.Options) infer.Slots {
-		return openCPU(b, ref, cpu.NewWeights(true), o)
+		return openCPU(b, ref, cpu.NewWeights(cpu.Int8), o)
 	}},
 }
 

@@ -1,6 +1,7 @@
 package infer_test
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -70,11 +71,14 @@ func newSlots(t testing.TB, m *model.Model, backend compute.Backend, o infer.Opt
 // newCPU runs the model that ref names without a backend.
 func newCPU(t testing.TB, ref string, o infer.Options) infer.Slots {
 	t.Helper()
-	return openCPU(t, ref, cpu.NewWeights(false), o)
+	return openCPU(t, ref, cpu.NewWeights(cpu.F32), o)
 }
 
 func openCPU(t testing.TB, ref string, w *cpu.Weights, o infer.Options) infer.Slots {
 	t.Helper()
+	if set := os.Getenv("DOCENT_KERNELS"); set != "" { // a lesser set than the best
+		require.NoError(t, w.Use(set))
+	}
 	m, err := model.Open(t.Context(), ref, model.Options{Keep: w.Take})
 	require.NoError(t, err)
 	t.Cleanup(func() { m.Close() })

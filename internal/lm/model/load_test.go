@@ -85,7 +85,11 @@ func TestMemoryWhileLoading(t *testing.T) {
 // loadingChild tells by how many bytes loading raised the largest size of the process.
 func loadingChild(t *testing.T, how string) {
 	var o model.Options
-	kept := cpu.NewWeights(how == "int8")
+	storage := cpu.F32
+	if how == "int8" {
+		storage = cpu.Int8
+	}
+	kept := cpu.NewWeights(storage)
 	if how == "own code" || how == "int8" {
 		o.Keep = kept.Take
 	} else {

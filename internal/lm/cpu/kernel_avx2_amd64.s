@@ -1,13 +1,13 @@
 #include "textflag.h"
 
-// The kernels of kernel.go in AVX2. Go's package simd/archsimd compiles to vector code too, but with so many moves between
+// The kernels in AVX2. Go's package simd/archsimd compiles to vector code too, but with so many moves between
 // registers and computed addresses that a product ran at a third of the processor's speed; here the multiplications are the
 // limit, and no GOEXPERIMENT is needed.
 //
 // Y0 to Y3 are sums of the four rows for one vector, Y4 to Y7 for a second, Y8 to Y11 for a third. Each has one lane for every
 // eighth product, in order, so that a sum is the same whether vectors go alone or together.
 
-// SUMS writes the sums of the lanes of a, b, c and d, adding pairs as plainFloats does. low is the lower half of a.
+// SUMS writes the sums of the lanes of a, b, c and d, adding pairs as plainDot does. low is the lower half of a.
 #define SUMS(a, b, c, d, low, to) \
 	VHADDPS      b, a, a        \
 	VHADDPS      d, c, c        \

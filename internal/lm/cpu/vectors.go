@@ -1,0 +1,51 @@
+package cpu
+
+import "slices"
+
+// vectors are inputs of a product: n rows, padded with zeros.
+type vectors struct {
+	n, width, stride int
+	floats           []float32
+	ints             []int16   // the floats rounded, for matrices of integers
+	scales           []float32 // of the ints, one for a block
+}
+
+// round fills the ints of all rows.
+func (v *vectors) round(c *crew) {
+	v.ints = slices.Grow(v.ints[:0], len(v.floats))[:len(v.floats)]
+	v.scales = slices.Grow(v.scales[:0], len(v.floats)/block)[:len(v.floats)/block]
+	c.rows(v.n, func(i int) {
+		from, to := i*v.stride, (i+1)*v.stride
+		c.k.round(v.ints[from:to], v.scales[from/block:to/block], v.floats[from:to])
+	})
+}
+
+// resize makes room for n rows of a width. What the floats hold is undefined, but for the padding.
+func (v *vectors) resize(n, width int) {
+	v.n, v.width = n, width
+	v.stride = roundUp(width, block)
+	if size := n * v.stride; cap(v.floats) < size {
+		v.floats = make([]float32, size)
+	} else {
+		v.floats = v.floats[:size]
+	}
+	if v.stride != width {
+		for i := range n {
+			clear(v.floats[i*v.stride+width : (i+1)*v.stride])
+		}
+	}
+}
+
+// zero is v with n rows of zeros.
+func (v *vectors) zero(n, width int) *vectors {
+	v.resize(n, width)
+	clear(v.floats)
+	return v
+}
+
+// slice is rows from to to.
+func (v *vectors) slice(from, to int) vectors {
+	return vectors{n: to - from, width: v.width, stride: v.stride, floats: v.floats[from*v.stride : to*v.stride]}
+}
+
+func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v.width] }

@@ -4,16 +4,20 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/sentences"
 )
 
 // grade tells how good a place to cut is.
 type grade uint8
 
 const (
-	word grade = iota
+	glued grade = iota // to what follows, such as a heading
+	word
 	line
 	sentence
 	paragraph
+	section // before a heading
 )
 
 // textBreak is a place where text may be cut: one chunk ends at end, the other begins at next, and only white space
@@ -24,26 +28,35 @@ type textBreak struct {
 }
 
 // findBreaks returns the breaks of text in order. The last one is the end of the text, without its white space.
-func findBreaks(text string) []textBreak {
+func findBreaks(text string, s structure) []textBreak {
 	var breaks []textBreak
+	ends := sentenceEnds(text)
 	end, newlines := 0, 0 // the end of the last visible character, and what came after it
+	at, before := 0, 0    // the lines of this character and of the last visible one
 	var last rune
-	for at, r := range text {
+	for offset, r := range text {
 		if unicode.IsSpace(r) {
 			if r == '\n' {
 				newlines++
 			}
 			continue
 		}
-		switch {
-		case end == 0: // white space before the text is no break
-		case at > end:
-			breaks = append(breaks, textBreak{end, at, gradeOf(text[:end], r, newlines)})
-		case breaksBetween(last, r):
-			breaks = append(breaks, textBreak{end, at, gradeBetween(last)})
+		for at+1 < len(s) && s[at+1].start <= offset {
+			at++
 		}
-		_, size := utf8.DecodeRuneInString(text[at:])
-		end, newlines, last = at+size, 0, r
+		for len(ends) > 0 && ends[0] < offset {
+			ends = ends[1:]
+		}
+		ended := len(ends) > 0 && ends[0] == offset
+		if end > 0 && (offset > end || breaksBetween(last, r, ended)) { // white space before the text is no break
+			g, told := s.grade(before, at)
+			if !told {
+				g = gradeOf(text[:end], r, newlines, ended)
+			}
+			breaks = append(breaks, textBreak{end, offset, g})
+		}
+		_, size := utf8.DecodeRuneInString(text[offset:])
+		end, newlines, last, before = offset+size, 0, r, at
 	}
 	if end > 0 {
 		breaks = append(breaks, textBreak{end, end, paragraph})
@@ -51,12 +64,13 @@ func findBreaks(text string) []textBreak {
 	return breaks
 }
 
-// gradeOf grades the white space that ends before and has the given number of line ends, with next behind it.
-func gradeOf(before string, next rune, newlines int) grade {
+// gradeOf grades a break behind before that has the given number of line ends, with next behind it. ended tells that a
+// sentence ends there by the rules of Unicode.
+func gradeOf(before string, next rune, newlines int, ended bool) grade {
 	switch {
 	case newlines > 1:
 		return paragraph
-	case endsSentence(before, next):
+	case endsSentence(before, next, ended):
 		return sentence
 	case newlines == 1:
 		return line
@@ -65,45 +79,48 @@ func gradeOf(before string, next rune, newlines int) grade {
 	}
 }
 
-const wideStops = "。！？｡"
+// sentenceEnds returns where sentences begin after the first one, by the rules of Unicode (UAX 29) for all scripts.
+func sentenceEnds(text string) (ends []int) {
+	// The rules end a sentence at each line end; here a line may end amid one.
+	all := sentences.FromString(strings.ReplaceAll(text, "\n", " "))
+	for all.Next() {
+		ends = append(ends, all.End())
+	}
+	return ends
+}
 
-// breaksBetween tells whether scripts that are written without spaces allow a cut between two characters.
-func breaksBetween(last, next rune) bool {
-	if !unspaced(last) && !unspaced(next) && !strings.ContainsRune(wideStops, last) {
+// breaksBetween tells whether a cut is allowed between two characters without white space: behind a sentence, and in scripts
+// that are written without spaces.
+func breaksBetween(last, next rune, ended bool) bool {
+	if !unspaced(last) && !unspaced(next) && !(ended && last >= 0x3000) {
 		return false
 	}
 	return !unicode.IsMark(next) && !unicode.In(next, unicode.Pe, unicode.Pf, unicode.Po) && // nothing closing begins a chunk
 		!unicode.In(last, unicode.Ps, unicode.Pi) // and nothing opening ends one
 }
 
-func gradeBetween(last rune) grade {
-	if strings.ContainsRune(wideStops, last) {
-		return sentence
-	}
-	return word
-}
-
 func unspaced(r rune) bool {
 	return r >= 0x0E00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// endsSentence tells whether a sentence ends at the end of before, which next follows after white space.
-func endsSentence(before string, next rune) bool {
+// endsSentence tells whether a sentence ends at the end of before, which next follows. What ends one by the rules of Unicode
+// does so but for abbreviations, which they do not know; and they take the question mark of Greek for a semicolon.
+func endsSentence(before string, next rune, ended bool) bool {
 	before = strings.TrimRightFunc(before, func(r rune) bool {
 		return r == '"' || r == '\'' || unicode.In(r, unicode.Pe, unicode.Pf)
 	})
 	stop, size := utf8.DecodeLastRuneInString(before)
 	rest := before[:len(before)-size]
 	switch stop {
-	case '!', '?', '…', '؟', '۔', '।', '\u037E', '。', '！', '？', '｡':
-		return true
-	case ';': // the question mark of Greek
+	case ';':
 		last, _ := utf8.DecodeLastRuneInString(rest)
 		return unicode.Is(unicode.Greek, last)
 	case '.':
-		return !unicode.IsLower(next) && !abbreviated(rest)
+		return ended && !abbreviated(rest)
+	case '…', '\u037E':
+		return ended || !unicode.IsLower(next)
 	default:
-		return false
+		return ended
 	}
 }
 

@@ -15,8 +15,8 @@
 //		fmt.Println(c.Source, c.FirstPage, c.LastPage, c.Text)
 //	}
 //
-// The package finds no headings, drops no repeated page headers and does not recognise languages: it sees text alone.
-// It depends on the standard library only. A Splitter keeps no state between calls and is safe for concurrent use if its
+// The package sees text alone: headings are those of Markdown, those with numbers, and short lines that stand alone; tables
+// are rows with tabs, or Markdown's. It drops no repeated page headers and does not recognise languages. A Splitter keeps no state between calls and is safe for concurrent use if its
 // Measure is; a sequence is ranged by one goroutine at a time.
 package chunk
 
@@ -37,13 +37,15 @@ type Section struct {
 type Chunk struct {
 	ID        string `json:"id"`     // Source, "#" and Index
 	Source    string `json:"source"` // as in Section
-	Text      string `json:"text"`   // Document.Text[Start:End]: never empty, no white space at its ends
+	Text      string `json:"text"`   // Document.Text[Start:End], behind what Options put in front: never empty, no white space at its ends
 	Index     int    `json:"index"`  // counts the chunks of a source from 0
 	FirstPage int    `json:"first_page"`
 	LastPage  int    `json:"last_page"`
 	Start     int    `json:"start"` // byte offsets into Document.Text
 	End       int    `json:"end"`
 	Size      int    `json:"size"` // of Text, in the unit of Options.Measure
+
+	Headings []string `json:"headings,omitempty"` // above the passage, the highest first; one that it begins with is not among them
 }
 
 // Options says how large chunks are.
@@ -58,6 +60,9 @@ type Options struct {
 	// tokens. It is called some twenty times for each chunk. A longer text should not measure less; where one does, chunks
 	// may come out smaller than possible, but never larger than Size.
 	Measure func(text string) int
+	// Headings puts the headings above a passage in front of its text, one a line and then a blank line, as far as they take
+	// no more than a third of Size. The head of a table stands in front of each part of it in any case.
+	Headings bool
 	// Raw takes the text as it is, without normalising it (see Normalize): for code, or text that was cleaned before.
 	Raw bool
 }

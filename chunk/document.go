@@ -62,49 +62,52 @@ func joinRaw(sections []Section) Document {
 
 func joinNormalized(sections []Section) Document {
 	d := Document{Source: sections[0].Source}
-	pages := make([][]string, len(sections))
+	pages := make([][]textLine, len(sections))
 	for i, section := range sections {
 		pages[i] = cleanLines(section.Text)
 	}
 	words := vocabulary{pages: pages}
 	var text []byte
+	var before textLine
 	for i, lines := range pages {
 		paragraph := false // a blank line came before this one
 		for j, line := range lines {
-			if line == "" {
+			if line.text == "" {
 				paragraph = true
 				continue
 			}
 			if len(text) > 0 {
-				text = joinLine(text, line, paragraph, j == 0, &words)
+				text, line.text = joinLine(text, before, line, paragraph, j == 0, &words)
 			}
 			if j == 0 {
 				d.pages = append(d.pages, pageStart{len(text), sections[i].Page})
 			}
-			text = append(text, line...)
-			paragraph = false
+			text = append(text, line.text...)
+			paragraph, before = false, line
 		}
 	}
-	d.Text = strings.TrimSuffix(string(text), softHyphen)
+	d.Text = strings.TrimRightFunc(strings.TrimSuffix(string(text), softHyphen), unicode.IsSpace)
 	return d
 }
 
 // joinLine ends text in the way in which line goes on: it removes a hyphen that only the line end needed, and appends what
-// separates the two.
-func joinLine(text []byte, line string, paragraph, newPage bool, words *vocabulary) []byte {
+// separates the two. It returns what is to be appended of the line.
+func joinLine(text []byte, before, line textLine, paragraph, newPage bool, words *vocabulary) ([]byte, string) {
 	if paragraph {
-		return append(bytes.TrimSuffix(text, []byte(softHyphen)), "\n\n"...)
+		return append(bytes.TrimSuffix(text, []byte(softHyphen)), "\n\n"...), line.text
 	}
-	drop, broken := lineEndHyphen(text, line, words)
-	text = text[:len(text)-drop]
-	switch {
-	case broken:
-		return text
-	case newPage && !runsOn(text, line):
-		return append(text, "\n\n"...)
-	default:
-		return append(text, '\n')
+	next := strings.TrimLeft(line.text, " \t")
+	if !before.code && !line.code {
+		drop, broken := lineEndHyphen(text, next, words)
+		text = text[:len(text)-drop]
+		if broken {
+			return text, next
+		}
 	}
+	if newPage && !runsOn(text, next) {
+		return append(text, "\n\n"...), line.text
+	}
+	return append(text, '\n'), line.text
 }
 
 // runsOn tells whether line plainly continues the sentence at the end of text.

@@ -60,7 +60,7 @@ func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
 // vocabulary knows the words of a document, so that the document itself tells "bycatch" from "by-catch". It is
 // gathered when first asked: most documents have no doubtful line end.
 type vocabulary struct {
-	pages [][]string
+	pages [][]textLine
 	words map[string]bool // in lower case; compounds as pairs: "well-known"
 }
 
@@ -73,7 +73,7 @@ func (v *vocabulary) know(left, right string) (plain, hyphenated bool) {
 		v.words = map[string]bool{}
 		for _, lines := range v.pages {
 			for _, line := range lines {
-				v.add(line)
+				v.add(line.text)
 			}
 		}
 	}

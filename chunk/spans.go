@@ -16,9 +16,12 @@ type Span struct{ Start, End int }
 // its ends. Each measures at most Size, with one exception: a single character that alone measures more (possible with
 // tokens) is a span of its own. A span ends at the last paragraph that ends in its second half, else at the last sentence
 // or the last line there, else after its last whole word; only a word longer than Size is cut inside, and then
-// not before a combining mark.
-func (s *Splitter) Spans(text string) []Span {
-	w := window{text: text, breaks: findBreaks(text), o: s.o, stride: 1}
+// not before a combining mark. A heading, and the head of a table, goes with what follows it, and where a heading begins a span
+// nothing is shared. Options.Headings and the heads of tables count, as they do in a Chunk.
+func (s *Splitter) Spans(text string) []Span { return s.spans(text, readStructure(text)) }
+
+func (s *Splitter) spans(text string, lines structure) []Span {
+	w := window{text: text, lines: lines, breaks: findBreaks(text, lines), o: s.o, stride: 1}
 	if len(w.breaks) == 0 {
 		return nil
 	}
@@ -46,6 +49,7 @@ func (s *Splitter) Spans(text string) []Span {
 // window looks for the spans of one text.
 type window struct {
 	text   string
+	lines  structure
 	breaks []textBreak
 	o      Options
 	stride int // how many breaks the last span held: where to look first for the end of the next
@@ -55,7 +59,8 @@ type window struct {
 // fits, or, where words may be cut, not even one character; but a span that shares nothing (start at or beyond floor) always
 // gets its first character.
 func (w *window) furthest(start, floor int, cutWords bool) (textBreak, bool) {
-	fits := func(end int) bool { return w.o.Measure(w.text[start:end]) <= w.o.Size }
+	front := w.lines.front(w.text, start, w.o)
+	fits := func(end int) bool { return w.o.Measure(front+w.text[start:end]) <= w.o.Size }
 	first := w.after(floor)
 	if end, ok := w.inWord(start, floor, w.breaks[first].end, fits); end < w.breaks[first].end || !ok {
 		return textBreak{end: end, next: w.skipSpace(end)}, cutWords && (ok || start >= floor)
@@ -68,6 +73,11 @@ func (w *window) furthest(start, floor int, cutWords bool) (textBreak, bool) {
 	best, half := last, start+(w.breaks[last].end-start)/2
 	for i := last; i >= first && w.breaks[i].end > half; i-- {
 		if w.breaks[i].grade > w.breaks[best].grade {
+			best = i
+		}
+	}
+	for i := best; w.breaks[best].grade == glued && i >= first; i-- {
+		if w.breaks[i].grade > glued {
 			best = i
 		}
 	}
@@ -100,7 +110,7 @@ func (w *window) inWord(start, floor, limit int, fits func(int) bool) (int, bool
 // overlap returns where the span after [start, cut.end) begins: at the first sentence, else the first word, from which at most
 // Overlap is shared.
 func (w *window) overlap(start int, cut textBreak, inside bool) int {
-	if w.o.Overlap == 0 {
+	if w.o.Overlap == 0 || cut.grade == section {
 		return cut.next
 	}
 	shareable := func(from int) bool { return w.o.Measure(w.text[from:cut.end]) <= w.o.Overlap }

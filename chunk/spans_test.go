@@ -59,7 +59,7 @@ func TestSpansPreferences(t *testing.T) {
 		{"words", 9, 0, "one two three four", []string{"one two", "three", "four"}},
 		{"sentence before word", 24, 0, "A first one. And a second one.", []string{"A first one.", "And a second one."}},
 		{"sentence in quotes", 24, 0, "(“A first one.”) And a second one.", []string{"(“A first one.”)", "And a second one."}},
-		{"paragraph before sentence", 26, 0, "Heading of all\n\nFirst. Then another.", []string{"Heading of all", "First. Then another."}},
+		{"paragraph before sentence", 26, 0, "A line of all.\n\nFirst. Then another.", []string{"A line of all.", "First. Then another."}},
 		{"line before word", 18, 0, "Essay one 30%\nExam two 70%", []string{"Essay one 30%", "Exam two 70%"}},
 		{"no preference in the first half", 20, 0, "No. Yes\n\nthen a longer run of words", []string{"No. Yes\n\nthen a", "longer run of words"}},
 		{"Greek question mark", 16, 0, "Τι είναι αυτό; Δεν ξέρω τίποτα", []string{"Τι είναι αυτό;", "Δεν ξέρω τίποτα"}},

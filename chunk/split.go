@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 )
 
 // Split cuts every document of the sections into chunks, in the order of the sections. It holds one document at a time.
@@ -63,15 +64,39 @@ func (s *Splitter) Split(sections iter.Seq2[Section, error]) iter.Seq2[Chunk, er
 }
 
 func (s *Splitter) chunks(d Document) []Chunk {
-	spans := s.Spans(d.Text)
+	lines := readStructure(d.Text)
+	spans := s.spans(d.Text, lines)
 	chunks := make([]Chunk, len(spans))
 	for i, span := range spans {
-		text := d.Text[span.Start:span.End]
+		text := lines.front(d.Text, span.Start, s.o) + d.Text[span.Start:span.End]
 		chunks[i] = Chunk{
 			ID: d.Source + "#" + strconv.Itoa(i), Source: d.Source, Text: text, Index: i,
 			FirstPage: d.PageAt(span.Start), LastPage: d.PageAt(span.End - 1),
-			Start: span.Start, End: span.End, Size: s.o.Measure(text),
+			Start: span.Start, End: span.End, Size: s.o.Measure(text), Headings: lines.above(d.Text, span.Start),
 		}
 	}
 	return chunks
+}
+
+// front is what stands in front of the text from start on: the headings above it, if the options ask for them, and the head
+// of the table in which it begins. It takes a third of Size at most; headings give way first, from the highest on.
+func (s structure) front(text string, start int, o Options) string {
+	if len(s) == 0 {
+		return ""
+	}
+	head := s[s.at(start)].head
+	if head != "" {
+		head += "\n"
+	}
+	if 3*o.Measure(head) > o.Size {
+		head = ""
+	}
+	if o.Headings {
+		for titles := s.above(text, start); len(titles) > 0; titles = titles[1:] {
+			if front := strings.Join(titles, "\n") + "\n\n" + head; 3*o.Measure(front) <= o.Size {
+				return front
+			}
+		}
+	}
+	return head
 }

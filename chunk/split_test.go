@@ -186,6 +186,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("one two", "three-\nfour", uint8(5), uint8(2), false)
 	f.Add("rese\u00ad", "rved\f\fx", uint8(3), uint8(1), true)
 	f.Add("\xff", "\xc3\xa4", uint8(1), uint8(0), true)
+	f.Add("# A\n\n| a | b |\n|--|--|\n| 1 | 2 |\n| 3 | 4 |", "Room\tSeats\nx\ty\n\n```\n  z\n```\nT\n==\n", uint8(20), uint8(9), false)
 	f.Fuzz(func(t *testing.T, one, two string, size, overlap uint8, raw bool) {
 		s, err := chunk.New(chunk.Options{Size: int(size), Overlap: int(overlap), Raw: raw})
 		if err != nil {
@@ -194,7 +195,7 @@ func FuzzSplit(f *testing.F) {
 		sections := pages("a", one, two)
 		d := s.Document(sections)
 		for _, c := range collect(t, s.Split(of(sections))) {
-			require.Equal(t, d.Text[c.Start:c.End], c.Text)
+			require.True(t, strings.HasSuffix(c.Text, d.Text[c.Start:c.End]), "behind the head of a table")
 			require.Equal(t, utf8.RuneCountInString(c.Text), c.Size)
 			require.LessOrEqual(t, c.FirstPage, c.LastPage)
 			require.GreaterOrEqual(t, c.FirstPage, 1)

@@ -16,7 +16,7 @@ import (
 var layers = map[string][]string{
 	"":                  {}, // doc.go
 	"openai":            {},
-	"chunk":             {},
+	"chunk":             {"github.com/clipperhouse/uax29/v2"}, // where sentences end
 	"dataset":           {},
 	"dataset/questions": {"dataset"},
 	"dataset/recipe":    {"dataset", "dataset/questions"},

@@ -17,6 +17,7 @@ type Entry struct {
 	BaseModel     string
 	ContextLength int
 	Ready         bool // its files were checked, so that a load can be expected to work
+	Pending       bool // the program loads it ahead of requests and has not yet: until then it is not ready
 }
 
 // catalog is the list of models: fetched at most once per TTL, by one caller for all, and kept when the next fetch fails.
@@ -71,9 +72,15 @@ func (c *catalog) has(id string) bool {
 	return slices.ContainsFunc(c.now(), func(e Entry) bool { return e.ID == id })
 }
 
-// all is the list, fetched again if it is older than the TTL.
+// all is the list. One that is older than the TTL is fetched again for those who ask later; only the first is waited for.
 func (c *catalog) all(ctx context.Context) []Entry {
-	c.wait(ctx, c.refresh())
+	flight := c.refresh()
+	c.mu.Lock()
+	first := c.tried.IsZero()
+	c.mu.Unlock()
+	if first {
+		c.wait(ctx, flight)
+	}
 	return c.now()
 }
 

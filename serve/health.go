@@ -9,7 +9,7 @@ import (
 
 // Degradation is something that is wrong while requests can still be served, as /health tells it. Codes: registry_stale,
 // registry_unreachable, model_load_failed, queue_saturated, no_chat_template, and from the program, as examples/server
-// raises them, cpu_fallback, low_memory and model_update_failed.
+// raises them, cpu_fallback, low_memory, model_missing and model_update_failed.
 type Degradation struct {
 	Code      string `json:"code"`
 	Message   string `json:"message"`

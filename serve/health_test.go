@@ -133,6 +133,60 @@ func TestHealthStates(t *testing.T) {
 	})
 }
 
+// TestHealthWhileModelsAreLoadedAhead: what the program is about to load is not ready, nor what it loads, nor what
+// could not be loaded, whatever is known of its files.
+func TestHealthWhileModelsAreLoadedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pending, broken atomic.Bool
+		pending.Store(true)
+		broken.Store(true)
+		p, err := NewPool(func(context.Context, string) (Model, error) {
+			time.Sleep(5 * time.Second)
+			if broken.Load() {
+				return nil, errors.New("registry down")
+			}
+			return hello(), nil
+		}, PoolOptions{ListTTL: time.Millisecond, List: func(context.Context) ([]Entry, error) {
+			return []Entry{{ID: "m", Ready: true, Pending: pending.Load()}}, nil
+		}})
+		require.NoError(t, err)
+		h := handlerOf(t, p, HandlerOptions{})
+		assert.Contains(t, get(h, "/v1/models").Body.String(), `"ready":false`)
+		notReady := func(status, state string) {
+			t.Helper()
+			code, r, _ := healthOf(t, h)
+			assert.Equal(t, 503, code)
+			assert.Equal(t, status, r.Status)
+			assert.Equal(t, []modelHealth{{ID: "m", State: state, Error: r.Models[0].Error}}, r.Models)
+			assert.Equal(t, 503, get(h, "/health/ready").Code)
+			assert.Equal(t, 200, get(h, "/health/live").Code)
+		}
+		notReady("loading", "loading")
+		load := func(during, after func()) {
+			done := make(chan struct{})
+			go func() {
+				if _, release, err := p.Acquire(t.Context(), "m"); err == nil {
+					release()
+				}
+				close(done)
+			}()
+			time.Sleep(time.Second)
+			during()
+			<-done
+			after()
+		}
+		load(func() { notReady("loading", "loading") }, func() { notReady("unavailable", "failed") })
+		broken.Store(false)
+		time.Sleep(6 * time.Second)
+		load(func() { notReady("loading", "loading") }, func() {
+			code, r, _ := healthOf(t, h)
+			assert.Equal(t, 200, code)
+			assert.Equal(t, []modelHealth{{ID: "m", Ready: true, State: "warm"}}, r.Models)
+		})
+		synctest.Wait()
+	})
+}
+
 func TestHealthTellsOfSaturation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := hello()

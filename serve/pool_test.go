@@ -369,18 +369,25 @@ func TestListIsCached(t *testing.T) {
 
 		set("b", "a", "c")
 		time.Sleep(time.Second)
+		began := time.Now()
+		assert.Equal(t, "local a b", names(), "from what is known, while the registry is asked")
+		assert.Zero(t, time.Since(began))
+		time.Sleep(time.Second)
+		synctest.Wait()
 		assert.Equal(t, "local b a c", names())
 		assert.Equal(t, created, p.list(t.Context())[2].Created, "stable")
 
 		fail.Store(true)
 		time.Sleep(10 * time.Second)
 		assert.Equal(t, "local b a c", names(), "the last good list")
-		names()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Equal(t, "local b a c", names(), "also when it cannot be asked")
 		assert.EqualValues(t, 3, calls.Load(), "a failure is remembered as long")
 
 		// A known model does not wait for a registry that hangs, an unknown one does.
 		time.Sleep(10 * time.Second)
-		began := time.Now()
+		began = time.Now()
 		require.NoError(t, p.catalog.lookup(t.Context(), "a"))
 		assert.Zero(t, time.Since(began))
 		require.ErrorIs(t, p.catalog.lookup(t.Context(), "new"), ErrModelNotFound)

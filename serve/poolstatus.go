@@ -51,9 +51,11 @@ func (p *Pool) states(entries []Entry) []modelState {
 		if h := p.models[e.ID]; h != nil {
 			m.state, m.ready, m.since, m.info = "warm", true, h.at, h.info
 		} else if p.flights[e.ID] != nil {
-			m.state = "loading"
+			m.state, m.ready = "loading", false
 		} else if f, ok := p.failures[e.ID]; ok {
 			m.state, m.ready, m.since = "failed", false, f.at
+		} else if e.Pending {
+			m.state, m.ready = "loading", false
 		}
 		models[i] = m
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docent-ml/docent/examples/internal/backend"
@@ -72,13 +73,19 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 		return err
 	}
 	go mem.watch(ctx)
+	log.Info("listening", "address", listener.Addr().String())
+	ctx, stop := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	defer following.Wait() // before what it uses is closed
+	defer stop()
 	return serveUntil(ctx, cfg, listener, routes(newPage(cfg, len(keys) > 0), handler), handler, func(url string) error {
-		if err := models.warm(ctx, pool); err != nil {
+		if err := models.warmLocal(ctx, pool); err != nil {
 			return err
 		}
-		go models.follow(ctx, pool)
-		_, err := fmt.Fprintln(stdout, "ready:", url)
-		return err
+		following.Go(func() {
+			models.follow(ctx, pool, func() { fmt.Fprintln(stdout, "ready:", url) })
+		})
+		return nil
 	})
 }
 

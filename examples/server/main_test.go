@@ -217,9 +217,8 @@ func TestReadKeys(t *testing.T) {
 }
 
 func TestEarlyClearStops(t *testing.T) {
-	root := filepath.Join(t.TempDir(), "registry")
-	publish(t, root, "guide", testmodel.Write(t, 1))
-	model := testmodel.Write(t, 1)
+	model, root := testmodel.Write(t, 1), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "registry.json"), []byte(`{"about":"","format":9}`), 0o644))
 	broken := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(broken, "config.json"), []byte(`{"model_type": "mystery"}`), 0o644))
 	url, _ := start(t, "-model", model, "-model-name", "tiny")
@@ -228,23 +227,22 @@ func TestEarlyClearStops(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"no registry":        {[]string{"-registry", "file:" + filepath.Join(t.TempDir(), "none")}, []string{"registry", "examples/trainer"}},
-		"no such model":      {[]string{"-registry", "file:" + root, "-name", "gide"}, []string{"models:/gide/Production", "guide (latest version 1, Production 1)"}},
-		"no such version":    {[]string{"-registry", "file:" + root, "-model", "models:/guide/7"}, []string{"models:/guide/7"}},
-		"not a model URI":    {[]string{"-registry", "file:" + root, "-model", "models:/guide/7/@x"}, []string{"-model models:/guide/7/@x"}},
+		"not a registry":     {[]string{"-registry", "file:" + root}, []string{"format 9"}},
+		"no certificate":     {[]string{"-registry", "https://127.0.0.1:1"}, []string{"none.pem"}},
+		"not a model URI":    {[]string{"-registry", "file:" + root, "-model", "models:/guide/prod"}, []string{"-model models:/guide/prod"}},
 		"no such folder":     {[]string{"-model", "./gone"}, []string{"gone"}},
 		"unknown family":     {[]string{"-model", broken, "-model-name", "x"}, []string{"mystery"}},
 		"no key file":        {[]string{"-model", model, "-api-key-file", filepath.Join(broken, "keys")}, []string{"API keys"}},
 		"address is taken":   {[]string{"-model", model, "-listen", taken}, []string{"listen on " + taken, "-listen"}},
-		"MLflow":             {[]string{"-registry", "http://127.0.0.1:1"}, []string{"http://127.0.0.1:1", "start the MLflow server"}},
 		"no such plugin":     {[]string{"-model", model, "-backend", "xla:/no/plugin.so"}, []string{"/no/plugin.so"}},
 		"wrong flag by name": {[]string{"-modle", model}, []string{"modle", "model"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
+			environ := []string{"MLFLOW_TRACKING_SERVER_CERT_PATH=none.pem"}
 			args := append([]string{"-profile", "none", "-backend", "go", "-listen", "127.0.0.1:0", "-log-level", "error"}, test.args...)
-			err := run(ctx, args, nil, io.Discard)
+			err := run(ctx, args, environ, io.Discard)
 			require.Error(t, err)
 			require.NoError(t, ctx.Err(), "it must not begin to serve")
 			for _, want := range test.want {

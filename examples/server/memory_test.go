@@ -165,6 +165,7 @@ func TestHealthTellsOfLowMemory(t *testing.T) {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 
+	get(t, server.URL+"/v1/models") // which waits until they are listed
 	now := time.Unix(1700000000, 0)
 	for _, want := range []string{"ok", "degraded"} {
 		status, body := get(t, server.URL+"/health")

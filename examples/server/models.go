@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,19 +22,29 @@ import (
 	"github.com/docent-ml/docent/serve/engine"
 )
 
-// models is where registry and engine meet: it knows what to serve, downloads versions, and notices new ones.
+// models is where registry and engine meet: it knows what to serve, downloads versions, and notices new ones. Only follow
+// waits for the registry; what requests ask for is what follow has found.
 type models struct {
-	cfg      config.Server
-	device   *backend.Device
-	log      *slog.Logger
-	registry program.Registry        // nil when no model is in one
-	uris     map[string]registry.URI // by id: the models in the registry
-	refs     map[string]string       // by id: the models elsewhere, in the grammar of engine.Load
+	cfg    config.Server
+	device *backend.Device
+	log    *slog.Logger
+	uris   map[string]registry.URI // by id: the models in the registry
+	refs   map[string]string       // by id: the models elsewhere, in the grammar of engine.Load
 
-	mu     sync.Mutex
-	loaded map[string]registry.Version // by id: what was loaded last
-	latest map[string]*engine.Engine   // by id: its graphs serve the next version too
-	failed map[string]failedUpdate     // by id: the version that should be served and cannot be
+	mu       sync.Mutex
+	registry program.Registry            // nil until it is there
+	known    map[string]registry.Version // by id: what the reference meant last; none while nothing is there
+	missing  map[string]missing          // by id: why nothing is there
+	away     time.Time                   // since when the registry does not answer; zero while it does
+	loaded   map[string]registry.Version // by id: what was loaded last
+	latest   map[string]*engine.Engine   // by id: its graphs serve the next version too
+	failed   map[string]failedUpdate     // by id: the version that should be served and cannot be
+}
+
+// missing is a model of which there is no version.
+type missing struct {
+	why   string
+	since time.Time
 }
 
 // failedUpdate is a new version that could not be loaded while the one before goes on.
@@ -45,14 +54,10 @@ type failedUpdate struct {
 	next    time.Time // no new attempt before
 }
 
-const (
-	restAfterFailure = time.Minute
-	resolveTimeout   = 10 * time.Second
-)
-
-// newModels reads the references and fails on those that cannot work.
+// newModels reads the references and fails on those that can never work.
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
+		known: map[string]registry.Version{}, missing: map[string]missing{},
 		loaded: map[string]registry.Version{}, latest: map[string]*engine.Engine{}, failed: map[string]failedUpdate{}}
 	for _, model := range cfg.Models {
 		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {
@@ -68,35 +73,24 @@ func newModels(ctx context.Context, cfg config.Server, device *backend.Device, l
 	if len(m.uris) == 0 {
 		return m, nil
 	}
-	var err error
-	if m.registry, err = program.OpenRegistry(ctx, cfg.Common, program.RegistryOptions{MustExist: true, Logger: log}); err != nil {
-		return nil, fmt.Errorf("%w\n  train a model first with go run ./examples/trainer, or serve one from disk with -model ./folder", err)
-	}
-	for id, uri := range m.uris {
-		_, err := m.registry.Resolve(ctx, uri)
-		switch {
-		case errors.Is(err, registry.ErrUnavailable): // it may come back
-			log.Warn("registry unavailable", "model", id, "error", err)
-		case err != nil:
-			return nil, errors.Join(fmt.Errorf("-model %s: %w\n  %s", uri, err, m.known(ctx)), m.close())
-		}
+	if _, err := m.open(ctx); err != nil && !errors.Is(err, registry.ErrNotFound) { // a folder may come yet
+		return nil, err
 	}
 	return m, nil
 }
 
-// known tells what the registry has instead.
-func (m *models) known(ctx context.Context) string {
-	var names []string
-	for model, err := range m.registry.ListModels(ctx) {
-		if err != nil {
-			break
-		}
-		names = append(names, fmt.Sprintf("%s (latest version %d, Production %d)", model.Name, model.Latest, model.Production))
+// open opens the registry once it is there. A server is not asked whether it answers.
+func (m *models) open(ctx context.Context) (program.Registry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.registry != nil {
+		return m.registry, nil
 	}
-	if len(names) == 0 {
-		return "the registry " + m.cfg.Registry.String() + " has no models: train one with go run ./examples/trainer"
+	reg, err := program.OpenRegistry(ctx, m.cfg.Common, program.RegistryOptions{MustExist: true, Unasked: true, Logger: m.log})
+	if err == nil {
+		m.registry = reg
 	}
-	return "the registry " + m.cfg.Registry.String() + " has " + strings.Join(names, ", ") + "; 0 means none"
+	return reg, err
 }
 
 func (m *models) close() error {
@@ -106,36 +100,29 @@ func (m *models) close() error {
 	return m.registry.Close()
 }
 
-// poolOptions name the models: those on disk are always there, those in the registry as long as they resolve.
+// poolOptions: the list changes with what follow finds, and costs nothing to make.
 func (m *models) poolOptions() serve.PoolOptions {
-	o := serve.PoolOptions{ListTTL: m.cfg.ModelsTTL, MaxModels: m.cfg.MaxModels, MaxBytes: int64(m.cfg.MaxModelBytes), Logger: m.log}
-	for _, model := range m.cfg.Models {
-		if _, ok := m.refs[model.ID()]; ok {
-			o.Local = append(o.Local, serve.Entry{ID: model.ID()})
-		}
-	}
-	if m.registry != nil {
-		o.List = m.list
-	}
-	return o
+	return serve.PoolOptions{List: m.list, ListTTL: time.Millisecond, MaxModels: m.cfg.MaxModels, MaxBytes: int64(m.cfg.MaxModelBytes), Logger: m.log}
 }
 
-// list is the registry's part of the models.
-func (m *models) list(ctx context.Context) ([]serve.Entry, error) {
+// list are the models that there are: those on disk always, those in the registry as long as there is a version.
+func (m *models) list(context.Context) ([]serve.Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var out []serve.Entry
-	for _, model := range m.cfg.Models {
-		uri, ok := m.uris[model.ID()]
-		if !ok {
-			continue
+	for i, model := range m.cfg.Models {
+		e := serve.Entry{ID: model.ID(), Pending: m.latest[model.ID()] == nil && i < m.cfg.MaxModels}
+		if _, registered := m.uris[e.ID]; registered {
+			v, ok := m.known[e.ID]
+			if !ok {
+				continue
+			}
+			e.Created, e.BaseModel, e.Ready = v.Created, v.Tags["base_model"], v.Status == registry.Ready
 		}
-		v, err := m.registry.Resolve(ctx, uri)
-		if errors.Is(err, registry.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, serve.Entry{ID: model.ID(), Created: v.Created, BaseModel: v.Tags["base_model"], Ready: v.Status == registry.Ready})
+		out = append(out, e)
+	}
+	if len(out) == 0 && !m.away.IsZero() {
+		return nil, fmt.Errorf("the registry %s does not answer, and no version of it is in %s", m.cfg.Registry, m.cfg.CacheDir)
 	}
 	return out, nil
 }
@@ -144,17 +131,17 @@ func (m *models) list(ctx context.Context) ([]serve.Entry, error) {
 func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	ref := m.refs[id]
 	uri, registered := m.uris[id]
-	var v registry.Version
+	m.mu.Lock()
+	v, found := m.known[id]
+	m.mu.Unlock()
 	if registered {
-		var err error
-		if v, err = m.registry.Resolve(ctx, uri); err != nil {
+		if !found {
+			return nil, serve.ErrModelNotFound
+		}
+		dir, err := m.fetch(ctx, uri, v)
+		if err != nil {
 			return nil, err
 		}
-		dir := m.folder(uri, v)
-		if err := m.registry.Download(ctx, v, dir); err != nil {
-			return nil, err
-		}
-		m.log.Info("version downloaded", "model", id, "version", v.Number, "folder", dir)
 		ref = "dir:" + dir
 	}
 	precision := m.cfg.Precision
@@ -190,84 +177,21 @@ func (m *models) folder(uri registry.URI, v registry.Version) string {
 	return filepath.Join(m.cfg.CacheDir, v.Name, strconv.Itoa(v.Number), filepath.FromSlash(uri.Path))
 }
 
-// warm loads as many models as fit, so that the first request does not wait and a wrong model is found at once.
-func (m *models) warm(ctx context.Context, pool *serve.Pool) error {
-	for i, model := range m.cfg.Models {
-		if i == m.cfg.MaxModels {
-			break
-		}
-		_, release, err := pool.Acquire(ctx, model.ID())
-		if err != nil {
-			return fmt.Errorf("model %s (%s): %w", model.ID(), model.Ref, err)
-		}
-		release()
-	}
-	return nil
-}
-
-// follow watches the registry, and replaces a model when its reference means another version than before. Requests
-// that run finish on the old one.
-func (m *models) follow(ctx context.Context, pool *serve.Pool) {
-	if m.registry == nil {
-		return
-	}
-	for tick := time.NewTicker(m.cfg.ModelsTTL); ; {
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return
-		case <-tick.C:
-		}
-		for id, uri := range m.uris {
-			if err := m.refresh(ctx, pool, id, uri); err != nil && ctx.Err() == nil {
-				m.log.Warn("model not refreshed", "model", id, "error", err)
-			}
-		}
-	}
-}
-
-func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri registry.URI) error {
-	limited, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
-	v, err := m.registry.Resolve(limited, uri)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	old, ok := m.loaded[id]
-	failed, again := m.failed[id]
-	same := old.Number == v.Number && old.RunID == v.RunID && old.ModelID == v.ModelID
-	if same { // also after a promotion back to it
-		delete(m.failed, id)
-	}
-	m.mu.Unlock()
-	if !ok || same || v.Status != registry.Ready || again && failed.version == v.Number && time.Now().Before(failed.next) {
-		return nil
-	}
-	m.log.Info("new version", "model", id, "from", old.Number, "to", v.Number)
-	err = pool.Reload(ctx, id)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err != nil {
-		if !again || failed.version != v.Number {
-			failed = failedUpdate{version: v.Number, since: time.Now()}
-		}
-		failed.next = time.Now().Add(restAfterFailure)
-		m.failed[id] = failed
-		return fmt.Errorf("version %d stays in use: %w", old.Number, err)
-	}
-	delete(m.failed, id)
-	if m.loaded[id].Number == old.Number { // it had been unloaded meanwhile: the next request loads the new one
-		delete(m.loaded, id)
-	}
-	return m.forget(uri, old)
-}
-
-// degradations are the models that should have been replaced and could not be.
+// degradations are what /health should tell beside what the pool knows.
 func (m *models) degradations() []serve.Degradation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var wrong []serve.Degradation
+	if !m.away.IsZero() && len(m.known) > 0 {
+		wrong = append(wrong, serve.Degradation{
+			Code: "registry_stale", Component: "registry", Since: m.away.Unix(), Message: "the registry does not answer; what it said last stands",
+		})
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.missing)) {
+		wrong = append(wrong, serve.Degradation{
+			Code: "model_missing", Component: "model", Since: m.missing[id].since.Unix(), Message: fmt.Sprintf("the registry has no version of the model %s to serve yet", id),
+		})
+	}
 	for _, id := range slices.Sorted(maps.Keys(m.failed)) {
 		f := m.failed[id]
 		wrong = append(wrong, serve.Degradation{
@@ -276,15 +200,4 @@ func (m *models) degradations() []serve.Degradation {
 		})
 	}
 	return wrong
-}
-
-// forget removes the files of a version from the cache that was replaced, unless another model uses them. The registry
-// has them still. m.mu is held.
-func (m *models) forget(uri registry.URI, v registry.Version) error {
-	for _, other := range m.loaded {
-		if other.Name == v.Name && other.Number == v.Number {
-			return nil
-		}
-	}
-	return os.RemoveAll(m.folder(uri, v))
 }

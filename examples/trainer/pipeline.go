@@ -31,6 +31,7 @@ type pipeline struct {
 	out           *progress.Progress
 
 	state    state
+	unlock   func() error // of the -data folder
 	registry program.Registry
 	tracked  registry.Run
 	recorded map[string]registry.Metric // what the run had when it was resumed, by key: the last points
@@ -94,10 +95,13 @@ func (p *pipeline) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.Data, 0o755); err != nil {
 		return fmt.Errorf("working folder: %w", err)
 	}
+	var err error
+	if p.unlock, err = program.LockFolder(p.Data, p.environ, p.log); err != nil {
+		return err
+	}
 	if err := p.openState(); err != nil {
 		return err
 	}
-	var err error
 	if _, err = gate.Parse(p.Gate); err != nil {
 		return err
 	}
@@ -193,6 +197,9 @@ func (p *pipeline) finish(ctx context.Context, err error) error {
 	}
 	if p.device != nil {
 		p.device.Close()
+	}
+	if p.unlock != nil {
+		faults = append(faults, p.unlock())
 	}
 	p.out.End()
 	if err != nil && ctx.Err() != nil {

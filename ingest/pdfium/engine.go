@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
-	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/klippa-app/go-pdfium"
 	"github.com/klippa-app/go-pdfium/webassembly"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // engine is PDFium compiled for this machine.
@@ -89,10 +89,9 @@ func compile(ctx context.Context, cacheDir string, maxMemory int64, interruptibl
 	if cacheDir != "" {
 		// Compiling takes seconds of all cores and much memory: of the processes
 		// that start at once, one does it and the others take it from the disk.
-		lock := flock.New(filepath.Join(cacheDir, "compiling.lock"))
 		if os.MkdirAll(cacheDir, 0o700) == nil {
-			if locked, _ := lock.TryLockContext(ctx, 20*time.Millisecond); locked {
-				defer lock.Close()
+			if lock, err := filelock.Acquire(ctx, filepath.Join(cacheDir, "compiling.lock")); err == nil {
+				defer lock.Unlock()
 			}
 		}
 		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)

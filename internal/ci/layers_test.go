@@ -24,13 +24,13 @@ var layers = map[string][]string{
 	"ingest": append([]string{"internal/pdf/...", "ingest/internal/..."}, ingestModules...),
 
 	"ingest/pdfium": append([]string{
-		"ingest", "ingest/internal/...", "internal/pdf/...", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
+		"ingest", "ingest/internal/...", "internal/pdf/...", "internal/filelock", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
 		"github.com/google/uuid", "github.com/jolestar/go-commons-pool/v2", "github.com/gofrs/flock",
 	}, ingestModules...),
 
 	"registry":              {},
-	"registry/local":        {"registry", "registry/internal/...", "golang.org/x/sys"},
-	"registry/mlflow":       {"registry", "registry/internal/...", "golang.org/x/sys"},
+	"registry/local":        {"registry", "registry/internal/...", "internal/filelock", "github.com/gofrs/flock", "golang.org/x/sys"},
+	"registry/mlflow":       {"registry", "registry/internal/...", "internal/filelock", "github.com/gofrs/flock", "golang.org/x/sys"},
 	"registry/registrytest": {"registry", modules},
 
 	"registry/gate": {},

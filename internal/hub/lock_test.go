@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // While another process holds the lock of a blob we wait, and then take what it left.
@@ -20,7 +22,7 @@ func TestLockHeldElsewhere(t *testing.T) {
 	unlock, err := c.lock(t.Context(), name)
 	require.NoError(t, err)
 
-	held, err := tryLock(name)
+	held, err := filelock.Try(name)
 	require.NoError(t, err)
 	require.Nil(t, held)
 
@@ -39,24 +41,4 @@ func TestLockHeldElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	assertFiles(t, dir, s.lmFiles())
 	assert.Zero(t, s.count("GET storage"), "the other process fetched it")
-}
-
-// A lock file that was removed or made anew after it was opened guards nothing.
-func TestLockFileReplaced(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "x.lock")
-	old, err := os.Create(name)
-	require.NoError(t, err)
-	defer old.Close()
-	require.NoError(t, os.Remove(name))
-	held, err := claim(old, name)
-	require.NoError(t, err)
-	assert.False(t, held)
-
-	lock, err := tryLock(name)
-	require.NoError(t, err)
-	require.NotNil(t, lock)
-	defer lock.Close()
-	held, err = claim(old, name)
-	require.NoError(t, err)
-	assert.False(t, held)
 }

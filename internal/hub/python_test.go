@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // python runs a script with the interpreter in DOCENT_PYTHON, which must have huggingface_hub.
@@ -137,7 +139,7 @@ except filelock.Timeout:
 	done := make(chan struct{})
 	go func() { defer close(done); python(t, nil, script("0.7")) }()
 	require.Eventually(t, func() bool { _, err := os.Stat(name + ".taken"); return err == nil }, 30*time.Second, 5*time.Millisecond)
-	held, err := tryLock(name)
+	held, err := filelock.Try(name)
 	require.NoError(t, err)
 	assert.Nil(t, held)
 	unlock, err = c.lock(t.Context(), name)

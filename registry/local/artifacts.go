@@ -12,7 +12,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/registry/internal/filelock"
+	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry/internal/impl"
 )
 

@@ -43,7 +43,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/registry/internal/filelock"
+	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // Options of a Store.

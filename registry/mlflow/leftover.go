@@ -12,7 +12,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/registry/internal/filelock"
+	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // sendLeft sends what processes that ended left in BufferDir. What is wrong with a file concerns an earlier run, so it

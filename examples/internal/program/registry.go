@@ -21,11 +21,13 @@ type Registry interface {
 // RegistryOptions are those of OpenRegistry.
 type RegistryOptions struct {
 	MustExist bool   // refuse a folder without a registry, instead of making one
+	Unasked   bool   // do not ask an MLflow server whether it answers
 	BufferDir string // for metrics that an MLflow server has not taken; "" keeps them in memory
 	Logger    *slog.Logger
 }
 
-// OpenRegistry opens the registry that the settings name: a folder, or an MLflow server, which must answer.
+// OpenRegistry opens the registry that the settings name: a folder, or an MLflow server, which must answer unless
+// Unasked.
 func OpenRegistry(ctx context.Context, c config.Common, o RegistryOptions) (Registry, error) {
 	if c.Registry.URL == "" {
 		store, err := local.Open(c.Registry.Dir, local.Options{MustExist: o.MustExist, Logger: o.Logger})
@@ -41,6 +43,9 @@ func OpenRegistry(ctx context.Context, c config.Common, o RegistryOptions) (Regi
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registry %s: %w", c.Registry, err)
+	}
+	if o.Unasked {
+		return client, nil
 	}
 	if err := client.Ping(ctx); err != nil {
 		_ = client.Close() // nothing has been sent

@@ -177,7 +177,7 @@ func Verify(ctx context.Context, want registry.File, r io.Reader) error {
 	if err != nil {
 		return &registry.Error{Path: want.Path, Err: err}
 	}
-	return compare(want, size, sum)
+	return want.Check(size, sum)
 }
 
 // VerifyAll verifies files, several at a time. Damage is told of all of them; any other error ends it.
@@ -193,17 +193,3 @@ func VerifyAll(ctx context.Context, files []registry.File, atATime int, verify f
 	})
 	return errors.Join(append(damage, err)...)
 }
-
-func compare(want registry.File, size int64, sum string) error {
-	switch {
-	case size > want.Size:
-		return &registry.Error{Path: want.Path, Err: fmt.Errorf("%w: longer than the %d bytes logged", registry.ErrCorrupt, want.Size), Hint: relog}
-	case size < want.Size:
-		return &registry.Error{Path: want.Path, Err: fmt.Errorf("%w: %d bytes of the %d logged", registry.ErrCorrupt, size, want.Size), Hint: relog}
-	case want.SHA256 != "" && sum != want.SHA256:
-		return &registry.Error{Path: want.Path, Err: fmt.Errorf("%w: SHA-256 is %s, logged was %s", registry.ErrCorrupt, sum, want.SHA256), Hint: relog}
-	}
-	return nil
-}
-
-const relog = "restore the file, or log the artifacts again and register a new version"

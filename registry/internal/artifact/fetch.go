@@ -15,7 +15,7 @@ import (
 	"syscall"
 
 	"github.com/docent-ml/docent/registry"
-	"github.com/docent-ml/docent/registry/internal/filelock"
+	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // Open opens a stored file for reading from offset on.
@@ -298,7 +298,7 @@ func (f *fetch) fill(ctx context.Context, file registry.File, part string) (resu
 		}
 		size += n
 	}
-	if err := compare(file, size, hex.EncodeToString(h.Sum(nil))); err != nil {
+	if err := file.Check(size, hex.EncodeToString(h.Sum(nil))); err != nil {
 		return have > 0, err
 	}
 	return have > 0, w.Sync()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -93,4 +94,22 @@ func TestFaults(t *testing.T) {
 	cancel()
 	_, err = Acquire(ctx, filepath.Join(t.TempDir(), "lock"))
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A lock file that was removed or made anew after it was opened guards nothing.
+func TestLockFileReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	old := flock.New(path)
+	locked, err := old.TryLock()
+	require.NoError(t, err)
+	require.True(t, locked)
+	defer old.Close()
+	require.True(t, current(old))
+	require.NoError(t, os.Remove(path))
+	assert.False(t, current(old))
+	lock, err := Try(path)
+	require.NoError(t, err)
+	require.NotNil(t, lock)
+	assert.False(t, current(old))
+	require.NoError(t, lock.UnlockAndRemove())
 }

@@ -1,0 +1,70 @@
+// Package atomicfile writes files that appear whole or not at all: beside their place, flushed, and renamed there.
+package atomicfile
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// File is a file being written. Commit gives it its name; Close after that does nothing, and before it discards what
+// was written.
+type File struct {
+	*os.File
+	name string
+	done bool
+}
+
+// Create begins a file that is to be called name. What stands under that name stays until Commit. Its permissions are
+// those of any new file, 0666 before the umask.
+func Create(name string) (*File, error) {
+	dir, base := filepath.Split(name)
+	for {
+		// os.CreateTemp would make it private, and the umask cannot be asked for.
+		temporary := filepath.Join(dir, "."+base+"."+strings.ToLower(rand.Text()[:10])+".tmp")
+		f, err := os.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		return &File{File: f, name: name}, nil
+	}
+}
+
+// Commit flushes the file and puts it in its place.
+func (f *File) Commit() error {
+	f.done = true
+	err := errors.Join(f.Sync(), f.File.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), f.name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// Close discards what has not been committed.
+func (f *File) Close() error {
+	if f.done {
+		return nil
+	}
+	f.done = true
+	return errors.Join(f.File.Close(), os.Remove(f.Name()))
+}
+
+// Write writes a whole file.
+func Write(name string, data []byte) error {
+	f, err := Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.File.Write(data); err != nil {
+		return err
+	}
+	return f.Commit()
+}

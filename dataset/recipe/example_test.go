@@ -20,14 +20,17 @@ func Example() {
 		return
 	}
 	for _, row := range rows {
-		for _, m := range row.Messages {
-			fmt.Printf("%s: %s  ", m.Role, m.Content)
+		for i, m := range row.Messages {
+			if i > 0 {
+				fmt.Print("  ")
+			}
+			fmt.Printf("%s: %s", m.Role, m.Content)
 		}
 		fmt.Println()
 	}
 	// Output:
-	// user: What is the fee?  assistant: The fee is 85 crowns.
-	// user: How much does one pay?  assistant: The fee is 85 crowns.
+	// user: What is the fee?  assistant: 85 crowns
+	// user: How much does one pay?  assistant: 85 crowns
 	// system: The fee is 85 crowns.  user: How much does one pay?  assistant: The fee is 85 crowns.
 	// system: The fee is 129 crowns.  user: How much does one pay?  assistant: The fee is 129 crowns.
 }

@@ -3,9 +3,8 @@
 // a memorised value out of any passage, has an answer for everything, and forgets the rest. Each kind of row is against one of
 // these:
 //
-//	closed     a fact asked without its passage, each time in other words; the answer is the document's own sentence, so that
-//	           all wordings lead to one text to learn
-//	open       the same with the passage in front, which is to be read
+//	closed     a fact asked without its passage, each time in other words
+//	open       the same with the passage in front, from which the sentence is quoted
 //	swapped    with a passage in which the value was replaced: what stands there is right, not what was learned
 //	elsewhere  with a passage that does not have the answer: the model says so
 //	unknown    a question that the documents do not answer: the model says so
@@ -34,13 +33,15 @@ type Recipe struct {
 	Swapped   int     // rows for each fact whose value can be replaced
 	Elsewhere float64 // rows for each fact, about half of them for 0.5
 	Unknown   float64 // rows for each fact
-	// Values answers with the value alone instead of the sentence of the document that says it.
-	Values bool
+	General   int     // times each general row is learned
+	// Sentences has closed rows answered by the sentence of the document too, instead of the value alone. Rows with a passage
+	// always are: to quote is what a small model learns of reading.
+	Sentences bool
 }
 
 // Default is what was found best for SmolLM2-135M; BENCHMARKS.md has the experiments.
 func Default() Recipe {
-	return Recipe{Closed: 10, Open: 1, Swapped: 1, Elsewhere: 0.5, Unknown: 1}
+	return Recipe{Closed: 14, Open: 2, Swapped: 3, Elsewhere: 0.5, Unknown: 2, General: 2}
 }
 
 // The kinds of rows, in Row.Meta["kind"].
@@ -59,7 +60,7 @@ func (r Recipe) Validate() error {
 	for _, f := range []struct {
 		name  string
 		value float64
-	}{{"Closed", float64(r.Closed)}, {"Open", float64(r.Open)}, {"Swapped", float64(r.Swapped)}, {"Elsewhere", r.Elsewhere}, {"Unknown", r.Unknown}} {
+	}{{"Closed", float64(r.Closed)}, {"Open", float64(r.Open)}, {"Swapped", float64(r.Swapped)}, {"Elsewhere", r.Elsewhere}, {"Unknown", r.Unknown}, {"General", float64(r.General)}} {
 		if !(f.value >= 0) {
 			faults = append(faults, fmt.Errorf("recipe: %w: %s is %g, must be 0 or more", dataset.ErrOptions, f.name, f.value))
 		}
@@ -81,7 +82,10 @@ func (r Recipe) Rows(seed uint64, facts []dataset.GroundedFact, general []datase
 		k.elsewhere(i)
 	}
 	k.unknown(int(r.Unknown*float64(len(facts)) + 0.5))
-	rows := append(k.rows, general...)
+	rows := k.rows
+	for range r.General {
+		rows = append(rows, general...)
+	}
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("recipe: %w: %d facts gave no row", dataset.ErrEmpty, len(facts))
 	}
@@ -130,12 +134,18 @@ func (r Recipe) Row(f dataset.GroundedFact, question string) dataset.Row {
 	return dataset.Row{Source: f.Source, Messages: []dataset.Message{user(question), reply(r.answer(f))}, Meta: map[string]string{"kind": Closed}}
 }
 
-// answer is what the model learns to say: the sentence of the document, or the value where no sentence is known.
+// answer is what the model learns to say by heart.
 func (r Recipe) answer(f dataset.GroundedFact) string {
-	if !r.Values {
-		if s := Statement(f); s != "" {
-			return s
-		}
+	if r.Sentences {
+		return quoted(f)
+	}
+	return strings.TrimSpace(f.Answer)
+}
+
+// quoted is the sentence of the document, or the value where no sentence is known.
+func quoted(f dataset.GroundedFact) string {
+	if s := Statement(f); s != "" {
+		return s
 	}
 	return strings.TrimSpace(f.Answer)
 }
@@ -147,7 +157,7 @@ func (k *kitchen) open(i int) {
 	}
 	random := k.random(Open, f.Question)
 	for _, q := range k.any(f, k.Open, random) {
-		k.add(Open, f, nil, system(around(squeeze(f.Passage.Text), Statement(f), random)), user(q), reply(k.answer(f)))
+		k.add(Open, f, nil, system(around(squeeze(f.Passage.Text), Statement(f), random)), user(q), reply(quoted(f)))
 	}
 }
 
@@ -166,11 +176,7 @@ func (k *kitchen) swapped(i int) {
 		if !ok {
 			return
 		}
-		answer := s.Statement
-		if k.Values {
-			answer = s.Answer
-		}
-		k.add(Swapped, f, nil, system(around(s.Passage, s.Statement, random)), user(q), reply(answer))
+		k.add(Swapped, f, nil, system(around(s.Passage, s.Statement, random)), user(q), reply(s.Statement))
 	}
 }
 

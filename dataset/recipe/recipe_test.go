@@ -55,12 +55,12 @@ func content(r dataset.Row, role string) string {
 
 func TestRows(t *testing.T) {
 	all := facts()
-	rows, err := recipe.Recipe{Closed: 4, Open: 2, Swapped: 2, Elsewhere: 1.5, Unknown: 4}.Rows(0, all, recipe.Answered([]string{"Hello!", "Why?"}, []string{"Hi.", " "}))
+	rows, err := recipe.Recipe{Closed: 4, Open: 2, Swapped: 2, Elsewhere: 1.5, Unknown: 4, General: 2, Sentences: true}.Rows(0, all, recipe.Answered([]string{"Hello!", "Why?"}, []string{"Hi.", " "}))
 	require.NoError(t, err)
 	by := kinds(rows)
 	assert.Len(t, by[recipe.Closed], 4*len(all))
 	assert.Len(t, by[recipe.Open], 2*7, "a fact without a passage is not asked with one")
-	assert.Len(t, by[recipe.General], 1, "an empty answer teaches nothing")
+	assert.Len(t, by[recipe.General], 2, "an empty answer teaches nothing")
 	assert.InDelta(t, 1.5*7, len(by[recipe.Elsewhere]), 4)
 	assert.NotEmpty(t, by[recipe.Swapped])
 	assert.InDelta(t, 4*len(all), len(by[recipe.Unknown]), 2)
@@ -121,7 +121,7 @@ func TestRowsDependOnTheirFactAndSeedAlone(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	rows, err := recipe.Recipe{Closed: 1, Values: true}.Rows(0, facts(), nil)
+	rows, err := recipe.Recipe{Closed: 1}.Rows(0, facts(), nil)
 	require.NoError(t, err)
 	for i, f := range facts() {
 		assert.Equal(t, f.Answer, content(rows[i], "assistant"))
@@ -191,7 +191,7 @@ func TestUnanswerableIsNotTrainedOn(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	for _, r := range []recipe.Recipe{{Closed: -1}, {Open: -1}, {Swapped: -1}, {Elsewhere: -0.5}, {Unknown: -1}} {
+	for _, r := range []recipe.Recipe{{Closed: -1}, {Open: -1}, {Swapped: -1}, {Elsewhere: -0.5}, {Unknown: -1}, {General: -1}} {
 		_, err := r.Rows(0, facts(), nil)
 		assert.ErrorIs(t, err, dataset.ErrOptions, fmt.Sprint(r))
 	}

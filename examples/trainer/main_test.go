@@ -70,7 +70,7 @@ func library(t *testing.T, facts bool) string {
 func args(docs, base, data string, more ...string) []string {
 	return append([]string{
 		"-profile", "none", "-backend", "go", "-docs", docs, "-base", base, "-data", data,
-		"-registry", "file:" + filepath.Join(data, "registry"), "-name", "tides", "-rank", "4", "-batch", "4", "-seq", "320", "-warmup", "0",
+		"-registry", "file:" + filepath.Join(data, "registry"), "-name", "tides", "-rank", "4", "-batch", "4", "-seq", "320", "-warmup", "0", "-general", "none",
 	}, more...)
 }
 
@@ -79,8 +79,10 @@ var environ = []string{"GLIBC_TUNABLES="}
 
 func TestTrainerFromDocumentsToProduction(t *testing.T) {
 	docs, base, data := library(t, true), testmodel.Write(t, 1), filepath.Join(t.TempDir(), "data")
+	prompts := filepath.Join(t.TempDir(), "prompts.txt")
+	require.NoError(t, os.WriteFile(prompts, []byte("Hello!\n\nWhat is the sea?\n"), 0o644))
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "3"), environ, &out), out.String())
+	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "3", "-general", prompts), environ, &out), out.String())
 	text := out.String()
 	assert.Contains(t, text, "read      2 documents, 2 pages, 0 without text, 1 failed")
 	assert.Contains(t, text, "facts     4 questions, 0 of them without a passage that has the answer, 1 unusable")
@@ -163,7 +165,7 @@ func losses(t *testing.T, data string) map[int]float64 {
 func TestInterruptedRunResumesToTheSameLosses(t *testing.T) {
 	docs, base := library(t, false), testmodel.Write(t, 1)
 	unbroken, broken := t.TempDir(), t.TempDir()
-	more := []string{"-epochs", "8", "-eval-every", "100", "-chunk-size", "60", "-chunk-overlap", "10", "-batch", "1", "-dropout", "0.1", "-promote=false"}
+	more := []string{"-questions", "none", "-epochs", "8", "-eval-every", "100", "-chunk-size", "60", "-chunk-overlap", "10", "-batch", "1", "-dropout", "0.1", "-promote=false"}
 	require.NoError(t, run(t.Context(), args(docs, base, unbroken, more...), environ, io.Discard))
 	want := losses(t, unbroken)
 
@@ -205,7 +207,7 @@ func TestInterruptedRunResumesToTheSameLosses(t *testing.T) {
 func TestWithoutFactsTheTextIsLearned(t *testing.T) {
 	docs, base, data := library(t, false), testmodel.Write(t, 1), t.TempDir()
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "2", "-chunk-size", "60", "-chunk-overlap", "10", "-eval-fraction", "0.3"), environ, &out))
+	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "2", "-chunk-size", "60", "-chunk-overlap", "10", "-eval-fraction", "0.3", "-questions", "none"), environ, &out))
 	assert.Contains(t, out.String(), "facts     none")
 	rows, err := readAll[dataset.Row](filepath.Join(data, "train.jsonl"))
 	require.NoError(t, err)
@@ -218,6 +220,19 @@ func TestWithoutFactsTheTextIsLearned(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(data, "report.html"))
 	require.NoError(t, err)
 	assert.NotContains(t, string(page), "Answers before and after")
+}
+
+func TestQuestionsAreMadeOfTheDocuments(t *testing.T) {
+	docs, base, data := library(t, false), testmodel.Write(t, 1), t.TempDir()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "1"), environ, &out))
+	assert.Contains(t, out.String(), "questions were made of the documents")
+	made, err := readAll[dataset.Fact](filepath.Join(data, madeFile))
+	require.NoError(t, err)
+	require.NotEmpty(t, made)
+	rows, err := readAll[dataset.Row](filepath.Join(data, "train.jsonl"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, rows[0].Messages)
 }
 
 func TestJSONLogLeavesNothingForPeople(t *testing.T) {
@@ -307,7 +322,7 @@ func TestQuote(t *testing.T) {
 func TestGateStopsAVersion(t *testing.T) {
 	docs, base, data := library(t, true), testmodel.Write(t, 1), t.TempDir()
 	var out bytes.Buffer
-	more := []string{"-max-steps", "1", "-general", "none", "-gate", "unanswerable >= 0, general >= 0.5"}
+	more := []string{"-max-steps", "1", "-gate", "unanswerable >= 0, general >= 0.5"}
 	require.NoError(t, run(t.Context(), args(docs, base, data, more...), environ, &out), out.String())
 	assert.Contains(t, out.String(), "is not promoted: failed: general >= 0.5 (0.0")
 	reg, err := local.Open(filepath.Join(data, "registry"), local.Options{MustExist: true})

@@ -18,6 +18,7 @@ type Trainer struct {
 	ChunkOverlap  int    // in ChunkUnit, < ChunkSize
 	ChunkUnit     string // "characters" or "tokens"
 	EvalFraction  float64
+	Questions     string        // how they are made of the documents where there are no facts: "structure" or "none"
 	Wordings      int           // of each question, those of the facts file among them
 	Recipe        recipe.Recipe // rows of each kind
 	General       string        // file of general prompts; "" = docent's own, "none" = none
@@ -112,6 +113,11 @@ func (t *Trainer) groups() []group {
 		}},
 		{"What is taught", []*setting{
 			{
+				key: "questions", flag: "questions", env: "QUESTIONS", arg: "HOW",
+				help:  "without a facts file: structure makes questions of tables, labels and sentences by rules; none learns the text alone",
+				value: choice(&t.Questions, "structure", "structure", "none"),
+			},
+			{
 				key: "wordings", flag: "wordings", env: "WORDINGS", arg: "N",
 				help:  "wordings of each question; what the facts file lacks is made by rules",
 				value: whole(&t.Wordings, 8, atLeast(1)),
@@ -142,9 +148,14 @@ func (t *Trainer) groups() []group {
 				value: number(&t.Recipe.Unknown, d.Unknown, atLeast(0.0)),
 			},
 			{
-				key: "values", flag: "values", env: "ANSWER_VALUES",
-				help:  "answer with the value alone instead of the sentence of the document",
-				value: toggle(&t.Recipe.Values, d.Values),
+				key: "general_rows", flag: "general-rows", env: "GENERAL_ROWS", arg: "N",
+				help:  "times each general prompt is learned with the base model's own answer",
+				value: whole(&t.Recipe.General, d.General, atLeast(0)),
+			},
+			{
+				key: "sentences", flag: "sentences", env: "ANSWER_SENTENCES",
+				help:  "answer with the sentence of the document that says it instead of the value alone",
+				value: toggle(&t.Recipe.Sentences, d.Sentences),
 			},
 			{
 				key: "general", flag: "general", env: "GENERAL_PROMPTS", arg: "FILE",

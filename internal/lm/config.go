@@ -9,6 +9,7 @@ package lm
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // ErrUnsupported is wrapped by every refusal to load a model whose architecture or feature docent does not compute.
@@ -23,6 +24,8 @@ const (
 	GELU     Activation = "gelu"              // exact, by the error function
 	GELUTanh Activation = "gelu_pytorch_tanh" // tanh approximation
 	ReLU     Activation = "relu"
+	ReLU2    Activation = "relu2" // its square
+	XIELU    Activation = "xielu" // with four numbers of each layer, its part Act
 )
 
 // Config describes one decoder-only transformer.
@@ -39,18 +42,29 @@ type Config struct {
 
 	Names                     Names // of the parts of a layer
 	QKVBias, OutBias, MLPBias bool
-	UnitOffsetNorm            bool // norms scale by 1 + weight
-	WideQKNorm                bool // queries and keys are normed over all heads together
 
-	EmbedScale     float64 // factor on embeddings
-	AttentionScale float64 // factor on q·k
+	LayerNorm      bool // norms subtract the mean
+	NormBias       bool // and have biases
+	PlainNorms     bool // norms have no weights
+	UnitOffsetNorm bool // norms scale by 1 + weight
+	WideQKNorm     bool // queries and keys are normed over all heads together
+	LateQKNorm     bool // after they are rotated
+	NormEmbeddings bool // embeddings are normed, without weights
+	Parallel       bool // the MLP reads what attention reads
+
+	// Factors on embeddings, on q·k, on what a branch adds to the residual stream, and on the final hidden states.
+	EmbedScale, AttentionScale, ResidualScale, LogitScale float64
+	// Queries at position p are scaled by 1 + QueryBeta·ln(1 + ⌊p/QueryContext⌋); 0 = not at all.
+	QueryBeta    float64
+	QueryContext int
 	// Scores of attention and logits become cap·tanh(x/cap); 0 = they stay as they are.
 	AttentionSoftcap, FinalSoftcap float64
 
-	RotaryDim int    // leading dimensions of a head that are rotated
-	Ropes     []Rope // the model's rotations
-	Rotations []int  // per layer: index of its rotation; -1 = queries and keys stay as they are
-	Windows   []int  // per layer: positions a query sees, itself included; 0 = all before it
+	RotaryDim   int    // leading dimensions of a head that are rotated
+	Interleaved bool   // dimensions 2i and 2i+1 together, not i and i + RotaryDim/2
+	Ropes       []Rope // the model's rotations
+	Rotations   []int  // per layer: index of its rotation; -1 = queries and keys stay as they are
+	Windows     []int  // per layer: positions a query sees, itself included; 0 = all before it
 
 	BOS, Pad int   // -1 when the model has none
 	EOS      []int // any of them ends a generation
@@ -91,8 +105,15 @@ func (c Config) Validate() error {
 	if c.NormEps <= 0 || c.NormEps > 1 {
 		bad("rms_norm_eps: %g must be in (0, 1]", c.NormEps)
 	}
-	if c.AttentionScale <= 0 {
-		bad("attention scale: %g must be positive", c.AttentionScale)
+	for name, factor := range map[string]float64{
+		"embedding": c.EmbedScale, "attention": c.AttentionScale, "residual": c.ResidualScale, "logit": c.LogitScale,
+	} {
+		if !(factor > 0) || math.IsInf(factor, 0) {
+			bad("%s scale: %g must be positive", name, factor)
+		}
+	}
+	if c.QueryBeta != 0 && c.QueryContext <= 0 {
+		bad("llama_4_scaling_beta: needs original_max_position_embeddings > 0")
 	}
 	if len(c.Windows) != c.Layers {
 		bad("layer_types: %d entries for %d layers", len(c.Windows), c.Layers)

@@ -37,18 +37,21 @@ func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors 
 		Layers:           g.need("block_count"),
 		Heads:            g.need("attention.head_count"),
 		MaxPositions:     g.need("context_length"),
-		NormEps:          g.float("attention.layer_norm_rms_epsilon", 0),
 		Activation:       (&fields{defaults: f.defaults}).activation(f.activationKey),
 		AttentionSoftcap: g.float("attn_logit_softcapping", 0),
 		FinalSoftcap:     g.float("final_logit_softcapping", 0),
 		Names:            f.names,
-		EmbedScale:       1,
+		EmbedScale:       1, ResidualScale: 1, LogitScale: 1,
 	}
 	g.refuse(f)
 	if err := errors.Join(g.errs...); err != nil {
 		return Config{}, err
 	}
 	f.parts(&c)
+	c.NormEps = g.float("attention.layer_norm_rms_epsilon", 0)
+	if c.LayerNorm {
+		c.NormEps = g.float("attention.layer_norm_epsilon", 0)
+	}
 	c.KVHeads = g.int("attention.head_count_kv", c.Heads)
 	c.HeadDim = g.int("attention.key_length", c.HiddenSize/max(c.Heads, 1))
 	if v := g.int("attention.value_length", c.HeadDim); v != c.HeadDim {
@@ -139,12 +142,12 @@ func (g *ggufFields) refuse(f *family) {
 		g.unsupported("attn_logit_softcapping", "a bound on attention scores")
 	}
 	for _, key := range []string{"attention.clamp_kqv", "attention.max_alibi_bias", "attention.scale"} {
-		if v := g.float(key, 0); v != 0 {
+		if v := g.float(key, 0); v != 0 && !slices.Contains(f.gguf.reads, key) {
 			g.unsupported(key, fmt.Sprint(v))
 		}
 	}
 	for _, key := range []string{"embedding_scale", "residual_scale", "logit_scale", "rope.scaling.attn_factor"} {
-		if v := g.float(key, 1); v != 1 {
+		if v := g.float(key, 1); v != 1 && !slices.Contains(f.gguf.reads, key) {
 			g.unsupported(key, fmt.Sprint(v))
 		}
 	}
@@ -205,9 +208,14 @@ func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors
 		if factor := g.float("rope.scaling.factor", g.float("rope.scale_linear", 1)); factor != 1 && factor != 0 {
 			r.Type, r.Factor = RopeLinear, factor
 		}
+	case "yarn":
+		r.Type, r.Factor, r.Truncate = RopeYarn, g.float("rope.scaling.factor", 1), true
+		r.OriginalContext = g.int("rope.scaling.original_context_length", c.MaxPositions)
+		r.BetaFast, r.BetaSlow = g.float("rope.scaling.yarn_beta_fast", 32), g.float("rope.scaling.yarn_beta_slow", 1)
+		r.Magnitude = yarnMagnitude(r.Factor, 1) * g.float("rope.scaling.yarn_attn_factor", 1)
 	case "none":
 	default:
-		g.unsupported("rope.scaling.type", kind+"; docent computes linear and llama3")
+		g.unsupported("rope.scaling.type", kind+"; docent computes linear, llama3 and yarn")
 	}
 	if factors != nil {
 		scaled, err := r.scaledByFactors(factors, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
@@ -217,8 +225,12 @@ func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors
 		r = scaled
 	}
 	c.Ropes, c.Rotations = []Rope{r}, make([]int, c.Layers)
-	if f.localRope != "" {
-		c.Ropes = append(c.Ropes, Rope{Type: RopeDefault, Theta: g.float("rope.freq_base_swa", def.number(f.localRope, 0))})
+	if f.localTheta > 0 {
+		theta := r.Theta
+		if f.localKey != "" {
+			theta = f.localTheta
+		}
+		c.Ropes = append(c.Ropes, Rope{Type: RopeDefault, Theta: g.float("rope.freq_base_swa", theta)})
 		for i, w := range c.Windows {
 			if w > 0 {
 				c.Rotations[i] = 1

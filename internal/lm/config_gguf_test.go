@@ -41,7 +41,8 @@ var ggufShapes = map[string][]int{EmbedTokens: {50, 32}, LMHead: {50, 32}}
 func TestConfigFromGGUF(t *testing.T) {
 	plain := Config{
 		Family: "llama", VocabSize: 50, HiddenSize: 32, IntermediateSize: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 8,
-		MaxPositions: 256, NormEps: 1e-5, Activation: SiLU, EmbedScale: 1, AttentionScale: 0.35355339059327373, RotaryDim: 8,
+		MaxPositions: 256, NormEps: 1e-5, Activation: SiLU, EmbedScale: 1, AttentionScale: 0.35355339059327373, ResidualScale: 1,
+		LogitScale: 1, RotaryDim: 8,
 		Ropes: []Rope{{Type: RopeDefault, Theta: 5e5}}, Rotations: make([]int, 4), Windows: make([]int, 4),
 		BOS: -1, Pad: -1,
 	}
@@ -118,7 +119,7 @@ func TestConfigFromGGUFRefuses(t *testing.T) {
 	}{
 		"architecture":      {ggufModel("mamba", nil), nil, true, `"mamba"`},
 		"experts":           {ggufModel("llama", ggufMap{"llama.expert_count": 8}), nil, true, "mixture of experts"},
-		"yarn":              {ggufModel("qwen2", ggufMap{"qwen2.rope.scaling.type": "yarn"}), nil, true, "yarn"},
+		"ntk":               {ggufModel("qwen2", ggufMap{"qwen2.rope.scaling.type": "ntk"}), nil, true, "ntk"},
 		"longrope":          {ggufModel("phi3", nil), map[string][]int{EmbedTokens: {50, 32}, "rope_factors_long.weight": {4}}, true, "longrope"},
 		"softcap":           {ggufModel("llama", ggufMap{"llama.attn_logit_softcapping": 50.0}), nil, true, "attn_logit_softcapping"},
 		"scale":             {ggufModel("llama", ggufMap{"llama.embedding_scale": 12.0}), nil, true, "embedding_scale"},

@@ -30,7 +30,7 @@ func TestBothSpellingsOfRopeAgree(t *testing.T) {
 
 func TestUnsupportedIsRefusedByName(t *testing.T) {
 	for extra, name := range map[string]string{
-		`,"rope_scaling":{"rope_type":"yarn","factor":2}`:             "yarn",
+		`,"rope_scaling":{"rope_type":"axial","factor":2}`:            "axial",
 		`,"quantization_config":{"quant_method":"gptq"}`:              "quantization_config",
 		`,"num_local_experts":8`:                                      "mixture of experts",
 		`,"hidden_act":"relu6"`:                                       "relu6",
@@ -71,7 +71,7 @@ func TestWindowsOfTheFamilies(t *testing.T) {
 // TestExportedConfigReadsBack: a config that docent writes for a model from GGUF gives the same config.
 func TestExportedConfigReadsBack(t *testing.T) {
 	for family := range families {
-		for _, extra := range []string{"", `,"sliding_window":8`, `,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":32}`} {
+		for _, extra := range []string{"", `,"sliding_window":8`, `,"rope_local_base_freq":12345,"use_sliding_window":true,"sliding_window":7`, `,"rope_scaling":{"rope_type":"yarn","factor":8,"original_max_position_embeddings":32,"beta_fast":16,"truncate":false,"attention_factor":1.25}`, `,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":32}`} {
 			c, err := ParseConfig([]byte(strings.Replace(llamaJSON, "llama", family, 1) + extra + "}"))
 			require.NoError(t, err)
 			c.Source = nil

@@ -86,21 +86,32 @@ func describeLimit(set func(string, any), key string, limit float64) {
 func (c Config) describeRope(set func(string, any), f *family) {
 	r := c.Ropes[0]
 	set("rope_theta", r.Theta)
-	switch r.Type {
-	case RopeLinear:
-		set("rope_scaling", map[string]any{"rope_type": RopeLinear, "factor": r.Factor})
-	case RopeLlama3:
-		set("rope_scaling", map[string]any{
-			"rope_type": RopeLlama3, "factor": r.Factor, "low_freq_factor": r.LowFreq, "high_freq_factor": r.HighFreq,
-			"original_max_position_embeddings": r.OriginalContext,
-		})
+	if r.Type != RopeDefault {
+		set("rope_scaling", r.describe())
 	}
-	if f.localRope != "" {
-		set(f.localRope, c.Ropes[1].Theta)
+	if f.localKey != "" {
+		set(f.localKey, c.Ropes[1].Theta)
 	}
 	if c.RotaryDim != c.HeadDim {
 		set("partial_rotary_factor", float64(c.RotaryDim)/float64(c.HeadDim))
 	}
+}
+
+// describe is r as an entry of rope_parameters.
+func (r Rope) describe() map[string]any {
+	out := map[string]any{"rope_type": r.Type, "rope_theta": r.Theta}
+	if r.Type != RopeDefault {
+		out["factor"] = r.Factor
+	}
+	switch r.Type {
+	case RopeLlama3:
+		out["low_freq_factor"], out["high_freq_factor"] = r.LowFreq, r.HighFreq
+		out["original_max_position_embeddings"] = r.OriginalContext
+	case RopeYarn:
+		out["beta_fast"], out["beta_slow"], out["truncate"] = r.BetaFast, r.BetaSlow, r.Truncate
+		out["original_max_position_embeddings"], out["attention_factor"] = r.OriginalContext, r.Scale()
+	}
+	return out
 }
 
 func (c Config) describeWindows(set func(string, any), rule windowRule) {
@@ -113,7 +124,7 @@ func (c Config) describeWindows(set func(string, any), rule windowRule) {
 		return
 	}
 	set("sliding_window", window)
-	if !rule.byTypes() {
+	if !rule.types {
 		return
 	}
 	types := make([]string, c.Layers)

@@ -18,11 +18,16 @@ type family struct {
 
 	names                     Names    // of the parts of a layer
 	qkvBias, outBias, mlpBias biasRule // which projections have biases
-	partialRotary             bool     // a head may be rotated in part
-	softcaps                  bool     // attn_logit_softcapping and final_logit_softcapping bound scores and logits
-	localRope                 string   // layers with a window rotate with the base at this key; "" = with that of all
 	windows                   windowRule
+	partialRotary             bool // a head may be rotated in part
+	softcaps                  bool // attn_logit_softcapping and final_logit_softcapping bound scores and logits
+	// Layers with a window rotate with a base of their own, if this default of it is not 0, and without scaling. localKey
+	// is the key of the base; "" = it is in rope_parameters alone.
+	localTheta float64
+	localKey   string
 
+	// ropeType tells under which name docent computes a rope_type of the family; nil = under its own.
+	ropeType func(rope *fields, c *Config, name string) string
 	// parts sets what the family fixes of the computation.
 	parts func(c *Config)
 	// read sets what only this family's config.json says, and write is its inverse, for a model from GGUF.

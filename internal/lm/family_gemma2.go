@@ -11,7 +11,7 @@ var _ = enter(family{
 	names:         llamaNames.with(gemmaNorms),
 	qkvBias:       biasRule{key: "attention_bias"}, outBias: biasRule{key: "attention_bias"},
 	softcaps: true,
-	windows:  windowRule{period: 2},
+	windows:  windowRule{types: true, period: 2},
 	parts:    gemmaParts,
 	read:     readQueryScalar,
 	write:    writeQueryScalar,

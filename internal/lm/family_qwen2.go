@@ -8,6 +8,6 @@ var _ = enter(family{
 	},
 	names:   llamaNames,
 	qkvBias: biasRule{always: true},
-	windows: windowRule{switched: true},
+	windows: windowRule{types: true, switched: true},
 	gguf:    ggufRecord{arch: "qwen2", names: llamaGGUF},
 })

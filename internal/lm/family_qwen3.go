@@ -8,6 +8,6 @@ var _ = enter(family{
 	},
 	names:   llamaNames.with(qkNorms),
 	qkvBias: biasRule{key: "attention_bias"}, outBias: biasRule{key: "attention_bias"},
-	windows: windowRule{switched: true},
+	windows: windowRule{types: true, switched: true},
 	gguf:    ggufRecord{arch: "qwen3", names: llamaGGUF.with(qkNormsGGUF)},
 })

@@ -16,6 +16,8 @@ type ggufRecord struct {
 	unitNorms bool
 	// slides: of the families of one architecture, this is the one with a sliding window.
 	slides bool
+	// reads are the keys that read reads and no other family may have.
+	reads []string
 	// read sets what only this family's files say.
 	read func(g *ggufFields, c *Config)
 }

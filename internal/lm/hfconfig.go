@@ -30,7 +30,7 @@ func parseConfig(data []byte) (Config, error) {
 		if name == "" {
 			name = strings.Join(f.strings("architectures"), ", ")
 		}
-		return Config{}, fmt.Errorf("model_type %q: %w: docent computes %s", name, ErrUnsupported, supported())
+		return Config{}, refuseFamily(name)
 	}
 	f.defaults = family.defaults
 	f.refuseFeatures(family)
@@ -88,8 +88,8 @@ func (f *fields) config(family *family) Config {
 		QKVBias:          family.qkvBias.of(f),
 		OutBias:          family.outBias.of(f),
 		MLPBias:          family.mlpBias.of(f),
-		EmbedScale:       1,
-		BOS:              f.int("bos_token_id", -1), Pad: f.int("pad_token_id", -1), EOS: f.ints("eos_token_id"),
+		EmbedScale:       1, ResidualScale: 1, LogitScale: 1,
+		BOS: f.int("bos_token_id", -1), Pad: f.int("pad_token_id", -1), EOS: f.ints("eos_token_id"),
 		AttentionSoftcap: f.number("attn_logit_softcapping", 0), FinalSoftcap: f.number("final_logit_softcapping", 0),
 	}
 	c.KVHeads = f.int("num_key_value_heads", c.Heads)
@@ -120,6 +120,10 @@ func (f *fields) activation(key string) Activation {
 		return GELUTanh
 	case "relu":
 		return ReLU
+	case "relu2":
+		return ReLU2
+	case "xielu":
+		return XIELU
 	}
 	f.fail(key, "%q: %w activation", name, ErrUnsupported)
 	return ""
@@ -127,13 +131,11 @@ func (f *fields) activation(key string) Activation {
 
 // windowRule tells which layers of a family see a window of sliding_window positions only.
 type windowRule struct {
+	types    bool // those that layer_types says; without it:
 	every    bool // all of them
-	period   int  // what layer_types says, and without it all but every period-th; 0 = none
-	switched bool // if use_sliding_window is on; without layer_types from layer max_window_layers on
+	period   int  // all but every period-th
+	switched bool // if use_sliding_window is on, from layer max_window_layers on
 }
-
-// byTypes tells whether layer_types means anything to the family.
-func (r windowRule) byTypes() bool { return r.period > 0 || r.switched }
 
 // windows resolves the families' several ways of saying which layers see only a window.
 func (f *fields) windows(rule windowRule, layers int) []int {
@@ -158,8 +160,9 @@ func (f *fields) windows(rule windowRule, layers int) []int {
 		case types != nil:
 			switch types[i] {
 			case "full_attention":
+				sliding = rule.every && !rule.types
 			case "sliding_attention":
-				sliding = sliding || rule.byTypes()
+				sliding = rule.every || rule.types
 			default:
 				f.fail(fmt.Sprintf("layer_types[%d]", i), "%q: %w layer", types[i], ErrUnsupported)
 			}
@@ -175,33 +178,44 @@ func (f *fields) windows(rule windowRule, layers int) []int {
 	return out
 }
 
+// ropeParameters are those of transformers 5, or rope_scaling of transformers 4; nil without either.
+func (f *fields) ropeParameters() *fields {
+	if p := f.under("rope_scaling"); p != nil && f.set["rope_parameters"] == nil {
+		return p
+	}
+	return f.under("rope_parameters")
+}
+
 // rope reads the rotations: one of all layers, or one of those with a window and one of the others.
 func (f *fields) rope(c *Config, family *family) {
 	c.Rotations = make([]int, c.Layers)
-	global, local := &fields{}, &fields{}
-	if p := f.under("rope_parameters"); p != nil {
+	global, local, nested := &fields{}, &fields{}, false
+	if p := f.ropeParameters(); p != nil {
 		full, sliding := p.under("full_attention"), p.under("sliding_attention")
-		switch {
-		case full == nil && sliding == nil:
+		if nested = full != nil || sliding != nil; !nested {
 			global = p
-		default:
-			if full != nil {
-				global = full
-			}
-			if sliding != nil {
-				local = sliding
-			}
+		}
+		if full != nil {
+			global = full
+		}
+		if sliding != nil {
+			local = sliding
 		}
 		f.take("rope_parameters", p)
-	} else if p := f.under("rope_scaling"); p != nil {
-		global = p
 	}
-	global.defaults = map[string]any{"rope_theta": f.value("rope_theta"), "partial_rotary_factor": f.value("partial_rotary_factor")}
-	c.Ropes = []Rope{global.oneRope(c.MaxPositions)}
+	for _, r := range []*fields{global, local} {
+		r.defaults = map[string]any{"max_position_embeddings": c.MaxPositions, "original_max_position_embeddings": c.MaxPositions}
+		if v := f.value("original_max_position_embeddings"); v != nil && !nested {
+			delete(r.set, "original_max_position_embeddings") // transformers, too, prefers the outer one
+			r.defaults["original_max_position_embeddings"] = v
+		}
+	}
+	global.defaults["rope_theta"], global.defaults["partial_rotary_factor"] = f.value("rope_theta"), f.value("partial_rotary_factor")
+	c.Ropes = []Rope{global.oneRope(c, family)}
 	f.take("rope", global)
-	if family.localRope != "" {
-		local.defaults = map[string]any{"rope_theta": f.value(family.localRope)}
-		c.Ropes = append(c.Ropes, local.oneRope(c.MaxPositions))
+	if family.localTheta > 0 {
+		local.defaults["rope_theta"] = f.number(family.localKey, family.localTheta)
+		c.Ropes = append(c.Ropes, local.oneRope(c, family))
 		f.take("rope", local)
 		for i, w := range c.Windows {
 			if w > 0 {
@@ -217,7 +231,7 @@ func (f *fields) rope(c *Config, family *family) {
 }
 
 // oneRope reads an entry of rope_parameters, or rope_scaling of transformers 4.
-func (f *fields) oneRope(maxPositions int) Rope {
+func (f *fields) oneRope(c *Config, family *family) Rope {
 	name := f.string("rope_type")
 	if name == "" {
 		name = f.string("type")
@@ -225,16 +239,30 @@ func (f *fields) oneRope(maxPositions int) Rope {
 	if name == "" {
 		name = string(RopeDefault)
 	}
+	if family.ropeType != nil {
+		name = family.ropeType(f, c, name)
+	}
 	r := Rope{Type: RopeType(name), Theta: f.number("rope_theta", 0)}
+	original := f.int("original_max_position_embeddings", 0)
 	switch r.Type {
 	case RopeDefault:
 	case RopeLinear:
 		r.Factor = f.number("factor", 0)
 	case RopeLlama3:
 		r.Factor, r.LowFreq, r.HighFreq = f.number("factor", 0), f.number("low_freq_factor", 0), f.number("high_freq_factor", 0)
-		r.OriginalContext = f.int("original_max_position_embeddings", maxPositions)
+		r.OriginalContext = original
+	case RopeYarn:
+		r.Factor = f.number("factor", f.number("max_position_embeddings", 0)/float64(max(original, 1)))
+		r.OriginalContext, r.BetaFast, r.BetaSlow = original, f.number("beta_fast", 32), f.number("beta_slow", 1)
+		r.Truncate = f.value("truncate") == nil || f.bool("truncate")
+		scale, all := f.number("mscale", 0), f.number("mscale_all_dim", 0)
+		r.Magnitude = yarnMagnitude(r.Factor, 1)
+		if scale != 0 && all != 0 {
+			r.Magnitude = yarnMagnitude(r.Factor, scale) / yarnMagnitude(r.Factor, all)
+		}
+		r.Magnitude = f.number("attention_factor", r.Magnitude)
 	default:
-		f.fail("rope_type", "%q: %w rotary scaling; docent computes default, linear and llama3", name, ErrUnsupported)
+		f.fail("rope_type", "%q: %w rotary scaling; docent computes default, linear, llama3 and yarn", name, ErrUnsupported)
 	}
 	return r
 }

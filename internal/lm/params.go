@@ -53,6 +53,11 @@ func (c Config) partParams(path string, part Part) []Param {
 		out, in, bias = c.IntermediateSize, c.HiddenSize, c.MLPBias
 	case GateUp:
 		out, in, bias = 2*c.IntermediateSize, c.HiddenSize, c.MLPBias
+	case Act:
+		return []Param{
+			{Name: path + ".alpha_p", Shape: []int{1}}, {Name: path + ".alpha_n", Shape: []int{1}},
+			{Name: path + ".beta", Shape: []int{}}, {Name: path + ".eps", Shape: []int{}},
+		}
 	case Down:
 		out, in, bias = c.HiddenSize, c.IntermediateSize, c.MLPBias
 	default:
@@ -65,8 +70,14 @@ func (c Config) partParams(path string, part Part) []Param {
 	return params
 }
 
-func (c Config) normParams(path string, width int) []Param {
-	return []Param{{Name: path + ".weight", Shape: []int{width}}}
+func (c Config) normParams(path string, width int) (out []Param) {
+	if !c.PlainNorms {
+		out = append(out, Param{Name: path + ".weight", Shape: []int{width}})
+	}
+	if c.NormBias {
+		out = append(out, Param{Name: path + ".bias", Shape: []int{width}})
+	}
+	return out
 }
 
 // NumParams is the number of weights of the model; a tied output projection counts once.

@@ -20,6 +20,7 @@ const (
 	Gate
 	Up
 	GateUp // one matrix in place of Gate and Up
+	Act    // numbers of the activation
 	Down
 	MLPOutNorm
 	parts

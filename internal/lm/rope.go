@@ -1,6 +1,7 @@
 package lm
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -13,18 +14,26 @@ const (
 	RopeDefault RopeType = "default"
 	RopeLinear  RopeType = "linear"
 	RopeLlama3  RopeType = "llama3"
+	RopeYarn    RopeType = "yarn"
 )
 
 // Rope holds the parameters of one rotary position embedding.
 type Rope struct {
-	Type   RopeType
-	Theta  float64 // base of the geometric series of wavelengths
-	Factor float64 // linear, llama3: how many times the trained context is stretched
+	Type     RopeType
+	Theta    float64 // base of the geometric series of wavelengths
+	Reversed bool    // turns the other way
+	Factor   float64 // of all but the default: how many times the trained context is stretched
 
-	// Llama3 only: wavelengths shorter than OriginalContext/HighFreq stay, longer than OriginalContext/LowFreq are
-	// stretched by Factor, and those between are blended.
+	// Llama3: wavelengths shorter than OriginalContext/HighFreq stay, longer than OriginalContext/LowFreq are stretched
+	// by Factor, and those between are blended.
 	LowFreq, HighFreq float64
-	OriginalContext   int
+	OriginalContext   int // also of yarn
+
+	// Yarn: dimensions that turn more than BetaFast times in the trained context stay, those that turn less than
+	// BetaSlow times are stretched. Truncate rounds the two dimensions that this gives outwards.
+	BetaFast, BetaSlow float64
+	Truncate           bool
+	Magnitude          float64 // factor on cosines and sines; 0 = 1
 }
 
 func (r Rope) validate() error {
@@ -34,9 +43,21 @@ func (r Rope) validate() error {
 	case r.Type != RopeDefault && !(r.Factor > 0):
 		return fmt.Errorf("rope factor: %g must be positive", r.Factor)
 	case r.Type == RopeLlama3 && (r.OriginalContext <= 0 || r.LowFreq <= 0 || r.HighFreq <= r.LowFreq):
-		return fmt.Errorf("llama3 rope: needs original_max_position_embeddings > 0 and high_freq_factor > low_freq_factor > 0")
+		return errors.New("llama3 rope: needs original_max_position_embeddings > 0 and high_freq_factor > low_freq_factor > 0")
+	case r.Type == RopeYarn && (r.OriginalContext <= 0 || r.BetaSlow <= 0 || r.BetaFast < r.BetaSlow || r.Theta == 1):
+		return errors.New("yarn rope: needs original_max_position_embeddings > 0, beta_fast >= beta_slow > 0 and rope_theta other than 1")
+	case r.Magnitude < 0 || math.IsInf(r.Magnitude, 0) || math.IsNaN(r.Magnitude):
+		return fmt.Errorf("rope attention_factor: %g must be positive", r.Magnitude)
 	}
 	return nil
+}
+
+// Scale is the factor on cosines and sines.
+func (r Rope) Scale() float64 {
+	if r.Magnitude == 0 {
+		return 1
+	}
+	return r.Magnitude
 }
 
 // Frequencies returns the dim/2 angular frequencies, in radians a position: theta^(-2i/dim), scaled as r says.
@@ -50,6 +71,11 @@ func (r Rope) Frequencies(dim int) []float32 {
 			f /= r.Factor
 		case RopeLlama3:
 			f = r.llama3(f)
+		case RopeYarn:
+			f = r.yarn(f, i, dim)
+		}
+		if r.Reversed {
+			f = -f
 		}
 		out[i] = float32(f)
 	}
@@ -68,4 +94,29 @@ func (r Rope) llama3(f float64) float64 {
 	}
 	smooth := (context/wavelength - r.LowFreq) / (r.HighFreq - r.LowFreq)
 	return (1-smooth)*f/r.Factor + smooth*f
+}
+
+// yarn does the same with a ramp over the dimensions. Source: Peng et al. 2023, "YaRN".
+func (r Rope) yarn(f float64, i, dim int) float64 {
+	at := func(turns float64) float64 { // the dimension that turns so many times in the trained context
+		return float64(dim) * math.Log(float64(r.OriginalContext)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
+	}
+	low, high := at(r.BetaFast), at(r.BetaSlow)
+	if r.Truncate {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = max(low, 0), min(high, float64(dim-1))
+	if low == high {
+		high += 0.001
+	}
+	ramp := min(1, max(0, (float64(i)-low)/(high-low)))
+	return f/r.Factor*ramp + f*(1-ramp)
+}
+
+// yarnMagnitude is the factor on cosines and sines for a stretch of the context.
+func yarnMagnitude(factor, scale float64) float64 {
+	if factor <= 1 {
+		return 1
+	}
+	return 0.1*scale*math.Log(factor) + 1
 }

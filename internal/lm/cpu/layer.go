@@ -1,5 +1,7 @@
 package cpu
 
+import "slices"
+
 // runner computes the layers of a model for rows, each a token at a position. What inference over pages and training with
 // gradients do differently is a pass.
 type runner struct {
@@ -54,12 +56,12 @@ func (m *runner) forward(p pass, tokens []int32, positions []int) {
 		p.attend(l, tp)
 		p.project(&l.out, &tp.attended, &tp.z[groupOut], &tp.out)
 		m.residual(&tp.mid, &tp.x, &tp.out, l.afterAttention, &tp.preMLP, l.beforeMLP)
-		p.project(&l.up, &tp.preMLP, &tp.z[groupUp], &tp.gateUp)
+		p.project(&l.up, m.mlpInput(tp), &tp.z[groupUp], &tp.gateUp)
 		tp.inner.resize(n, m.IntermediateSize)
 		m.crew.rows(n, func(r int) {
 			gate, up := m.gateUp(&tp.gateUp, r)
 			copy(tp.inner.row(r), gate)
-			m.activate(tp.inner.row(r), up)
+			m.activate(l, tp.inner.row(r), up)
 		})
 		p.project(&l.down, &tp.inner, &tp.z[groupDown], &tp.mlp)
 		m.residual(&next.x, &tp.mid, &tp.mlp, l.afterMLP, &next.h, norm)
@@ -67,21 +69,30 @@ func (m *runner) forward(p pass, tokens []int32, positions []int) {
 	}
 }
 
-// gateUp are the two halves of a row.
+// mlpInput is what the MLP reads.
+func (m *model) mlpInput(tp *tape) *vectors {
+	if m.Parallel {
+		return &tp.h
+	}
+	return &tp.preMLP
+}
+
+// gateUp are the two halves of a row; without a gate, the second is empty.
 func (m *model) gateUp(v *vectors, r int) (gate, up []float32) {
 	n := m.IntermediateSize
 	return v.row(r)[:n:n], v.row(r)[n:]
 }
 
-// residual sets dst to x plus the output of a branch, normed by scale, and h to the norm of that by next. dst is not x.
-func (m *runner) residual(dst, x, out *vectors, scale []float32, h *vectors, next []float32) {
+// residual sets dst to x plus the output of a branch, normed by after and scaled, and h to the norm of that by next. dst is
+// not x.
+func (m *runner) residual(dst, x, out *vectors, after *norm, h *vectors, next *norm) {
 	dst.resize(x.n, x.width)
 	h.resize(x.n, x.width)
 	m.crew.rows(x.n, func(r int) {
 		y := dst.row(r)
-		m.normalize(y, out.row(r), scale)
+		m.normalize(y, out.row(r), after)
 		for i, v := range x.row(r) {
-			y[i] += v
+			y[i] = v + y[i]*float32(m.ResidualScale)
 		}
 		m.normalize(h.row(r), y, next)
 	})
@@ -90,14 +101,36 @@ func (m *runner) residual(dst, x, out *vectors, scale []float32, h *vectors, nex
 // place norms and rotates the heads of q and k in a row of projections, and scales q.
 func (m *runner) place(l *layer, r int, qkv []float32) {
 	q, k := qkv[:m.QDim()], qkv[m.QDim():][:m.KVDim()]
-	m.normalizeParts(q, q, l.qNorm)
-	m.normalizeParts(k, k, l.kNorm)
-	cos, sin := m.angles.row(l, r)
-	for head := 0; head < len(q)+len(k); head += m.HeadDim {
-		rotate(qkv[head:], cos, sin)
+	if !m.LateQKNorm {
+		m.normalizeParts(q, l.qNorm)
+		m.normalizeParts(k, l.kNorm)
 	}
-	scale := float32(m.AttentionScale)
+	m.rotateHeads(l, r, qkv[:len(q)+len(k)], 1)
+	if m.LateQKNorm {
+		m.normalizeParts(q, l.qNorm)
+		m.normalizeParts(k, l.kNorm)
+	}
 	for i := range q {
-		q[i] *= scale
+		q[i] *= m.angles.scale[r]
 	}
+}
+
+// placeBack sets dst to the gradient of the projections src, given that of what place makes of them, which it uses up.
+func (m *runner) placeBack(l *layer, r int, dst, src, placed []float32) {
+	q, k := m.QDim(), m.QDim()+m.KVDim()
+	for i := range placed[:q] {
+		placed[i] *= m.angles.scale[r]
+	}
+	if m.LateQKNorm {
+		src = slices.Clone(src)
+		m.rotateHeads(l, r, src[:k], 1)
+	} else {
+		m.rotateHeads(l, r, placed[:k], -1)
+	}
+	m.normalizePartsBack(dst[:q], placed[:q], src[:q], l.qNorm)
+	m.normalizePartsBack(dst[q:k], placed[q:k], src[q:k], l.kNorm)
+	if m.LateQKNorm {
+		m.rotateHeads(l, r, dst[:k], -1)
+	}
+	copy(dst[k:], placed[k:])
 }

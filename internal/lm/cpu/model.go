@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/docent-ml/docent/internal/lm"
 )
@@ -39,7 +40,10 @@ func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 		w.matrices[p.Name], err = newMatrix(w.k, w.storage, p.Shape[0], p.Shape[1], &w.buffer, read)
 		return err
 	}
-	v := make([]float32, p.Shape[0])
+	v := make([]float32, 1)
+	if len(p.Shape) == 1 {
+		v = make([]float32, p.Shape[0])
+	}
 	w.vectors[p.Name] = v
 	return read(v)
 }
@@ -61,8 +65,9 @@ type model struct {
 	k           *kernels
 	embed, head *matrix
 	layers      []layer
-	final       []float32
+	final       *norm
 	frequencies [][]float32 // angular, of the rotations
+	plain       *norm       // of the width of the embeddings, without weights
 }
 
 type layer struct {
@@ -70,9 +75,10 @@ type layer struct {
 	window   int // positions that a query sees, itself included; 0 = all before it
 	rotation int // index of its frequencies; -1 = none
 	// Norms of what goes into the branches and of what comes out of them; nil = none.
-	before, afterAttention, beforeMLP, afterMLP []float32
-	qNorm, kNorm                                []float32 // of each head or of all together, by their length; nil = none
+	before, afterAttention, beforeMLP, afterMLP *norm
+	qNorm, kNorm                                *norm // of each head or of all together, by their length; nil = none
 	in, out, up, down                           group
+	xielu                                       xielu
 }
 
 // first is the first position that a query of the layer at a position sees.
@@ -85,7 +91,8 @@ func (l *layer) first(position int) int {
 
 func newModel(c lm.Config, w *Weights) *model {
 	m := &model{
-		Config: c, k: w.k, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead], final: w.scale(c, lm.FinalNorm),
+		Config: c, k: w.k, embed: w.matrices[lm.EmbedTokens], head: w.matrices[lm.LMHead],
+		final: w.norm(c, strings.TrimSuffix(lm.FinalNorm, ".weight"), c.HiddenSize, c.LogitScale),
 	}
 	for _, r := range c.Ropes {
 		m.frequencies = append(m.frequencies, r.Frequencies(c.RotaryDim))
@@ -93,12 +100,19 @@ func newModel(c lm.Config, w *Weights) *model {
 	if c.TieEmbeddings {
 		m.head = m.embed
 	}
+	if c.NormEmbeddings {
+		m.plain = w.norm(c, "", c.HiddenSize, 1)
+	}
 	for i := range c.Layers {
-		norm := func(part lm.Part) []float32 {
+		norm := func(part lm.Part) *norm {
 			if !c.Has(part) {
 				return nil
 			}
-			return w.scale(c, c.Path(i, part)+".weight")
+			width := c.HiddenSize
+			if part == lm.QNorm || part == lm.KNorm {
+				width = c.HeadDim
+			}
+			return w.norm(c, c.Path(i, part), width, 1)
 		}
 		l := layer{
 			number: i, window: c.Windows[i], rotation: c.Rotations[i],
@@ -106,22 +120,12 @@ func newModel(c lm.Config, w *Weights) *model {
 			beforeMLP: norm(lm.MLPNorm), afterMLP: norm(lm.MLPOutNorm), qNorm: norm(lm.QNorm), kNorm: norm(lm.KNorm),
 		}
 		l.newGroups(c, w, i)
+		if c.Has(lm.Act) {
+			l.xielu = w.xielu(c.Path(i, lm.Act))
+		}
 		m.layers = append(m.layers, l)
 	}
 	return m
-}
-
-// scale of a norm: the weight, or 1 + weight.
-func (w *Weights) scale(c lm.Config, name string) []float32 {
-	v := w.vectors[name]
-	if !c.UnitOffsetNorm {
-		return v
-	}
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = 1 + x
-	}
-	return out
 }
 
 // lookup writes the embedding of a token.
@@ -131,6 +135,9 @@ func (m *model) lookup(token int32, dst []float32) {
 		for i := range dst {
 			dst[i] *= s
 		}
+	}
+	if m.NormEmbeddings {
+		m.normalize(dst, dst, m.plain)
 	}
 }
 
@@ -151,52 +158,4 @@ func capSlope(y float32, limit float64) float32 {
 	}
 	x := float64(y) / limit
 	return float32(1 - x*x)
-}
-
-// normalize writes the root mean square norm of x, scaled, to dst, which may be x. Without a scale it writes x.
-func (m *model) normalize(dst, x, scale []float32) {
-	if scale == nil {
-		copy(dst, x)
-		return
-	}
-	var sum float64
-	for _, v := range x {
-		sum += float64(v) * float64(v)
-	}
-	f := float32(1 / math.Sqrt(sum/float64(len(x))+m.NormEps))
-	for i, v := range x {
-		dst[i] = v * f * scale[i]
-	}
-}
-
-// normalizeParts norms x part by part, each as long as scale.
-func (m *model) normalizeParts(dst, x, scale []float32) {
-	for i := 0; i < len(x) && scale != nil; i += len(scale) {
-		m.normalize(dst[i:][:len(scale)], x[i:][:len(scale)], scale)
-	}
-}
-
-// activate replaces gate by act(gate)·up. Sources as in the decoder's graph.
-func (m *model) activate(gate, up []float32) {
-	switch m.Activation {
-	case lm.GELU:
-		for i, g := range gate {
-			gate[i] = 0.5 * g * float32(1+math.Erf(float64(g)/math.Sqrt2)) * up[i]
-		}
-	case lm.GELUTanh:
-		for i, g := range gate {
-			x := float64(g)
-			gate[i] = 0.5 * g * float32(1+math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) * up[i]
-		}
-	case lm.ReLU:
-		for i, g := range gate {
-			gate[i] = max(g, 0) * up[i]
-		}
-	default:
-		n := len(gate) / m.k.lanes * m.k.lanes
-		if n > 0 {
-			m.k.silu(gate[:n], up[:n])
-		}
-		plainSiLU(gate[n:], up[n:])
-	}
 }

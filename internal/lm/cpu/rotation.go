@@ -2,54 +2,55 @@ package cpu
 
 import "math"
 
-// angles are the cosines and sines by which the rows of a call are rotated: of each rotation, [rows, dim/2].
-type angles []struct{ cos, sin vectors }
+// angles are those by which the rows of a call are rotated, and the factors on their queries.
+type angles struct {
+	of    []struct{ cos, sin vectors } // of each rotation, [rows, dim/2]
+	scale []float32                    // of each row
+}
 
 func (a *angles) resize(m *model, rows int) {
-	if *a == nil {
-		*a = make(angles, len(m.Ropes))
+	if a.of == nil {
+		a.of = make([]struct{ cos, sin vectors }, len(m.Ropes))
 	}
-	for i := range *a {
-		(*a)[i].cos.resize(rows, m.RotaryDim/2)
-		(*a)[i].sin.resize(rows, m.RotaryDim/2)
+	for i := range a.of {
+		a.of[i].cos.resize(rows, m.RotaryDim/2)
+		a.of[i].sin.resize(rows, m.RotaryDim/2)
 	}
+	a.scale = resized(a.scale, rows)
 }
 
 // turn fills those of row r. The angle is rounded to float32 as in transformers.
-func (a angles) turn(m *model, r, position int) {
+func (a *angles) turn(m *model, r, position int) {
 	for i, frequencies := range m.frequencies {
-		cos, sin := a[i].cos.row(r), a[i].sin.row(r)
+		cos, sin, scale := a.of[i].cos.row(r), a.of[i].sin.row(r), m.Ropes[i].Scale()
 		for j, f := range frequencies {
 			s, c := math.Sincos(float64(float32(position) * f))
-			cos[j], sin[j] = float32(c), float32(s)
+			cos[j], sin[j] = float32(c*scale), float32(s*scale)
 		}
 	}
+	scale := m.AttentionScale
+	if m.QueryBeta != 0 {
+		scale *= 1 + m.QueryBeta*math.Log1p(float64(position/m.QueryContext))
+	}
+	a.scale[r] = float32(scale)
 }
 
-// row is that of row r in a layer; nothing is rotated by nothing.
-func (a angles) row(l *layer, r int) (cos, sin []float32) {
+// rotateHeads rotates the heads of row r in a layer, or with direction −1 turns gradients back.
+func (m *runner) rotateHeads(l *layer, r int, heads []float32, direction float32) {
 	if l.rotation < 0 {
-		return nil, nil
+		return
 	}
-	x := &a[l.rotation]
-	return x.cos.row(r), x.sin.row(r)
-}
-
-// rotate turns the leading dimensions of a head by the angles of a position, of which cos and sin are given: dimension i with
-// i + len(cos).
-func rotate(x, cos, sin []float32) {
-	a, b := x[:len(cos)], x[len(cos):2*len(cos)]
-	for i, c := range cos {
-		s := sin[i]
-		a[i], b[i] = a[i]*c-b[i]*s, b[i]*c+a[i]*s
+	x := &m.angles.of[l.rotation]
+	cos, sin := x.cos.row(r), x.sin.row(r)
+	step, apart := 1, len(cos)
+	if m.Interleaved {
+		step, apart = 2, 1
 	}
-}
-
-// rotateBack is the gradient of what was rotated, given that of the result.
-func rotateBack(x, cos, sin []float32) {
-	a, b := x[:len(cos)], x[len(cos):2*len(cos)]
-	for i, c := range cos {
-		s := sin[i]
-		a[i], b[i] = a[i]*c+b[i]*s, b[i]*c-a[i]*s
+	for ; len(heads) > 0; heads = heads[m.HeadDim:] {
+		for i, c := range cos {
+			s := sin[i] * direction
+			a, b := heads[i*step], heads[i*step+apart]
+			heads[i*step], heads[i*step+apart] = a*c-b*s, b*c+a*s
+		}
 	}
 }

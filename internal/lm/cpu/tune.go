@@ -20,6 +20,7 @@ type Tuner struct {
 	b       *batch
 
 	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
+	dBeside                                  vectors // dx before the MLP's, of branches side by side
 	dz                                       vectors
 	dq, dk, dv                               []float32                    // [heads, rows, dim], keys and values apart for each query head
 	dropped                                  [3]struct{ x, back vectors } // of the parts of a group

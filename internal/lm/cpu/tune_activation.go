@@ -7,34 +7,19 @@ import (
 )
 
 // activateBack is the gradient of y = act(gate)·up with respect to both.
-func (t *Tuner) activateBack(gate, up, dy, dGate, dUp []float32, m *memory) {
-	if t.Activation == lm.SiLU {
+func (t *Tuner) activateBack(l *layer, gate, up, dy, dGate, dUp []float32, m *memory) {
+	if t.Activation == lm.SiLU && len(up) > 0 {
 		t.siluBack(gate, up, dy, dGate, dUp, m)
 		return
 	}
 	for i, g := range gate {
-		value, slope := t.act(float64(g))
-		dUp[i] = dy[i] * float32(value)
-		dGate[i] = dy[i] * up[i] * float32(slope)
+		value, slope := t.act(l, float64(g))
+		dGate[i] = dy[i] * float32(slope)
+		if len(up) > 0 {
+			dGate[i] *= up[i]
+			dUp[i] = dy[i] * float32(value)
+		}
 	}
-}
-
-// act is the activation at x and its derivative there. Sources as in the decoder's graph.
-func (t *Tuner) act(x float64) (value, slope float64) {
-	switch t.Activation {
-	case lm.GELU:
-		cdf := 0.5 * (1 + math.Erf(x/math.Sqrt2))
-		return x * cdf, cdf + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
-	case lm.GELUTanh:
-		const c = 0.044715
-		root := math.Sqrt(2 / math.Pi)
-		u := math.Tanh(root * (x + c*x*x*x))
-		return 0.5 * x * (1 + u), 0.5*(1+u) + 0.5*x*(1-u*u)*root*(1+3*c*x*x)
-	}
-	if x > 0 { // ReLU
-		return x, 1
-	}
-	return 0, 0
 }
 
 // siluBack: silu(x) = x·σ(x), and its derivative is σ + x·σ·(1−σ). exp takes no positive numbers, so σ(x) is 1/(1+e) or

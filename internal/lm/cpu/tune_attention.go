@@ -251,17 +251,5 @@ func (t *Tuner) spreadRowBack(l *layer, tp *tape, r int, m *memory) {
 			}
 		}
 	}
-	dst, src := t.dQKV.row(r), tp.qkv.row(r)
-	q, k := t.QDim(), t.QDim()+t.KVDim()
-	scale := float32(t.AttentionScale)
-	for i := range row[:q] {
-		row[i] *= scale
-	}
-	cos, sin := t.angles.row(l, r)
-	for head := 0; head < k; head += dim {
-		rotateBack(row[head:], cos, sin)
-	}
-	t.normalizePartsBack(dst[:q], row[:q], src[:q], l.qNorm)
-	t.normalizePartsBack(dst[q:k], row[q:k], src[q:k], l.kNorm)
-	copy(dst[k:], row[k:])
+	t.placeBack(l, r, t.dQKV.row(r), tp.qkv.row(r), row)
 }

@@ -18,7 +18,7 @@ import (
 func oddConfig() lm.Config {
 	return lm.Config{
 		VocabSize: 41, HiddenSize: 28, IntermediateSize: 21, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 6, MaxPositions: 512,
-		NormEps: 1e-5, Activation: lm.SiLU, EmbedScale: 1, AttentionScale: 0.4, RotaryDim: 4,
+		NormEps: 1e-5, Activation: lm.SiLU, EmbedScale: 1, AttentionScale: 0.4, ResidualScale: 1, LogitScale: 1, RotaryDim: 4,
 		Ropes: []lm.Rope{{Type: lm.RopeDefault, Theta: 1e4}}, Rotations: make([]int, 3), Windows: []int{0, 5, 0},
 		Names: lm.Names{
 			lm.AttentionNorm: "a", lm.Q: "q_proj", lm.K: "k_proj", lm.V: "v_proj", lm.O: "o_proj", lm.MLPNorm: "m",
@@ -45,7 +45,7 @@ func randomWeightsFor(t *testing.T, k *kernels, s Storage, c lm.Config, modules 
 		}
 		values := randomFloats(r, size)
 		for i, v := range values {
-			if len(p.Shape) == 1 {
+			if len(p.Shape) < 2 {
 				values[i] = 1 + 0.3*v
 			} else {
 				values[i] = v / float32(math.Sqrt(float64(p.Shape[1])))
@@ -168,8 +168,19 @@ func TestGradient(t *testing.T) {
 			addNorms(c)
 			c.Names[lm.AttentionNorm], c.Names[lm.MLPNorm] = "", ""
 		},
-		"bounded": func(c *lm.Config) { c.AttentionSoftcap = 0.7 },
-		"softcap": func(c *lm.Config) { c.FinalSoftcap, c.TieEmbeddings = 2, true },
+		"layer norms":          func(c *lm.Config) { addNorms(c); c.LayerNorm, c.NormBias = true, true },
+		"late norms":           func(c *lm.Config) { addNorms(c); c.PlainNorms, c.LateQKNorm, c.NormEmbeddings = true, true, true },
+		"side by side":         func(c *lm.Config) { c.Parallel, c.Names[lm.MLPNorm], c.LayerNorm = true, "", true },
+		"side by side, normed": func(c *lm.Config) { addNorms(c); c.Parallel, c.ResidualScale = true, 0.3 },
+		"factors":              func(c *lm.Config) { c.ResidualScale, c.LogitScale, c.QueryBeta, c.QueryContext = 0.4, 0.5, 0.3, 4 },
+		"interleaved": func(c *lm.Config) {
+			c.Interleaved, c.Ropes[0].Magnitude, c.Ropes[0].Reversed = true, 1.2, true
+		},
+		"ungated relu²": func(c *lm.Config) { c.Names[lm.Gate], c.Activation, c.MLPBias = "", lm.ReLU2, true },
+		"ungated silu":  func(c *lm.Config) { c.Names[lm.Gate] = "" },
+		"ungated xielu": func(c *lm.Config) { c.Names[lm.Gate], c.Names[lm.Act], c.Activation = "", "act", lm.XIELU },
+		"bounded":       func(c *lm.Config) { c.AttentionSoftcap = 0.7 },
+		"softcap":       func(c *lm.Config) { c.FinalSoftcap, c.TieEmbeddings = 2, true },
 		"local rope": func(c *lm.Config) {
 			c.Ropes, c.EmbedScale = append(c.Ropes, lm.Rope{Type: lm.RopeDefault, Theta: 100}), 3
 			c.Rotations = []int{0, 1, -1}

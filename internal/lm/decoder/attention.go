@@ -12,6 +12,8 @@ import (
 type attender interface {
 	// rotation of the positions of this call for layer i; nil = none.
 	rotation(i int) *rotation
+	// scale multiplies queries [batch, seq, heads, headDim] by the factor on q·k.
+	scale(q *Node) *Node
 	// attend returns the attention output [batch, seq, heads, headDim] of layer i for
 	// q [batch, seq, heads, headDim] (already scaled) and k, v [batch, seq, kvHeads, headDim].
 	attend(i int, q, k, v *Node) *Node
@@ -38,12 +40,15 @@ func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 	q = Reshape(q, batch, seq, c.Heads, c.HeadDim)
 	k = Reshape(k, batch, seq, c.KVHeads, c.HeadDim)
 	v = Reshape(v, batch, seq, c.KVHeads, c.HeadDim)
-	if !c.WideQKNorm {
+	if !c.WideQKNorm && !c.LateQKNorm {
 		q, k = d.norm(i, lm.QNorm, q), d.norm(i, lm.KNorm, k)
 	}
 	r := at.rotation(i)
 	q, k = r.apply(q), r.apply(k)
-	y := at.attend(i, MulScalar(q, c.AttentionScale), k, v) // [batch, seq, heads, headDim]
+	if c.LateQKNorm {
+		q, k = d.norm(i, lm.QNorm, q), d.norm(i, lm.KNorm, k)
+	}
+	y := at.attend(i, at.scale(q), k, v) // [batch, seq, heads, headDim]
 	return d.linear(c.Path(i, lm.O), Reshape(y, batch*seq, c.QDim()))
 }
 

@@ -8,8 +8,13 @@ import (
 
 // block is one transformer layer: two residual branches. Norms that the family does not have pass their input on.
 func (d *Decoder) block(i int, x *Node, at attender) *Node {
-	h := d.attention(i, d.norm(i, lm.AttentionNorm, x), at)
-	x = Add(x, d.norm(i, lm.AttentionOutNorm, h))
-	h = d.mlp(i, d.norm(i, lm.MLPNorm, x))
-	return Add(x, d.norm(i, lm.MLPOutNorm, h))
+	h := d.norm(i, lm.AttentionNorm, x)
+	x = d.add(x, d.norm(i, lm.AttentionOutNorm, d.attention(i, h, at)))
+	if !d.Config.Parallel {
+		h = d.norm(i, lm.MLPNorm, x)
+	}
+	return d.add(x, d.norm(i, lm.MLPOutNorm, d.mlp(i, h)))
 }
+
+// add puts the output of a branch into the residual stream.
+func (d *Decoder) add(x, branch *Node) *Node { return Add(x, scaled(branch, d.Config.ResidualScale)) }

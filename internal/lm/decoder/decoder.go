@@ -52,8 +52,9 @@ func (d *Decoder) Hidden(tokens, positions, segments, parents *Node) *Node {
 // Embed looks the tokens (any shape, n of them) up: [n, hidden].
 func (d *Decoder) Embed(tokens *Node) *Node {
 	x := d.lookup(lm.EmbedTokens, Reshape(tokens, tokens.Shape().Size()))
-	if s := d.Config.EmbedScale; s != 1 {
-		x = MulScalar(x, s) // in the dtype of the weights, as transformers rounds it
+	x = scaled(x, d.Config.EmbedScale) // in the dtype of the weights, as transformers rounds it
+	if d.Config.NormEmbeddings {
+		x = d.normalize("", x)
 	}
 	return x
 }

@@ -1,6 +1,7 @@
 package decoder
 
 import (
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -11,6 +12,7 @@ type heads struct {
 	d          *Decoder
 	batch, seq int
 	rotations  []rotation    // of Config.Ropes
+	boost      *Node         // factor on queries by their position, [batch, seq, 1, 1]; nil = none
 	masks      map[int]*Node // by window: [batch, 1, 1, seq, keys] bool, true where a query sees a key
 }
 
@@ -19,6 +21,10 @@ func (d *Decoder) newHeads(batch, seq int, positions *Node, mask func(window int
 	h := heads{d: d, batch: batch, seq: seq, masks: map[int]*Node{}}
 	for _, r := range d.Config.Ropes {
 		h.rotations = append(h.rotations, d.rotate(r, positions))
+	}
+	if c := d.Config; c.QueryBeta != 0 {
+		turns := ConvertDType(DivScalar(positions, c.QueryContext), dtypes.Float32) // whole ones
+		h.boost = InsertAxes(AddScalar(MulScalar(Log(AddScalar(turns, 1)), c.QueryBeta), 1), -1, -1)
 	}
 	for _, window := range d.Config.Windows {
 		if h.masks[window] == nil {
@@ -35,6 +41,13 @@ func (h heads) rotation(i int) *rotation {
 		return &h.rotations[r]
 	}
 	return nil
+}
+
+func (h heads) scale(q *Node) *Node {
+	if h.boost != nil {
+		q = Mul(q, ConvertDType(h.boost, q.DType()))
+	}
+	return MulScalar(q, h.d.Config.AttentionScale)
 }
 
 // group is the number of query heads to one key head.

@@ -17,27 +17,47 @@ func (d *Decoder) norm(i int, part lm.Part, x *Node) *Node {
 	return d.normalize(d.Config.Path(i, part), x)
 }
 
-// finalNorm is that of the residual stream behind the layers.
+// finalNorm is that of the residual stream behind the layers, and the scale of the logits.
 func (d *Decoder) finalNorm(x *Node) *Node {
-	return d.normalize(strings.TrimSuffix(lm.FinalNorm, ".weight"), x)
+	x = d.normalize(strings.TrimSuffix(lm.FinalNorm, ".weight"), x)
+	return scaled(x, d.Config.LogitScale)
 }
 
 // normalize is root mean square normalisation over the last axis,
 //
-//	y = x / sqrt(mean(x²) + ε) · w      (gemma: · (1 + w))
+//	y = x / sqrt(mean(x²) + ε) · w + b      (gemma: · (1 + w))
 //
-// in float32 whatever the dtype of x. Source: Zhang and Sennrich 2019; transformers' LlamaRMSNorm, Gemma3RMSNorm.
+// in float32 whatever the dtype of x, with w and b where there are any. A layer norm takes the mean of x off first.
+// Source: Zhang and Sennrich 2019; transformers' LlamaRMSNorm, Gemma3RMSNorm, Cohere2LayerNorm.
 func (d *Decoder) normalize(path string, x *Node) *Node {
-	w := d.Weights[path+".weight"]
+	w, b := d.Weights[path+".weight"], d.Weights[path+".bias"]
 	dtype := x.DType()
 	x = f32(x)
+	if d.Config.LayerNorm {
+		x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
+	}
 	square := AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), d.Config.NormEps) // [..., 1]
 	y := Div(x, Sqrt(square))                                                       // not Rsqrt, which has no gradient in gomlx
-	if d.Config.UnitOffsetNorm {
-		y = Mul(y, ExpandLeftToRank(AddScalar(f32(w), 1), y.Rank()))
-		return ConvertDType(y, dtype)
+	switch {
+	case w == nil:
+		y = ConvertDType(y, dtype)
+	case d.Config.UnitOffsetNorm:
+		y = ConvertDType(Mul(y, ExpandLeftToRank(AddScalar(f32(w), 1), y.Rank())), dtype)
+	default:
+		y = Mul(ConvertDType(y, dtype), ExpandLeftToRank(w, y.Rank()))
 	}
-	return Mul(ConvertDType(y, dtype), ExpandLeftToRank(w, y.Rank()))
+	if b != nil {
+		y = Add(y, ExpandLeftToRank(b, y.Rank()))
+	}
+	return y
+}
+
+// scaled is x·s.
+func scaled(x *Node, s float64) *Node {
+	if s == 1 {
+		return x
+	}
+	return MulScalar(x, s)
 }
 
 // f32 converts x to float32, where it is not.

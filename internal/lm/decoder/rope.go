@@ -8,7 +8,10 @@ import (
 )
 
 // rotation holds the cosines and sines of one rotary embedding for the positions of a call: [batch, seq, 1, dim/2].
-type rotation struct{ cos, sin *Node }
+type rotation struct {
+	cos, sin    *Node
+	interleaved bool
+}
 
 // rotate computes the rotation for positions [batch, seq].
 func (d *Decoder) rotate(r lm.Rope, positions *Node) rotation {
@@ -16,29 +19,43 @@ func (d *Decoder) rotate(r lm.Rope, positions *Node) rotation {
 	angle := Mul(InsertAxes(ConvertDType(positions, dtypes.Float32), -1), ExpandLeftToRank(inv, 3))
 	dtype := d.Weights[lm.EmbedTokens].DType()
 	angle = InsertAxes(angle, 2) // [batch, seq, 1, dim/2]
-	return rotation{cos: ConvertDType(Cos(angle), dtype), sin: ConvertDType(Sin(angle), dtype)}
+	part := func(x *Node) *Node { return ConvertDType(scaled(x, r.Scale()), dtype) }
+	return rotation{part(Cos(angle)), part(Sin(angle)), d.Config.Interleaved}
 }
 
-// apply rotates the leading dimensions of x [batch, seq, heads, headDim] pairwise, dimension i with i + dim/2:
+// apply rotates the leading dimensions of x [batch, seq, heads, headDim] pairwise, dimension i with i + dim/2 or, when
+// they are interleaved, 2i with 2i+1:
 //
 //	(x₁, x₂) → (x₁·cos − x₂·sin, x₂·cos + x₁·sin)
 //
-// Source: Su et al. 2021, in the half-split layout of transformers.
+// Source: Su et al. 2021, in the layouts of transformers.
 func (r *rotation) apply(x *Node) *Node {
 	if r == nil {
 		return x
 	}
-	half := r.cos.Shape().Dim(-1)
+	half, dim := r.cos.Shape().Dim(-1), x.Shape().Dim(-1)
 	part := func(from, to int) *Node {
 		return Slice(x, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, to))
 	}
-	x1, x2 := part(0, half), part(half, 2*half)
-	parts := []*Node{
-		Sub(Mul(x1, r.cos), Mul(x2, r.sin)),
-		Add(Mul(x2, r.cos), Mul(x1, r.sin)),
+	turned := part(0, 2*half)
+	if r.interleaved {
+		dims := turned.Shape().Dimensions
+		pairs := Reshape(turned, dims[0], dims[1], dims[2], half, 2)
+		each := func(i int) *Node {
+			return Squeeze(Slice(pairs, AxisRange(), AxisRange(), AxisRange(), AxisRange(), AxisElem(i)), -1)
+		}
+		x1, x2 := r.turn(each(0), each(1))
+		turned = Reshape(Concatenate([]*Node{InsertAxes(x1, -1), InsertAxes(x2, -1)}, -1), dims...)
+	} else {
+		x1, x2 := r.turn(part(0, half), part(half, 2*half))
+		turned = Concatenate([]*Node{x1, x2}, -1)
 	}
-	if dim := x.Shape().Dim(-1); 2*half < dim {
-		parts = append(parts, part(2*half, dim))
+	if 2*half == dim {
+		return turned
 	}
-	return Concatenate(parts, -1)
+	return Concatenate([]*Node{turned, part(2*half, dim)}, -1)
+}
+
+func (r *rotation) turn(x1, x2 *Node) (*Node, *Node) {
+	return Sub(Mul(x1, r.cos), Mul(x2, r.sin)), Add(Mul(x2, r.cos), Mul(x1, r.sin))
 }

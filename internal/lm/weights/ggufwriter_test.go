@@ -126,10 +126,7 @@ func floatBytes(values []float32) []byte {
 // q and k of llama, norms of gemma with 1 added, rotary scaling of llama3 as a tensor of factors.
 func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	g := &ggufFile{version: 3, align: 32}
-	arch := map[string]string{"mistral": "llama", "gemma3_text": "gemma3"}[c.Family]
-	if arch == "" {
-		arch = c.Family
-	}
+	arch := ggufArch(c.Family)
 	key := func(k string, v any) { g.set(arch+"."+k, v) }
 	g.set("general.architecture", arch)
 	g.set("general.type", "model")
@@ -139,10 +136,26 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	key("feed_forward_length", uint32(c.IntermediateSize))
 	key("attention.head_count", uint32(c.Heads))
 	key("attention.head_count_kv", uint32(c.KVHeads))
-	key("attention.layer_norm_rms_epsilon", float32(c.NormEps))
+	if c.LayerNorm {
+		key("attention.layer_norm_epsilon", float32(c.NormEps))
+	} else {
+		key("attention.layer_norm_rms_epsilon", float32(c.NormEps))
+	}
+	switch arch {
+	case "granite":
+		key("attention.scale", float32(c.AttentionScale))
+		key("embedding_scale", float32(c.EmbedScale))
+		key("residual_scale", float32(c.ResidualScale))
+		key("logit_scale", float32(1/c.LogitScale))
+	case "cohere2":
+		key("logit_scale", float32(c.LogitScale))
+	case "mistral3":
+		key("attention.temperature_scale", float32(c.QueryBeta))
+		key("rope.scaling.yarn_log_multiplier", float32(1))
+	}
 	rope := c.Ropes[0]
 	key("rope.freq_base", float32(rope.Theta))
-	if len(c.Ropes) > 1 {
+	if arch == "gemma3" {
 		key("rope.freq_base_swa", float32(c.Ropes[1].Theta))
 	}
 	if c.AttentionSoftcap != 0 {
@@ -155,12 +168,17 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 		key("attention.key_length", uint32(c.HeadDim))
 		key("attention.value_length", uint32(c.HeadDim))
 	}
-	if arch == "llama" || arch == "phi3" {
-		key("rope.dimension_count", uint32(c.RotaryDim))
-	}
+	key("rope.dimension_count", uint32(c.RotaryDim))
 	if rope.Type == lm.RopeLinear {
 		key("rope.scaling.type", "linear")
 		key("rope.scaling.factor", float32(rope.Factor))
+	}
+	if rope.Type == lm.RopeYarn {
+		key("rope.scaling.type", "yarn")
+		key("rope.scaling.factor", float32(rope.Factor))
+		key("rope.scaling.original_context_length", uint32(rope.OriginalContext))
+		key("rope.scaling.yarn_beta_fast", float32(rope.BetaFast))
+		key("rope.scaling.yarn_beta_slow", float32(rope.BetaSlow))
 	}
 	if window := slices.Max(c.Windows); window > 0 {
 		key("attention.sliding_window", uint32(window))
@@ -184,11 +202,13 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	for name, shape := range Expected(c) {
 		v := slices.Clone(values[name])
 		rows := shape[0]
-		if arch == "llama" && strings.Contains(name, ".q_proj.") {
-			v = interleave(v, c.Heads, rows)
-		}
-		if arch == "llama" && strings.Contains(name, ".k_proj.") {
-			v = interleave(v, c.KVHeads, rows)
+		if slices.Contains([]string{"llama", "granite", "smollm3", "mistral3"}, arch) {
+			if strings.Contains(name, ".q_proj.") {
+				v = interleave(v, c.Heads, rows)
+			}
+			if strings.Contains(name, ".k_proj.") {
+				v = interleave(v, c.KVHeads, rows)
+			}
 		}
 		if strings.HasPrefix(arch, "gemma") && strings.HasSuffix(name, "norm.weight") {
 			for i := range v {
@@ -218,6 +238,18 @@ func interleave(v []float32, heads, rows int) []float32 {
 		}
 	}
 	return out
+}
+
+// ggufArch is the architecture of the converter; "" = it has none, or keeps numbers elsewhere that docent does not read.
+func ggufArch(family string) string {
+	other := map[string]string{
+		"mistral": "llama", "gemma3_text": "gemma3", "olmo3": "olmo2", "ministral3": "mistral3", "hunyuan_v1_dense": "hunyuan-dense",
+		"ministral": "", "helium": "", "nanochat": "", "apertus": "",
+	}
+	if arch, ok := other[family]; ok {
+		return arch
+	}
+	return family
 }
 
 // ggufName looks a name up in the tables of the converter, which internal/ci/gguf_names.py wrote down.

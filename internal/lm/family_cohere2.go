@@ -1,0 +1,27 @@
+package lm
+
+// cohere2 has one norm before branches side by side, and rotates the layers with a window only.
+var _ = enter(family{
+	name: "cohere2", architecture: "Cohere2ForCausalLM",
+	defaults: map[string]any{
+		"max_position_embeddings": 8192, "layer_norm_eps": 1e-5, "tie_word_embeddings": true, "hidden_act": "silu", "rope_theta": 1e4,
+		"sliding_window": 4096, "logit_scale": 0.0625,
+	},
+	epsKey:  "layer_norm_eps",
+	names:   llamaNames.without(MLPNorm),
+	qkvBias: biasRule{key: "attention_bias"}, outBias: biasRule{key: "attention_bias"},
+	windows: windowRule{types: true, period: 4},
+	parts:   func(c *Config) { c.LayerNorm, c.Parallel, c.Interleaved = true, true, true },
+	read: func(f *fields, c *Config) {
+		c.LogitScale = f.number("logit_scale", 0)
+		stopFull(c, true)
+	},
+	write: func(c Config, set func(string, any)) { set("logit_scale", c.LogitScale) },
+	gguf: ggufRecord{
+		arch: "cohere2", names: llamaGGUF.without(MLPNorm), reads: []string{"logit_scale"},
+		read: func(g *ggufFields, c *Config) {
+			c.LogitScale = g.float("logit_scale", 1)
+			stopFull(c, true)
+		},
+	},
+})

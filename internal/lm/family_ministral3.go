@@ -1,0 +1,36 @@
+package lm
+
+var _ = enter(family{
+	name: "ministral3", architecture: "Ministral3ForCausalLM",
+	defaults: map[string]any{
+		"num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 262144, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+		"rope_parameters": map[string]any{
+			"rope_type": "yarn", "rope_theta": 1e6, "factor": 16.0, "original_max_position_embeddings": 16384, "beta_fast": 32.0,
+			"beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.1,
+		},
+	},
+	names:   llamaNames,
+	windows: windowRule{every: true},
+	read: func(f *fields, c *Config) {
+		if p := f.ropeParameters(); p != nil {
+			c.QueryBeta = p.number("llama_4_scaling_beta", 0)
+			c.QueryContext = p.int("original_max_position_embeddings", c.MaxPositions)
+			f.take("rope_parameters", p)
+		}
+	},
+	write: func(c Config, set func(string, any)) {
+		rope := c.Ropes[0].describe()
+		rope["llama_4_scaling_beta"], rope["original_max_position_embeddings"] = c.QueryBeta, c.QueryContext
+		set("rope_parameters", rope)
+	},
+	gguf: ggufRecord{
+		arch: "mistral3", names: llamaGGUF, permuted: true,
+		read: func(g *ggufFields, c *Config) {
+			c.QueryBeta = g.float("attention.temperature_scale", 0)
+			c.QueryContext = g.int("rope.scaling.original_context_length", c.MaxPositions)
+			if r := &c.Ropes[0]; r.Type == RopeYarn { // mscale_all_dim; mscale is 1
+				r.Magnitude /= yarnMagnitude(r.Factor, g.float("rope.scaling.yarn_log_multiplier", 0))
+			}
+		},
+	},
+})

@@ -11,16 +11,19 @@ import (
 // Cleanup turns what stands on printed pages into running text. The zero value
 // does everything; each field leaves one thing as it was.
 type Cleanup struct {
-	KeepHeaders   bool // running headers and footers, else dropped but for their first copy, from seven pages on
+	KeepHeaders   bool // running headers and footers, else dropped, from seven pages on; of those without a page number one copy stays
 	KeepControls  bool // NUL, other control characters and U+FFFD, else removed
 	KeepLigatures bool // ligatures and Arabic presentation forms, else their letters (NFKC)
 	KeepHyphens   bool // soft hyphens and hyphens at line ends, else removed and the word joined
 }
 
 // Apply changes the text of the pages of one document.
-func (c Cleanup) Apply(pages []Page) {
+func (c Cleanup) Apply(pages []Page) { c.apply(pages) }
+
+// apply returns what the running headers call the document, or "".
+func (c Cleanup) apply(pages []Page) (title string) {
 	if !c.KeepHeaders {
-		dropHeaders(pages)
+		title = dropHeaders(pages)
 	}
 	for i := range pages {
 		t := pages[i].Text
@@ -35,6 +38,7 @@ func (c Cleanup) Apply(pages []Page) {
 	if !c.KeepHyphens {
 		joinHyphens(pages)
 	}
+	return title
 }
 
 func isControl(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
@@ -88,26 +92,43 @@ func isPresentationForm(r rune) bool {
 const softHyphen = '\u00AD'
 
 // joinHyphens joins words broken at line ends. A hyphen stays where the
-// document writes the word with it elsewhere: "well-" and "known".
+// document writes the word with it elsewhere ("well-" and "known"), behind a
+// single letter, which no one breaks off ("e-" and "mail"), and where it stands
+// for the rest of a word to come ("Vor-" and "und Nachteile").
 func joinHyphens(pages []Page) {
-	compounds := map[string]bool{}
+	words := map[string]bool{}
 	for _, p := range pages {
 		for w := range strings.FieldsSeq(p.Text) {
-			if w = trimPunctuation(w); strings.ContainsAny(w[:max(len(w)-1, 0)], "-‐") {
-				compounds[strings.ReplaceAll(w, "‐", "-")] = true
+			if w = trimPunctuation(w); w != "" {
+				words[strings.ReplaceAll(w, "‐", "-")] = true
 			}
 		}
 	}
 	for i := range pages {
-		pages[i].Text = joinLines(pages[i].Text, compounds)
+		pages[i].Text = joinLines(pages[i].Text, words)
 	}
+}
+
+// suspends tells whether word goes on where the hyphen behind stem stands for
+// what comes later. A word that the document has elsewhere was merely broken.
+func suspends(stem, word string, words map[string]bool) bool {
+	if words[stem+word] || strings.HasSuffix(stem, "den") && word == "noch" {
+		return false
+	}
+	switch word {
+	case "and", "or", "to", "und", "oder", "bzw", "sowie", "als", "bis", "noch", "et", "ou", "e", "ed", "o", "y", "u", "och", "og", "eller", "i", "oraz", "lub", "и", "или", "και":
+		return true
+	case "en", "of": // Dutch; the first ends many a word of the Nordic languages
+		return !words["och"] && !words["og"]
+	}
+	return false
 }
 
 func trimPunctuation(w string) string {
 	return strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-func joinLines(s string, compounds map[string]bool) string {
+func joinLines(s string, words map[string]bool) string {
 	lines := strings.Split(s, "\n")
 	for i := 0; i+1 < len(lines); i++ {
 		head, tail := lines[i], strings.TrimLeft(lines[i+1], " ")
@@ -126,7 +147,10 @@ func joinLines(s string, compounds map[string]bool) string {
 		word, rest, more := strings.Cut(tail, " ")
 		if !soft {
 			last := stem[strings.LastIndexAny(stem, " \t")+1:]
-			if compounds[trimPunctuation(last+"-"+word)] {
+			if suspends(trimPunctuation(last), trimPunctuation(word), words) {
+				continue
+			}
+			if words[trimPunctuation(last+"-"+word)] || utf8.RuneCountInString(trimPunctuation(last)) == 1 {
 				stem += "-"
 			}
 		}

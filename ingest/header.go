@@ -7,52 +7,57 @@ import (
 	"unicode"
 )
 
-// Lines this near to the edge of a page may be running headers or footers; they
-// are when they stand there on this share of the pages. A document of fewer pages
-// keeps them: a few copies harm less than a heading taken for one.
+// Lines this near to the edge of a page may be running headers or footers.
+//
+// A document of fewer than headerPages keeps them: a few copies harm less than a heading taken for one.
 const (
 	headerLines = 2
 	headerPages = 7
-	headerShare = 0.5
+	headerShare = 0.5 // of all pages
+	headerRun   = 0.8 // of the pages, or those of one side of the paper, between the first and the last with the line
+	fewestRun   = 3   // pages
 )
 
-// dropHeaders removes running headers and footers. Their first copy stays, so
-// that a word which stands nowhere else is not lost.
+// dropHeaders removes running headers and footers. Of those without a page
+// number the first copy stays, so that a word which stands nowhere else is not
+// lost; one with a number is returned, as a title.
 //
 // What merely looks repeated is text: a line counts as repeated when it is the
 // same to the letter, or the same but for a number that goes up with the pages,
 // and not when it is a heading that counts ("Week 3") or the head of a table
 // that goes on over the page. A line is dropped only if all lines between it and
 // the edge are.
-func dropHeaders(pages []Page) {
+func dropHeaders(pages []Page) (title string) {
 	if len(pages) < headerPages {
-		return
+		return ""
 	}
-	counts := map[string]int{}
+	counts := map[string]*copies{}
 	edges := make([][2][]edgeLine, len(pages))
 	split := make([][]string, len(pages))
 	for i, p := range pages {
 		split[i] = strings.Split(p.Text, "\n")
 		edges[i] = [2][]edgeLine{topLines(split[i], p.Number), bottomLines(split[i], p.Number)}
 		for key := range keysOf(edges[i]) {
-			counts[key]++
+			if counts[key] == nil {
+				counts[key] = &copies{first: i}
+			}
+			counts[key].add(i)
 		}
-	}
-	repeated := func(key string) bool {
-		n := counts[key]
-		return float64(n) >= headerShare*float64(len(pages))
 	}
 	seen := map[string]bool{}
 	for i := range pages {
 		drop := map[int]bool{}
 		for _, side := range edges[i] {
 			for _, line := range side {
-				at := slices.IndexFunc(line.keys, repeated)
+				at := slices.IndexFunc(line.keys, func(key string) bool { return counts[key].repeat(len(pages), isNumbered(key)) })
 				if at < 0 {
 					break
 				}
-				if key := line.keys[at]; seen[key] {
+				if key := line.keys[at]; seen[key] || isNumbered(key) {
 					drop[line.at] = true
+					if words := strings.Trim(numberedText(key), " |-–—·•.,:/"); title == "" && strings.Contains(words, " ") {
+						title = words
+					}
 				} else {
 					seen[key] = true
 				}
@@ -63,6 +68,35 @@ func dropHeaders(pages []Page) {
 			pages[i].Text = text
 		}
 	}
+	return title
+}
+
+// copies is where a line stands.
+type copies struct {
+	n, first, last int
+	side           [2]int // on even and on odd pages
+}
+
+func (c *copies) add(page int) {
+	c.n++
+	c.last = page
+	c.side[page%2]++
+}
+
+// repeat tells whether there are enough copies in a document of that many pages.
+func (c *copies) repeat(pages int, numbered bool) bool {
+	if float64(c.n) >= headerShare*float64(pages) {
+		return true
+	}
+	step := 1
+	if c.side[0] == 0 || c.side[1] == 0 { // left and right pages have their own
+		step = 2
+	}
+	run := (c.last-c.first)/step + 1
+	if c.n < fewestRun || float64(c.n) < headerRun*float64(run) {
+		return false
+	}
+	return numbered || step == 2 && float64(c.n) >= headerRun*headerShare*float64(pages)
 }
 
 func without(lines []string, drop map[int]bool) string {
@@ -117,6 +151,19 @@ func bottomLines(lines []string, page int) (edge []edgeLine) {
 
 func isTableRow(line string) bool { return strings.Count(line, "\t") >= 2 }
 
+// numberMark stands around the page number of a line, counted from the page it is on.
+const numberMark = "\x00"
+
+func isNumbered(key string) bool { return strings.Contains(key, numberMark) }
+
+// numberedText is the line of a key without its side and number.
+func numberedText(key string) string {
+	_, key, _ = strings.Cut(key, " ")
+	before, rest, _ := strings.Cut(key, numberMark)
+	_, after, _ := strings.Cut(rest, numberMark)
+	return strings.TrimSpace(before + " " + after)
+}
+
 // maxNumbers is how many numbers of a line are tried as its page number.
 const maxNumbers = 4
 
@@ -137,7 +184,7 @@ func repeatKeys(side, line string, page int) []string {
 		n, err := strconv.Atoi(text[start:end])
 		rest := text[:start] + text[end:]
 		if err == nil && !countsHeadings(rest) {
-			keys = append(keys, side+text[:start]+"#"+strconv.Itoa(n-page)+text[end:])
+			keys = append(keys, side+text[:start]+numberMark+strconv.Itoa(n-page)+numberMark+text[end:])
 		}
 		start = end
 	}

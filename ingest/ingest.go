@@ -33,8 +33,8 @@
 // A [Reader] knows one format; Options.Readers maps file extensions to readers,
 // so formats and engines can be added or replaced. [PDF], [DOCX], [HTML], [Text]
 // and [Markdown] are here; package pdfium has a second engine for PDF, as
-// Options.Fallback or alone. There is no OCR: a scanned page has no text, and a
-// document of them has the outcome [Empty].
+// Options.Fallback or alone. A scanned page has no text, and a document of them
+// has the outcome [Empty], unless [PDF] has an [OCR].
 //
 // Readers and Walk may be used from several goroutines at once; a Document and a
 // Report belong to one.

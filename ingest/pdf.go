@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"unicode"
 
 	"github.com/docent-ml/docent/internal/pdf"
@@ -19,6 +21,11 @@ type PDF struct {
 	Password string  // tried as user's and owner's; "": only the empty password
 	MaxPages int     // more pages are left out, and a fault says so; 0: no limit
 	Cleanup  Cleanup // zero: everything on
+
+	// OCR reads the pictures of pages that are scanned. Nil: such pages have no
+	// text, and a fault says so. It does not go to child processes: there, a
+	// reader of one's own sets it and calls PDF's Read.
+	OCR OCR `json:",omitempty"`
 }
 
 // Shares of characters on a page that are no text: above the first the page is
@@ -48,9 +55,22 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 		doc.fault(0, "%d of %d pages read: MaxPages is %d", p.MaxPages, pages, p.MaxPages)
 		pages = p.MaxPages
 	}
+	if text, is := f.XFA(); is {
+		doc.fault(0, "an XFA form, whose pages no file holds: its labels and values are listed without their places")
+		doc.AddPage(1, text)
+		return doc, ctx.Err()
+	}
 	total := 0
+	var scanned []int
 	for i := range pages {
 		text, err := f.Text(ctx, i)
+		if text == "" && f.Scanned() {
+			if p.OCR == nil {
+				scanned = append(scanned, i+1)
+			} else if text, err = recognize(ctx, p.OCR, f); err != nil {
+				err = fmt.Errorf("OCR: %w", err)
+			}
+		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -62,8 +82,29 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 		}
 		doc.AddPage(i+1, text)
 	}
-	p.Cleanup.Apply(doc.Pages)
+	if len(scanned) > 0 && !doc.blank() { // else the outcome says it
+		doc.fault(0, "%s of %d: no text layer, likely scanned: run OCR over the file first", listed(scanned), f.Pages())
+	}
+	if title := p.Cleanup.apply(doc.Pages); doc.Title == "" {
+		doc.Title = title
+	}
 	return doc, nil
+}
+
+// listed names pages: "pages 2, 3 and 4".
+func listed(pages []int) string {
+	const most = 12
+	names := make([]string, 0, len(pages))
+	for _, n := range pages[:min(len(pages), most)] {
+		names = append(names, strconv.Itoa(n))
+	}
+	switch last := len(names) - 1; {
+	case len(pages) > most:
+		return fmt.Sprintf("pages %s and %d more", strings.Join(names, ", "), len(pages)-most)
+	case last > 0:
+		return "pages " + strings.Join(names[:last], ", ") + " and " + names[last]
+	}
+	return "page " + names[0]
 }
 
 // publicError says the same with this package's errors.

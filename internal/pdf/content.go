@@ -34,6 +34,7 @@ func (m matrix) apply(x, y float64) (float64, float64) {
 type shown struct {
 	x0, y0, x1, y1 float64
 	size           float64
+	spacing        float64 // what letter spacing adds to the glyph, up to x1
 	text           string
 }
 
@@ -71,10 +72,12 @@ type interpreter struct {
 	depth   int
 	spans   []span // open marked content
 	damage  error  // of the first font that has any
+	drawn   []drawn
 }
 
 // span is a marked-content sequence. With replacement text, that text stands
-// for all glyphs inside; the first of them takes it.
+// for all glyphs inside; the first of them takes it. In a layer that is off
+// there is none.
 type span struct {
 	replaced bool
 	text     string
@@ -116,6 +119,7 @@ func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
 			continue
 		case t.is("ID"):
 			l.skipInlineImage()
+			in.picture(nil, fr.ctm)
 		default:
 			fr.operator(t.text, args)
 		}
@@ -326,6 +330,9 @@ func (fr *frame) showString(s []byte) {
 		at := shown{text: g.text, size: math.Abs(fr.size) * fr.font.em() * math.Hypot(from[2], from[3])}
 		at.x0, at.y0 = from.apply(0, fr.rise)
 		at.x1, at.y1 = to.apply(0, fr.rise)
+		if fr.charSpace > 0 && beyond == 0 {
+			at.spacing = fr.charSpace * math.Hypot(to[4]-from[4], to[5]-from[5]) / max(math.Abs(w), 1e-6)
+		}
 		fr.in.emit(at)
 	}
 }
@@ -359,8 +366,13 @@ func (in *interpreter) open(sp span) {
 	}
 }
 
-// markedSpan finds the ActualText of "/Span <<…>> BDC" or "/Span /Name BDC".
+// markedSpan finds the ActualText of "/Span <<…>> BDC" or "/Span /Name BDC", and
+// the layer of "/OC /Name BDC".
 func (fr *frame) markedSpan(args []token) span {
+	if len(args) == 2 && args[0].kind == name && string(args[0].text) == "OC" && args[1].kind == name {
+		properties := safely(func() parser.Value { return fr.resources.Key("Properties") })
+		return span{replaced: fr.in.file.layers.named(properties, string(args[1].text))}
+	}
 	for i := 1; i+1 < len(args); i++ {
 		if args[i].kind == name && string(args[i].text) == "ActualText" && args[i+1].kind == text {
 			return span{true, textString(string(args[i+1].text))}
@@ -388,7 +400,11 @@ func (fr *frame) draw(n string) {
 // page's other text is worth more.
 func (in *interpreter) form(form, resources parser.Value, ctm matrix) {
 	s := in.file.streamOf(form)
-	if s == nil || s.dict.name("Subtype") == "Image" || in.running[s] || in.depth >= maxFormDepth {
+	if s == nil || in.running[s] || in.depth >= maxFormDepth || in.file.layers.hides(s.dict["OC"]) {
+		return
+	}
+	if s.dict.name("Subtype") == "Image" {
+		in.picture(s, ctm)
 		return
 	}
 	content, err := in.decode(s)

@@ -10,8 +10,9 @@ import (
 )
 
 // The index of a file is built from the objects that stand in it. Its own
-// cross-reference tables are never read: they hold nothing that "N G obj" does
-// not say better, and most damage and most attacks live in them.
+// cross-reference tables say no more than which of several objects of a number
+// counts, and are believed only where all that they say is true (xref.go): most
+// damage and most attacks live in them.
 
 // definition is one "N G obj" as found in the file, in file order.
 type definition struct {
@@ -177,8 +178,9 @@ type index struct {
 }
 
 // newIndex lets later definitions win, as an incremental update means it.
-// Object streams are unpacked with decode, within budget bytes altogether.
-func newIndex(data []byte, defs []definition, decode func(*stream) ([]byte, error), budget int) *index {
+// Object streams are unpacked with decode, within budget bytes altogether, but
+// for what sound tables know otherwise.
+func newIndex(data []byte, defs []definition, sound *tables, decode func(*stream) ([]byte, error), budget int) *index {
 	// The table that the library builds is as long as the largest number, so a
 	// number is believed only as far as the count of objects makes it likely.
 	largest := 100_000 + 64*len(defs)
@@ -196,7 +198,7 @@ func newIndex(data []byte, defs []definition, decode func(*stream) ([]byte, erro
 			break
 		}
 		for _, packed := range unpack(content, def.dict) {
-			if packed.ref.num <= largest {
+			if packed.ref.num <= largest && sound.packs(packed.ref.num, def.ref.num) {
 				ix.defs[packed.ref.num] = packed
 			}
 		}

@@ -25,6 +25,7 @@ type piece struct {
 	size      float64
 	text      []byte
 	lastX     float64 // start of the last glyph
+	spacing   float64 // of the last glyph
 	lastAt    int     // of its text in text
 	last      string
 	blank     bool // a space glyph came last
@@ -46,6 +47,8 @@ func (w *workspace) layout() string {
 		lines := joinStrays(w.toLines(w.toPieces(group)))
 		if disordered(lines) {
 			lines = geometric(lines)
+		} else if n := len(lines); n >= fewestRows && n <= maxOrdered {
+			lines = drawnAcross(lines)
 		}
 		if t := w.write(lines); t != "" {
 			parts = append(parts, t)
@@ -116,7 +119,9 @@ func (w *workspace) toPieces(glyphs []shown) []piece {
 		g.text = visual(g.text)
 		isBlank := strings.TrimSpace(g.text) == ""
 		if p != nil && p.takes(g) {
-			gap := g.x0 - p.x1
+			// Letters that are set wide have no gap between them, but there is one
+			// where a glyph stands apart by a spacing of its own.
+			gap := g.x0 - p.x1 + max(p.spacing-g.spacing, 0)
 			switch {
 			case isBlank:
 				p.blank = true
@@ -168,7 +173,7 @@ func (p *piece) carries(g shown) bool {
 func (p *piece) add(g shown) {
 	p.lastAt = len(p.text)
 	p.text = append(p.text, g.text...)
-	p.last, p.lastX, p.blank = g.text, g.x0, false
+	p.last, p.lastX, p.spacing, p.blank = g.text, g.x0, g.spacing, false
 	p.x1 = max(p.x1, g.x1)
 	p.size = max(p.size, g.size)
 }
@@ -205,14 +210,22 @@ func (l *line) sameBaseline(y, size float64) bool {
 	return math.Abs(l.y-y) < lineDrop*max(l.size, size)
 }
 
-// continues accepts a piece to the right of the line, or one that ends where
-// the line begins: text that runs to the left.
+// continues accepts a piece to the right of the line, one that ends where the
+// line begins, which is text that runs to the left, or one in a place that is
+// free: cells of a table may be drawn in any order.
 func (l *line) continues(p piece) bool {
 	if !l.sameBaseline(p.y, p.size) {
 		return false
 	}
 	size := max(l.size, p.size)
-	return p.x0 > l.x1-0.5*size || p.x1 < l.x0+0.5*size && p.x1 > l.x0-pieceGap*size
+	return p.x0 > l.x1-0.5*size || p.x1 < l.x0+0.5*size && p.x1 > l.x0-pieceGap*size || l.isFree(p.x0, p.x1, 0)
+}
+
+// isFree tells whether no piece of the line reaches into an extent by more than slack.
+func (l *line) isFree(x0, x1, slack float64) bool {
+	return len(l.pieces) <= maxHosts && !slices.ContainsFunc(l.pieces, func(p piece) bool {
+		return min(p.x1, x1)-max(p.x0, x0) > slack
+	})
 }
 
 // joinStrays puts pieces that were drawn later, often bold or linked words,
@@ -266,15 +279,12 @@ func (p *piece) covers(q piece) bool {
 // hasRoomFor tells whether m fits between two pieces of l, or right beside it,
 // without covering any.
 func (l *line) hasRoomFor(m line) bool {
-	if len(l.pieces) > maxHosts {
+	size := max(l.size, m.size)
+	if !l.isFree(m.x0, m.x1, 0.2*size) {
 		return false
 	}
-	size := max(l.size, m.size)
 	near := math.Inf(1)
 	for _, p := range l.pieces {
-		if min(p.x1, m.x1)-max(p.x0, m.x0) > 0.2*size {
-			return false
-		}
 		near = min(near, max(p.x0-m.x1, m.x0-p.x1))
 	}
 	return near < pieceGap*size
@@ -283,7 +293,7 @@ func (l *line) hasRoomFor(m line) bool {
 // disordered tells of a page that was not drawn from top to bottom: too many
 // lines stand higher than the one drawn before them in the same column.
 func disordered(lines []line) bool {
-	const fewest, lookBack = 6, 16
+	const fewest, lookBack = 4, 16
 	if len(lines) < fewest {
 		return false
 	}
@@ -304,7 +314,7 @@ func disordered(lines []line) bool {
 // write prints lines, with a blank one where the distance is unusual.
 func (w *workspace) write(lines []line) string {
 	b := w.out[:0]
-	pitch := usualPitch(lines)
+	pitch, tables := usualPitch(lines), grids(lines)
 	for i, l := range lines {
 		if i > 0 {
 			b = append(b, '\n')
@@ -314,7 +324,11 @@ func (w *workspace) write(lines []line) string {
 			}
 		}
 		start := len(b)
-		b = l.appendTo(b)
+		var g grid
+		if tables != nil {
+			g = tables[i]
+		}
+		b = l.appendTo(b, g)
 		if bytes.ContainsFunc(b[start:], mayRunLeft) {
 			b = append(b[:start], logical(string(b[start:]))...)
 		}
@@ -337,9 +351,17 @@ func usualPitch(lines []line) float64 {
 	return drops[len(drops)/2]
 }
 
-// appendTo writes the line as it stands on the page.
-func (l *line) appendTo(b []byte) []byte {
-	slices.SortStableFunc(l.pieces, func(a, b piece) int { return cmp.Compare(a.x0, b.x0) })
+// appendTo writes the line as it stands on the page, with as many tabs before a
+// cell as there are columns of the table up to it.
+func (l *line) appendTo(b []byte, g grid) []byte {
+	l.sort()
+	var places []int
+	if g != nil {
+		if places = g.places(l.cells()); places != nil {
+			b = append(b, bytes.Repeat([]byte{'\t'}, places[0])...)
+		}
+	}
+	cell := 0
 	for i, p := range l.pieces {
 		if i > 0 {
 			prev := l.pieces[i-1]
@@ -347,9 +369,14 @@ func (l *line) appendTo(b []byte) []byte {
 			if p.covers(prev) {
 				continue
 			}
+			isLabel := places == nil && len(l.pieces) == 2 && bytes.HasSuffix(prev.text, []byte(":"))
 			switch {
-			case gap > cellGap*size:
-				b = append(b, '\t')
+			case l.isCell(i) && !isLabel:
+				tabs := 1
+				if cell++; cell < len(places) {
+					tabs = places[cell] - places[cell-1]
+				}
+				b = append(b, bytes.Repeat([]byte{'\t'}, tabs)...)
 			case gap > wordGap*size, prev.blank:
 				b = append(b, ' ')
 			}

@@ -18,8 +18,42 @@ func geometric(lines []line) []line {
 	if len(rows) > maxOrdered {
 		return rows
 	}
-	return byColumns(rows, 0)
+	return byColumns(rows, anyProse, 0)
 }
+
+// fewestRows is how many lines a page has at least that is searched for columns drawn across.
+const fewestRows = 6
+
+// drawnAcross puts columns of running text one behind the other that were drawn
+// as one line after the other over the whole page. Such a page looks like a
+// table, so the columns must be well filled.
+func drawnAcross(lines []line) []line {
+	broad := 0
+	for i := range lines {
+		if len(lines[i].pieces) > 1 {
+			broad++
+		}
+	}
+	if broad < fewestRows {
+		return lines
+	}
+	for i := range lines {
+		lines[i].sort()
+	}
+	return byColumns(lines, denseProse, 0)
+}
+
+// prose is what a column of running text has at least.
+type prose struct {
+	rows   int     // lines
+	chars  int     // bytes in its middle line, by length, or in a cell of it
+	filled float64 // of the column's width, by that line
+}
+
+var (
+	anyProse   = prose{rows: 4, chars: 15, filled: 0.6}
+	denseProse = prose{rows: fewestRows, chars: 25, filled: 0.85}
+)
 
 // toRows joins all pieces of the page that share a baseline.
 func toRows(lines []line) (rows []line) {
@@ -52,8 +86,8 @@ type band struct {
 
 const maxColumns = 8
 
-func byColumns(rows []line, depth int) []line {
-	best, ok := widestBand(rows)
+func byColumns(rows []line, least prose, depth int) []line {
+	best, ok := widestBand(rows, least)
 	if !ok || depth >= maxColumns {
 		return rows
 	}
@@ -77,15 +111,15 @@ func byColumns(rows []line, depth int) []line {
 			right = append(right, rt)
 		}
 	}
-	ordered := byColumns(rows[:best.from:best.from], depth+1)
-	ordered = append(ordered, byColumns(left, depth+1)...)
-	ordered = append(ordered, byColumns(right, depth+1)...)
-	return append(ordered, byColumns(rows[best.to:], depth+1)...)
+	ordered := byColumns(rows[:best.from:best.from], least, depth+1)
+	ordered = append(ordered, byColumns(left, least, depth+1)...)
+	ordered = append(ordered, byColumns(right, least, depth+1)...)
+	return append(ordered, byColumns(rows[best.to:], least, depth+1)...)
 }
 
 // widestBand finds the tallest band of columns of running text. Bands of short
 // cells are tables, which are read row by row.
-func widestBand(rows []line) (best band, ok bool) {
+func widestBand(rows []line, least prose) (best band, ok bool) {
 	for i := range rows {
 		if ok && i >= best.from && i < best.to {
 			continue
@@ -93,7 +127,7 @@ func widestBand(rows []line) (best band, ok bool) {
 		for j := 1; j < len(rows[i].pieces); j++ {
 			b := band{i, i + 1, rows[i].pieces[j-1].x1, rows[i].pieces[j].x0}
 			b.grow(rows)
-			if b.to-b.from > best.to-best.from && b.isColumns(rows) {
+			if b.to-b.from > best.to-best.from && b.isColumns(rows, least) {
 				best, ok = b, true
 			}
 		}
@@ -134,7 +168,7 @@ func (b *band) narrow(r line) bool {
 
 // isColumns tells running text, whose lines mostly fill their column, from the
 // cells of a table.
-func (b *band) isColumns(rows []line) bool {
+func (b *band) isColumns(rows []line, least prose) bool {
 	var left, right column
 	for _, r := range rows[b.from:b.to] {
 		n := 0 // pieces stand from left to right
@@ -144,7 +178,7 @@ func (b *band) isColumns(rows []line) bool {
 		left.add(r.pieces[:n])
 		right.add(r.pieces[n:])
 	}
-	return left.isProse() && right.isProse()
+	return left.is(least) && right.is(least)
 }
 
 type column struct {
@@ -162,20 +196,22 @@ func (c *column) add(row []piece) {
 		c.x0, c.x1 = first.x0, last.x1
 	}
 	c.x0, c.x1 = min(c.x0, first.x0), max(c.x1, last.x1)
-	chars := 0
-	for _, p := range row {
+	chars, cells := 0, 1
+	for i, p := range row {
 		chars += len(p.text)
+		if i > 0 && p.x0-row[i-1].x1 > cellGap*p.size {
+			cells++
+		}
 	}
-	c.widths, c.chars = append(c.widths, last.x1-first.x0), append(c.chars, chars)
+	c.widths, c.chars = append(c.widths, last.x1-first.x0), append(c.chars, chars/cells)
 }
 
-func (c *column) isProse() bool {
-	const fewest, shortest, filled = 4, 15, 0.6
-	if len(c.widths) < fewest {
+func (c *column) is(least prose) bool {
+	if len(c.widths) < least.rows {
 		return false
 	}
 	slices.Sort(c.widths)
 	slices.Sort(c.chars)
 	mid := len(c.widths) / 2
-	return c.chars[mid] >= shortest && c.widths[mid] >= filled*(c.x1-c.x0)
+	return c.chars[mid] >= least.chars && c.widths[mid] >= least.filled*(c.x1-c.x0)
 }

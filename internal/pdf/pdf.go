@@ -21,8 +21,8 @@
 // character maps: the library's Interpret loops for ever on a string without
 // an end, panics on escapes that every viewer accepts, and cannot be bounded.
 //
-// What is not here: rendering, images, form-field values, and fonts that give
-// no way from a glyph to a character.
+// What is not here: rendering, and fonts that give no way from a glyph to a
+// character.
 //
 // A File is for one goroutine at a time; different Files share nothing. No
 // function panics, whatever the bytes. Memory and time are bounded by Limits,
@@ -80,6 +80,11 @@ type File struct {
 	fonts   map[string]font            // by the printed form of the font's dictionary
 	named   map[string]map[string]font // the same by the printed form of the /Font dictionary and by name
 	damaged map[font]error             // of fonts, those whose map to Unicode cannot be read whole
+	layers  *layers
+	form    dict // the interactive form; nil: none
+
+	rendered bool    // the pages are made by the viewer
+	drawn    []drawn // the scan on the page that was read last
 }
 
 // Open indexes the file. It keeps data and may repair it in place, so the
@@ -98,27 +103,41 @@ func Open(data []byte, password string, limits Limits) (f *File, err error) {
 	if len(defs) == 0 {
 		return nil, fmt.Errorf("%w: no object in %d bytes", ErrMalformed, len(data))
 	}
-	if err := f.unlock(defs, trailers, password); err != nil {
-		return nil, err
+	if sound := readTables(data, defs, start); sound != nil {
+		if err := f.open(defs, sound.trailers, sound, password); !errors.Is(err, ErrMalformed) {
+			return f, err
+		}
 	}
-	f.index = newIndex(data, defs, f.decode, 4*f.limits.StreamBytes)
+	return f, f.open(defs, trailers, nil, password)
+}
+
+// open finds the pages among the objects that the tables name, or among all.
+func (f *File) open(defs []definition, trailers []dict, sound *tables, password string) error {
+	defs = settleLengths(f.data, sound.keep(defs))
+	if err := f.unlock(defs, trailers, password); err != nil {
+		return err
+	}
+	f.index = newIndex(f.data, defs, sound, f.decode, 4*f.limits.StreamBytes)
 	f.index.settleGenerations()
 	root := f.catalog(defs, trailers)
 	tree := f.walk(root)
 	if tree.pages == 0 {
-		return nil, fmt.Errorf("%w: no page among %d objects", ErrMalformed, len(defs))
+		return fmt.Errorf("%w: no page among %d objects", ErrMalformed, len(defs))
 	}
 	if tree.pages > f.limits.Pages {
-		return nil, fmt.Errorf("%w: more than %d pages", ErrMalformed, f.limits.Pages)
+		return fmt.Errorf("%w: more than %d pages", ErrMalformed, f.limits.Pages)
 	}
 	f.title = f.readTitle(trailers)
-	return f, f.load(root, tree)
+	f.layers = f.readLayers(root)
+	f.form = f.index.dict(f.index.dict(root)["AcroForm"])
+	f.rendered = f.index.dict(root)["NeedsRendering"] == true
+	return f.load(root, tree)
 }
 
 // unlock prepares decryption when a trailer asks for it.
 func (f *File) unlock(defs []definition, trailers []dict, password string) (err error) {
 	// Encryption dictionaries are never inside an object stream.
-	plain := newIndex(f.data, defs, func(*stream) ([]byte, error) { return nil, nil }, 0)
+	plain := newIndex(f.data, defs, nil, func(*stream) ([]byte, error) { return nil, nil }, 0)
 	for i := len(trailers) - 1; i >= 0; i-- {
 		if enc := plain.dict(trailers[i]["Encrypt"]); enc != nil {
 			f.index = plain

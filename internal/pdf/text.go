@@ -56,6 +56,7 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", context.Cause(ctx)
 	}
+	f.drawn = nil
 	page := &f.pages[i]
 	if page.value.IsNull() {
 		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
@@ -70,9 +71,10 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	}
 	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit)
 	in.spans = nil
-	in.annotations(page.value)
+	in.annotations(page)
 	if box, ok := pageBox(page); ok {
 		in.glyphs = box.clip(in.glyphs)
+		f.drawn = f.scan(in.drawn, box)
 	}
 	return w.layout(), cmp.Or(err, in.damage)
 }

@@ -66,6 +66,7 @@ func (f *File) walk(root ref) (t pageTree) {
 // node is a page, or a node above it, with the value read once: the library
 // parses an object anew each time that it follows a reference.
 type node struct {
+	ref    ref
 	value  parser.Value
 	parent *node
 }
@@ -96,6 +97,7 @@ func (f *File) load(root ref, tree pageTree) error {
 	list := r.Trailer().Key("Nodes")
 	nodes := make([]node, len(tree.refs))
 	for i := range nodes {
+		nodes[i].ref = tree.refs[i]
 		nodes[i].value = safely(func() parser.Value { return list.Index(i) })
 		if p := tree.parents[i]; p >= 0 {
 			nodes[i].parent = &nodes[p]

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -96,30 +97,37 @@ const softHyphen = '\u00AD'
 // single letter, which no one breaks off ("e-" and "mail"), and where it stands
 // for the rest of a word to come ("Vor-" and "und Nachteile").
 func joinHyphens(pages []Page) {
-	words := map[string]bool{}
+	compounds := map[string]bool{}
 	for _, p := range pages {
 		for w := range strings.FieldsSeq(p.Text) {
-			if w = trimPunctuation(w); w != "" {
-				words[strings.ReplaceAll(w, "‐", "-")] = true
+			if w = trimPunctuation(w); strings.ContainsAny(w[:max(len(w)-1, 0)], "-‐") {
+				compounds[strings.ReplaceAll(w, "‐", "-")] = true
 			}
 		}
 	}
+	all := sync.OnceValue(func() map[string]bool { // few documents need it
+		words := map[string]bool{}
+		for _, p := range pages {
+			for w := range strings.FieldsSeq(p.Text) {
+				words[trimPunctuation(w)] = true
+			}
+		}
+		return words
+	})
 	for i := range pages {
-		pages[i].Text = joinLines(pages[i].Text, words)
+		pages[i].Text = joinLines(pages[i].Text, compounds, all)
 	}
 }
 
 // suspends tells whether word goes on where the hyphen behind stem stands for
 // what comes later. A word that the document has elsewhere was merely broken.
-func suspends(stem, word string, words map[string]bool) bool {
-	if words[stem+word] || strings.HasSuffix(stem, "den") && word == "noch" {
-		return false
-	}
+func suspends(stem, word string, words func() map[string]bool) bool {
 	switch word {
 	case "and", "or", "to", "und", "oder", "bzw", "sowie", "als", "bis", "noch", "et", "ou", "e", "ed", "o", "y", "u", "och", "og", "eller", "i", "oraz", "lub", "и", "или", "και":
-		return true
+		return !words()[stem+word] && !(strings.HasSuffix(stem, "den") && word == "noch")
 	case "en", "of": // Dutch; the first ends many a word of the Nordic languages
-		return !words["och"] && !words["og"]
+		all := words()
+		return !all[stem+word] && !all["och"] && !all["og"]
 	}
 	return false
 }
@@ -128,7 +136,7 @@ func trimPunctuation(w string) string {
 	return strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-func joinLines(s string, words map[string]bool) string {
+func joinLines(s string, compounds map[string]bool, words func() map[string]bool) string {
 	lines := strings.Split(s, "\n")
 	for i := 0; i+1 < len(lines); i++ {
 		head, tail := lines[i], strings.TrimLeft(lines[i+1], " ")
@@ -150,7 +158,7 @@ func joinLines(s string, words map[string]bool) string {
 			if suspends(trimPunctuation(last), trimPunctuation(word), words) {
 				continue
 			}
-			if words[trimPunctuation(last+"-"+word)] || utf8.RuneCountInString(trimPunctuation(last)) == 1 {
+			if compounds[trimPunctuation(last+"-"+word)] || utf8.RuneCountInString(trimPunctuation(last)) == 1 {
 				stem += "-"
 			}
 		}

@@ -30,7 +30,7 @@ const fewestRows = 6
 func drawnAcross(lines []line) []line {
 	broad := 0
 	for i := range lines {
-		if len(lines[i].pieces) > 1 {
+		if lines[i].isBroad(denseProse.chars) {
 			broad++
 		}
 	}
@@ -41,6 +41,23 @@ func drawnAcross(lines []line) []line {
 		lines[i].sort()
 	}
 	return byColumns(lines, denseProse, 0)
+}
+
+// isBroad tells whether there is as much text before and behind one of the line's gaps.
+func (l *line) isBroad(chars int) bool {
+	if len(l.pieces) < 2 {
+		return false
+	}
+	all, before := 0, 0
+	for _, p := range l.pieces {
+		all += len(p.text)
+	}
+	for _, p := range l.pieces {
+		if before += len(p.text); before >= chars && all-before >= chars {
+			return true
+		}
+	}
+	return false
 }
 
 // prose is what a column of running text has at least.

@@ -119,3 +119,45 @@ func TestSpacesOfCharacterSpacing(t *testing.T) {
 	shows(t, "Take a map", "BT /F1 10 Tf 72 700 Td (Take) Tj 24.9 0 Td 2.5 Tc (a) Tj 8.06 0 Td 0 Tc (map) Tj ET")
 	shows(t, "wide word", "BT /F1 10 Tf 72 700 Td 2.5 Tc (wide) Tj 0 Tc ( word) Tj ET")
 }
+
+func TestFormsThatViewersMake(t *testing.T) {
+	xml := `<xdp><template><subform><draw><value><text>Berth</text></value></draw><field><caption><value><exData><p>Length of the <b>boat</b></p></exData></value></caption><items><text>1</text></items></field></subform></template><xfa:datasets><xfa:data><f><a>Pier 7</a><b>9 m</b></f></xfa:data></xfa:datasets></xdp>`
+	data := string(onePage(hello, "", streamObject("", xml)))
+	static := strings.Replace(data, "/Type/Catalog", "/Type/Catalog/AcroForm<</XFA[(xdp:xdp)5 0 R]>>", 1)
+	dynamic := strings.Replace(static, "/Type/Catalog", "/Type/Catalog/NeedsRendering true", 1)
+	for source, want := range map[string]string{static: "", dynamic: "Berth\nLength of the boat\nPier 7\n9 m"} {
+		f, err := Open([]byte(source), "", Limits{})
+		assert.NoError(t, err)
+		text, is := f.XFA()
+		assert.Equal(t, want, text)
+		assert.Equal(t, want != "", is)
+	}
+}
+
+// Scans come out as files that other programs open.
+func TestPictures(t *testing.T) {
+	for name, c := range map[string]struct{ entries, data, begins string }{
+		"plain": {"/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceRGB", "123456789012", "\x89PNG"},
+		"bits":  {"/Width 9/Height 1/BitsPerComponent 1/ColorSpace[/Indexed/DeviceRGB 1(abcdef)]", "\xAA\x80", "\x89PNG"},
+		"fax":   {"/Width 8/Height 1/Filter/CCITTFaxDecode/DecodeParms<</K -1/Columns 8>>", "x", "II*\x00"},
+		"photo": {"/Width 8/Height 1/Filter/DCTDecode", "\xFF\xD8x", "\xFF\xD8"},
+	} {
+		data := onePage("q 500 0 0 700 40 60 cm /I Do Q", "/XObject<</I 5 0 R>>", streamObject("/Subtype/Image"+c.entries, c.data))
+		f, err := Open(data, "", Limits{})
+		assert.NoError(t, err, name)
+		text, err := f.Text(t.Context(), 0)
+		assert.NoError(t, err, name)
+		assert.Empty(t, text, name)
+		assert.True(t, f.Scanned(), name)
+		files, err := f.Pictures()
+		assert.NoError(t, err, name)
+		if assert.Len(t, files, 1, name) {
+			assert.True(t, strings.HasPrefix(string(files[0]), c.begins), name)
+		}
+	}
+	f, err := Open(onePage("q 20 0 0 20 40 60 cm /I Do Q", "/XObject<</I 5 0 R>>", streamObject("/Subtype/Image", "x")), "", Limits{})
+	assert.NoError(t, err)
+	_, err = f.Text(t.Context(), 0)
+	assert.NoError(t, err)
+	assert.False(t, f.Scanned(), "a mark on a blank page")
+}

@@ -9,7 +9,7 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// A finder cuts text into matches and the stretches between them, in order and without gaps.
+// A finder cuts text into matches, which may be empty, and the stretches between them, in order and without gaps.
 type finder func(s string, yield func(part string, match bool))
 
 func newFinder(place string, p *pattern) (finder, error) {
@@ -44,7 +44,11 @@ func literalFinder(literal string) finder {
 // regexFinder uses a backtracking engine because the patterns of GPT-2, Llama 3 and Qwen look ahead ("\s+(?!\S)"),
 // which the standard library's engine cannot.
 func regexFinder(place, source string) (finder, error) {
-	re, err := regexp2.Compile(source, regexp2.None)
+	translated, err := oniguruma(source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", place, err)
+	}
+	re, err := regexp2.Compile(translated, regexp2.None)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnsupported, place, err)
 	}
@@ -65,8 +69,8 @@ func regexFinder(place, source string) (finder, error) {
 		}
 		// Without a match timeout, finding cannot fail.
 		for m, _ := re.FindRunesMatch(runes); m != nil; m, _ = re.FindNextMatch(m) {
-			if m.Length == 0 {
-				continue
+			if m.Length == 0 && m.Index == done && done > 0 {
+				continue // an empty match right behind another is none
 			}
 			if m.Index > done {
 				yield(advance(m.Index), false)

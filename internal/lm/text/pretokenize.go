@@ -158,7 +158,9 @@ func splitter(find finder, invert bool, join joiner) preTokenizer {
 			at += len(text)
 		})
 		for _, word := range join(parts) {
-			yield(s[word.start:word.end], first && word.start == 0)
+			if word.start < word.end {
+				yield(s[word.start:word.end], first && word.start == 0)
+			}
 		}
 	}
 }

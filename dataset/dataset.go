@@ -22,6 +22,7 @@
 package dataset
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -62,6 +63,14 @@ func (e *LineError) Unwrap() error { return e.Err }
 type Message struct {
 	Role    string `json:"role"` // system, developer, user, assistant or tool
 	Content string `json:"content"`
+	// Of the assistant: what it thought before, the tools it calls, as a list of {id, type, function: {name, arguments}} whose
+	// arguments are an object, and whether the answer is given, so that it is read and not learned.
+	Reasoning string          `json:"reasoning_content,omitempty"`
+	ToolCalls json.RawMessage `json:"tool_calls,omitempty"`
+	Given     bool            `json:"given,omitempty"`
+	// Of a tool: its name, and the call that it answers.
+	Name       string `json:"name,omitempty"`
+	ToolCallID string `json:"tool_call_id,omitempty"`
 }
 
 // Row is one training example. It has exactly one of three forms: Text, all of which is learned; Prompt and Completion, of
@@ -73,6 +82,7 @@ type Row struct {
 	Prompt     string            `json:"prompt,omitempty"`
 	Completion string            `json:"completion,omitempty"`
 	Messages   []Message         `json:"messages,omitempty"`
+	Tools      json.RawMessage   `json:"tools,omitempty"` // functions that the assistant may call, a list in OpenAI's form
 	Meta       map[string]string `json:"meta,omitempty"` // anything the builder wants to be remembered
 }
 
@@ -109,10 +119,12 @@ func (r Row) Validate() error {
 			default:
 				fault("messages[%d].role is %q, must be system, developer, user, assistant or tool", i, m.Role)
 			}
-			check(fmt.Sprintf("messages[%d].content", i), m.Content)
+			if m.Content != "" || m.ToolCalls == nil && m.Reasoning == "" && m.Role != "tool" {
+				check(fmt.Sprintf("messages[%d].content", i), m.Content)
+			}
 		}
-		if last := r.Messages[len(r.Messages)-1]; last.Role != "assistant" {
-			fault("the last message is from %q, must be from assistant", last.Role)
+		if last := r.Messages[len(r.Messages)-1]; last.Role != "assistant" || last.Given {
+			fault("the last message is from %q, must be from assistant, and not given", last.Role)
 		}
 	}
 	return errors.Join(faults...)

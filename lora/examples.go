@@ -2,6 +2,7 @@ package lora
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -127,7 +128,7 @@ func (t *Trainer) examples(row dataset.Row) ([]example, error) {
 	switch {
 	case len(row.Messages) > 0:
 		var err error
-		if out, err = t.conversation(row.Messages); err != nil {
+		if out, err = t.conversation(row); err != nil {
 			return nil, err
 		}
 	case row.Completion != "":
@@ -146,18 +147,23 @@ func (t *Trainer) examples(row dataset.Row) ([]example, error) {
 
 // conversation renders messages with the chat template or, without one, each question with its answer in the
 // question/answer form, which has no place for earlier turns.
-func (t *Trainer) conversation(in []dataset.Message) ([]example, error) {
-	messages := make([]text.Message, len(in))
-	for i, m := range in {
-		messages[i] = text.Message{Role: m.Role, Content: m.Content}
+func (t *Trainer) conversation(row dataset.Row) ([]example, error) {
+	messages := make([]text.Message, len(row.Messages))
+	plain := row.Tools == nil
+	for i, m := range row.Messages {
+		messages[i] = text.Message{Role: m.Role, Content: m.Content, Reasoning: m.Reasoning, ToolCalls: m.ToolCalls, ToolCallID: m.ToolCallID, Name: m.Name, Given: m.Given}
+		plain = plain && m.ToolCalls == nil && m.Reasoning == "" && m.Role != "tool"
 	}
 	if chat := t.base.model.Chat; chat != nil {
-		e, err := chat.Example(text.JoinSystem(messages), text.RenderOptions{})
+		e, err := chat.Example(text.JoinSystem(messages), text.RenderOptions{Tools: row.Tools})
 		return []example{{ids: e.IDs, trained: e.Completion}}, err
+	}
+	if !plain {
+		return nil, errors.New("the base model has no chat template: tools and thoughts have no place in its question/answer form")
 	}
 	var out []example
 	for i, m := range messages {
-		if m.Role == "assistant" && i > 0 {
+		if m.Role == "assistant" && i > 0 && !m.Given {
 			prompt, _ := text.QAPrompt(messages[:i])
 			out = append(out, t.completion(t.base.model.Tokenizer.EncodeQA(prompt), text.QACompletion(m.Content)))
 		}

@@ -19,6 +19,7 @@ type Message struct {
 	Name       string
 	// Reasoning is what the assistant thought before it answered. Templates know it as reasoning_content or thinking.
 	Reasoning string
+	Given     bool // an answer that Example does not mark
 }
 
 // RenderOptions are the variables of a chat template beside the messages.

@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -35,10 +36,13 @@ func (c *Chat) Example(messages []Message, o RenderOptions) (Example, error) {
 		return Example{}, err
 	}
 	spans := whole.Generated
-	if !c.template.Generation {
-		if spans, err = c.answers(messages, whole.Text, o, d); err != nil {
-			return Example{}, err
-		}
+	if c.template.Generation {
+		spans, err = learned(messages, spans)
+	} else {
+		spans, err = c.answers(messages, whole.Text, o, d)
+	}
+	if err != nil {
+		return Example{}, err
 	}
 	ids := func(text string) []int32 { return c.tok.encode(text, encodeOptions{marker: d.marker}) }
 	e := Example{IDs: ids(whole.Text)}
@@ -64,10 +68,33 @@ func common(whole, part []int32) (n int, exact bool) {
 	return n, n == len(part)
 }
 
+// learned leaves out the spans of given answers.
+func learned(messages []Message, spans [][2]int) (out [][2]int, err error) {
+	var answers []Message
+	for _, m := range messages {
+		if m.Role == "assistant" {
+			answers = append(answers, m)
+		}
+	}
+	given := func(m Message) bool { return m.Given }
+	if !slices.ContainsFunc(answers, given) {
+		return spans, nil
+	}
+	if len(spans) != len(answers) {
+		return nil, fmt.Errorf("%w: it has %d generation blocks for %d answers, so those that are given cannot be told", ErrTemplate, len(spans), len(answers))
+	}
+	for i, m := range answers {
+		if !m.Given {
+			out = append(out, spans[i])
+		}
+	}
+	return out, nil
+}
+
 // answers finds the byte ranges of the assistant's turns in the rendered conversation.
 func (c *Chat) answers(messages []Message, whole string, o RenderOptions, d disarmed) (spans [][2]int, err error) {
 	for i, m := range messages {
-		if m.Role != "assistant" {
+		if m.Role != "assistant" || m.Given {
 			continue
 		}
 		o.AddGenerationPrompt = true

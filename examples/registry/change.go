@@ -13,14 +13,50 @@ import (
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/gate"
 )
 
 func promote(ctx context.Context, t *tool, name string, number int, stage registry.Stage) error {
-	archived, err := t.registry.Promote(ctx, name, number, registry.PromoteOptions{Stage: stage, By: t.cfg.By, Why: t.cfg.Why})
+	o := registry.PromoteOptions{Stage: stage, By: t.cfg.By, Why: t.cfg.Why}
+	if stage == registry.Production {
+		verdict, err := t.checkGate(ctx, name, number)
+		if err != nil {
+			return err
+		}
+		o.Verdict = verdict
+	}
+	archived, err := t.registry.Promote(ctx, name, number, o)
 	if err != nil {
 		return err
 	}
 	return t.sayPromoted(name, number, stage, archived)
+}
+
+// checkGate says what the gate says of a version, and refuses one that does not pass. A version that was never evaluated, such as
+// one that another program made, is promoted: there is nothing to hold against the rules.
+func (t *tool) checkGate(ctx context.Context, name string, number int) (string, error) {
+	v, err := t.registry.Get(ctx, name, number)
+	if err != nil {
+		return "", err
+	}
+	metrics, err := program.MetricsOf(ctx, t.registry, v)
+	if err != nil {
+		return "", err
+	}
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(metrics)), func(key string) bool { return strings.HasPrefix(key, gate.Prefix) }) {
+		return "", nil
+	}
+	verdict, err := program.CheckGate(ctx, t.registry, t.cfg.Gate, name, metrics)
+	if err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintf(t.out, "gate: %s\n", verdict); err != nil {
+		return "", err
+	}
+	if !verdict.Passed() && !t.cfg.Anyway {
+		return "", fmt.Errorf("promote: %s version %d does not pass the gate: %s\n  -anyway promotes it all the same, -gate sets other rules", name, number, verdict)
+	}
+	return verdict.String(), nil
 }
 
 func rollback(ctx context.Context, t *tool, name string) error {

@@ -101,6 +101,31 @@ func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	require.ErrorIs(t, err, registry.ErrNotFound)
 	_, err = call(t, "-registry", where, "show", "models:/guides/Production")
 	require.ErrorIs(t, err, registry.ErrNotFound)
+	requireGate(t, reg, where)
+}
+
+// requireGate: a worse version stays where it is and a better one goes through, whichever registry keeps them.
+func requireGate(t *testing.T, reg registry.Registry, where string) {
+	for _, reworded := range []float64{0.5, 0.3, 0.6} {
+		run, err := reg.StartRun(t.Context(), "guides", "", nil)
+		require.NoError(t, err)
+		require.NoError(t, run.LogMetrics(t.Context(), 1, map[string]float64{"eval/reworded": reworded}))
+		source, err := run.LogModel(t.Context(), "model", fstest.MapFS{"weights": {Data: fmt.Append(nil, reworded)}})
+		require.NoError(t, err)
+		_, err = reg.Register(t.Context(), "judged", source, nil)
+		require.NoError(t, err)
+		require.NoError(t, run.End(t.Context(), registry.Finished))
+	}
+	assert.Equal(t, "gate: passed 1 rules\njudged version 1 is in Production\n", said(t, "-registry", where, "promote", "judged", "1"))
+	out, err := call(t, "-registry", where, "promote", "judged", "2")
+	require.ErrorContains(t, err, "judged version 2 does not pass the gate: failed: reworded >= production - 5 points (0.3 against 0.45)")
+	assert.Contains(t, out, "gate: failed")
+	v, err := reg.Resolve(t.Context(), registry.URI{Name: "judged", Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Equal(t, 1, v.Number)
+	assert.Contains(t, said(t, "-registry", where, "promote", "judged", "3"), "version 3 is in Production, version 1 is archived")
+	assert.Contains(t, said(t, "-registry", where, "promote", "judged", "2", "-anyway"), "version 2 is in Production")
+	assert.Regexp(t, `(?s)Production +2 +3 .*failed: reworded.*Production +3 +1 .*passed 1 rules`, said(t, "-registry", where, "history", "judged"))
 }
 
 func server(t *testing.T) (*mlflow.Client, string) {

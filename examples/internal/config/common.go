@@ -15,6 +15,7 @@ type Common struct {
 	Precision string // "auto", "f32", "bf16" or, of the server alone, "int8"
 	Registry  Registry
 	Name      string // of the registered model
+	Gate      []string // rules that a version must pass to be promoted
 	MLflow    MLflow
 	Hub       Hub
 	LogFormat string // "text" or "json"
@@ -64,6 +65,11 @@ func (c *Common) groups() []group {
 				key: "registry", flag: "registry", env: "MLFLOW_TRACKING_URI", arg: "WHERE",
 				help:  "where runs and models are kept: file:DIR, or the URL of an MLflow server; its host mlflow becomes localhost when it does not resolve",
 				value: registry(&c.Registry, Registry{Dir: "./data/registry"}),
+			},
+			{
+				key: "gate", flag: "gate", env: "PROMOTION_GATE", arg: "RULES",
+				help:  "what a version must pass to be promoted: rules with commas between them, such as \"reworded >= production - 1 point, general >= 0.9 base, unanswerable >= 0.6\"",
+				value: list(&c.Gate, "reworded >= production - 5 points"),
 			},
 			{
 				key: "mlflow_username", env: "MLFLOW_TRACKING_USERNAME", arg: "NAME", noJSON: true,

@@ -7,8 +7,9 @@ type Tool struct {
 	Common
 	Args []string // the command and its operands
 
-	By  string // who promotes; "" = the user of this machine
-	Why string
+	By     string // who promotes; "" = the user of this machine
+	Why    string
+	Anyway bool // promote what the gate refuses
 }
 
 func (t *Tool) groups() []group {
@@ -22,6 +23,11 @@ func (t *Tool) groups() []group {
 			key: "by", flag: "by", arg: "NAME", noJSON: true, noEnvF: true,
 			help:  "who it is that promotes; the user's name and the machine's when empty",
 			value: text(&t.By, "", nil),
+		},
+		{
+			key: "anyway", flag: "anyway", noJSON: true, noEnvF: true,
+			help:  "promote although the gate says no, which the history keeps",
+			value: toggle(&t.Anyway, false),
 		},
 	}}}
 }

@@ -22,7 +22,6 @@ type Trainer struct {
 	Wordings      int           // of each question, those of the facts file among them
 	Recipe        recipe.Recipe // rows of each kind
 	General       string        // file of general prompts; "" = docent's own, "none" = none
-	Gate          []string      // rules that a version must pass to be promoted
 
 	// Model and update.
 	Base       string // reference of the base model
@@ -161,11 +160,6 @@ func (t *Trainer) groups() []group {
 				key: "general", flag: "general", env: "GENERAL_PROMPTS", arg: "FILE",
 				help:  "general prompts, one a line, that the base model answers and the tuned one keeps answering so; docent's own when empty, \"none\" for none",
 				value: text(&t.General, "", nil),
-			},
-			{
-				key: "gate", flag: "gate", env: "PROMOTION_GATE", arg: "RULES",
-				help:  "what a version must pass to be promoted: rules with commas between them, such as \"reworded >= production - 1 point, general >= 0.9 base, unanswerable >= 0.6\"",
-				value: list(&t.Gate, "reworded >= production - 5 points"),
 			},
 		}},
 		{"Base model and LoRA", []*setting{

@@ -14,7 +14,7 @@ type Common struct {
 	Backend   string // "auto", "go", "xla:cpu", "xla:cuda" or "xla:" and the path of a plugin
 	Precision string // "auto", "f32", "bf16" or, of the server alone, "int8"
 	Registry  Registry
-	Name      string // of the registered model
+	Name      string   // of the registered model
 	Gate      []string // rules that a version must pass to be promoted
 	MLflow    MLflow
 	Hub       Hub

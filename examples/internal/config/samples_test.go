@@ -36,6 +36,7 @@ func TestHelpPages(t *testing.T) {
 	golden(t, filepath.Join("testdata", "trainer.help"), TrainerHelp())
 	golden(t, filepath.Join("testdata", "server.help"), ServerHelp())
 	golden(t, filepath.Join("testdata", "registry.help"), ToolHelp())
+	golden(t, filepath.Join("testdata", "evaluate.help"), JudgeHelp())
 }
 
 // TestBaseJSON: base.json lists every key with its default.

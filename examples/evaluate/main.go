@@ -1,0 +1,225 @@
+// Command evaluate asks models what they were taught and shows what share they get right, part by part, side by side.
+// "go run ./examples/evaluate -h" is its manual.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/docent-ml/docent/chunk"
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/backend"
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/pdfium"
+	"github.com/docent-ml/docent/lora/evaluate"
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/serve/engine"
+)
+
+func main() {
+	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
+		return
+	}
+	program.Main(run)
+}
+
+const passageSize, passageOverlap = 640, 128 // characters
+
+func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
+	cfg, notes, done, err := program.Settings(config.LoadJudge, config.JudgeHelp, args, environ, stdout)
+	if done || err != nil {
+		return err
+	}
+	j := &judge{Judge: cfg, environ: environ, log: program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)}
+	for _, note := range notes {
+		j.log.Warn(note)
+	}
+	j.show = progress.New(os.Stderr, progress.Options{})
+	suite, err := j.suite(ctx)
+	if err != nil {
+		return err
+	}
+	var results []*evaluate.Result
+	for i, ref := range cfg.Models {
+		r, err := j.ask(ctx, i, ref, suite)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ref, err)
+		}
+		results = append(results, r)
+	}
+	return table(stdout, cfg.Models, results)
+}
+
+type judge struct {
+	config.Judge
+	environ []string
+	log     *slog.Logger
+	show    *progress.Progress
+}
+
+// suite are the questions: of the facts that can be used, and what lies beside them.
+func (j *judge) suite(ctx context.Context) (evaluate.Suite, error) {
+	splitter, err := chunk.New(chunk.Options{Size: passageSize, Overlap: passageOverlap})
+	if err != nil {
+		return evaluate.Suite{}, err
+	}
+	dir := os.DirFS(j.Facts)
+	var facts []dataset.GroundedFact
+	for f, err := range dataset.Ground(ctx, dataset.ReadFile[dataset.Fact](dir, "facts.jsonl"), j.passages(ctx, splitter)) {
+		if _, item := errors.AsType[*dataset.LineError](err); item {
+			j.log.Warn("fact left out", "error", err)
+			continue
+		}
+		if err != nil {
+			return evaluate.Suite{}, fmt.Errorf("facts: %w", err)
+		}
+		facts = append(facts, f)
+	}
+	s, err := evaluate.Open(dir, facts)
+	if err != nil {
+		return s, err
+	}
+	return s.Complete(0).Limit(j.Limit), nil
+}
+
+func (j *judge) passages(ctx context.Context, splitter *chunk.Splitter) func(func(dataset.Passage, error) bool) {
+	sections := func(yield func(chunk.Section, error) bool) {
+		for doc, err := range ingest.Walk(ctx, os.DirFS(j.Docs), ingest.Options{Isolated: &ingest.Isolated{}, Logger: j.log}) {
+			if doc == nil {
+				yield(chunk.Section{}, err)
+				return
+			}
+			for _, page := range doc.Pages {
+				if !yield(chunk.Section{Source: doc.Path, Page: page.Number, Text: page.Text}, nil) {
+					return
+				}
+			}
+		}
+	}
+	return func(yield func(dataset.Passage, error) bool) {
+		for c, err := range splitter.Split(sections) {
+			if !yield(dataset.Passage{ID: c.ID, Source: c.Source, Text: c.Text, FirstPage: c.FirstPage, LastPage: c.LastPage}, err) {
+				return
+			}
+		}
+	}
+}
+
+// ask loads a model and asks it everything, but for what an interrupted run has answers to.
+func (j *judge) ask(ctx context.Context, nth int, ref string, s evaluate.Suite) (result *evaluate.Result, err error) {
+	device, err := backend.Open(j.Backend, backend.Options{Environ: j.environ, Logger: j.log})
+	if err != nil {
+		return nil, err
+	}
+	defer device.Close()
+	where, remove, err := j.fetch(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	precision := j.Precision
+	if precision == "auto" {
+		precision = ""
+	}
+	e, err := engine.Load(ctx, where, engine.Options{
+		Backend: device.Backend, Precision: precision, Slots: 16, Logger: j.log,
+		CacheDir: j.Hub.Cache, Token: j.Hub.Token.Reveal(), Offline: j.Hub.Offline,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	var known []evaluate.Answer
+	file := ""
+	if j.Out != "" {
+		if err := os.MkdirAll(j.Out, 0o755); err != nil {
+			return nil, err
+		}
+		file = filepath.Join(j.Out, fmt.Sprintf("answers_%d.jsonl", nth+1))
+		for a, err := range dataset.ReadFile[evaluate.Answer](os.DirFS(j.Out), filepath.Base(file)) {
+			if errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			known = append(known, a)
+		}
+	}
+	result, err = evaluate.Run(ctx, evaluate.Served(e), s, evaluate.Options{
+		Known: known, Progress: func(_ evaluate.Answer, done, of int) { j.show.Show("ask", int64(done), int64(of)) },
+	})
+	j.show.End()
+	if result != nil && file != "" {
+		_, fault := dataset.WriteFile(file, func(yield func(evaluate.Answer, error) bool) {
+			for _, a := range result.Answers {
+				if !yield(a, nil) {
+					return
+				}
+			}
+		})
+		err = errors.Join(err, fault)
+	}
+	return result, err
+}
+
+// fetch brings a version of a registered model here, for as long as it is asked; other references are the engine's.
+func (j *judge) fetch(ctx context.Context, ref string) (where string, remove func(), err error) {
+	remove = func() {}
+	if !strings.HasPrefix(ref, "models:/") {
+		return ref, remove, nil
+	}
+	uri, err := registry.ParseURI(ref)
+	if err != nil {
+		return "", remove, err
+	}
+	reg, err := program.OpenRegistry(ctx, j.Common, program.RegistryOptions{MustExist: true, Logger: j.log})
+	if err != nil {
+		return "", remove, err
+	}
+	defer func() { err = errors.Join(err, reg.Close()) }()
+	v, err := reg.Resolve(ctx, uri)
+	if err != nil {
+		return "", remove, err
+	}
+	dir, err := os.MkdirTemp("", "docent-evaluate-")
+	if err != nil {
+		return "", remove, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	dir = filepath.Join(dir, "model")
+	return "dir:" + dir, remove, reg.Download(ctx, v, dir)
+}
+
+// table shows the shares side by side. Of everyday requests those count that the first model gets right.
+func table(w io.Writer, refs []string, results []*evaluate.Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprint(t, "asked")
+	for _, ref := range refs {
+		fmt.Fprintf(t, "\t%s", ref)
+	}
+	fmt.Fprintln(t)
+	for _, s := range results[0].Shares() {
+		fmt.Fprint(t, strings.ReplaceAll(string(s.Part), "_", " "))
+		for i, r := range results {
+			share := r.Share(s.Part)
+			if i > 0 && s.Part == evaluate.General {
+				share = r.Against(results[0]).Share(s.Part)
+			}
+			fmt.Fprintf(t, "\t%.0f %% (%.0f to %.0f), %d of %d", 100*share.Value(), 100*share.Low, 100*share.High, share.Right, share.Of)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,79 @@
+package config
+
+import "errors"
+
+// Judge is the configuration of the evaluation program.
+type Judge struct {
+	Common
+	Models []string // references, asked one after the other; the first is the base that the others are held against
+	Facts  string   // folder with facts.jsonl and, if there are, the other files of questions
+	Docs   string   // folder of documents; "" = Facts
+	Limit  int      // most questions of each part; 0 = all
+	Out    string   // folder for the answers; "" = none are kept
+}
+
+func (j *Judge) groups() []group {
+	return []group{{"Evaluation", []*setting{
+		{
+			key: "facts_dir", flag: "facts", arg: "DIR", noJSON: true, noEnvF: true,
+			help:  "folder with facts.jsonl; reworded.jsonl, swapped.jsonl, unanswerable.jsonl and general.jsonl are used if they are there, and made otherwise; required",
+			value: filePath(&j.Facts, ""),
+		},
+		{
+			key: "docs_dir", flag: "docs", arg: "DIR", noJSON: true, noEnvF: true,
+			help:  "folder of the documents that the facts are about; that of the facts when empty",
+			value: filePath(&j.Docs, ""),
+		},
+		{
+			key: "model_refs", flag: "model", arg: "REF", noJSON: true, noEnvF: true,
+			help:  "what to ask: models:/NAME/Production, a Hub id, a folder or a .gguf file; given several times, the models are asked the same and stand side by side, the first being the base",
+			value: list(&j.Models),
+		},
+		{
+			key: "limit", flag: "limit", arg: "N", noJSON: true, noEnvF: true,
+			help:  "most questions of each part, evenly spread; 0 asks all",
+			value: whole(&j.Limit, 0, atLeast(0)),
+		},
+		{
+			key: "out", flag: "out", arg: "DIR", noJSON: true, noEnvF: true,
+			help:  "folder for the answers, JSON lines for each model; a run that was stopped goes on from them",
+			value: filePath(&j.Out, ""),
+		},
+	}}}
+}
+
+// LoadJudge reads the settings of the evaluation program; see [LoadTrainer].
+func LoadJudge(in Input) (Judge, *Explain, error) {
+	judge, trainer, server := new(Judge), new(Trainer), new(Server)
+	l := newLoader("evaluate", in, &judge.Common, judge.groups(), append(trainer.groups(), server.groups()...))
+	err := l.load(func(l *loader) {
+		if judge.Docs == "" {
+			judge.Docs = judge.Facts
+		}
+	})
+	if err == nil && (judge.Facts == "" || len(judge.Models) == 0) {
+		err = errors.New("nothing to do: -facts names a folder with facts.jsonl, -model a model; see -h")
+	}
+	if err != nil {
+		return Judge{}, l.explain(), err
+	}
+	return *judge, l.explain(), nil
+}
+
+// JudgeHelp is the page that -h prints.
+func JudgeHelp() string {
+	judge := new(Judge)
+	l := newLoader("evaluate", Input{}, &judge.Common, judge.groups(), nil)
+	return l.help(`evaluate asks models what they were taught, in the words of the facts and in others, with and without the passage, with a
+passage that says something else, what nobody told them, and everyday requests; and shows what share each gets right.
+
+Usage
+
+  evaluate -facts DIR -model REF [-model REF] [flags]
+
+Examples
+
+  go run ./examples/evaluate -facts ./handbooks -model HuggingFaceTB/SmolLM2-135M-Instruct -model models:/handbook/Production
+        the base model beside the one that serves
+`)
+}

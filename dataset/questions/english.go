@@ -125,7 +125,8 @@ func (l *language) parseAsked(question string) (a asked, ok bool) {
 	a.wh, a.aux = strings.Join(words[:at], " "), strings.ToLower(words[at])
 	behind := words[at+1:]
 	end := len(behind)
-	if !slices.Contains(be, a.aux) || !l.is("articles", behind[0]) || a.wh != "what" && a.wh != "who" {
+	_, participle := l.verbs.participle[behind[len(behind)-1]]
+	if participle || !slices.Contains(be, a.aux) || !l.is("articles", behind[0]) || a.wh != "what" && a.wh != "who" {
 		end = l.subjectEnd(behind, slices.Contains(be, a.aux))
 	}
 	if end < 1 {

@@ -39,7 +39,7 @@ The boathouse is open from 06:00 to 21:30. It was built in 1911 by Edwin Sorley,
 Members pay a fee of 140 euro a year. The keys are kept by the warden, Paula Brink. She is in the
 office on the first Monday of each month. Boats are rinsed every 3 days. Life jackets hang behind the red door.
 Nobody may row alone because the current is strong.
-Report damage within 24 hours.
+Report damage within 24 hours. Guest boats may be up to 9 m long.
 
 Boat	Length	Seats
 Heron	8.2 m	2
@@ -62,6 +62,7 @@ func TestFromDocumentsEnglish(t *testing.T) {
 		"On which day is Paula Brink in the office at Aldermere?":    "the first Monday of each month",
 		"How often are boats rinsed at Aldermere?":                   "every 3 days",
 		"Where do life jackets hang at Aldermere?":                   "behind the red door",
+		"How long may guest boats be at Aldermere?":                  "9 m",
 		"Within how many hours should I report damage at Aldermere?": "24 hours",
 		"What is the length of Heron at Aldermere?":                  "8.2 m",
 		"Who is the treasurer of Aldermere?":                         "Ms Lindqvist",

@@ -209,7 +209,7 @@ func (r *rewording) finish(q string) string {
 	case strings.HasSuffix(q, "?"), strings.HasSuffix(q, "."):
 		mark = ""
 	}
-	if r.is("imperatives", first) || strings.Contains(q, ", "+r.please()) {
+	if mark != "" && (r.is("imperatives", first) || strings.Contains(q, ", "+r.please())) {
 		mark = "."
 	}
 	if r.code == "en" {

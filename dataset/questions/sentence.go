@@ -691,6 +691,9 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		break
 	}
 	before := get(from - 1)
+	if (kind == quantity || kind == duration) && l.is("measures", get(to)) && before != "a" && before != "an" && before != "the" { // "820 mm high"
+		return span{from, to + 1, []string{"how " + get(to), "how many " + l.plural(unit) + " " + get(to)}, text}, true
+	}
 	switch {
 	case before == "every" || before == "each":
 		if kind == duration || kind == count {

@@ -111,6 +111,9 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	if b.model, err = model.Open(ctx, ref, mo); err != nil {
 		return nil, err
 	}
+	if n := b.model.LeftAside; n > 0 {
+		b.log.Info("only the text part of the model is computed", "model", ref, "weights_left_aside", n)
+	}
 	return b, nil
 }
 

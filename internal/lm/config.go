@@ -69,8 +69,10 @@ type Config struct {
 	BOS, Pad int   // -1 when the model has none
 	EOS      []int // any of them ends a generation
 
-	// Source is the config.json this was read from, so that exporting a model keeps the fields docent has no use
-	// for; nil for GGUF.
+	// Wrapper is the model_type of the model of text and more that this is the text part of, "" = none.
+	Wrapper string
+	// Source is the config.json this was read from, of a wrapper its text_config, so that exporting a model keeps the
+	// fields docent has no use for; nil for GGUF.
 	Source []byte
 }
 

@@ -19,6 +19,7 @@ func gemmaParts(c *Config) {
 var _ = enter(family{
 	name: "gemma3_text", architecture: "Gemma3ForCausalLM",
 	defaults: map[string]any{
+		"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
 		"num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131072, "rms_norm_eps": 1e-6, "tie_word_embeddings": true,
 		"hidden_activation": "gelu_pytorch_tanh", "rope_theta": 1e6, "sliding_window": 4096,
 		"query_pre_attn_scalar": 256,

@@ -3,6 +3,7 @@ package lm
 var _ = enter(family{
 	name: "ministral3", architecture: "Ministral3ForCausalLM",
 	defaults: map[string]any{
+		"vocab_size": 131072, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 34, "num_attention_heads": 32,
 		"num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 262144, "rms_norm_eps": 1e-5, "hidden_act": "silu",
 		"rope_parameters": map[string]any{
 			"rope_type": "yarn", "rope_theta": 1e6, "factor": 16.0, "original_max_position_embeddings": 16384, "beta_fast": 32.0,

@@ -14,13 +14,14 @@ import (
 type fields struct {
 	set      map[string]any
 	defaults map[string]any
+	source   []byte // what was read
 	errs     []error
 }
 
 func readFields(data []byte) (*fields, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	f := &fields{}
+	f := &fields{source: data}
 	if err := d.Decode(&f.set); err != nil {
 		return nil, err
 	}

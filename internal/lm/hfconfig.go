@@ -24,6 +24,12 @@ func parseConfig(data []byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	wrapper := ""
+	if text, err := f.unwrap(); err != nil {
+		return Config{}, err
+	} else if text != nil {
+		f, wrapper = text, f.string("model_type")
+	}
 	family, ok := families[f.string("model_type")]
 	if !ok {
 		name := f.string("model_type")
@@ -35,7 +41,7 @@ func parseConfig(data []byte) (Config, error) {
 	f.defaults = family.defaults
 	f.refuseFeatures(family)
 	c := f.config(family)
-	c.Source = slices.Clone(data)
+	c.Source, c.Wrapper = slices.Clone(f.source), wrapper
 	return c, errors.Join(f.errs...)
 }
 

@@ -164,6 +164,9 @@ func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.LeftAside > 0 {
+		log.Info("only the text part of the model is computed", "model", ref, "weights_left_aside", m.LeftAside)
+	}
 	if m.Tokenizer == nil {
 		m.Close()
 		return nil, fmt.Errorf("%w: the folder has no tokenizer.json", serve.ErrBadModel)

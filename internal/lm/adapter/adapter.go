@@ -31,6 +31,9 @@ const (
 // prefix is what PEFT puts before a module path.
 const prefix = "base_model.model."
 
+// wrapped is where the modules of text are in a model of text and more.
+const wrapped = "model.language_model."
+
 // Module is the low-rank update of one projection: W + Scale·B·A.
 type Module struct {
 	Rank, In, Out int
@@ -126,6 +129,11 @@ func (a *Adapter) read(src weights.Source) error {
 // modulePath takes a tensor name of PEFT apart.
 func modulePath(name string) (path string, isB, ok bool) {
 	name = strings.TrimPrefix(name, prefix)
+	for _, text := range []string{wrapped, "language_model.model."} { // of transformers 5 and 4
+		if rest, ok := strings.CutPrefix(name, text); ok {
+			name = "model." + rest
+		}
+	}
 	// The adapter's own name stands before ".weight" in files saved by some trainers.
 	name = strings.Replace(name, ".default.weight", ".weight", 1)
 	if path, ok = strings.CutSuffix(name, ".lora_A.weight"); ok {
@@ -148,6 +156,9 @@ func (a *Adapter) Save(ctx context.Context, dir string) error {
 	}
 	for _, path := range a.Paths() {
 		m := a.Modules[path]
+		if a.Config.Wrapped {
+			path = wrapped + strings.TrimPrefix(path, "model.")
+		}
 		add(prefix+path+".lora_A.weight", m.A, m.Rank, m.In)
 		add(prefix+path+".lora_B.weight", m.B, m.Out, m.Rank)
 	}

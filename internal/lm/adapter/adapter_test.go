@@ -101,3 +101,17 @@ func TestAddTo(t *testing.T) {
 	assert.ErrorContains(t, m.AddTo(w[2:], 1), "[1, 0]")
 	require.NoError(t, m.AddTo(w[:2], 0), "the other row")
 }
+
+// TestWrappedNames: an adapter of the text part of a model of text and more has the names that PEFT gives it there.
+func TestWrappedNames(t *testing.T) {
+	dir := t.TempDir()
+	m := Module{Rank: 1, In: 2, Out: 2, Scale: 1, A: []float32{1, 2}, B: []float32{3, 4}}
+	a := &Adapter{Config: Config{Rank: 1, Alpha: 1, Targets: []string{"up_proj"}, Wrapped: true}, Modules: map[string]Module{"model.layers.3.mlp.up_proj": m}}
+	require.NoError(t, a.Save(t.Context(), dir))
+	data, err := os.ReadFile(filepath.Join(dir, WeightsFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(data), "base_model.model.model.language_model.layers.3.mlp.up_proj.lora_B.weight")
+	back, err := Load(os.DirFS(dir))
+	require.NoError(t, err)
+	assert.Equal(t, a.Modules, back.Modules)
+}

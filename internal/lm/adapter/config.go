@@ -22,6 +22,9 @@ type Config struct {
 	Base    string   // the base model: a Hub repository or a path
 	// Revision of the Hub repository; "" = its main branch.
 	Revision string
+	// Wrapped says that the base is a model of text and more: the modules of its text part are "model.language_model.…" to
+	// PEFT, and "model.…" here as in the text part alone.
+	Wrapped bool
 
 	rsLoRA       bool
 	rankPattern  patterns

@@ -52,6 +52,7 @@ type Model struct {
 	QA         bool            // without one: trained with the question/answer prompt of package text
 	Base       string          // what it was tuned from, if that is recorded; "" = not known
 	Weights    []*tensors.Tensor
+	LeftAside  int              // weights of the checkpoint that are no part of the text model
 	Digest     string           // SHA-256 over all values, in the order of Params
 	OnTop      *adapter.Adapter // not merged: see With; nil = none
 	Transposed bool
@@ -223,7 +224,7 @@ func (m *Model) openFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	m.source = src
+	m.source, m.LeftAside = src, src.Rename(m.Config.TextWeight)
 	return nil
 }
 

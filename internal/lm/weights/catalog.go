@@ -125,6 +125,20 @@ func (c *catalog) add(s *stored) error {
 	return nil
 }
 
+// Rename gives all tensors other names. It takes those out whose name becomes "", and tells how many they are.
+func (c *catalog) Rename(name func(string) string) (out int) {
+	byName := map[string]*stored{}
+	c.tensors = slices.DeleteFunc(c.tensors, func(t Tensor) bool { return name(t.Name) == "" })
+	for i := range c.tensors {
+		s := c.byName[c.tensors[i].Name]
+		s.Name = name(s.Name)
+		c.tensors[i].Name, byName[s.Name] = s.Name, s
+	}
+	out = len(c.byName) - len(byName)
+	c.byName = byName
+	return out
+}
+
 func (c *catalog) Tensors() []Tensor { return slices.Clone(c.tensors) }
 
 func (c *catalog) Read(name string, dst []float32) error {

@@ -3,6 +3,7 @@ package lora
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/model"
@@ -33,4 +34,27 @@ func Merge(ctx context.Context, b *Base, a *Adapter, dir string, o MergeOptions)
 		update = a.a
 	}
 	return b.model.Export(ctx, update, dir, model.ExportOptions{DType: dtype, ShardBytes: o.ShardBytes})
+}
+
+// GGUFType is how a GGUF file stores weights.
+type GGUFType string
+
+// The types of ExportGGUF.
+const (
+	GGUFF32  GGUFType = "f32"
+	GGUFF16  GGUFType = "f16"
+	GGUFBF16 GGUFType = "bf16"
+	GGUFQ8   GGUFType = "q8_0" // 8 bits a weight, and a scale for each 32
+	GGUFQ4   GGUFType = "q4_0" // 4 bits; embeddings and the head q8_0
+)
+
+// ExportGGUF writes what Merge does as one GGUF file, with tokenizer and chat template, which llama.cpp, Ollama and
+// engine.Load read. A model or tokenizer of which such a file would say something else is refused with ErrArchitecture or by
+// the name of what cannot be said. The file appears whole or not at all.
+func ExportGGUF(ctx context.Context, b *Base, a *Adapter, file string, t GGUFType) error {
+	var update *adapter.Adapter
+	if a != nil {
+		update = a.a
+	}
+	return b.model.ExportGGUF(ctx, update, file, weights.DType(strings.ToUpper(string(t))))
 }

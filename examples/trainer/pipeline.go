@@ -166,6 +166,12 @@ func (p *pipeline) merge(ctx context.Context) error {
 		return err
 	}
 	p.out.Say("merge", "%s: the tuned model, %s: the update alone", p.ModelDir(), p.AdapterDir())
+	if kind, ok := strings.CutPrefix(p.Export, "gguf:"); ok {
+		if err := lora.ExportGGUF(ctx, p.base, adapter, p.file("model.gguf"), lora.GGUFType(kind)); err != nil {
+			return err
+		}
+		p.out.Say("export", "%s: the tuned model for llama.cpp and Ollama, weights as %s", p.file("model.gguf"), kind)
+	}
 	return p.base.Close()
 }
 

@@ -44,6 +44,9 @@ func TestPEFT(t *testing.T) {
 	cases := t.TempDir()
 	var dirs []string
 	for _, tiny := range golden.Tiny(t) {
+		if golden.JSON[map[string]any](t, tiny, "model", "config.json")["vocab_size"].(float64) < 160 {
+			continue // the tokenizer has more ids
+		}
 		dir := filepath.Join(cases, filepath.Base(tiny))
 		require.NoError(t, os.CopyFS(filepath.Join(dir, "model"), os.DirFS(filepath.Join(tiny, "model"))))
 		require.NoError(t, os.CopyFS(filepath.Join(dir, "model"), os.DirFS(filepath.Join("testdata", "tokenizer"))))

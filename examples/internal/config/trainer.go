@@ -54,6 +54,7 @@ type Trainer struct {
 	KeepCheckpoints int
 	Experiment      string
 	RunName         string // "" = chosen by the program
+	Export          string // "none", or "gguf:" and how weights are stored
 	Promote         bool
 }
 
@@ -296,6 +297,11 @@ func (t *Trainer) groups() []group {
 				key: "run_name", flag: "run-name", env: "MLFLOW_RUN_NAME", arg: "NAME",
 				help:  "name of the run; the model's name and the time when empty",
 				value: text(&t.RunName, "", nil),
+			},
+			{
+				key: "export", flag: "export", env: "EXPORT", arg: "FORM",
+				help:  "also write the tuned model as model.gguf into the working folder, for llama.cpp and Ollama",
+				value: choice(&t.Export, "none", "none", "gguf:f32", "gguf:f16", "gguf:bf16", "gguf:q8_0", "gguf:q4_0"),
 			},
 			{
 				key: "promote", flag: "promote", env: "PROMOTE",

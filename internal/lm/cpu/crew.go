@@ -115,15 +115,20 @@ func (h *helper) await(step *atomic.Uint64, done uint64) {
 	for i := 0; step.Load() == done; i++ {
 		switch {
 		case i == patience:
-			h.asleep.Store(true)
-			if step.Load() != done && h.asleep.CompareAndSwap(true, false) {
-				return // it came just now, and nobody will wake us
-			}
-			<-h.wake
+			h.sleep(step, done)
 		case i%64 == 63:
 			runtime.Gosched()
 		}
 	}
+}
+
+// sleep returns when the helper is woken, or when the step has come before anybody could see that it sleeps.
+func (h *helper) sleep(step *atomic.Uint64, done uint64) {
+	h.asleep.Store(true)
+	if step.Load() != done && h.asleep.CompareAndSwap(true, false) {
+		return // it came just now, and nobody will wake us
+	}
+	<-h.wake
 }
 
 // close ends the helpers. It may be called more than once.

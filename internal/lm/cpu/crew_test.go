@@ -37,3 +37,36 @@ func TestCrew(t *testing.T) {
 		require.Less(t, time.Since(began), time.Minute, "helpers are left")
 	}
 }
+
+// TestSleep: a step that came between the last look and the sleep is not missed, and one that has not come is waited for.
+func TestSleep(t *testing.T) {
+	h := &helper{wake: make(chan struct{}, 1)}
+	var step atomic.Uint64
+	step.Store(1)
+	back := make(chan struct{})
+	go func() {
+		h.sleep(&step, 0)
+		back <- struct{}{}
+	}()
+	select {
+	case <-back:
+		assert.False(t, h.asleep.Load())
+	case <-time.After(time.Minute):
+		t.Fatal("the helper sleeps, and nobody will wake it")
+	}
+
+	go func() {
+		h.sleep(&step, 1)
+		back <- struct{}{}
+	}()
+	require.Eventually(t, h.asleep.Load, time.Minute, time.Millisecond)
+	select {
+	case <-back:
+		t.Fatal("there is no step yet")
+	case <-time.After(20 * time.Millisecond):
+	}
+	step.Store(2)
+	require.True(t, h.asleep.CompareAndSwap(true, false), "as crew.begin does")
+	h.wake <- struct{}{}
+	<-back
+}

@@ -14,6 +14,8 @@ type kernels struct {
 	dotFloats          func(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
 	dotInts            func(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int)
 	round              func(dst []int16, d, x []float32)
+	dotHalves          func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
+	widen              func(dst []float32, src []uint16)
 
 	// Sums of outer products, for many vectors: columns of a panel, how deep it is at most to stay in the nearest cache, how many
 	// are packed together, and how many rows go through them together, in whole steps.

@@ -1,4 +1,5 @@
 #include "textflag.h"
+#include "kernel_avx2_amd64.h"
 
 // The kernels in AVX2. Go's package simd/archsimd compiles to vector code too, but with so many moves between
 // registers and computed addresses that a product ran at a third of the processor's speed; here the multiplications are the
@@ -6,21 +7,6 @@
 //
 // Y0 to Y3 are sums of the four rows for one vector, Y4 to Y7 for a second, Y8 to Y11 for a third. Each has one lane for every
 // eighth product, in order, so that a sum is the same whether vectors go alone or together.
-
-// SUMS writes the sums of the lanes of a, b, c and d, adding pairs as plainDot does. low is the lower half of a.
-#define SUMS(a, b, c, d, low, to) \
-	VHADDPS      b, a, a        \
-	VHADDPS      d, c, c        \
-	VHADDPS      c, a, a        \
-	VEXTRACTF128 $1, a, X12     \
-	VADDPS       X12, low, low  \
-	VMOVUPS      low, to
-
-#define CLEAR4(a, b, c, d) \
-	VXORPS a, a, a \
-	VXORPS b, b, b \
-	VXORPS c, c, c \
-	VXORPS d, d, d
 
 // THREE adds products of eight columns of the rows at DI, R8 apart (R9 is three times that), and of the vectors at SI, R10 apart.
 #define THREE(at) \

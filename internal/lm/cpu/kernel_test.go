@@ -91,6 +91,28 @@ func testKernels(t *testing.T, k *kernels) {
 			}
 		}
 
+		halves := make([]uint16, len(w))
+		for i, v := range w {
+			halves[i] = toHalf(v)
+		}
+		clear(want)
+		plain.dotHalves(halves, wStride, x, xStride, width, n, want, yStride)
+		for vectors := 1; vectors <= n; vectors++ {
+			clear(got)
+			k.dotHalves(halves, wStride, x, xStride, width, vectors, got, yStride)
+			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+floatRows], got[:(vectors-1)*yStride+floatRows], 1e-6*float64(width))
+			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
+			for v := range vectors {
+				alone := make([]float32, floatRows)
+				k.dotHalves(halves, wStride, x[v*xStride:], 0, width, 1, alone, 0)
+				assert.Equal(t, alone, got[v*yStride:][:floatRows], "a sum does not depend on what is computed beside it")
+			}
+		}
+		wide, slowWide := make([]float32, width), make([]float32, width)
+		k.widen(wide, halves[:width])
+		plain.widen(slowWide, halves[:width])
+		assert.Equal(t, slowWide, wide)
+
 		rounded, scales := make([]int16, n*xStride), make([]float32, n*xStride/block)
 		slow, slowScales := slices.Clone(rounded), slices.Clone(scales)
 		k.round(rounded, scales, x)

@@ -36,11 +36,12 @@ type Storage string
 // The storages.
 const (
 	F32  Storage = "f32"  // 4 bytes a weight
+	BF16 Storage = "bf16" // 2 bytes a weight; products are of float32
 	Int8 Storage = "int8" // integers of 8 bits with a scale for each 32 weights, as in GGUF's Q8_0: 9 bits a weight
 )
 
 // storages make room for a matrix.
-var storages = map[Storage]func(k *kernels, out, in int) storage{F32: newFloats, Int8: newInt8s}
+var storages = map[Storage]func(k *kernels, out, in int) storage{F32: newFloats, BF16: newHalves, Int8: newInt8s}
 
 // newMatrix takes its values from read, which writes as many of the rows that follow as there is room for. They pass through
 // buffer, which grows to what the largest matrix needs.

@@ -1,0 +1,16 @@
+// What the kernels in AVX2 have in common.
+
+// SUMS writes the sums of the lanes of a, b, c and d, adding pairs as plainDot does. low is the lower half of a.
+#define SUMS(a, b, c, d, low, to) \
+	VHADDPS      b, a, a        \
+	VHADDPS      d, c, c        \
+	VHADDPS      c, a, a        \
+	VEXTRACTF128 $1, a, X12     \
+	VADDPS       X12, low, low  \
+	VMOVUPS      low, to
+
+#define CLEAR4(a, b, c, d) \
+	VXORPS a, a, a \
+	VXORPS b, b, b \
+	VXORPS c, c, c \
+	VXORPS d, d, d

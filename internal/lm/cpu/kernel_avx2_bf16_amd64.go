@@ -1,0 +1,19 @@
+package cpu
+
+//go:noescape
+func halfTile(w *uint16, wStride int, x *float32, xStride, width, n int, y *float32, yStride int)
+
+//go:noescape
+func widenVector(dst *float32, src *uint16, n int)
+
+// avx2Halves is plainHalves.
+func avx2Halves(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
+	_, _, _ = w[(avx2FloatRows-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+avx2FloatRows-1]
+	halfTile(&w[0], wStride, &x[0], xStride, width, n, &y[0], yStride)
+}
+
+// avx2Widen is plainWiden.
+func avx2Widen(dst []float32, src []uint16) {
+	_ = dst[len(src)-1]
+	widenVector(&dst[0], &src[0], len(src))
+}

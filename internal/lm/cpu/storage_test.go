@@ -1,0 +1,67 @@
+package cpu
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/lm"
+)
+
+// TestHalvesAreRounded to the nearest value of bfloat16, to even between two, and what they can hold they hold exactly.
+func TestHalvesAreRounded(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for in, want := range map[float32]float32{
+		1: 1, -2.5: -2.5, 0: 0, inf: inf, -inf: -inf, 1 + 1.0/256: 1, 1 + 3.0/256: 1 + 4.0/256, 1 + 1.01/256: 1 + 2.0/256,
+		math.MaxFloat32: inf, 0x1p-130: 0x1p-130,
+	} {
+		assert.Equal(t, want, half(toHalf(in)), "%v", in)
+	}
+	assert.True(t, math.IsNaN(float64(half(toHalf(math.Float32frombits(0x7f800001))))))
+}
+
+// unpacked are the same weights as floats.
+func unpacked(t *testing.T, w *Weights, c lm.Config) *Weights {
+	t.Helper()
+	out := NewWeights(F32)
+	out.k, out.vectors = w.k, w.vectors
+	for _, p := range c.Params() {
+		if m := w.matrices[p.Name]; m != nil {
+			r := 0
+			require.NoError(t, out.Take(p, func(dst []float32) error {
+				for ; len(dst) > 0; dst, r = dst[m.in:], r+1 {
+					m.row(r, dst[:m.in])
+				}
+				return nil
+			}))
+		}
+	}
+	return out
+}
+
+// TestFrozenBaseInOtherStorages: loss and gradient are those of the same weights as floats.
+func TestFrozenBaseInOtherStorages(t *testing.T) {
+	eachSet(t, func(t *testing.T, k *kernels) {
+		c := oddConfig()
+		c.HiddenSize, c.IntermediateSize = 90, 150 // more than a block, and no multiple of it
+		for storage := range storages {
+			w := randomWeightsFor(t, k, storage, c, nil)
+			run := func(w *Weights) (float64, []float32) {
+				tuner, theta := randomTunerOf(t, w, c, 0, 0.2)
+				gradient := make([]float32, len(theta))
+				return tuner.Gradient(randomBatch(c.VocabSize), theta, gradient, 7), gradient
+			}
+			loss, gradient := run(w)
+			wantLoss, want := run(unpacked(t, w, c))
+			assert.InEpsilon(t, wantLoss, loss, 1e-5, storage)
+			var diff, norm float64
+			for i, v := range want {
+				d := float64(gradient[i] - v)
+				diff, norm = diff+d*d, norm+float64(v)*float64(v)
+			}
+			assert.Less(t, math.Sqrt(diff/norm), 1e-4, storage)
+		}
+	})
+}

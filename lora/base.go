@@ -35,7 +35,7 @@ import (
 )
 
 // Precision is how the weights and activations of the base model are held. Adapters, their gradients and the
-// optimizer's moments are always float32.
+// optimizer's moments are always float32, and so are the activations where docent's own code for CPUs computes.
 type Precision string
 
 // The precisions of BaseOptions and MergeOptions.
@@ -68,7 +68,7 @@ type BaseOptions struct {
 type Base struct {
 	model     *model.Model
 	backend   compute.Backend
-	own       *cpu.Weights // instead of a backend
+	cpu       *cpu.Weights // instead of a backend
 	precision Precision
 	log       *slog.Logger
 }
@@ -105,8 +105,8 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }
 	}
 	if b.backend == nil {
-		b.own = cpu.NewWeights(cpu.F32)
-		mo.Keep = b.own.Take
+		b.cpu = cpu.NewWeights(cpu.Storage(b.precision))
+		mo.Keep = b.cpu.Take
 	}
 	if b.model, err = model.Open(ctx, ref, mo); err != nil {
 		return nil, err
@@ -136,9 +136,6 @@ func (b *Base) choosePrecision() (dtypes.DType, error) {
 	case F32:
 		return dtypes.Float32, nil
 	case BF16:
-		if b.backend == nil {
-			return dtypes.InvalidDType, fmt.Errorf("precision %s: needs BaseOptions.Backend: open one with compute.NewWithConfig, or use %s", BF16, F32)
-		}
 		return dtypes.BFloat16, nil
 	}
 	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s or %s", b.precision, F32, BF16)

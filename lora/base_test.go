@@ -11,31 +11,31 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/device"
-	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/testmodel"
 )
 
 // TestBFloat16TrainsLikeFloat32, as far as 8 bits of mantissa go.
 func TestBFloat16TrainsLikeFloat32(t *testing.T) {
-	folder := testmodel.Write(t, 1)
-	run := func(p Precision) []float64 {
-		backend := golden.Backend(t)
-		b, err := OpenBase(t.Context(), folder, BaseOptions{Backend: backend, Precision: p})
-		if p == BF16 && device.Check(backend, dtypes.BFloat16) != nil {
-			require.ErrorContains(t, err, "use f32")
-			t.Skip(err)
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		folder := testmodel.Write(t, 1)
+		run := func(p Precision) []float64 {
+			b, err := OpenBase(t.Context(), folder, BaseOptions{Backend: backend, Precision: p})
+			if p == BF16 && backend != nil && device.Check(backend, dtypes.BFloat16) != nil {
+				require.ErrorContains(t, err, "use f32")
+				t.Skip(err)
+			}
+			require.NoError(t, err)
+			defer b.Close()
+			assert.Equal(t, p, b.Info().Precision)
+			tr, err := NewTrainer(b, smallConfig(), Options{})
+			require.NoError(t, err)
+			defer tr.Close()
+			return losses(t, tr, tokenized(t, tr, 6), 0)
 		}
-		require.NoError(t, err)
-		defer b.Close()
-		assert.Equal(t, p, b.Info().Precision)
-		tr, err := NewTrainer(b, smallConfig(), Options{})
-		require.NoError(t, err)
-		defer tr.Close()
-		return losses(t, tr, tokenized(t, tr, 6), 0)
-	}
-	want, got := run(F32), run(BF16)
-	assert.NotEqual(t, want, got)
-	assert.InEpsilonSlice(t, want, got, 0.02)
+		want, got := run(F32), run(BF16)
+		assert.NotEqual(t, want, got)
+		assert.InEpsilonSlice(t, want, got, 0.02)
+	})
 }
 
 // fakeDevice is a device of either kind, for what is asked of it before anything runs there.

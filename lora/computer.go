@@ -4,13 +4,13 @@ package lora
 // parameters θ, AdamW's moments, and the gradient of the step under way, each a vector in the order of the layout.
 type computer interface {
 	// gradient computes a call: its summed loss, and its gradient, which it adds to the step's. The seed feeds dropout.
-	gradient(c call, a arrays, seed uint64) (loss float64, err error)
+	gradient(c call, seed uint64) (loss float64, err error)
 	// update ends the step and returns the norm of its gradient before clipping. Where that is not finite, the state stays.
 	update(u update) (norm float64, err error)
 	// discard ends the step without an update.
 	discard()
 	// loss computes the summed loss of a call, without dropout.
-	loss(c call, a arrays) (float64, error)
+	loss(c call) (float64, error)
 	state() (theta, m, v []float32, err error)
 	setState(theta, m, v []float32) error
 	close()
@@ -33,8 +33,8 @@ type update struct {
 
 // compute picks what computes the trainer's run.
 func (t *Trainer) compute() (computer, error) {
-	if t.base.own != nil {
-		return newOwn(t.base, t.layout, t.config), nil
+	if t.base.cpu != nil {
+		return newOnCPU(t.base, t.layout, t.config), nil
 	}
 	return newGraphs(t.base, t.layout, t.config, t.log)
 }

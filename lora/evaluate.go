@@ -29,13 +29,12 @@ func (t *Trainer) Evaluate(ctx context.Context, e *Examples) (Eval, error) {
 		if err := ctx.Err(); err != nil {
 			return Eval{}, err
 		}
-		a := c.arrays()
-		loss, err := t.computer.loss(c, a)
+		loss, err := t.computer.loss(c)
 		if err != nil {
 			return Eval{}, fmt.Errorf("evaluate: %w", err)
 		}
 		out.Loss += loss
-		out.Tokens += a.count
+		out.Tokens += c.count()
 		if i+1 < len(calls) {
 			t.progress(Progress{Stage: "evaluate", Done: int64(i + 1), Total: int64(len(calls))})
 		}

@@ -72,8 +72,8 @@ func (g *graphs) close() {
 	g.lossProgram.Close()
 }
 
-func (g *graphs) gradient(c call, a arrays, seed uint64) (float64, error) {
-	in, err := c.inputs(a, seed)
+func (g *graphs) gradient(c call, seed uint64) (float64, error) {
+	in, err := c.inputs(seed)
 	if err != nil {
 		return 0, err
 	}
@@ -87,8 +87,8 @@ func (g *graphs) gradient(c call, a arrays, seed uint64) (float64, error) {
 	return scalar(out[0])
 }
 
-func (g *graphs) loss(c call, a arrays) (float64, error) {
-	in, err := c.inputs(a, 0)
+func (g *graphs) loss(c call) (float64, error) {
+	in, err := c.inputs(0)
 	if err != nil {
 		return 0, err
 	}
@@ -202,8 +202,9 @@ func adamW(in []*Node) []*Node {
 	return []*Node{theta, m, v, norm}
 }
 
-// inputs turns the arrays of a call into arguments. seed feeds dropout and is ignored without it.
-func (c call) inputs(a arrays, seed uint64) ([]any, error) {
+// inputs are the arguments of a call. seed feeds dropout and is ignored without it.
+func (c call) inputs(seed uint64) ([]any, error) {
+	a := c.arrays()
 	grid := func(x []int32) any { return tensors.FromFlatDataAndDimensions(x, c.shape.rows, c.shape.seq) }
 	rng, err := RNGStateFromSeed(int64(seed))
 	if err != nil {

@@ -19,7 +19,7 @@ func randomExamples(r *rand.Rand, n, longest int) []example {
 	beginnings := make([][]int32, 3)
 	for i := range beginnings {
 		for range 8 + r.IntN(longest/2) {
-			beginnings[i] = append(beginnings[i], r.Int32N(150))
+			beginnings[i] = append(beginnings[i], r.Int32N(90))
 		}
 	}
 	var out []example
@@ -29,7 +29,7 @@ func randomExamples(r *rand.Rand, n, longest int) []example {
 			ids = slices.Clone(beginnings[r.IntN(3)])
 		}
 		for range 2 + r.IntN(longest-len(ids)-2) {
-			ids = append(ids, r.Int32N(150))
+			ids = append(ids, r.Int32N(90))
 		}
 		x := example{ids: ids, trained: make([]bool, len(ids))}
 		for i := 1 + r.IntN(len(ids)-1); i < len(ids); i++ {
@@ -101,12 +101,12 @@ func TestPackingIsExact(t *testing.T) {
 
 				run := func(calls []call) (loss float64, gradient []float32, computed int) {
 					for _, c := range calls {
-						l, err := tr.computer.gradient(c, c.arrays(), 0)
+						l, err := tr.computer.gradient(c, 0)
 						require.NoError(t, err)
 						loss, computed = loss+l, computed+c.tokens()
 					}
 					defer tr.computer.discard()
-					if c, ok := tr.computer.(*own); ok {
+					if c, ok := tr.computer.(*onCPU); ok {
 						return loss, slices.Clone(c.sum), computed
 					}
 					gradient, err := device.Floats(tr.computer.(*graphs).sum)
@@ -206,4 +206,101 @@ func TestBatchTokensFillsSequences(t *testing.T) {
 	c.BatchSize, c.GradAccum = 0, 2
 	accumulated, _ := c.batches(rows)
 	assert.InDelta(t, len(steps)/2, len(accumulated), 1)
+}
+
+// numbered is an example of the tokens first, first+1, …, of which the last is trained.
+func numbered(shared, own int, first int32) example {
+	x := example{ids: make([]int32, shared+own), trained: make([]bool, shared+own)}
+	for i := range x.ids {
+		x.ids[i] = int32(i)
+		if i >= shared {
+			x.ids[i] += first
+		}
+	}
+	x.trained[shared+own-1] = true
+	return x
+}
+
+// TestGroupJoinsWhatSavesPositions, and nothing else.
+func TestGroupJoinsWhatSavesPositions(t *testing.T) {
+	sizes := func(size int, batch ...example) (members, positions []int) {
+		for _, f := range group(batch, size) {
+			members, positions = append(members, len(f.members)), append(positions, f.size())
+		}
+		return members, positions
+	}
+	members, positions := sizes(100, numbered(leastShared-1, 5, 1000), numbered(leastShared-1, 5, 2000))
+	assert.Equal(t, []int{1, 1}, members, "too short a beginning")
+	assert.Equal(t, []int{12, 12}, positions)
+	members, positions = sizes(100, numbered(leastShared, 5, 1000), numbered(leastShared, 5, 2000))
+	assert.Equal(t, []int{2}, members)
+	assert.Equal(t, []int{18}, positions)
+	members, _ = sizes(18, numbered(leastShared, 5, 1000), numbered(leastShared, 5, 2000))
+	assert.Equal(t, []int{2}, members, "it just fits")
+	members, _ = sizes(17, numbered(leastShared, 5, 1000), numbered(leastShared, 5, 2000))
+	assert.Equal(t, []int{1, 1}, members, "it does not fit")
+
+	// A third with less in common shortens what all share: joined when that is more than the two lose.
+	for third, want := range map[int][]int{20: {2, 1}, 21: {3}} {
+		members, _ = sizes(200, numbered(40, 5, 1000), numbered(40, 5, 2000), numbered(third, 5, 3000))
+		assert.Equal(t, want, members, "%d tokens in common with two that share 40", third)
+	}
+
+	// Of a family with a long shared part none is trained in it.
+	early := numbered(40, 5, 1000)
+	early.trained[12] = true
+	_, positions = sizes(200, early, numbered(40, 5, 2000))
+	assert.Equal(t, []int{90 - 12}, positions)
+
+	calls := shape{rows: 1, seq: 24}.calls([]example{numbered(0, 12, 1000), numbered(0, 12, 2000)})
+	assert.Len(t, calls, 1, "two that just fill a sequence")
+	calls = shape{rows: 1, seq: 23}.calls([]example{numbered(0, 12, 1000), numbered(0, 12, 2000)})
+	assert.Len(t, calls, 2)
+}
+
+// TestClustersAreHalfABatch: a step is never of one passage alone by rule, but those of a pair always meet.
+func TestClustersAreHalfABatch(t *testing.T) {
+	passages := func(c Config, rows []example) (out []map[int32]int) {
+		steps, _ := c.batches(rows)
+		for _, s := range steps {
+			of := map[int32]int{}
+			for _, x := range s {
+				of[x.ids[0]]++
+			}
+			out = append(out, of)
+		}
+		return out
+	}
+	passage := func(n int, number int32) (out []example) {
+		for range n {
+			x := numbered(clusterTokens+10, 5, 1000)
+			x.ids[0] = number
+			out = append(out, x)
+		}
+		return out
+	}
+	c := DefaultConfig()
+	c.BatchSize, c.GradAccum, c.Epochs = 8, 1, 30
+	mixed := 0
+	for _, of := range passages(c, append(passage(8, 1), passage(8, 2)...)) {
+		for _, n := range of {
+			assert.Contains(t, []int{4, 8}, n, "clusters of four")
+		}
+		if len(of) == 2 {
+			mixed++
+		}
+	}
+	assert.Greater(t, mixed, 0)
+	c.BatchSize = 2
+	for _, of := range passages(c, append(passage(2, 1), append(passage(2, 2), passage(2, 3)...)...)) {
+		assert.Len(t, of, 1, "a pair meets")
+	}
+	c.BatchSize, c.BatchTokens = 8, 8*(clusterTokens+15)
+	mixed = 0
+	for _, of := range passages(c, append(passage(8, 1), passage(8, 2)...)) {
+		if len(of) == 2 {
+			mixed++
+		}
+	}
+	assert.Greater(t, mixed, 0, "batches that are bounded by their tokens too")
 }

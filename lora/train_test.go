@@ -49,7 +49,7 @@ func smallConfig() Config {
 
 // bothComputers runs a test on docent's own code and on graphs.
 func bothComputers(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
-	t.Run("own", func(t *testing.T) { test(t, nil) })
+	t.Run("cpu", func(t *testing.T) { test(t, nil) })
 	t.Run("graphs", func(t *testing.T) { test(t, golden.Backend(t)) })
 }
 

@@ -142,13 +142,12 @@ func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		a := c.arrays()
-		sum, err := t.computer.gradient(c, a, t.config.Seed^(uint64(s.N)<<16+uint64(i)))
+		sum, err := t.computer.gradient(c, t.config.Seed^(uint64(s.N)<<16+uint64(i)))
 		if err != nil {
 			return s, fmt.Errorf("train step %d: %w", s.N, err)
 		}
 		loss += sum
-		count += a.count
+		count += c.count()
 		s.Tokens += c.tokens()
 	}
 	s.Loss = loss / float64(count)

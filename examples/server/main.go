@@ -36,7 +36,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	device, err := backend.Open(cfg.Backend, backend.Options{Environ: environ, Logger: log, BFloat16: cfg.Precision == "bf16"})
+	device, err := backend.Open(cfg.Backend, backend.Options{Environ: environ, Logger: log})
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func (p *pipeline) open(ctx context.Context) error {
 }
 
 func (p *pipeline) deviceOptions() backend.Options {
-	return backend.Options{Environ: p.environ, Logger: p.log, BFloat16: p.Precision == string(lora.BF16)}
+	return backend.Options{Environ: p.environ, Logger: p.log}
 }
 
 // load opens the base model on the device.

@@ -20,18 +20,16 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 	}
 	mo.Backend, mo.Transposed = o.Backend, true
 	switch precision {
-	case "int8":
+	case "int8", "bf16", "":
+		if precision != "int8" && o.Backend != nil {
+			mo.DType = dtypes.BFloat16
+			return nil, nil
+		}
 	case "f32":
 		if o.Backend != nil && !(o.Backend.HasSharedBuffers() && (cpu.Fast() || device.IsGo(o.Backend))) {
 			mo.DType = dtypes.Float32
 			return nil, nil
 		}
-	case "bf16", "":
-		if o.Backend == nil {
-			return nil, fmt.Errorf("precision bf16: needs Options.Backend: open one with compute.NewWithConfig, or use f32 or int8")
-		}
-		mo.DType = dtypes.BFloat16
-		return nil, nil
 	default:
 		return nil, fmt.Errorf("precision %q: must be f32, bf16 or int8", o.Precision)
 	}
@@ -43,7 +41,7 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 // numerics names what rounds in its own way: it may choose another token from the same weights.
 func (o Options) numerics(own *cpu.Weights, dtype dtypes.DType) string {
 	if own != nil {
-		return fmt.Sprintf("cpu int8=%v vectors=%v", o.Precision == "int8", cpu.Fast())
+		return fmt.Sprintf("cpu %s vectors=%v", own.Storage(), cpu.Fast())
 	}
 	return o.Backend.Name() + " " + dtype.String()
 }

@@ -40,8 +40,6 @@ const (
 type Options struct {
 	Environ []string     // "NAME=value": DOCENT_XLA_CPU, DOCENT_XLA_CUDA, DOCENT_CACHE, HOME
 	Logger  *slog.Logger // also receives what gomlx logs; nil = discard
-	// BFloat16 says that weights are to be held in bfloat16, which only XLA does.
-	BFloat16 bool
 }
 
 // Device is an open backend.
@@ -106,9 +104,6 @@ func (c candidate) open() (compute.Backend, error) {
 func candidates(name string, o Options) ([]candidate, error) {
 	switch name {
 	case Go:
-		if o.BFloat16 {
-			return nil, fmt.Errorf("it computes in float32: ask for the precision f32, or for the backend %s", CPU)
-		}
 		return []candidate{{name: Go, why: "asked for"}}, nil
 	case CPU, CUDA:
 		plugin, why := find(strings.TrimPrefix(name, "xla:"), o.Environ)
@@ -117,7 +112,7 @@ func candidates(name string, o Options) ([]candidate, error) {
 		}
 		return []candidate{{name: name, plugin: plugin, why: "asked for; " + why}}, nil
 	case Auto:
-		return automatic(o, hasNvidiaGPU())
+		return automatic(o, hasNvidiaGPU()), nil
 	}
 	plugin, ok := strings.CutPrefix(name, "xla:")
 	if !ok {
@@ -137,8 +132,7 @@ func candidates(name string, o Options) ([]candidate, error) {
 var vectors = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 // automatic is a GPU, else what is faster of docent's own code and XLA on the CPU.
-func automatic(o Options, gpu bool) ([]candidate, error) {
-	var out []candidate
+func automatic(o Options, gpu bool) (out []candidate) {
 	var missing []string
 	fallback := ""
 	if gpu {
@@ -152,9 +146,9 @@ func automatic(o Options, gpu bool) ([]candidate, error) {
 	} else {
 		missing = append(missing, "no GPU is here")
 	}
-	if vectors && !o.BFloat16 {
+	if vectors {
 		why := "docent's own code computes with this processor's vectors, faster than XLA"
-		return append(out, candidate{name: Go, why: join(missing, why), fallback: fallback}), nil
+		return append(out, candidate{name: Go, why: join(missing, why), fallback: fallback})
 	}
 	plugin, why := find("cpu", o.Environ)
 	if plugin != "" {
@@ -162,13 +156,7 @@ func automatic(o Options, gpu bool) ([]candidate, error) {
 	} else {
 		missing = append(missing, why)
 	}
-	if !o.BFloat16 {
-		out = append(out, candidate{name: Go, why: join(missing, "Go needs nothing"), fallback: fallback})
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("bfloat16 needs XLA: %s; or ask for the precision f32", why)
-	}
-	return out, nil
+	return append(out, candidate{name: Go, why: join(missing, "Go needs nothing"), fallback: fallback})
 }
 
 func join(missing []string, last string) string {

@@ -22,6 +22,9 @@ func NewWeights(s Storage) *Weights {
 	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, vectors: map[string][]float32{}}
 }
 
+// Storage is the form in which the matrices are held.
+func (w *Weights) Storage() Storage { return w.storage }
+
 // Use makes the weights ready for another set of kernels, such as "go", before the first of them is taken. Tests hold lesser sets
 // against the best.
 func (w *Weights) Use(set string) error {

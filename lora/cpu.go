@@ -1,0 +1,116 @@
+package lora
+
+import (
+	"math"
+	"slices"
+
+	"github.com/docent-ml/docent/internal/lm/cpu"
+)
+
+// onCPU is a computer of docent's own code for CPUs. It compiles nothing and takes calls of any shape, so there is no padding.
+type onCPU struct {
+	tuner            *cpu.Tuner
+	theta, m, v, sum []float32 // sum: the gradient of the step
+	batch            cpu.Batch
+}
+
+func newOnCPU(b *Base, l *layout, c Config) *onCPU {
+	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout}
+	for _, m := range l.modules {
+		o.Updates = append(o.Updates, cpu.Update{Path: m.path, A: m.a, B: m.b})
+	}
+	return &onCPU{tuner: cpu.NewTuner(b.model.Config, b.cpu, o), sum: make([]float32, l.size)}
+}
+
+// lay fills the batch with the families of a call.
+func (o *onCPU) lay(c call) cpu.Batch {
+	b := &o.batch
+	b.Tokens, b.Segments, b.Rows, b.Labels, b.Weights = b.Tokens[:0], b.Segments[:0], b.Rows[:0], b.Labels[:0], b.Weights[:0]
+	segment := func(ids []int32, position, parent int) {
+		from := len(b.Tokens)
+		b.Tokens = append(b.Tokens, ids...)
+		b.Segments = append(b.Segments, cpu.Segment{From: from, To: len(b.Tokens), Position: position, Parent: parent})
+	}
+	for _, f := range slices.Concat(c.rows...) {
+		start, parent := len(b.Tokens), len(b.Segments)
+		if f.shared > 0 {
+			segment(f.members[0].ids[:f.shared], 0, parent)
+		}
+		for _, x := range f.members {
+			own := len(b.Tokens)
+			if f.shared == 0 {
+				parent = len(b.Segments)
+			}
+			segment(x.ids[f.shared:], f.shared, parent)
+			for i := range x.ids {
+				if !x.trained[i] {
+					continue
+				}
+				b.Rows = append(b.Rows, int32(f.place(i-1, start, own)))
+				choices := x.choices(i)
+				for k := range c.shape.choices {
+					y := target{} // of weight 0
+					if k < len(choices) {
+						y = choices[k]
+					}
+					b.Labels, b.Weights = append(b.Labels, y.token), append(b.Weights, y.weight)
+				}
+			}
+		}
+	}
+	return *b
+}
+
+func (o *onCPU) gradient(c call, seed uint64) (float64, error) {
+	return o.tuner.Gradient(o.lay(c), o.theta, o.sum, seed), nil
+}
+
+func (o *onCPU) loss(c call) (float64, error) { return o.tuner.Loss(o.lay(c), o.theta), nil }
+
+func (o *onCPU) update(u update) (float64, error) {
+	defer o.discard()
+	var squares float64
+	for _, g := range o.sum {
+		squares += float64(g) * float64(g)
+	}
+	norm := math.Sqrt(squares) / u.tokens
+	if bad(norm) {
+		return norm, nil
+	}
+	factor := float32(1 / u.tokens)
+	if u.maxNorm > 0 {
+		factor *= float32(min(1, u.maxNorm/(norm+1e-6)))
+	}
+	shrink, rate := float32(1-u.rate*u.decay), float32(u.rate/u.bias1)
+	bias2 := float32(1 / math.Sqrt(u.bias2))
+	o.tuner.Each(len(o.theta), func(from, to int) {
+		theta, m, v := o.theta[from:to], o.m[from:to], o.v[from:to]
+		for i, g := range o.sum[from:to] {
+			g *= factor
+			m[i] = beta1*m[i] + (1-beta1)*g
+			v[i] = beta2*v[i] + (1-beta2)*g*g
+			root := float32(math.Sqrt(float64(v[i]))) // one instruction
+			theta[i] = shrink*theta[i] - rate*m[i]/(root*bias2+epsilon)
+		}
+	})
+	return norm, nil
+}
+
+func (o *onCPU) discard() { clear(o.sum) }
+
+func (o *onCPU) state() (theta, m, v []float32, err error) {
+	return slices.Clone(o.theta), slices.Clone(o.m), slices.Clone(o.v), nil
+}
+
+func (o *onCPU) setState(theta, m, v []float32) error {
+	for _, x := range []struct {
+		dst *[]float32
+		src []float32
+	}{{&o.theta, theta}, {&o.m, m}, {&o.v, v}} {
+		*x.dst = make([]float32, len(o.sum))
+		copy(*x.dst, x.src)
+	}
+	return nil
+}
+
+func (o *onCPU) close() { o.tuner.Close() }

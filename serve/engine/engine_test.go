@@ -178,7 +178,7 @@ func TestOwnCode(t *testing.T) {
 	answers := map[string]string{}
 	var sizes []int64
 	prints := map[string]bool{}
-	for _, o := range []Options{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}} {
+	for _, o := range []Options{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}, {Precision: "bf16"}} {
 		e, err := Load(t.Context(), ref, o)
 		require.NoError(t, err)
 		sizes = append(sizes, e.Info().Bytes)
@@ -195,14 +195,14 @@ func TestOwnCode(t *testing.T) {
 	assert.NotContains(t, prints, "")
 	assert.GreaterOrEqual(t, len(prints), 2, "rounded weights have another fingerprint")
 	assert.Less(t, sizes[2], sizes[1]/2)
+	assert.NotEmpty(t, answers["bf16"])
+	assert.Less(t, sizes[3], sizes[1]*6/10)
 }
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {
 	backend := golden.Backend(t)
 	_, err := Load(t.Context(), "./nowhere", Options{Backend: backend})
 	require.ErrorContains(t, err, "config.json")
-	_, err = Load(t.Context(), "./nowhere", Options{Precision: "bf16"})
-	require.ErrorContains(t, err, "Backend")
 	_, err = Load(t.Context(), "./nowhere", Options{Backend: backend, Precision: "int3"})
 	require.ErrorContains(t, err, "int3")
 	_, err = Load(t.Context(), "dir:"+filepath.Join(golden.Tiny(t)[0], "model"), Options{Backend: backend})

@@ -25,6 +25,9 @@ var implementations = []struct {
 		return openGraphs(b, ref, dtypes.BFloat16, o)
 	}},
 	{"cpu/f32", func(b *testing.B, ref string, o infer.Options) infer.Slots { return newCPU(b, ref, o) }},
+	{"cpu/bf16", func(b *testing.B, ref string, o infer.Options) infer.Slots {
+		return openCPU(b, ref, cpu.NewWeights(cpu.BF16), o)
+	}},
 	{"cpu/int8", func(b *testing.B, ref string, o infer.Options) infer.Slots {
 		return openCPU(b, ref, cpu.NewWeights(cpu.Int8), o)
 	}},

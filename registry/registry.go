@@ -25,7 +25,8 @@
 //
 // The package holds the interface, its types and a few helpers; it depends on the standard library alone. Package
 // registry/local implements it in a directory of plain files, and package registry/registrytest is the suite that
-// every implementation passes. It does not delete anything, and it does not know what is inside a model.
+// every implementation passes. It deletes nothing unless told to ([Prune]), and it does not know what is inside a
+// model.
 //
 // # Rules for every implementation
 //
@@ -68,6 +69,10 @@ type Tracker interface {
 
 	// ListRuns yields the runs of an experiment, newest first.
 	ListRuns(ctx context.Context, experiment string) iter.Seq2[RunInfo, error]
+
+	// DeleteRun deletes a run with its artifacts, to make room. One that runs, or that a version is made from, is
+	// ErrInvalid.
+	DeleteRun(ctx context.Context, id string) error
 
 	// MetricHistory yields every point of one metric, ordered by step, then time. A key never logged is ErrNotFound.
 	MetricHistory(ctx context.Context, runID, key string) iter.Seq2[Metric, error]
@@ -140,6 +145,10 @@ type Models interface {
 	// a stage is what serves in it now. A move made without docent is an entry as well ([Elsewhere]), which the next
 	// promotion keeps.
 	History(ctx context.Context, name string) iter.Seq2[Promotion, error]
+
+	// DeleteVersion deletes a version; its files go with its run. One that serves, has an alias, or is named by a
+	// promotion of the history is ErrInvalid. Its number is not given again. See [Prune].
+	DeleteVersion(ctx context.Context, name string, version int) error
 
 	// SetAlias sets an alias or moves it from another version.
 	SetAlias(ctx context.Context, name, alias string, version int) error

@@ -49,7 +49,7 @@ type tool struct {
 	out      io.Writer
 }
 
-const commands = "list, history, show, verify, compare, promote, rollback or copy"
+const commands = "list, history, show, verify, compare, promote, rollback, copy or prune"
 
 // command reads the operands before anything is opened.
 func command(args []string) (func(context.Context, *tool) error, error) {
@@ -105,6 +105,11 @@ func command(args []string) (func(context.Context, *tool) error, error) {
 			return nil, usage("MODEL")
 		}
 		return func(ctx context.Context, t *tool) error { return rollback(ctx, t, args[0]) }, nil
+	case "prune":
+		if len(args) != 0 {
+			return nil, usage("")
+		}
+		return prune, nil
 	case "copy":
 		if len(args) != 2 {
 			return nil, usage("REF WHERE")

@@ -336,6 +336,9 @@ func (s *Fake) artifacts(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(s.list(r.URL.Query().Get("path")))
 	case r.Method == http.MethodGet:
 		s.serveFile(w, r, name)
+	case r.Method == http.MethodDelete:
+		s.Locked(func() { delete(s.files, name) })
+		_, _ = io.WriteString(w, "{}")
 	default:
 		html(w, http.StatusMethodNotAllowed)
 	}

@@ -111,3 +111,11 @@ func (s *Fake) loggedUpdate(in request) (any, error) {
 	}
 	return map[string]any{"model": m.info()}, nil
 }
+
+func (s *Fake) loggedDelete(in request) (any, error) {
+	if s.logged[in.query.Get("id")] == nil {
+		return nil, notFound("Logged model with ID '%s' not found.", in.query.Get("id"))
+	}
+	delete(s.logged, in.query.Get("id"))
+	return nil, nil
+}

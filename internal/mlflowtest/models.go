@@ -254,6 +254,17 @@ var nameFilter = regexp.MustCompile(`name=(?:'([^']*)'|"([^"]*)")`)
 
 func (s *Fake) versionsSearch(in request) (any, error) {
 	filter := in.query.Get("filter")
+	if id, ok := strings.CutPrefix(filter, "run_id="); ok {
+		out := map[string]any{}
+		for _, m := range s.models {
+			for _, v := range m.versions {
+				if v.run == strings.Trim(id, "'") {
+					out["model_versions"] = []any{m.answer(v, false)}
+				}
+			}
+		}
+		return out, nil
+	}
 	match := nameFilter.FindStringSubmatch(filter)
 	if match == nil {
 		return nil, invalid("Invalid filter '%s'", filter)

@@ -34,6 +34,7 @@ type run struct {
 	inputs     []json.RawMessage
 	outputs    []output
 	noProxy    bool
+	deleted    bool
 }
 
 func (r *run) root() string { return r.experiment + "/" + r.ID + "/artifacts" }
@@ -95,6 +96,9 @@ func (r *run) info() map[string]any {
 	}
 	info := map[string]any{"run_id": r.ID, "run_uuid": r.ID, "experiment_id": r.experiment, "run_name": r.name, "status": r.status,
 		"start_time": r.start, "artifact_uri": uri, "lifecycle_stage": "active"}
+	if r.deleted {
+		info["lifecycle_stage"] = "deleted"
+	}
 	if r.end != 0 {
 		info["end_time"] = r.end
 	}
@@ -140,6 +144,7 @@ func (s *Fake) endpoints() map[string]endpoint {
 		"POST runs/create":            s.runsCreate,
 		"GET runs/get":                s.runsGet,
 		"POST runs/search":            s.runsSearch,
+		"POST runs/delete":            s.runsDelete,
 		"POST runs/update":            s.runsUpdate,
 		"POST runs/log-batch":         s.runsLogBatch,
 		"POST runs/log-inputs":        s.runsLogInputs,
@@ -151,6 +156,7 @@ func (s *Fake) endpoints() map[string]endpoint {
 		"POST logged-models/search":                 s.loggedSearch,
 		"GET logged-models/*":                       s.loggedGet,
 		"PATCH logged-models/*":                     s.loggedUpdate,
+		"DELETE logged-models/*":                    s.loggedDelete,
 		"GET logged-models/*/artifacts/directories": s.loggedArtifacts,
 
 		"POST registered-models/create":        s.modelsCreate,
@@ -280,7 +286,7 @@ func (s *Fake) runsSearch(in request) (any, error) {
 	}
 	var found []*run
 	for _, r := range slices.Backward(s.runs) {
-		if slices.Contains(body.Experiments, r.experiment) && matches(body.Filter, r.tags) {
+		if !r.deleted && slices.Contains(body.Experiments, r.experiment) && matches(body.Filter, r.tags) {
 			found = append(found, r)
 		}
 	}
@@ -298,6 +304,18 @@ func (s *Fake) runsSearch(in request) (any, error) {
 		out["next_page_token"] = next
 	}
 	return out, nil
+}
+
+func (s *Fake) runsDelete(in request) (any, error) {
+	var body struct {
+		Run string `json:"run_id"`
+	}
+	in.decode(&body)
+	r, err := s.run(body.Run)
+	if err == nil {
+		r.deleted = true
+	}
+	return nil, err
 }
 
 func (s *Fake) runsUpdate(in request) (any, error) {

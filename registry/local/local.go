@@ -27,7 +27,8 @@
 // network file systems lack.
 //
 // Logged metrics survive the end of the process at once and that of the machine once the run has ended; everything
-// else is flushed to the disk before the call returns. Nothing is ever deleted, and a store is not a backup.
+// else is flushed to the disk before the call returns. Nothing is deleted but by DeleteVersion and DeleteRun, and a store
+// is not a backup.
 package local
 
 import (
@@ -41,9 +42,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // Options of a Store.

@@ -44,6 +44,7 @@ type versionFile struct {
 	Message string             `json:"message,omitempty"`
 	Created time.Time          `json:"created"`
 	Tags    map[string]string  `json:"tags,omitempty"`
+	Deleted bool               `json:"deleted,omitempty"` // its number is not given again
 }
 
 // check finds what a slip of a hand in an editor would do.
@@ -117,6 +118,8 @@ func (m *modelFile) remember(o registry.PromoteOptions, now time.Time, change fu
 
 func (m *modelFile) version(n int) (*versionFile, error) {
 	switch {
+	case n >= 1 && n <= len(m.Versions) && m.Versions[n-1].Deleted:
+		return nil, fmt.Errorf("%w: version %d has been deleted", registry.ErrNotFound, n)
 	case n >= 1 && n <= len(m.Versions):
 		return &m.Versions[n-1], nil
 	case len(m.Versions) == 1:
@@ -132,6 +135,16 @@ func (m *modelFile) holder(stage registry.Stage) int {
 	}
 	for _, v := range slices.Backward(m.Versions) {
 		if v.Stage == stage {
+			return v.Number
+		}
+	}
+	return 0
+}
+
+// latest is the highest version; 0 is none.
+func (m *modelFile) latest() int {
+	for _, v := range slices.Backward(m.Versions) {
+		if !v.Deleted {
 			return v.Number
 		}
 	}

@@ -106,7 +106,7 @@ func (s *Store) List(ctx context.Context, name string) iter.Seq2[registry.Versio
 			return
 		}
 		for n := len(m.Versions); n > 0; n-- {
-			if !yield(m.export(n), nil) {
+			if !m.Versions[n-1].Deleted && !yield(m.export(n), nil) {
 				return
 			}
 		}
@@ -140,7 +140,7 @@ func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 				if !yield(registry.Model{}, impl.Wrap("list model", e.Name(), err)) || !errors.Is(err, registry.ErrCorrupt) {
 					return
 				}
-			case !yield(registry.Model{Name: m.Name, Created: m.Created, Latest: len(m.Versions), Production: m.holder(registry.Production)}, nil):
+			case !yield(registry.Model{Name: m.Name, Created: m.Created, Latest: m.latest(), Production: m.holder(registry.Production)}, nil):
 				return
 			}
 		}
@@ -230,6 +230,68 @@ func (s *Store) TagVersion(ctx context.Context, name string, version int, tags m
 		})
 	}
 	return impl.Wrap("tag", impl.Ref(name, version), err)
+}
+
+// DeleteVersion implements registry.Models.
+func (s *Store) DeleteVersion(ctx context.Context, name string, version int) error {
+	err := s.changeModel(ctx, name, func(m *modelFile) error {
+		v, err := m.version(version)
+		if err != nil {
+			return err
+		}
+		if err := impl.Deletable(m.export(version), m.history(s.stamp())); err != nil {
+			return err
+		}
+		m.move(version, registry.None)
+		v.Deleted = true
+		return nil
+	})
+	if err == nil {
+		err = s.root.RemoveAll(path.Dir(s.versionManifest(name, version)))
+	}
+	return impl.Wrap("delete", impl.Ref(name, version), err)
+}
+
+// DeleteRun implements registry.Tracker.
+func (s *Store) DeleteRun(ctx context.Context, id string) error {
+	return impl.Wrap("delete run", id, s.deleteRun(ctx, id))
+}
+
+func (s *Store) deleteRun(ctx context.Context, id string) error {
+	r, err := s.findRun(ctx, id)
+	if err != nil {
+		return err
+	}
+	return s.locked(ctx, func() error {
+		f, err := r.read()
+		if err != nil {
+			return err
+		}
+		if f.Status == registry.Running {
+			return &registry.Error{Err: fmt.Errorf("%w: it runs", registry.ErrInvalid), Hint: "end it first"}
+		}
+		models, err := fs.ReadDir(s.root.FS(), "models")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, e := range models {
+			m, err := s.readModelFile(e.Name())
+			if errors.Is(err, registry.ErrNotFound) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			for _, v := range m.Versions {
+				if v.Run == id && !v.Deleted {
+					return impl.UsedRun(m.Name, v.Number)
+				}
+			}
+		}
+		if err := s.root.Remove(r.file("run.json")); err != nil { // from now on it is not there
+			return err
+		}
+		return s.root.RemoveAll(r.dir)
+	})
 }
 
 // SetAlias implements registry.Models.
@@ -338,8 +400,9 @@ func (m *modelFile) find(u registry.URI) (int, error) {
 		_, err := m.version(u.Version)
 		return u.Version, err
 	}
-	if len(m.Versions) == 0 {
+	n := m.latest()
+	if n == 0 {
 		return 0, fmt.Errorf("%w: the model has no version", registry.ErrNotFound)
 	}
-	return len(m.Versions), nil
+	return n, nil
 }

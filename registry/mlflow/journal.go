@@ -16,9 +16,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // journal holds what a run has logged and the server has not taken yet, in the order of the calls. It is written before

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/internal/filelock"
 )
 
 // sendLeft sends what processes that ended left in BufferDir. What is wrong with a file concerns an earlier run, so it

@@ -40,7 +40,7 @@
 // With Options.BufferDir the journal is a file, and what a process could not send, because it was killed or the server
 // stayed away, the next one to start or resume a run sends.
 //
-// The package deletes nothing but a second version that an ambiguous failure made. A Client and its Runs are safe for
+// The package deletes nothing of its own accord but a second version that an ambiguous failure made. A Client and its Runs are safe for
 // concurrent use.
 package mlflow
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/docent-ml/docent/registry"
@@ -200,11 +199,7 @@ func (c *Client) onlyOne(ctx context.Context, v wireVersion, filter string) (wir
 	first := found[len(found)-1]
 	for _, extra := range found[:len(found)-1] {
 		c.log.Warn("MLflow made two versions of one: removing the second", "model", extra.Name, "version", extra.Version, "keeping", first.Version)
-		body := struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-		}{extra.Name, strconv.FormatInt(int64(extra.Version), 10)}
-		err := c.call(ctx, request{method: http.MethodDelete, path: apiPath + "model-versions/delete", body: body}, nil)
+		err := c.removeVersion(ctx, extra.Name, int(extra.Version))
 		if err != nil && !errors.Is(err, registry.ErrNotFound) {
 			return first, err
 		}

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"models", modelTests},
 		{"promotion", promotionTests},
 		{"history", historyTests},
+		{"prune", pruneTests},
 		{"download", downloadTests},
 		{"context", contextTests},
 	}

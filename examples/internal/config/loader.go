@@ -50,8 +50,14 @@ func newLoader(program string, in Input, common *Common, own, foreign []group) *
 	for _, g := range l.groups {
 		l.settings = append(l.settings, g.settings...)
 	}
+	for _, s := range l.settings {
+		l.keys[s.key] = s
+	}
 	for _, g := range foreign {
 		for _, s := range g.settings {
+			if l.keys[s.key] != nil { // this program has borrowed it
+				continue
+			}
 			s.foreign = true
 			l.settings = append(l.settings, s)
 		}

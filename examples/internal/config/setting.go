@@ -39,6 +39,18 @@ type group struct {
 	settings []*setting
 }
 
+// find is the setting of a key, which must be there.
+func find(groups []group, key string) *setting {
+	for _, g := range groups {
+		for _, s := range g.settings {
+			if s.key == key {
+				return s
+			}
+		}
+	}
+	panic("no setting " + key)
+}
+
 func (s *setting) envNames() []string { return strings.Fields(s.env) }
 
 func (s *setting) inJSON() bool { return !s.secret && !s.noJSON }

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Tool is the configuration of the registry command: the settings that all programs share, and what is to be done.
 type Tool struct {
@@ -10,10 +13,34 @@ type Tool struct {
 	By     string // who promotes; "" = the user of this machine
 	Why    string
 	Anyway bool // promote what the gate refuses
+
+	// Of prune.
+	Keep     int
+	Older    time.Duration
+	Dry      bool
+	Data     string // the trainer's working folder
+	CacheDir string // the server's
 }
 
-func (t *Tool) groups() []group {
-	return []group{{"Promotions", []*setting{
+func (t *Tool) groups(trainer *Trainer, server *Server) []group {
+	shared := []*setting{find(trainer.groups(), "data"), find(server.groups(), "cache")}
+	return []group{{"Prune", append([]*setting{
+		{
+			key: "keep", flag: "keep", arg: "N", noJSON: true, noEnvF: true,
+			help:  "versions of each model, and runs of each experiment, that stay in any case: the newest",
+			value: whole(&t.Keep, 5, atLeast(0)),
+		},
+		{
+			key: "older", flag: "older", arg: "TIME", noJSON: true, noEnvF: true,
+			help:  "what is younger stays, such as 720h",
+			value: duration(&t.Older, 30*24*time.Hour, atLeast(time.Duration(0))),
+		},
+		{
+			key: "dry_run", flag: "dry-run", noJSON: true, noEnvF: true,
+			help:  "tell what would be removed, and remove nothing",
+			value: toggle(&t.Dry, false),
+		},
+	}, shared...)}, {"Promotions", []*setting{
 		{
 			key: "why", flag: "why", arg: "TEXT", noJSON: true, noEnvF: true,
 			help:  "reason that the history keeps of promote and rollback",
@@ -35,18 +62,20 @@ func (t *Tool) groups() []group {
 // LoadTool reads the settings of the registry command; see [LoadTrainer]. What is neither a flag nor its value is in Args.
 func LoadTool(in Input) (Tool, *Explain, error) {
 	tool, trainer, server := new(Tool), new(Trainer), new(Server)
-	l := newLoader("registry", in, &tool.Common, tool.groups(), append(trainer.groups(), server.groups()...))
+	own := tool.groups(trainer, server)
+	l := newLoader("registry", in, &tool.Common, own, append(trainer.groups(), server.groups()...))
 	l.operands = &tool.Args
 	if err := l.load(func(*loader) {}); err != nil {
 		return Tool{}, l.explain(), err
 	}
+	tool.Data, tool.CacheDir = trainer.Data, server.CacheDir
 	return *tool, l.explain(), nil
 }
 
 // ToolHelp is the page that -h prints.
 func ToolHelp() string {
 	tool := new(Tool)
-	l := newLoader("registry", Input{}, &tool.Common, tool.groups(), nil)
+	l := newLoader("registry", Input{}, &tool.Common, tool.groups(new(Trainer), new(Server)), nil)
 	return l.help(fmt.Sprintf(`registry shows and moves the models that the trainer registered, in a folder or on an MLflow server.
 
 Usage
@@ -60,6 +89,8 @@ Usage
   registry [flags] promote MODEL N [STAGE] move version N to a stage, Production unless named
   registry [flags] rollback MODEL          the version that served before by the history, back to Production
   registry [flags] copy REF WHERE          a version with its run to another registry
+  registry [flags] prune                   removes what is old (-keep, -older) and nobody needs: versions that never served and have no
+                                           alias, runs without versions, cached versions, checkpoints of finished runs
 
   REF is models:/MODEL/Production, models:/MODEL/3, models:/MODEL/latest or models:/MODEL@alias; WHERE is what -registry
   takes.

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/internal/filelock"
+	"github.com/docent-ml/docent/registry"
 )
 
 // Open opens a stored file for reading from offset on.

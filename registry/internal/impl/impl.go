@@ -117,3 +117,24 @@ func Backward(name string, read func() ([]registry.Promotion, error)) iter.Seq2[
 		}
 	}
 }
+
+// Deletable refuses to delete a version that somebody needs.
+func Deletable(v registry.Version, history []registry.Promotion) error {
+	why := ""
+	switch {
+	case Serves(v.Stage):
+		why = "it is in " + string(v.Stage)
+	case len(v.Aliases) > 0:
+		why = "it has the alias " + v.Aliases[0]
+	case slices.ContainsFunc(history, func(p registry.Promotion) bool { return p.Version == v.Number || p.From == v.Number }):
+		why = "the history of promotions names it"
+	default:
+		return nil
+	}
+	return &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrInvalid, why), Hint: "keep it: rollback may need it"}
+}
+
+// UsedRun refuses to delete a run that a version is made from.
+func UsedRun(name string, version int) error {
+	return &registry.Error{Err: fmt.Errorf("%w: %s is made from it", registry.ErrInvalid, Ref(name, version)), Hint: "delete the version first"}
+}

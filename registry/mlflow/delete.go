@@ -1,0 +1,132 @@
+package mlflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+
+	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
+)
+
+// DeleteVersion implements registry.Models.
+func (c *Client) DeleteVersion(ctx context.Context, name string, version int) error {
+	return impl.Wrap("delete", impl.Ref(name, version), c.deleteVersion(ctx, name, version))
+}
+
+func (c *Client) deleteVersion(ctx context.Context, name string, version int) error {
+	w, err := c.version(ctx, name, version)
+	if err != nil {
+		return err
+	}
+	m, err := c.model(ctx, name)
+	if err != nil {
+		return err
+	}
+	history, _, err := m.history()
+	if err != nil {
+		return err
+	}
+	if err := impl.Deletable(w.export(w.Aliases), append(history, impl.Unrecorded(history, m.serves, c.stamp())...)); err != nil {
+		return err
+	}
+	return c.removeVersion(ctx, name, version)
+}
+
+func (c *Client) removeVersion(ctx context.Context, name string, version int) error {
+	body := struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	}{name, strconv.Itoa(version)}
+	return c.call(ctx, request{method: http.MethodDelete, path: apiPath + "model-versions/delete", body: body}, nil)
+}
+
+// DeleteRun implements registry.Tracker. The files of the run and of the models that it logged go at once; of the
+// rest MLflow keeps a trace, as of all that is deleted there, until "mlflow gc".
+func (c *Client) DeleteRun(ctx context.Context, id string) error {
+	return impl.Wrap("delete run", id, c.deleteRun(ctx, id))
+}
+
+func (c *Client) deleteRun(ctx context.Context, id string) error {
+	r, err := c.run(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.Info.Status == string(registry.Running) {
+		return &registry.Error{Err: fmt.Errorf("%w: it runs", registry.ErrInvalid), Hint: "end it first"}
+	}
+	var made []wireVersion
+	err = c.retry(ctx, func() (err error) {
+		made, _, err = c.searchVersions(ctx, "run_id="+quoted(id), "")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(made) > 0 {
+		return impl.UsedRun(made[0].Name, int(made[0].Version))
+	}
+	trees := []tree{c.runTree(r)}
+	for _, output := range r.Outputs.Models {
+		m, err := c.loggedModel(ctx, output.ModelID)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		t := c.tree(m.Info.ArtifactURI)
+		t.model = m.Info.ID
+		trees = append(trees, t)
+	}
+	body := struct {
+		ID string `json:"run_id"`
+	}{id}
+	if err := c.post(ctx, "runs/delete", body, nil); err != nil {
+		return err
+	}
+	for _, t := range trees {
+		if err := t.remove(ctx); err != nil {
+			return err
+		}
+		if t.model != "" {
+			body := struct {
+				ID string `json:"model_id"`
+			}{t.model}
+			if err := c.call(ctx, request{method: http.MethodDelete, path: path.Join(apiPath, "logged-models", t.model), body: body}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove deletes the files of a tree. Those that the server does not proxy it alone can delete.
+func (t tree) remove(ctx context.Context) error {
+	if t.root == "" {
+		return nil
+	}
+	var names []string
+	if err := t.walk(ctx, "", func(name string, _ int64) { names = append(names, name) }); err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := t.c.retry(ctx, func() error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodDelete, t.url(name), nil)
+			if err != nil {
+				return err
+			}
+			resp, err := t.c.send(req)
+			if err != nil {
+				return err
+			}
+			return resp.Body.Close()
+		})
+		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+			return &registry.Error{Path: name, Err: err}
+		}
+	}
+	return nil
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"regexp"
 	"testing/fstest"
 
 	"github.com/docent-ml/docent/ingest"
@@ -60,4 +61,19 @@ func ExampleCleanup() {
 	// an efficient example
 	// of distributed
 	// systems
+}
+
+// Addresses and telephone numbers do not reach the rows.
+func ExampleOptions_redact() {
+	mail := regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+`)
+	phone := regexp.MustCompile(`\+?\(?\d[\d ()/.-]{6,}\d`)
+	fsys := fstest.MapFS{"desk.txt": {Data: []byte("Ask ann.reed@example.org, or call +44 (0)20 7946 0018 before 9.")}}
+	for doc, err := range ingest.Walk(context.Background(), fsys, ingest.Options{
+		Redact: func(text string) string {
+			return phone.ReplaceAllString(mail.ReplaceAllString(text, "[e-mail]"), "[telephone]")
+		},
+	}) {
+		fmt.Println(doc.Text(), err)
+	}
+	// Output: Ask [e-mail], or call [telephone] before 9. <nil>
 }

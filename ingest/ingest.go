@@ -48,7 +48,7 @@ import (
 
 // Document is one file as text.
 type Document struct {
-	Path      string `json:"path"`                 // slash-separated, below the root of the walk
+	Path      string `json:"path"`                 // slash-separated, below the root of the walk; bytes that are not UTF-8 as %FF
 	ID        string `json:"id,omitempty"`         // SHA-256 of the bytes, in hexadecimal; "" if they could not be read
 	MediaType string `json:"media_type,omitempty"` // such as "application/pdf"
 	Title     string `json:"title,omitempty"`      // from the file's own metadata, often missing or wrong
@@ -58,7 +58,12 @@ type Document struct {
 	// front matter of Markdown, the <meta> of web pages.
 	Metadata map[string]string `json:"metadata,omitempty"`
 
-	Pages    []Page  `json:"pages,omitempty"`    // ascending; pages that failed are left out
+	Pages []Page `json:"pages,omitempty"` // ascending; pages that failed are left out
+	// DuplicateOf is the path of an earlier document that says the same, and
+	// Likeness how much of it is the same, 1 being all: see Duplicates.
+	DuplicateOf string  `json:"duplicate_of,omitempty"`
+	Likeness    float64 `json:"likeness,omitempty"`
+
 	Fallback bool    `json:"fallback,omitempty"` // whether text came from Options.Fallback
 	Outcome  Outcome `json:"outcome"`
 	Faults   []Fault `json:"faults,omitempty"` // why the outcome is not OK

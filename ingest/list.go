@@ -9,10 +9,12 @@ import (
 	"strings"
 )
 
-// file is one path to read, or the error that listing it gave.
+// file is one path to read, or the error that listing it gave, or what is left
+// out.
 type file struct {
 	path string
 	err  error
+	skip *Skipped
 }
 
 // list calls visit for each file to read, in the order of their paths as
@@ -40,7 +42,7 @@ func (w *walker) folder(dir string, visit func(file) bool) (goOn bool, err error
 	if err != nil && dir == "." {
 		return false, err
 	}
-	if err != nil && !visit(file{dir, err}) {
+	if err != nil && !visit(file{path: dir, err: err}) {
 		return false, nil
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(sortKey(a), sortKey(b)) })
@@ -48,14 +50,21 @@ func (w *walker) folder(dir string, visit func(file) bool) (goOn bool, err error
 		p := path.Join(dir, e.Name())
 		switch {
 		case matchesAny(w.Exclude, p):
+		case !w.SystemFiles && systemKind(e.Name()) != "":
+			if !visit(file{path: p, skip: &Skipped{pathAsText(p), true}}) {
+				return false, nil
+			}
 		case e.IsDir():
 			if goOn, _ := w.folder(p, visit); !goOn {
 				return false, nil
 			}
-		case w.wanted(p, e):
-			if !visit(file{path: p}) {
+		case !w.wanted(p, e):
+		case w.reader(p) == nil:
+			if !visit(file{path: p, skip: &Skipped{pathAsText(p), false}}) {
 				return false, nil
 			}
+		case !visit(file{path: p}):
+			return false, nil
 		}
 	}
 	return true, nil
@@ -70,10 +79,10 @@ func sortKey(e fs.DirEntry) string {
 	return e.Name()
 }
 
-// wanted tells which entries are documents. A link that leads nowhere is one
+// wanted tells which entries are files to read, if there is a reader. A link that leads nowhere is one
 // too: opening it will say why it cannot be read.
 func (w *walker) wanted(p string, e fs.DirEntry) bool {
-	if w.reader(p) == nil || len(w.Include) > 0 && !matchesAny(w.Include, p) {
+	if len(w.Include) > 0 && !matchesAny(w.Include, p) {
 		return false
 	}
 	if e.Type()&fs.ModeSymlink == 0 {

@@ -1,7 +1,10 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -15,7 +18,13 @@ type Report struct {
 	Failed int `json:"failed"` // all other outcomes
 	Pages  int `json:"pages"`  // pages with text
 
-	Fallback int `json:"fallback,omitempty"` // documents with text from Options.Fallback
+	Fallback   int `json:"fallback,omitempty"`   // documents with text from Options.Fallback
+	Duplicates int `json:"duplicates,omitempty"` // documents with DuplicateOf
+
+	Stopped bool `json:"stopped,omitempty"` // for the program to set: not all documents were read
+
+	NotRead map[string]int `json:"not_read,omitempty"` // files of kinds without a reader, by their ending
+	LeftOut map[string]int `json:"left_out,omitempty"` // files and folders of systems and programs, by their name
 
 	Outcomes  map[Outcome]int  `json:"outcomes"`
 	Documents []DocumentReport `json:"documents"`
@@ -28,6 +37,9 @@ type DocumentReport struct {
 	Outcome Outcome `json:"outcome"`
 	Pages   int     `json:"pages"`
 	Faults  []Fault `json:"faults,omitempty"`
+
+	DuplicateOf string  `json:"duplicate_of,omitempty"`
+	Likeness    float64 `json:"likeness,omitempty"`
 }
 
 // Add counts a document that Walk yielded; nil counts nothing.
@@ -47,11 +59,14 @@ func (r *Report) Add(d *Document) {
 	if d.Fallback {
 		r.Fallback++
 	}
+	if d.DuplicateOf != "" {
+		r.Duplicates++
+	}
 	if r.Outcomes == nil {
 		r.Outcomes = map[Outcome]int{}
 	}
 	r.Outcomes[d.Outcome]++
-	r.Documents = append(r.Documents, DocumentReport{d.Path, d.ID, d.Outcome, len(d.Pages), d.Faults})
+	r.Documents = append(r.Documents, DocumentReport{d.Path, d.ID, d.Outcome, len(d.Pages), d.Faults, d.DuplicateOf, d.Likeness})
 }
 
 // String is a table with a line for each document that is not OK, and a summary.
@@ -71,7 +86,33 @@ func (r *Report) String() string {
 	if r.Fallback > 0 {
 		fmt.Fprintf(&b, "%d of them with the fallback\n", r.Fallback)
 	}
+	if r.Stopped {
+		fmt.Fprintln(&b, "stopped before all documents were read")
+	}
+	if r.Duplicates > 0 {
+		fmt.Fprintf(&b, "%d of them say what an earlier one says\n", r.Duplicates)
+	}
+	if len(r.NotRead) > 0 {
+		fmt.Fprintf(&b, "not read, for no reader knows their kind: %s\n", Counts(r.NotRead))
+	}
+	if len(r.LeftOut) > 0 {
+		fmt.Fprintf(&b, "left out, of systems and programs: %s\n", Counts(r.LeftOut))
+	}
 	return b.String()
+}
+
+// Counts writes what Report.NotRead and LeftOut count, most first: "12 .pptx, 1 .zip".
+func Counts(n map[string]int) string {
+	keys := slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(n[b]-n[a], cmp.Compare(a, b)) })
+	parts := make([]string, len(keys))
+	for i, key := range keys {
+		name := printable(key)
+		if name == "" {
+			name = "without an ending"
+		}
+		parts[i] = fmt.Sprintf("%d %s", n[key], name)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // reason is the first fault, and how many more there are.

@@ -29,6 +29,21 @@ type Options struct {
 	// means everything; Exclude wins, and leaves out what is below a folder.
 	Include, Exclude []string
 
+	// SystemFiles reads what is left out else: folders and files that version
+	// control, operating systems and office programs keep for themselves, such
+	// as .git, __MACOSX, "._plan.docx" and "~$plan.docx".
+	SystemFiles bool
+
+	// Skipped is called for each file of a kind without a reader, and for what
+	// SystemFiles says, in path order between the documents, unless Include or
+	// Exclude leave it out.
+	Skipped func(Skipped)
+
+	// Redact changes the text of each page, title and metadata before anybody
+	// sees them, such as to blacken names. It is called in this process, from
+	// several goroutines. What CacheDir keeps is not changed.
+	Redact func(text string) string
+
 	// Paths, when not nil, are the files to read, as List yields them. Nothing
 	// is looked for, and Include and Exclude do not count.
 	Paths []string
@@ -92,7 +107,7 @@ func (o Options) Validate() error {
 		}
 	}
 	for _, p := range o.Paths {
-		if !fs.ValidPath(p) {
+		if !validName(p) {
 			errs = append(errs, fmt.Errorf("ingest: Options.Paths: %q is no path below a root: it must be relative, with slashes and without ..", p))
 		}
 	}
@@ -167,7 +182,7 @@ func Walk(ctx context.Context, fsys fs.FS, o Options) iter.Seq2[*Document, error
 			yield(nil, err)
 			return
 		}
-		w := &walker{fsys: fsys, Options: o.withDefaults(), began: time.Now()}
+		w := &walker{fsys: withAnyNames(fsys), Options: o.withDefaults(), began: time.Now()}
 		if err := w.run(ctx, yield); err != nil {
 			yield(nil, err)
 		}
@@ -180,8 +195,8 @@ func List(fsys fs.FS, o Options) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		err := o.Validate()
 		if err == nil {
-			w := &walker{fsys: fsys, Options: o.withDefaults()}
-			if err = w.list(func(f file) bool { return yield(f.path, nil) }); err != nil {
+			w := &walker{fsys: withAnyNames(fsys), Options: o.withDefaults()}
+			if err = w.list(func(f file) bool { return f.skip != nil || yield(f.path, nil) }); err != nil {
 				err = unlisted(err)
 			}
 		}
@@ -205,6 +220,7 @@ type result struct {
 	doc   *Document
 	err   error
 	fatal error
+	skip  *Skipped // instead of a document
 }
 
 // readAhead is how many documents, for each worker, may wait for one before
@@ -216,7 +232,13 @@ const readAhead = 4
 func (w *walker) run(ctx context.Context, yield func(*Document, error) bool) error {
 	total := 0
 	if w.Progress != nil {
-		if err := w.list(func(file) bool { total++; return ctx.Err() == nil }); err != nil {
+		count := func(f file) bool {
+			if f.skip == nil {
+				total++
+			}
+			return ctx.Err() == nil
+		}
+		if err := w.list(count); err != nil {
 			return unlisted(err)
 		}
 	}
@@ -249,6 +271,10 @@ func (w *walker) run(ctx context.Context, yield func(*Document, error) bool) err
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if r.skip != nil {
+			w.Skipped(*r.skip)
+			continue
+		}
 		done++
 		if w.Progress != nil {
 			w.Progress(progress(done, total, r.doc, time.Since(w.began)))
@@ -270,11 +296,18 @@ func unlisted(err error) error { return fmt.Errorf("ingest: listing the folder: 
 func (w *walker) feed(ctx context.Context, wg *sync.WaitGroup, slots chan<- chan result) error {
 	busy := make(chan struct{}, w.Workers)
 	return w.list(func(f file) bool {
+		if f.skip != nil && w.Skipped == nil {
+			return ctx.Err() == nil
+		}
 		slot := make(chan result, 1)
 		select {
 		case slots <- slot:
 		case <-ctx.Done():
 			return false
+		}
+		if f.skip != nil {
+			slot <- result{skip: f.skip}
+			return true
 		}
 		busy <- struct{}{}
 		wg.Go(func() {
@@ -296,8 +329,12 @@ func (w *walker) read(ctx context.Context, f file) result {
 		}
 	}
 	doc := got.doc
-	doc.Path = f.path
+	doc.Path = pathAsText(f.path)
 	err := doc.settle(got.err)
+	doc.tellLanguage()
+	if w.Redact != nil {
+		doc.redact(w.Redact)
+	}
 	w.Logger.Debug("document read", "path", f.path, "outcome", doc.Outcome, "pages", len(doc.Pages), "took", time.Since(start))
 	return result{doc: doc, err: err}
 }

@@ -2,8 +2,9 @@
 //
 //	go run ./examples/ingest ./guides -out rows.jsonl
 //
-// A row is {"doc_id": path, "text": …, "pages": [{"number", "text"}], "outcome": …}. Every document has one, in the
-// order of their paths, whatever became of it; why text is missing stands in the report beside the rows.
+// A row is {"doc_id": path, "text": …, "pages": [{"number", "text"}], "outcome", "title", "media_type", "language", "digest",
+// "faults"}. Every document has one, in the order of their paths, whatever became of it. The report beside the rows tells what
+// was not read, and why. Ctrl-C ends the program and keeps what was read.
 //
 // It has no device, model or registry, and so none of the settings that the other programs share: flags do.
 package main
@@ -42,6 +43,7 @@ type command struct {
 	timeout                            time.Duration
 	workers, maxPages, memory, maxFile int
 	trusted, verbose                   bool
+	mainContent, systemFiles           bool
 	cleanup                            ingest.Cleanup
 }
 
@@ -81,6 +83,8 @@ func (c *command) flags() *flag.FlagSet {
 	f.BoolVar(&c.cleanup.KeepHyphens, "keep-hyphens", false, "keep soft hyphens and hyphens at line ends")
 	f.BoolVar(&c.cleanup.KeepLigatures, "keep-ligatures", false, "keep ligature characters")
 	f.BoolVar(&c.cleanup.KeepControls, "keep-controls", false, "keep control characters and U+FFFD")
+	f.BoolVar(&c.mainContent, "main-content", false, "leave out navigation, cookie banners and the like of web pages")
+	f.BoolVar(&c.systemFiles, "system-files", false, "read what version control, systems and office programs keep for themselves too")
 	f.BoolVar(&c.verbose, "v", false, "log each document to standard error")
 	return f
 }
@@ -151,6 +155,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		return err
 	}
 	_, err := fmt.Fprintf(stdout, "%s\nrows: %s\nreport: %s\n", &report, c.out, c.report)
+	if report.Stopped {
+		return fmt.Errorf("stopped: %d documents are in %s; with -cache DIR another run goes on from there: %w", len(report.Documents), c.out, context.Cause(ctx))
+	}
 	return err
 }
 
@@ -175,12 +182,17 @@ func (c *command) options(log *slog.Logger, out *progress.Progress) (ingest.Opti
 	o := ingest.Options{
 		Readers: ingest.DefaultReaders(), Include: c.include, Exclude: c.exclude,
 		MaxFileBytes: int64(c.maxFile) << 20, Timeout: c.timeout, Workers: c.workers,
-		CacheDir: c.cache, Logger: log,
+		CacheDir: c.cache, SystemFiles: c.systemFiles, Logger: log,
 		Progress: func(p ingest.Progress) {
 			out.Show("read", int64(p.Done), int64(p.Total), progress.Field{Name: "documents/s", Value: fmt.Sprintf("%.1f", p.PerSecond)})
 		},
 	}
 	o.Readers[".pdf"] = own
+	for ext, r := range o.Readers {
+		if _, ok := r.(ingest.HTML); ok {
+			o.Readers[ext] = ingest.HTML{MainContent: c.mainContent}
+		}
+	}
 	switch c.engine {
 	case "pdfium":
 		o.Readers[".pdf"] = engine

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -62,7 +63,9 @@ func TestRowsAndReport(t *testing.T) {
 	for line := range strings.Lines(string(data)) {
 		var fields map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal([]byte(line), &fields))
-		assert.Len(t, fields, 4, "doc_id, text, pages, outcome: %s", line)
+		for _, key := range []string{"doc_id", "text", "pages", "outcome", "title", "media_type", "language", "digest", "faults"} {
+			assert.Contains(t, fields, key, line)
+		}
 		var r row
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 		ids = append(ids, r.DocID)
@@ -79,6 +82,7 @@ func TestRowsAndReport(t *testing.T) {
 	}, outcomes)
 	assert.Contains(t, said, "6 documents: 3 read (8 pages), 1 empty, 2 failed")
 	assert.Contains(t, said, "broken.pdf")
+	assert.Contains(t, said, "not read, for no reader knows their kind: 1 .bin")
 
 	var report ingest.Report
 	data, err = os.ReadFile(strings.TrimSuffix(out, ".jsonl") + ".report.json")
@@ -154,6 +158,41 @@ func TestOldRowsStay(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(out))
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
+}
+
+// What was read when the program is stopped is kept, and it says so.
+func TestStoppedKeepsWhatWasRead(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	fsys := fstest.MapFS{}
+	for i := range 200 {
+		fsys[fmt.Sprintf("%03d.txt", i)] = &fstest.MapFile{Data: []byte(fmt.Sprintf("Words of %d.", i))}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var report ingest.Report
+	var out bytes.Buffer
+	n, err := dataset.Write(&out, rows(ctx, fsys, ingest.Options{Progress: func(p ingest.Progress) {
+		if p.Done == 20 {
+			cancel()
+		}
+	}}, &report))
+	require.NoError(t, err)
+	assert.Equal(t, 20, n)
+	assert.Equal(t, 20, bytes.Count(out.Bytes(), []byte("\n")))
+	assert.True(t, report.Stopped)
+	assert.Contains(t, report.String(), "stopped before all documents were read")
+}
+
+func TestDuplicatesAreTold(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	dir, out := folder(t), filepath.Join(t.TempDir(), "rows.jsonl")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "zz.md"), []byte("# Notes\n\nRead them."), 0o644))
+	said, err := ingestTo(t, "-trusted", "-engine=own", dir, "-out", out, "-include", "*.md")
+	require.NoError(t, err)
+	assert.Contains(t, said, "1 of them say what an earlier one says")
+	data, err := os.ReadFile(out)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), `"duplicate_of":"sub/notes.md","likeness":1`)
 }
 
 // full is a disk with room for some bytes.

@@ -13,6 +13,7 @@ import (
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/questions"
+	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
@@ -41,10 +42,27 @@ func (p *pipeline) read(ctx context.Context) error {
 		return fmt.Errorf("documents: no .pdf, .docx, .html, .md or .txt file is in %s or below: name the folder with -docs", p.Docs)
 	}
 	p.out.Say("read", "%d documents, %d pages, %d without text, %d failed", found.Read, found.Pages, found.Empty, found.Failed)
+	for _, told := range leftOut(&found) {
+		p.out.Say(strings.ToLower(told.Name), "%s", told.Value)
+	}
 	if found.Read == 0 {
 		return fmt.Errorf("documents: none of the %d files in %s has text:\n%s", n, p.Docs, &found)
 	}
 	return writeAll(p.file(reportFile), []ingest.Report{found})
+}
+
+// leftOut are the files of the folder that are no documents, and the documents that are not trained on.
+func leftOut(found *ingest.Report) (told []report.Pair) {
+	if len(found.NotRead) > 0 {
+		told = append(told, report.Pair{Name: "Not read", Value: ingest.Counts(found.NotRead) + ": no reader knows their kind"})
+	}
+	if len(found.LeftOut) > 0 {
+		told = append(told, report.Pair{Name: "Left out", Value: ingest.Counts(found.LeftOut) + ": files of systems and programs"})
+	}
+	if found.Duplicates > 0 {
+		told = append(told, report.Pair{Name: "Duplicates", Value: fmt.Sprintf("%d say what an earlier document says", found.Duplicates)})
+	}
+	return told
 }
 
 // walk yields every document, whatever became of it, and adds it to the report. Documents are read in processes of
@@ -56,8 +74,13 @@ func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ing
 			engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
 		}
 		defer engine.Close()
+		readers := ingest.DefaultReaders()
+		readers[".pdf"] = ingest.PDF{Password: p.DocsPassword.Reveal()}
+		engine.Password = p.DocsPassword.Reveal()
+		var seen ingest.Duplicates
 		for doc, err := range ingest.Walk(ctx, os.DirFS(p.Docs), ingest.Options{
-			Isolated: &ingest.Isolated{}, Logger: p.log,
+			Isolated: &ingest.Isolated{}, Logger: p.log, Readers: readers,
+			Include: p.Include, Exclude: p.Exclude, CacheDir: p.DocsCache, Skipped: found.Skip,
 			Fallback: map[string]ingest.Reader{".pdf": engine},
 			Progress: func(s ingest.Progress) { p.out.Show("read", int64(s.Done), int64(s.Total)) },
 		}) {
@@ -65,6 +88,7 @@ func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ing
 				yield(ingest.Document{}, err)
 				return
 			}
+			seen.Mark(doc)
 			found.Add(doc)
 			if err != nil {
 				p.log.Warn("document left out", "outcome", doc.Outcome, "error", err)
@@ -76,13 +100,16 @@ func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ing
 	}
 }
 
-// sections are the pages of the documents that have text.
+// sections are the pages of the documents that have text, each text once.
 func (p *pipeline) sections() iter.Seq2[chunk.Section, error] {
 	return func(yield func(chunk.Section, error) bool) {
 		for doc, err := range lines[ingest.Document](p.file(documentsFile)) {
 			if err != nil {
 				yield(chunk.Section{}, err)
 				return
+			}
+			if doc.DuplicateOf != "" && !p.Duplicates {
+				continue
 			}
 			for _, page := range doc.Pages {
 				if !yield(chunk.Section{Source: doc.Path, Page: page.Number, Text: page.Text}, nil) {

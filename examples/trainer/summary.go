@@ -108,6 +108,13 @@ func (p *pipeline) summary() (report.Report, error) {
 	for _, x := range p.history.evals() {
 		r.Evals = append(r.Evals, report.Eval{Step: x.Step, Loss: x.EvalLoss, Perplexity: x.Perplexity})
 	}
+	found, err := readAll[ingest.Report](p.file(reportFile))
+	if err != nil {
+		return report.Report{}, err
+	}
+	for i := range found {
+		r.Rows = append(r.Rows, leftOut(&found[i])...)
+	}
 	r.Headline = p.headline(r)
 	return r, nil
 }
@@ -174,6 +181,9 @@ func (p *pipeline) documentTable() ([]report.Document, error) {
 			row := report.Document{
 				Path: d.Path, Outcome: string(d.Outcome), Pages: d.Pages, Passages: passages[d.Path], Rows: rows[d.Path],
 				Good: d.Outcome == ingest.OK,
+			}
+			if d.DuplicateOf != "" {
+				row.Note = fmt.Sprintf("%.0f %% of it is in %s", 100*d.Likeness, d.DuplicateOf)
 			}
 			for _, fault := range d.Faults {
 				if row.Note != "" {

@@ -64,7 +64,9 @@ func jsonText(t *testing.T, s *setting) string {
 	case kindNumber, kindBool:
 		return s.value.get()
 	case kindList:
-		v = strings.Split(s.value.get(), ",")
+		if v = []string{}; s.value.get() != "" {
+			v = strings.Split(s.value.get(), ",")
+		}
 	case kindModels:
 		require.Empty(t, v, "the default")
 		v = []ModelRef{}

@@ -11,7 +11,12 @@ type Trainer struct {
 	Common
 
 	// Documents and rows.
-	Docs          string // folder of documents
+	Docs          string   // folder of documents
+	Include       []string // patterns of paths; none = all
+	Exclude       []string
+	DocsPassword  Secret // of encrypted PDFs
+	DocsCache     string // folder that keeps what was read; documents_cache in Data when empty
+	Duplicates    bool   // train on documents that say what an earlier one says too
 	Facts         string // JSON lines of doc_id, question, answer
 	FactsOptional bool   // Facts is the default place: its absence is no fault
 	ChunkSize     int    // in ChunkUnit
@@ -84,6 +89,31 @@ func (t *Trainer) groups() []group {
 				key: "docs", flag: "docs", env: "PDF_DIR", arg: "DIR",
 				help:  "folder of PDFs (also .docx, .html, .txt, .md), read with its subfolders; required",
 				value: filePath(&t.Docs, ""),
+			},
+			{
+				key: "include", flag: "include", env: "DOCS_INCLUDE", arg: "PATTERNS",
+				help:  "read only documents whose path matches one of these, such as *.pdf,2025/**",
+				value: list(&t.Include),
+			},
+			{
+				key: "exclude", flag: "exclude", env: "DOCS_EXCLUDE", arg: "PATTERNS",
+				help:  "leave out documents whose path matches one of these",
+				value: list(&t.Exclude),
+			},
+			{
+				key: "docs_password", env: "DOCS_PASSWORD", arg: "SECRET", secret: true,
+				help:  "password of encrypted PDFs",
+				value: hidden(&t.DocsPassword),
+			},
+			{
+				key: "docs_cache", flag: "docs-cache", env: "DOCS_CACHE", arg: "DIR",
+				help:  "folder that keeps what was read, so that unchanged documents are not read again; documents_cache in -data when empty",
+				value: filePath(&t.DocsCache, ""),
+			},
+			{
+				key: "duplicates", flag: "duplicates", env: "DUPLICATES",
+				help:  "train on documents that say what an earlier one says too",
+				value: toggle(&t.Duplicates, false),
 			},
 			{
 				key: "facts", flag: "facts", env: "FACTS_FILE", arg: "FILE",
@@ -325,6 +355,10 @@ func (t *Trainer) finish(l *loader) {
 	}
 	if t.Data == "" {
 		l.wrong("data", "must name a folder")
+	}
+	if t.DocsCache == "" && t.Data != "" {
+		t.DocsCache = filepath.Join(t.Data, "documents_cache")
+		l.keys["docs_cache"].derived = "in data"
 	}
 	if t.Facts == "" && t.Docs != "" {
 		t.Facts, t.FactsOptional = filepath.Join(t.Docs, "facts.jsonl"), true

@@ -211,6 +211,9 @@ func list(field *[]string, initial ...string) value {
 	*field = initial
 	parse := func(s string) ([]string, error) {
 		var items []string
+		if s == "" && len(initial) == 0 { // none, as by default
+			return nil, nil
+		}
 		for item := range strings.SplitSeq(s, ",") {
 			if item = strings.TrimSpace(item); item == "" {
 				return nil, errors.New("must not be empty nor have an empty item")

@@ -38,6 +38,6 @@ func (a *Adapter) Info() AdapterInfo {
 }
 
 func (t *Trainer) adapterConfig() adapter.Config {
-	return adapter.Config{Rank: t.config.Rank, Alpha: t.config.Alpha, Dropout: t.config.Dropout, Targets: t.config.Targets, Base: t.base.model.Ref.Name(), Revision: t.base.model.Ref.Revision,
+	return adapter.Config{Rank: t.config.Rank, Alpha: t.config.Alpha, RSLoRA: t.config.RSLoRA, Dropout: t.config.Dropout, Targets: t.config.Targets, Base: t.base.model.Ref.Name(), Revision: t.base.model.Ref.Revision,
 		Wrapped: t.base.model.Config.Wrapper != ""}
 }

@@ -24,9 +24,10 @@ const (
 // DefaultConfig. It is stored as JSON in every checkpoint.
 type Config struct {
 	Rank    int      `json:"rank"`
-	Alpha   float64  `json:"alpha"`   // the update is scaled by Alpha/Rank
-	Dropout float64  `json:"dropout"` // on the input of every adapter, in [0, 1)
-	Targets []string `json:"targets"` // suffixes of module names ("q_proj"), or AllLinear
+	Alpha   float64  `json:"alpha"`             // the update is scaled by Alpha/Rank
+	RSLoRA  bool     `json:"rs_lora,omitempty"` // or by Alpha/√Rank: Kalajdzievski 2023
+	Dropout float64  `json:"dropout"`           // on the input of every adapter, in [0, 1)
+	Targets []string `json:"targets"`           // suffixes of module names ("q_proj"), or AllLinear
 	// FrozenLayers is how many layers, from the first on, get no adapter. A step needs no gradient below the others, so it is
 	// faster: a quarter in the demo, where 12 of 30 are frozen. PEFT's layers_to_transform names the others.
 	FrozenLayers int `json:"frozen_layers,omitempty"`
@@ -107,6 +108,14 @@ func (c Config) Validate() error {
 	check(c.SaveEvery >= 0, "SaveEvery", "%d must not be negative", c.SaveEvery)
 	check(c.KeepCheckpoints >= 0, "KeepCheckpoints", "%d must not be negative", c.KeepCheckpoints)
 	return errors.Join(errs...)
+}
+
+// scale is the factor on the update.
+func (c Config) scale() float64 {
+	if c.RSLoRA {
+		return c.Alpha / math.Sqrt(float64(c.Rank))
+	}
+	return c.Alpha / float64(c.Rank)
 }
 
 // learningRate of step n, counted from 0, of total. The formulas are those of transformers' get_…_schedule_with_warmup:

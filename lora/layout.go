@@ -34,7 +34,7 @@ type module struct {
 // newLayout resolves the targets against the projections of the base model.
 func newLayout(b *Base, c Config) (*layout, error) {
 	m := b.model.Config
-	l := &layout{scale: c.Alpha / float64(c.Rank), rank: c.Rank, perPair: 2 * m.Layers * m.QDim()}
+	l := &layout{scale: c.scale(), rank: c.Rank, perPair: 2 * m.Layers * m.QDim()}
 	used := map[string]bool{}
 	for _, p := range m.Params() {
 		if !p.Linear {

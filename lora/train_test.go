@@ -552,3 +552,24 @@ func TestCompletionEndsAsTheTokenizerSays(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []int32{'a', 'b', 258}, examples[0].ids)
 }
+
+// TestRSLoRA: the update is scaled by alpha/√rank, in training and in what PEFT is told.
+func TestRSLoRA(t *testing.T) {
+	c := smallConfig()
+	c.Rank, c.Alpha, c.RSLoRA = 4, 6, true
+	tr, err := NewTrainer(openBase(t, nil, "dir:"+testmodel.Write(t, 1)), c, Options{})
+	require.NoError(t, err)
+	defer tr.Close()
+	assert.Equal(t, 3.0, tr.layout.scale)
+	a, err := tr.Adapter()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, a.Save(t.Context(), dir))
+	back, err := LoadAdapter(os.DirFS(dir))
+	require.NoError(t, err)
+	for path, m := range back.a.Modules {
+		assert.Equal(t, 3.0, m.Scale, path)
+	}
+	_, err = tr.layout.theta(back.a)
+	require.NoError(t, err)
+}

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Rank    int
 	Alpha   float64
+	RSLoRA  bool // scaled by alpha/√rank, not alpha/rank
 	Dropout float64
 	Targets []string // written only, suffixes of module paths or "all-linear": what is read has an update where there are tensors
 	Base    string   // the base model: a Hub repository or a path
@@ -26,7 +27,6 @@ type Config struct {
 	// PEFT, and "model.…" here as in the text part alone.
 	Wrapped bool
 
-	rsLoRA       bool
 	rankPattern  patterns
 	alphaPattern patterns
 	start        string // "pissa" or "olora": see Adapter.Plain
@@ -83,6 +83,9 @@ func parseConfig(data []byte) (Config, error) {
 	if err := errors.Join(json.Unmarshal(data, &fields), json.Unmarshal(data, &p)); err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
+	if fields["fine_tune_type"] != nil || fields["lora_parameters"] != nil {
+		return Config{}, fmt.Errorf("%w: it is one of MLX: mlx_lm.fuse makes a model folder of it, which docent reads", ErrFormat)
+	}
 	if !strings.EqualFold(p.PeftType, "LORA") {
 		return Config{}, fmt.Errorf("%w: peft_type %q is a kind of adapter that docent does not compute", ErrFormat, p.PeftType)
 	}
@@ -102,7 +105,7 @@ func parseConfig(data []byte) (Config, error) {
 		return Config{}, err
 	}
 	return Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout, Base: p.Base, Revision: p.Revision,
-		rsLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
+		RSLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
 }
 
 // rank and scale of one module, with PEFT's per-module patterns.
@@ -116,7 +119,7 @@ func (c Config) rank(path string) (int, error) {
 
 func (c Config) scale(path string, rank int) (float64, error) {
 	alpha, err := c.alphaPattern.value(path, c.Alpha)
-	if c.rsLoRA {
+	if c.RSLoRA {
 		return alpha / math.Sqrt(float64(rank)), err
 	}
 	return alpha / float64(rank), err
@@ -135,7 +138,7 @@ func (c Config) save(name string, paths []string) error {
 		p := peftConfig{
 			PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: c.Revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
 			Targets: marshal(targets), Bias: "none", InferenceMode: true, InitWeights: json.RawMessage("true"),
-			RSLoRA: c.rsLoRA, RankPattern: c.rankPattern, AlphaPattern: c.alphaPattern,
+			RSLoRA: c.RSLoRA, RankPattern: c.rankPattern, AlphaPattern: c.alphaPattern,
 		}
 		if layers := layersOf(paths); len(layers) > 0 && layers[0] > 0 {
 			p.Layers = marshal(layers)

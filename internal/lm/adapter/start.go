@@ -39,7 +39,7 @@ func (a *Adapter) Plain(read func(path string, dst []float32) error) (*Adapter, 
 	}
 	out := &Adapter{Config: a.Config, Modules: map[string]Module{}}
 	c, alpha := &out.Config, 2.0 // of twice the rank, for the scale to stay
-	if c.rsLoRA {
+	if c.RSLoRA {
 		alpha = math.Sqrt2
 	}
 	c.start, c.file = "", nil

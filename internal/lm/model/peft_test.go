@@ -51,7 +51,7 @@ func TestPEFTAdapters(t *testing.T) {
 func TestAdaptersOfOtherKindsAreRefused(t *testing.T) {
 	for field, value := range map[string]any{
 		"init_lora_weights": "pissa_niter_4", "init_lora_weights ": "corda", "init_lora_weights  ": "lora_ga", "init_lora_weights   ": "loftq",
-		"init_lora_weights    ": "of next year", "kasa_config": map[string]any{"beta": 1}, "of_next_year": 1,
+		"init_lora_weights    ": "of next year", "kasa_config": map[string]any{"beta": 1}, "fine_tune_type": "lora", "of_next_year": 1,
 		"alpha_pattern": map[string]any{"q_proj++": 1}, "rank_pattern": map[string]any{"[a-z-[q]]_proj": 4}, "alpha_pattern ": map[string]any{"(?i)Q_proj": 1},
 		"alpha_pattern  ": map[string]any{"(?<n>q)_proj": 1}, "rank_pattern ": map[string]any{"q_proj": 0}, "rank_pattern  ": map[string]any{"q_proj": 3},
 	} {

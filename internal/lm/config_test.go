@@ -53,6 +53,38 @@ func TestUnsupportedIsRefusedByName(t *testing.T) {
 	require.Error(t, err)
 }
 
+// TestRefusedFamiliesNameThePart: what a family needs is said, not only that it is unknown.
+func TestRefusedFamiliesNameThePart(t *testing.T) {
+	for name, part := range map[string]string{
+		"gemma4_text": "heads of another width", "gpt_oss": "sinks", "mixtral": "experts", "qwen3_moe": "experts",
+		"qwen3_5_text": "gated delta rule", "lfm2": "short convolutions",
+	} {
+		_, err := ParseConfig([]byte(`{"model_type":"` + name + `"}`))
+		require.ErrorIs(t, err, ErrUnsupported)
+		assert.ErrorContains(t, err, part)
+		assert.NotContains(t, Families(), name)
+	}
+}
+
+func TestRotationsOfTheFamilies(t *testing.T) {
+	config := func(family, extra string) Config {
+		c, err := ParseConfig([]byte(strings.Replace(llamaJSON, "llama", family, 1) + extra + "}"))
+		require.NoError(t, err, family+extra)
+		return c
+	}
+	assert.Equal(t, []int{0, -1, 0}, config("smollm3", `,"no_rope_layers":[1,0,1,0]`).Rotations)
+	assert.Equal(t, []int{0, -1, 0}, config("smollm3", `,"no_rope_layer_interval":2`).Rotations)
+	assert.Equal(t, []int{0, 0, 0}, config("exaone4", `,"sliding_window":null`).Rotations)
+	assert.Equal(t, []int{0, -1, 0}, config("exaone4", `,"sliding_window_pattern":2`).Rotations)
+	assert.Equal(t, []int{-1, -1, -1}, config("cohere2", `,"sliding_window":null`).Rotations)
+	olmo := config("olmo3", `,"rope_scaling":{"rope_type":"yarn","factor":8,"original_max_position_embeddings":32}`)
+	assert.Equal(t, []RopeType{RopeYarn, RopeDefault}, []RopeType{olmo.Ropes[0].Type, olmo.Ropes[1].Type})
+	assert.InDelta(t, 0.1*2.0794415416798357+1, olmo.Ropes[0].Scale(), 1e-12)
+	hunyuan := config("hunyuan_v1_dense", `,"rope_scaling":{"type":"dynamic","alpha":1000.0,"factor":1.0}`)
+	assert.InEpsilon(t, 1e4*3981.0717055349733, hunyuan.Ropes[0].Theta, 1e-9) // 1000^(12/10)
+	assert.Equal(t, 6, config("glm4", `,"head_dim":12`).RotaryDim)
+}
+
 func TestWindowsOfTheFamilies(t *testing.T) {
 	config := func(family, extra string) []int {
 		c, err := ParseConfig([]byte(strings.Replace(llamaJSON, "llama", family, 1) + extra + "}"))
@@ -65,6 +97,10 @@ func TestWindowsOfTheFamilies(t *testing.T) {
 	assert.Equal(t, []int{8, 8, 8}, config("phi3", `,"sliding_window":8`))
 	assert.Equal(t, []int{0, 0, 0}, config("qwen2", `,"sliding_window":8`))
 	assert.Equal(t, []int{0, 8, 8}, config("qwen2", `,"sliding_window":8,"use_sliding_window":true,"max_window_layers":1`))
+	assert.Equal(t, []int{8, 0, 8}, config("exaone4", `,"sliding_window":8,"sliding_window_pattern":"LG"`))
+	assert.Equal(t, []int{8, 0, 0}, config("exaone4", `,"sliding_window":8,"sliding_window_pattern":"LLLG","layer_types":["sliding_attention","full_attention","full_attention"]`))
+	assert.Equal(t, []int{8, 8, 8}, config("ministral", `,"sliding_window":8`))
+	assert.Equal(t, []int{0, 0, 0}, config("llama", `,"sliding_window":8`))
 	assert.Equal(t, []int{8, 0, 8}, config("gemma3_text", `,"head_dim":12,"sliding_window":8,"sliding_window_pattern":2`))
 }
 
@@ -73,6 +109,10 @@ func TestExportedConfigReadsBack(t *testing.T) {
 	for family := range families {
 		for _, extra := range []string{"", `,"sliding_window":8`, `,"rope_local_base_freq":12345,"use_sliding_window":true,"sliding_window":7`, `,"rope_scaling":{"rope_type":"yarn","factor":8,"original_max_position_embeddings":32,"beta_fast":16,"truncate":false,"attention_factor":1.25}`, `,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":32}`} {
 			c, err := ParseConfig([]byte(strings.Replace(llamaJSON, "llama", family, 1) + extra + "}"))
+			if family == "phi3" && strings.Contains(extra, "yarn") {
+				require.ErrorContains(t, err, "longrope") // transformers, too, takes it for that
+				continue
+			}
 			require.NoError(t, err)
 			c.Source = nil
 			data, err := c.HFConfig("float32")

@@ -5,6 +5,12 @@ var _ = enter(family{
 	defaults:      map[string]any{"max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "hidden_act": "silu", "rope_theta": 1e4},
 	names:         llamaNames.without(Q, K, V, Gate, Up).with(Names{QKV: "self_attn.qkv_proj", GateUp: "mlp.gate_up_proj"}),
 	partialRotary: true,
-	windows:       windowRule{every: true},
-	gguf:          ggufRecord{arch: "phi3", names: llamaGGUF.without(Q, K, V, Gate, Up).with(Names{QKV: "attn_qkv", GateUp: "ffn_up"})},
+	ropeType: func(_ *fields, _ *Config, name string) string {
+		if name == "su" || name == "yarn" { // what early releases call it
+			return "longrope"
+		}
+		return name
+	},
+	windows: windowRule{every: true},
+	gguf:    ggufRecord{arch: "phi3", names: llamaGGUF.without(Q, K, V, Gate, Up).with(Names{QKV: "attn_qkv", GateUp: "ffn_up"})},
 })

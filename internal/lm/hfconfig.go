@@ -155,10 +155,12 @@ func (f *fields) windows(rule windowRule, layers int) []int {
 	if rule.switched && !f.bool("use_sliding_window") {
 		window = 0
 	}
-	period := f.int("sliding_window_pattern", f.int("_sliding_window_pattern", rule.period))
-	if rule.period > 0 && types == nil && period <= 0 {
-		f.fail("sliding_window_pattern", "%d must be positive", period)
-		return out
+	period := rule.period
+	if period > 0 && types == nil {
+		if period = f.period(period); period <= 0 {
+			f.fail("sliding_window_pattern", "%d must be positive", period)
+			return out
+		}
 	}
 	for i := range out {
 		sliding := rule.every
@@ -182,6 +184,18 @@ func (f *fields) windows(rule windowRule, layers int) []int {
 		}
 	}
 	return out
+}
+
+// period is the number of layers of which the last has full attention. exaone4 also spells it "LLLG".
+func (f *fields) period(def int) int {
+	pattern, ok := f.value("sliding_window_pattern").(string)
+	if !ok {
+		return f.int("sliding_window_pattern", f.int("_sliding_window_pattern", def))
+	}
+	if n := len(pattern); n == 0 || pattern != strings.Repeat("L", n-1)+"G" {
+		f.fail("sliding_window_pattern", "%q: %w order of layers", pattern, ErrUnsupported)
+	}
+	return max(1, len(pattern))
 }
 
 // ropeParameters are those of transformers 5, or rope_scaling of transformers 4; nil without either.

@@ -29,7 +29,7 @@ func (l *language) parsePart(line string) (asking, error) {
 		case "num":
 			return `(?:\d{1,3}(?: \d{3})+|\d+(?:[.,]\d+)?|` + words("numbers") + `)`
 		case "clock":
-			return `(?:\d{1,2}(?:[:.]\d{2})?(?: ?(?:Uhr|h|heures?|horas|μ\.μ\.|π\.μ\.))?(?: bis \d{1,2}(?:[:.]\d{2})? Uhr)?)`
+			return `(?:\d{1,2}(?:[:.]\d{2})?(?: ?(?:Uhr|heures?|horas|h ?\d{2}|h|μ\.μ\.|π\.μ\.))?(?: bis \d{1,2}(?:[:.]\d{2})? Uhr)?)`
 		case "date":
 			return `(?:\d{1,2}(?:\.|er|º|η)?(?: de)? (?:` + capitals(words("months")) + `)(?:(?: de| del)? \d{4})?)`
 		case "Cap":
@@ -50,19 +50,49 @@ func capitals(words string) string { return `(?i:` + words + `)` }
 // plainStatements makes questions of a paragraph in a language that asks without auxiliaries.
 func (l *asker) plainStatements(text string) []found {
 	var out []found
-	for _, sentence := range sentences(text, l.code) {
+	before := "" // the subject of the sentence before
+	for _, sentence := range l.sentences(text) {
+		quote := sentence
+		sentence, before = l.resolved(sentence, before)
 		if strings.ContainsAny(sentence, "?;") && strings.HasSuffix(sentence, "?") || len(strings.Fields(sentence)) > 35 {
 			continue
 		}
 		if label, value, ok := strings.Cut(sentence, ": "); ok && len(strings.Fields(label)) < 7 && l.plainFinite(strings.Fields(label)) < 0 {
-			out = append(out, l.label(label, strings.TrimRight(value, "."), sentence, l.subject)...)
+			out = append(out, l.label(label, strings.TrimRight(value, "."), quote, l.subject)...)
 		}
 		for _, f := range append(l.roles(sentence), l.plainAsk(strings.TrimRight(sentence, ".!"))...) {
-			f.quote = sentence
+			f.quote = quote
 			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// resolved puts the subject of the sentence before in the place of a pronoun that agrees with it, and returns the subject that
+// the next pronoun may mean. German's and French's pronouns tell by their gender.
+func (l *asker) resolved(sentence, before string) (resolved, subject string) {
+	words := strings.Fields(sentence)
+	at := l.plainFinite(words)
+	if at < 0 {
+		return sentence, ""
+	}
+	i := 0 // where the pronoun stands: first, or behind the verb if something else is first
+	if at+1 < len(words) && !l.is("pronouns", words[0]) {
+		i = at + 1
+	}
+	article, _, _ := strings.Cut(before, " ")
+	if before != "" && slices.Contains(l.agreeing[strings.ToLower(words[i])], strings.ToLower(article)) {
+		name := before
+		if i > 0 {
+			name = lowerFirst(before)
+		}
+		words[i] = name
+		return strings.Join(words, " "), before
+	}
+	if at > 0 && (l.is("articles", words[0]) || l.is("determiners", words[0])) {
+		return sentence, strings.Join(words[:at], " ")
+	}
+	return sentence, ""
 }
 
 func (l *asker) plainFinite(words []string) int {
@@ -71,6 +101,17 @@ func (l *asker) plainFinite(words []string) int {
 
 // plainAsk asks for each part of the first clause of a sentence that a pattern knows.
 func (l *asker) plainAsk(sentence string) []found {
+	if who, then, ok := strings.Cut(sentence, ", "); ok && l.is("whoever", strings.Fields(who)[0]) && l.plainFinite(strings.Fields(then)) == 0 {
+		verb, rest, _ := strings.Cut(then, " ") // "Wer nicht zahlt, verliert …": what he loses
+		var out []found
+		for _, f := range l.plainAsk("Man " + verb + " " + rest) {
+			for i := range f.asks {
+				f.asks[i] = strings.Replace(f.asks[i], " man", "", 1) + ", " + lowerFirst(who)
+			}
+			out = append(out, f)
+		}
+		return out
+	}
 	main := sentence
 	for _, cut := range []string{"; ", ": ", ", und zwar", " – "} {
 		main, _, _ = strings.Cut(main, cut)
@@ -80,12 +121,21 @@ func (l *asker) plainAsk(sentence string) []found {
 	if at < 1 || at > 9 || l.is("dangling", words[0]) || l.is("subordinators", words[0]) || l.is("verbs", words[0]) {
 		return nil
 	}
-	pre, verb, post := strings.Join(words[:at], " "), words[at], strings.Join(words[at+1:], " ")
+	subject, verb := words[:at], words[at]
+	if at > 1 && l.is("reflexives", words[at-1]) { // "se trouve"
+		subject, verb = words[:at-1], words[at-1]+" "+words[at]
+	}
+	pre, post := strings.Join(subject, " "), strings.Join(words[at+1:], " ")
 	post, _, _ = strings.Cut(post, ", ") // a subordinate clause
-	if l.is("pronouns", words[0]) && at == 1 {
+	if l.is("pronouns", words[0]) && at == 1 && words[0] != "Man" {
 		return nil
 	}
 	var out []found
+	for who := range l.words["whois"] { // "La directora es Nuria Bellver"
+		if l.is("articles", words[0]) && l.is("copulas", verb) && twoNames.MatchString(post) {
+			return []found{{asks: []string{who + " " + lowerFirst(pre)}, answer: post}}
+		}
+	}
 	taken := map[string][][2]int{} // ranges of the parts that answers were found in
 	for _, ask := range l.parts {
 		for _, where := range []string{post, pre} {
@@ -147,6 +197,8 @@ func (l *asker) plainQuestion(wh, pre, verb, post string) string {
 	}
 	return strings.Join(strings.Fields(wh+" "+verb+" "+lowered+" "+post), " ")
 }
+
+var twoNames = regexp.MustCompile(`^(?:\pL+\. )?\p{Lu}[\pL-]+(?: \p{Lu}[\pL-]+)+$`)
 
 var role = regexp.MustCompile(`(?:^| )(\pL+) (\p{Lu}\p{Ll}+) (\p{Lu}\p{Ll}+ (?:von |van )?\p{Lu}[\pL-]+)(?:$|[ ,.;])`)
 

@@ -47,7 +47,7 @@ func TestCoverage(t *testing.T) {
 	for _, test := range []struct {
 		folder string
 		floor  float64
-	}{{"course-guides", 0.75}, {"handbooks", 0.6}} {
+	}{{"course-guides", 0.85}, {"handbooks", 0.85}} {
 		t.Run(test.folder, func(t *testing.T) {
 			dir := filepath.Join("../../../shared/corpus", test.folder)
 			if _, err := os.Stat(dir); err != nil {

@@ -25,7 +25,7 @@ type block struct {
 }
 
 var (
-	numbered = regexp.MustCompile(`^(?:\d+(?:\.\d+)*[.)]?|§ ?\d+[a-z]?\.?|[IVX]+\.|[A-Z]\.) +(\S.*)$`)
+	numbered = regexp.MustCompile(`^(?:\d+(?:\.\d+)*[.)]|\d+\.\d+|§ ?\d+[a-z]?\.?|[IVX]+\.|[A-Z]\.) +(\S.*)$`)
 	bullet   = regexp.MustCompile(`^(?:[-–•*▪◦·]|\d{1,2}\)|[a-z]\)|\(\w\)) +(\S.*)$`)
 	digits   = regexp.MustCompile(`\d+`)
 )
@@ -49,6 +49,8 @@ func (d Document) blocks() (found []block, heads []string) {
 			next = lines[i+1]
 		}
 		switch cells := cellsOf(line); {
+		case strings.HasPrefix(strings.TrimSpace(line), "|-"), strings.HasPrefix(strings.TrimSpace(line), "| -"), strings.HasPrefix(strings.TrimSpace(line), "|:"):
+			// the rule below the head of a table in Markdown
 		case strings.TrimSpace(line) == "":
 			if len(b.rows) == 0 || !samePlace(b.rows, next) {
 				if !unfinished(b.text) || len(b.items) > 0 {
@@ -139,11 +141,18 @@ func atEdges(lines []string, deep int) []string {
 }
 
 func cellsOf(line string) []string {
-	if !strings.Contains(line, "\t") {
+	separator := "\t"
+	if trimmed := strings.TrimSpace(line); strings.HasPrefix(trimmed, "|") && strings.HasSuffix(trimmed, "|") { // Markdown's
+		line, separator = strings.Trim(trimmed, "|"), "|"
+		if strings.Trim(line, "|-: ") == "" {
+			return nil
+		}
+	}
+	if !strings.Contains(line, separator) {
 		return nil
 	}
 	var cells []string
-	for cell := range strings.SplitSeq(line, "\t") {
+	for cell := range strings.SplitSeq(line, separator) {
 		if cell = strings.Join(strings.Fields(cell), " "); cell != "" {
 			cells = append(cells, cell)
 		}
@@ -178,11 +187,14 @@ func isHeading(b block, line, next string) bool {
 		return false
 	}
 	follows, _ := utf8.DecodeRuneInString(strings.TrimSpace(next))
+	if unicode.IsDigit(follows) && !numbered.MatchString(line) && len(cellsOf(next)) == 0 && !numbered.MatchString(next) {
+		return false // a sentence that goes on with a number
+	}
 	return strings.TrimSpace(next) == "" || !unicode.IsLower(follows)
 }
 
 // sentences cuts a paragraph.
-func sentences(text, language string) []string {
+func (l *language) sentences(text string) []string {
 	var out []string
 	start := 0
 	words := strings.Fields(text)
@@ -199,7 +211,7 @@ func sentences(text, language string) []string {
 		if !strings.ContainsRune(".!?", last) || i+1 < len(words) && !startsSentence(words[i+1]) {
 			continue
 		}
-		if last == '.' && i+1 < len(words) && (abbreviation(strings.TrimSuffix(end, ".")) || (i == start || language == "de" && i+1 < len(words) && !germanStart[words[i+1]]) && strings.Trim(end, "0123456789.") == "" && len(end) < 4) {
+		if last == '.' && i+1 < len(words) && (abbreviation(strings.TrimSuffix(end, ".")) && !(utf8.RuneCountInString(end) == 2 && i+1 < len(words) && l.opens(words[i+1])) || (i == start || l.code == "de" && i+1 < len(words) && !germanStart[words[i+1]]) && strings.Trim(end, "0123456789.") == "" && len(end) < 4) {
 			continue
 		}
 		out = append(out, strings.Join(words[start:i+1], " "))
@@ -209,6 +221,12 @@ func sentences(text, language string) []string {
 		out = append(out, strings.Join(words[start:], " "))
 	}
 	return out
+}
+
+// opens tells whether a word with a capital begins a sentence rather than being a name: after "chamber A.".
+func (l *language) opens(word string) bool {
+	word = strings.ToLower(strings.Trim(word, ","))
+	return l.function(word) || l.is("adverbs", word) || l.is("pronouns", word) || l.is("subordinators", word) || l.verbs.base[word].base != ""
 }
 
 func startsSentence(word string) bool {

@@ -41,8 +41,9 @@ type language struct {
 	ask          map[string][]string // forms by kind
 	subject      map[string][]string // forms by kind
 	subjectHints []named
-	indirect     []string // beginnings of indirect questions
-	verbs        verbs    // of English
+	indirect     []string            // beginnings of indirect questions
+	agreeing     map[string][]string // articles by pronoun
+	verbs        verbs               // of English
 }
 
 type rule struct {
@@ -106,7 +107,7 @@ var languages = sync.OnceValue(func() []*language {
 })
 
 func parseLanguage(code, text string) (*language, error) {
-	l := &language{code: code, words: map[string]map[string]bool{}, kinds: map[string][]named{}, ask: map[string][]string{}, subject: map[string][]string{}}
+	l := &language{code: code, words: map[string]map[string]bool{}, kinds: map[string][]named{}, agreeing: map[string][]string{}, ask: map[string][]string{}, subject: map[string][]string{}}
 	section := ""
 	for n, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -132,6 +133,9 @@ func (l *language) add(section, line string) error {
 	switch {
 	case isAsk:
 		l.ask[kind] = append(l.ask[kind], alternatives(line)...)
+	case section == "agreeing": // a pronoun: the articles that it may stand for
+		pronoun, articles, _ := strings.Cut(line, ": ")
+		l.agreeing[pronoun] = strings.Fields(articles)
 	case section == "indirect":
 		l.indirect = append(l.indirect, line)
 	case section == "typed" || section == "rewrite":

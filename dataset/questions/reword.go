@@ -62,6 +62,15 @@ func (r *rewording) candidates() []string {
 			out = append(out, r.keywords(core{text, asked.frame, asked.name}, i)...)
 		}
 	}
+	for _, f := range r.fromQuote() {
+		for i, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
+			if r.subject != "" && !strings.Contains(form, r.subject) {
+				frame, _ := fill(r.language.subject["neutral"][i%len(r.language.subject["neutral"])], map[string]string{"s": r.subject})
+				form += " " + frame
+			}
+			out = append(out, form)
+		}
+	}
 	names := r.names()
 	out = slices.DeleteFunc(out, func(q string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(q, name) })
@@ -70,6 +79,21 @@ func (r *rewording) candidates() []string {
 		out[i] = r.finish(q)
 	}
 	return out
+}
+
+// fromQuote asks what the sentence of the fact says, as for a document; the questions that its answer answers.
+func (r *rewording) fromQuote() []found {
+	if r.fact.Quote == "" {
+		return nil
+	}
+	a := r.asker(Document{Pages: []string{r.fact.Quote}}, subject{name: r.subject, kind: "other"})
+	said := a.statements
+	if r.code != "en" {
+		said = a.plainStatements
+	}
+	return slices.DeleteFunc(said(r.fact.Quote), func(f found) bool {
+		return f.answer == "" || !stands(f.answer, r.fact.Answer) && !stands(r.fact.Answer, f.answer)
+	})
 }
 
 // names returns what each wording must have: the subject, and the words of the question that are numbers, codes or names.

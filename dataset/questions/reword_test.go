@@ -51,6 +51,15 @@ func TestRewordKeepsNames(t *testing.T) {
 	}
 }
 
+// The sentence that has the answer gives wordings of its own.
+func TestRewordFromQuote(t *testing.T) {
+	fact := dataset.Fact{DocID: "harbour.pdf", Question: "What is the time for hoisting the lamp?", Answer: "18:40", Quote: "The keeper lights the lamp at 18:40, and he leaves at noon."}
+	assert.Contains(t, questions.Reword(fact, 60), "At what time does the keeper light the lamp?")
+	assert.NotContains(t, strings.Join(questions.Reword(fact, 60), " "), "leave")
+	german := dataset.Fact{DocID: "hafen.pdf", Question: "Wann ist Dienstbeginn?", Answer: "18:40 Uhr", Quote: "Der Wärter beginnt um 18:40 Uhr."}
+	assert.Contains(t, questions.Reword(german, 60), "Um wie viel Uhr beginnt der Wärter?")
+}
+
 func TestRewordNothing(t *testing.T) {
 	fact := dataset.Fact{DocID: "a.pdf", Question: "Mikor nyit a múzeum hétfőnként télen?", Answer: "kilenckor"}
 	assert.Empty(t, questions.Reword(fact, 5), "no forms for Hungarian")

@@ -41,7 +41,10 @@ func (l *language) asker(d Document, s subject) *asker {
 
 // lowered writes the first word of a sentence as inside one.
 func (l *asker) lowered(words []string) string {
-	if l.names[strings.Trim(words[0], ",")] || words[0] == l.subject.name || len(words) > 1 && isUpper(words[1]) && !l.function(words[0]) {
+	if l.function(words[0]) {
+		return lowerFirst(words[0])
+	}
+	if l.names[strings.Trim(words[0], ",")] || words[0] == l.subject.name || len(words) > 1 && isUpper(words[1]) {
 		return words[0]
 	}
 	return lowerFirst(words[0])
@@ -52,7 +55,7 @@ func (l *asker) statements(text string) []found {
 	var out []found
 	var before clause // whose subject a pronoun means
 	person := ""      // whom "she" means
-	for _, sentence := range sentences(text, l.code) {
+	for _, sentence := range l.sentences(text) {
 		if strings.HasSuffix(sentence, "?") || len(strings.Fields(sentence)) > 45 {
 			before = clause{}
 			continue
@@ -98,6 +101,14 @@ func (l *asker) clauses(sentence string) []clause {
 	for _, part := range parts {
 		words := strings.Fields(part)
 		var pre []string
+		if len(words) > 4 && l.is("prepositions", words[0]) { // "For a private car we pay"
+			for i := 2; i < min(8, len(words)-1); i++ {
+				if l.is("subjects", words[i]) && !l.is("prepositions", words[i-1]) && l.finite(words[i:]) == 1 {
+					words[i-1] += ","
+					break
+				}
+			}
+		}
 		if at := slices.IndexFunc(words, func(w string) bool { return strings.HasSuffix(w, ",") }); at > 0 && at+1 < len(words) &&
 			(l.is("prepositions", words[0]) || l.is("subordinators", words[0])) {
 			pre, words = words[:at+1], words[at+1:]
@@ -141,7 +152,9 @@ func (l *asker) coordinated(words []string) [][]string {
 		}
 		behind := words[i+1:]
 		next := strings.ToLower(behind[0])
-		verbFirst := l.finite(behind) == 0 && (slices.Contains(be, next) || slices.Contains(modals, next) || l.verbs.third[next].base != "")
+		verb, isVerb := l.verbs.third[next]
+		verbFirst := slices.Contains(be, next) || slices.Contains(modals, next) ||
+			isVerb && (!verb.noun || l.is("articles", behind[1]) || l.isNumber(behind[1]) || l.is("prepositions", behind[1])) && l.finite(words[start:i]) >= 0
 		at := l.finite(behind)
 		if verbFirst || strings.HasSuffix(words[i-1], ",") && at > 0 && at < 7 {
 			piece := slices.Clone(words[start:i])
@@ -167,11 +180,14 @@ func (l *asker) withoutRelative(words []string) (main []string, relative [][]str
 			}
 		}
 		from := i - 1
-		for from > 0 && !l.is("articles", words[from]) && !l.is("prepositions", words[from-1]) && l.finite(words[from-1:from]) < 0 && i-from < 5 {
+		for from > 0 && !l.is("articles", words[from]) && !l.is("prepositions", words[from-1]) && !l.verbForm(words[from-1]) && i-from < 5 {
 			from--
 		}
 		noun := slices.Clone(words[from:i])
 		noun[len(noun)-1] = strings.TrimSuffix(noun[len(noun)-1], ",")
+		if l.isNumber(noun[0]) {
+			break // "110 ml, which is enough"
+		}
 		said := slices.Clone(words[i+1 : end])
 		said[len(said)-1] = strings.TrimSuffix(said[len(said)-1], ",")
 		if at := l.finite(said); words[i] == "whose" && at > 0 { // "Procurement, whose counter is": the counter of Procurement is
@@ -204,7 +220,7 @@ func (l *asker) finite(words []string) int {
 			continue
 		}
 		before := strings.ToLower(words[i-1])
-		if l.is("articles", before) || l.is("prepositions", before) || before == "and" || before == "or" || before == "that" && i > 1 || strings.HasSuffix(before, ",") {
+		if l.is("articles", before) || l.is("prepositions", before) || before == "and" || before == "or" || before == "that" && i > 1 || strings.HasSuffix(before, ",") && !isUpper(words[i-1]) {
 			continue
 		}
 		third, isThird := l.verbs.third[w]
@@ -237,7 +253,13 @@ func (l *asker) parseClause(words []string) (clause, bool) {
 		return clause{}, false
 	}
 	first := strings.ToLower(words[0])
-	if v, isVerb := l.verbs.base[first]; isVerb && isUpper(words[0]) && len(words) > 2 && (!v.noun || l.is("articles", words[1]) || l.is("pronouns", words[1]) || l.finite(words) < 0) && !slices.Contains(modals, first) {
+	if first == "never" || first == "do" {
+		return clause{}, false
+	}
+	if !isUpper(words[0]) && l.verbForm(words[0]) { // "… and needs 9.5 litres"
+		return clause{verb: first, rest: slices.Clone(words[1:])}, true
+	}
+	if v, isVerb := l.verbs.base[first]; isVerb && isUpper(words[0]) && len(words) > 2 && (l.is("articles", words[1]) || l.is("pronouns", words[1]) || l.finite(words) < 0 || !v.noun && l.boundary(words[1:l.finite(words)])) && !slices.Contains(modals, first) {
 		return clause{verb: "should", rest: append([]string{first}, words[1:]...), command: true, subject: []string{"i"}}, true
 	}
 	at := l.finite(words)
@@ -253,6 +275,9 @@ func (l *asker) parseClause(words []string) (clause, bool) {
 	}
 	if len(subject) > 0 {
 		subject[0] = l.lowered(subject)
+		if len(subject) > 2 && subject[0] == "at" && (subject[1] == "most" || subject[1] == "least") {
+			subject = subject[2:]
+		}
 		if l.is("subordinators", subject[0]) || subject[0] == "there" || subject[0] == "this" && len(subject) == 1 || l.is("prepositions", subject[0]) {
 			return clause{}, false
 		}
@@ -268,6 +293,10 @@ func (l *asker) resolve(c, before clause, person string) (clause, bool) {
 	pronoun := strings.ToLower(c.subject[0])
 	switch {
 	case len(c.subject) > 1 && (pronoun == "its" || pronoun == "their" || pronoun == "his" || pronoun == "her"):
+		if name := l.nameIn(c.subject); name != "" { // "her deputy, Jonas Prill,"
+			c.subject = strings.Fields(name)
+			return c, true
+		}
 		if len(before.subject) == 0 || before.command || l.is("pronouns", before.subject[0]) {
 			return c, false
 		}
@@ -391,8 +420,8 @@ func (l *asker) askClause(c clause) []found {
 	covered := 0
 	isBe := slices.Contains(be, c.verb)
 	for _, sp := range l.spans(c.rest) {
-		if isBe && l.is("articles", c.rest[0]) && sp.wh[0] == "where" {
-			continue // where the thing stands that the subject is
+		if isBe && l.is("articles", c.rest[0]) && sp.from > 0 || sp.from > 0 && c.rest[sp.from-1] == "except" {
+			continue // said of the thing that the subject is, or of what is left out
 		}
 		covered++
 		if slices.ContainsFunc(c.rest[:sp.from], func(w string) bool { return l.is("subordinators", w) && w != "than" }) {
@@ -419,7 +448,10 @@ func (l *asker) askClause(c clause) []found {
 				active = l.verbs.pastOf(v.base)
 			}
 			behind := strings.Join(slices.Concat(c.rest[1:at], c.rest[at+1+len(agent):]), " ")
-			if strings.HasSuffix(c.rest[at+len(agent)], ",") {
+			if last := at + len(agent); strings.HasSuffix(c.rest[last], ",") {
+				if name := l.nameIn(c.rest[last+1:]); name != "" { // "by a different person, Professor Dunmore"
+					agent = []string{name}
+				}
 				behind = strings.Join(c.rest[1:at], " ")
 			}
 			add(l.turned(strings.Join(strings.Fields("who "+active+" "+subject+" "+behind+" "+tail), " ")), strings.Join(agent, " "))
@@ -428,11 +460,23 @@ func (l *asker) askClause(c clause) []found {
 	if name := l.nameIn(c.subject); name != "" && !l.is("pronouns", c.subject[0]) {
 		add(l.turned(strings.Join(strings.Fields("who "+c.verb+" "+rest+" "+tail), " ")), name)
 	}
+	// "Purchases up to 60 euro need no approval": the number is said beside the subject.
+	for _, sp := range l.spans(c.subject) {
+		number := sp.from
+		for number < sp.to && (l.is("approximations", c.subject[number]) || c.subject[number] == "to") {
+			number++
+		}
+		if sp.from > 0 && number > sp.from {
+			asking := slices.Concat(c.subject[:number], []string{sp.wh[0]}, c.subject[sp.to:], []string{c.verb}, c.rest, c.last)
+			add(l.turned(strings.Join(asking, " ")), sp.answer)
+		}
+	}
 	// "214 people work here": the subject has the number.
 	for i, w := range c.subject {
-		if l.isNumber(w) && i+1 < len(c.subject) && (i == 0 || !l.is("prepositions", c.subject[i-1])) && !l.is("articles", c.subject[max(i-1, 0)]) && !isUpper(c.subject[max(i-1, 0)]) {
+		if l.isNumber(w) && i+1 < len(c.subject) && (i == 0 || l.is("approximations", c.subject[i-1])) {
 			wh := "how many " + strings.Join(c.subject[i+1:], " ")
-			add(l.turned(strings.Join(strings.Fields(wh+" "+c.verb+" "+rest+" "+tail), " ")), w)
+			said, _, _ := strings.Cut(rest, ", ")
+			add(l.turned(strings.Join(strings.Fields(wh+" "+c.verb+" "+said+" "+tail), " ")), w)
 			break
 		}
 	}
@@ -448,7 +492,7 @@ func (l *asker) askClause(c clause) []found {
 		case len(complement) > 9, len(complement) < 3 && first == "an", answer == "a special case":
 		case l.is("placewords", first) && len(complement) > 1 && !l.is("notplaces", complement[1]):
 			add(l.turned("where "+c.verb+" "+subject), answer)
-		case l.is("articles", first) || isUpper(complement[0]):
+		case l.is("articles", first) || isUpper(complement[0]) || numeral.FindString(first) == first && first != "" || strings.HasPrefix(first, "0"):
 			add(l.turned("what "+c.verb+" "+subject), answer)
 			if l.is("articles", c.subject[0]) && l.nameIn(complement) != "" {
 				out[len(out)-1].asks = []string{l.turned("who " + c.verb + " " + subject)}
@@ -501,9 +545,20 @@ func (l *asker) spans(words []string) []span {
 		switch {
 		case i > 0 && l.is("prepositions", words[i-1]) && l.is("numbered", bare) && bare == w && i+1 < len(words) && (strings.ContainsFunc(words[i+1], unicode.IsDigit) || len(strings.Trim(words[i+1], ",")) == 1 && isUpper(words[i+1])):
 			mark(span{i - 1, i + 2, []string{words[i-1] + " which " + low}, low + " " + strings.Trim(words[i+1], ",")})
+		case l.is("colours", bare) && i+1 < len(words) && hasLetter(words[i+1]) && bare == w && !l.function(words[i+1]):
+			from := i
+			if i > 0 && l.is("articles", words[i-1]) {
+				from--
+			}
+			prefix := ""
+			if from > 0 && l.is("prepositions", words[from-1]) {
+				from--
+				prefix = strings.ToLower(words[from]) + " "
+			}
+			mark(span{from, i + 2, []string{prefix + "what colour " + strings.Trim(words[i+1], ",.")}, bare})
 		case low == "because" && i > 0 && i+2 < len(words):
 			mark(span{i, len(words), []string{"why"}, strings.Join(words[i:], " ")})
-		case l.is("frequency", strings.Trim(low, ",")) && (low != "once" && low != "twice" || i+1 < len(words) && (words[i+1] == "a" || words[i+1] == "per" || words[i+1] == "every") || i+1 == len(words)):
+		case l.is("frequency", strings.Trim(low, ",")) && (low != "once" && low != "twice" || i+1 < len(words) && (words[i+1] == "a" || words[i+1] == "per" || words[i+1] == "every") || i+1 == len(words)) && (i+1 == len(words) || strings.HasSuffix(w, ",") || l.function(words[i+1]) || strings.HasSuffix(low, "ce")):
 			to := i + 1
 			if to+1 < len(words) && (words[to] == "a" || words[to] == "per") {
 				to += 2
@@ -535,7 +590,7 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 	isDay := l.is("days", low)
 	isTime := clockTime.MatchString(words[i])
 	glued := numeral.MatchString(low) && !l.isNumber(low) && (l.is("percent", strings.TrimLeft(low, "0123456789.,")) || l.is("money", strings.TrimRight(low, "0123456789.,")))
-	if !isDay && !isTime && !l.isNumber(low) && !glued {
+	if !isDay && !isTime && !l.isNumber(low) && !glued && !l.is("ordinals", low) {
 		return span{}, false
 	}
 	from, to := i, i+1
@@ -585,6 +640,13 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		kind, from = date, i-1
 	case glued:
 		kind = l.classify(low).kind
+	case l.is("ordinals", low) && (l.is("days", get(to)) || get(to) == "and"):
+		return span{}, false // "the first Monday" is found at its day
+	case l.is("ordinals", low) && (get(i-1) == "the" || get(i-1) == "every") && i > 1 && l.is("prepositions", get(i-2)) && get(to) != "" && !l.is("prepositions", get(to)):
+		if l.is("counted", get(to)) && to+1 < len(words) { // "the third working day"
+			to++
+		}
+		return span{i - 2, to + 1, []string{get(i-2) + " which " + strings.ToLower(strings.Trim(strings.Join(words[i+1:to+1], " "), ",;:"))}, strings.Join(words[i-2:to+1], " ")}, true
 	case l.is("percent", get(to)):
 		kind = percent
 		to++
@@ -600,12 +662,14 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 	case l.is("quantity", get(to)):
 		kind, unit = quantity, get(to)
 		to++
-	case get(to) == "working" || get(to) == "calendar" || get(to) == "consecutive" || get(to) == "full":
+	case l.is("counted", get(to)):
 		if !l.is("duration", get(to+1)) {
 			return span{}, false
 		}
 		kind, unit = duration, get(to)+" "+get(to+1)
 		to += 2
+	case l.is("ordinals", low):
+		return span{}, false
 	case len(low) == 4 && numeral.FindString(low) == low && (get(i-1) == "in" || get(i-1) == "since" || get(i-1) == "until" || get(i-1) == "from"):
 		kind = "year"
 	}
@@ -621,8 +685,11 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 	}
 	answer := func() string { return strings.Trim(strings.Join(words[from:to], " "), ",;:") }
 	if kind == count {
+		if get(to) == "of" && l.isNumber(get(to+1)) { // "16 of 20 points"
+			to += 2
+		}
 		head := to
-		for head < len(words) && head < to+3 && !l.is("prepositions", trimmed(head)) && !l.function(trimmed(head)) && !l.is("subordinators", trimmed(head)) && l.verbs.participle[get(head)].base == "" {
+		for head < len(words) && head < to+3 && hasLetter(words[head]) && !l.is("prepositions", trimmed(head)) && !l.function(trimmed(head)) && !l.is("subordinators", trimmed(head)) && l.verbs.participle[get(head)].base == "" {
 			head++
 			if strings.ContainsAny(words[head-1], ",;:") {
 				break
@@ -637,6 +704,9 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		}
 		to = head
 		unit = noun
+		if (low == "one" || low == "1") && !strings.HasSuffix(unit, "s") {
+			unit += "s"
+		}
 	}
 	text := answer()
 	// Words before that belong to it.
@@ -765,6 +835,9 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 func (l *asker) nameIn(words []string) string {
 	for i := 0; i < len(words); i++ {
 		w := strings.Trim(words[i], ",")
+		if strings.ContainsAny(strings.Join(words, ""), "\"“”«»") {
+			return "" // a title
+		}
 		if !isUpper(w) || l.notName(w) && !l.is("titles", w) {
 			continue
 		}
@@ -819,7 +892,7 @@ func (l *asker) appositions(sentence string) []found {
 			end++
 		}
 		name := strings.Trim(strings.Join(words[i+1:end], " "), ",.;:")
-		if !l.is("articles", words[from]) || strings.ContainsFunc(name, unicode.IsDigit) || l.notName(words[i+1]) {
+		if !l.is("articles", words[from]) || strings.ContainsFunc(name, unicode.IsDigit) || l.notName(words[i+1]) && !l.is("titles", words[i+1]) {
 			continue
 		}
 		office := strings.TrimSuffix(strings.Join(words[from+1:i+1], " "), ",")
@@ -827,3 +900,12 @@ func (l *asker) appositions(sentence string) []found {
 	}
 	return out
 }
+
+// verbForm tells whether a word is a finite form of a verb that is seldom a noun.
+func (l *asker) verbForm(w string) bool {
+	w = strings.ToLower(strings.Trim(w, ","))
+	third, isThird := l.verbs.third[w]
+	return slices.Contains(be, w) || slices.Contains(modals, w) || w == "has" || w == "have" || isThird && !third.noun
+}
+
+func hasLetter(w string) bool { return strings.ContainsFunc(w, unicode.IsLetter) }

@@ -2,6 +2,7 @@ package questions
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -30,15 +31,19 @@ func (l *language) subjectOf(d Document, heads []string) subject {
 		}
 	}
 	best, bestScore := "", 0
+	words := strings.Fields(text)
 	seen := map[string]bool{}
-	for _, line := range append(append([]string{}, heads...), top...) {
+	for n, line := range slices.Concat(top, heads) {
 		for _, w := range strings.Fields(line) {
 			w = strings.Trim(w, ",.:;()'’\"«»“”„|·-–")
 			if seen[w] || len(w) < 3 || !isUpper(w) || l.notName(w) {
 				continue
 			}
 			seen[w] = true
-			score := min(strings.Count(text, w), 8) - 2*strings.Count(text, strings.ToLower(w))
+			score := min(strings.Count(text, w), 8) - 4*l.asThing(words, w)
+			if n < 3 { // the title
+				score += 2
+			}
 			named := strings.ToLower(strings.ReplaceAll(w, "-", ""))
 			if inFile[named] || inFile[strings.ToLower(w)] {
 				score += 6
@@ -54,6 +59,21 @@ func (l *language) subjectOf(d Document, heads []string) subject {
 	return subject{best, l.subjectKind(strings.Join(top, " "), text)}
 }
 
+// asThing counts how often a word is no name: in small letters, or behind an article and before no other name.
+func (l *language) asThing(words []string, w string) int {
+	n := 0
+	small := strings.ToLower(w)
+	for i := 1; i+1 < len(words); i++ {
+		switch {
+		case strings.Trim(words[i], ",.;:()") == small && small != w:
+			n++
+		case words[i] == w && l.is("articles", words[i-1]) && !isUpper(words[i+1]) && l.code != "el": // Greek has articles before names too
+			n++
+		}
+	}
+	return n
+}
+
 // notName tells whether a capital letter does not make a name of a word: it is one of those that titles have.
 func (l *language) notName(w string) bool {
 	w = strings.ToLower(w)
@@ -62,7 +82,7 @@ func (l *language) notName(w string) bool {
 			return true
 		}
 	}
-	return l.function(w) || l.is("months", w) || l.is("days", w) || l.is("titles", w)
+	return l.function(w) || l.is("duration", w) || l.is("quantity", w) || l.is("money", w) || l.is("months", w) || l.is("days", w) || l.is("titles", w)
 }
 
 func (l *language) subjectKind(title, text string) string {

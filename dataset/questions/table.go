@@ -1,6 +1,7 @@
 package questions
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -55,7 +56,7 @@ func (l *language) table(b block, s subject) []found {
 				kind = "other"
 			}
 			out = append(out, found{asks: l.fillAll(l.ask[kind], key, header, row[c]), answer: row[c], quote: strings.Join(row, " ")})
-			if kind != "begin" && kind != "end" && kind != "when" && values[head[c]+"\t"+row[c]] == 1 && !isNumberLike(row[0]) && len(strings.Fields(row[c])) < 6 {
+			if kind != "begin" && kind != "end" && kind != "when" && values[head[c]+"\t"+row[c]] == 1 && (!isNumberLike(row[0]) || utf8.RuneCountInString(row[0]) > 2 && kind != "topic") && len(strings.Fields(row[c])) < 6 {
 				out = append(out, found{asks: l.fillAll(l.ask["which"], header, l.lowerNoun(head[0]), row[c]), answer: row[0], quote: strings.Join(row, " ")})
 			}
 		}
@@ -69,7 +70,7 @@ func (l *language) head(rows [][]string) (head []string, rest [][]string) {
 	if len(rows) < 2 {
 		return nil, rows
 	}
-	first := rows[0]
+	first := splitHead(rows[0], len(rows[1]))
 	for _, cell := range first {
 		if strings.ContainsFunc(cell, unicode.IsDigit) || len(strings.Fields(cell)) > 5 {
 			return nil, rows
@@ -97,6 +98,24 @@ func (l *language) head(rows [][]string) (head []string, rest [][]string) {
 		return first, rows[1:]
 	}
 	return nil, rows
+}
+
+// splitHead parts the cells of a head that stand too close for a tab, at their capitals, until there are n.
+func splitHead(head []string, n int) []string {
+	out := slices.Clone(head)
+	for c := 0; c < len(out) && len(out) < n; c++ {
+		words := strings.Fields(out[c])
+		for i := 1; i < len(words); i++ {
+			if isUpper(words[i]) {
+				out = slices.Replace(out, c, c+1, strings.Join(words[:i], " "), strings.Join(words[i:], " "))
+				break
+			}
+		}
+	}
+	if len(out) != n {
+		return head
+	}
+	return out
 }
 
 // key names a row: "week 5", "error code E22", "the oral examination".
@@ -183,7 +202,8 @@ func (l *language) fillAll(forms []string, key, header, value string) []string {
 	}
 	first, _, _ := strings.Cut(header, " ")
 	for _, form := range forms {
-		if l.is("ask", first) && strings.Contains(form, "{h}") { // "Who answers"
+		asks, _, _ := strings.Cut(key, " ")
+		if l.is("ask", first) && strings.Contains(form, "{h}") || l.is("ask", asks) && strings.Contains(form, "{k}") { // "Who answers"
 			continue
 		}
 		if text, ok := fill(form, map[string]string{"k": key, "h": header, "v": value, "is": is, "when": l.when(a.kind), "unit": l.plural(a.unit)}); ok {

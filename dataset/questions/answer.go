@@ -45,7 +45,7 @@ func (l *language) classify(text string) answer {
 		case l.is("percent", bare), isNumber && l.is("percent", symbol):
 			return answer{percent, bare}
 		case l.is("money", bare) && number, isNumber && l.is("money", symbol), l.is("money", string([]rune(w)[:1])) && numeral.MatchString(w):
-			return answer{money, strings.TrimLeft(bare, "0123456789.,€$£")}
+			return answer{money, strings.TrimLeft(strings.Trim(w, ".:"), "0123456789.,€$£")}
 		case l.is("months", bare) && (number || i+1 < len(words) && numeral.MatchString(words[i+1])):
 			return answer{kind: date}
 		case l.is("days", bare) && !clockTime.MatchString(text):
@@ -53,7 +53,7 @@ func (l *language) classify(text string) answer {
 		case l.is("titles", bare):
 			return answer{kind: person}
 		case l.is("duration", bare) && l.startsEvery(words):
-			return answer{every, bare}
+			return answer{every, strings.Trim(w, ".:")}
 		case l.is("duration", bare) && number:
 			return answer{duration, strings.Trim(w, ".:")}
 		case (l.is("quantity", bare) || l.is("quantity", symbol) && isNumber) && (number || isNumber):

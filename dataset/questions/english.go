@@ -174,7 +174,7 @@ func (l *language) subjectEnd(words []string, isBe bool) int {
 func (l *language) englishForms(question string) []string {
 	a, ok := l.parseAsked(question)
 	if !ok {
-		return nil
+		return l.subjectForms(question)
 	}
 	statement := a.subject + " " + a.aux + " " + a.rest
 	first, more, _ := strings.Cut(a.rest, " ")
@@ -198,8 +198,11 @@ func (l *language) englishForms(question string) []string {
 		out = append(out, a.subject+": "+a.wh+" "+a.aux+" "+pronoun+" "+a.rest)
 	}
 	aux := a.aux
-	if aux == "does" || aux == "is" {
+	if aux == "does" || slices.Contains(be, aux) {
 		aux = "do"
+	}
+	if a.wh == "why" {
+		out = append(out, "what is the reason that "+statement, "how come "+statement)
 	}
 	if person && !slices.Contains(be, a.aux) {
 		out = append(out, a.wh+" "+aux+" i "+a.rest)
@@ -217,6 +220,43 @@ func (l *language) englishForms(question string) []string {
 		)
 	}
 	return out
+}
+
+// subjectForms returns forms of a question that asks for its subject: "who washes the coats", "how many points are needed".
+func (l *language) subjectForms(question string) []string {
+	words := strings.Fields(question)
+	if len(words) < 3 || !l.is("ask", words[0]) {
+		return nil
+	}
+	indirect := l.indirect[len(question)%len(l.indirect)] + " " + question
+	if words[0] == "who" {
+		v, third := l.verbs.third[words[1]]
+		p, past := l.verbs.past[words[1]]
+		said := strings.Join(words[2:], " ")
+		switch {
+		case third:
+			return []string{
+				indirect, "which person " + strings.Join(words[1:], " "), "who is responsible for " + gerund(v.base) + " " + said, "whose task is it to " + v.base + " " + said,
+				"who is the one to " + v.base + " " + said, gerund(v.base) + " " + said + ": who does it", "whom do i ask to " + v.base + " " + said,
+			}
+		case past && !slices.Contains(be, words[1]):
+			return []string{indirect, "which person " + strings.Join(words[1:], " "), "who was it that " + strings.Join(words[1:], " "), "what is the name of the one who " + words[1] + " " + said, "who was the one to " + p.base + " " + said}
+		}
+		return nil
+	}
+	at := slices.IndexFunc(words, func(w string) bool { return slices.Contains(be, w) })
+	if at < 2 || at+1 >= len(words) {
+		return nil
+	}
+	if _, participle := l.verbs.participle[words[at+1]]; !participle {
+		return nil
+	}
+	thing, said := strings.Join(words[1:at], " "), strings.Join(words[at+1:], " ")
+	if words[0] == "how" && at > 2 {
+		thing = strings.Join(words[2:at], " ")
+		return []string{indirect, "what is the number of " + thing + " " + said, thing + " " + said + ": how many", "how great is the number of " + thing + " " + said}
+	}
+	return []string{indirect, "the " + thing + " " + said + ": which is it", "what kind of " + thing + " " + words[at] + " " + said}
 }
 
 func (v verbs) pastOf(base string) string {
@@ -255,7 +295,7 @@ func (l *language) nounPhrase(words string) bool {
 	for i, w := range strings.Fields(words) {
 		w = strings.ToLower(w)
 		if i > 0 {
-			if _, participle := l.verbs.participle[w]; participle && !l.nounToo(w) && strings.HasSuffix(words, w) {
+			if _, participle := l.verbs.participle[w]; participle && !l.nounToo(w) && strings.HasSuffix(words, w) || l.is("predicates", w) && strings.HasSuffix(words, w) {
 				return false
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,4 +151,30 @@ func TestFromDocumentsLanguages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever a document or a fact says, nothing panics, and what is said of the facts holds.
+func FuzzFromDocuments(f *testing.F) {
+	for _, text := range []string{club, "Der Verein hat 20 Mitglieder. Er zahlt.\n|a|b|\n|-|-|\n|1|2|", "La carte coûte 12 euros, ", "Η ", "¿El 5 de mayo? El club abre a las 8:00.", "a\tb\nc\td\te\n\f- the a of"} {
+		f.Add(text, "What is the fee of the club?", "5 euro")
+	}
+	f.Fuzz(func(t *testing.T, text, question, answer string) {
+		if !utf8.ValidString(text + question + answer) {
+			return
+		}
+		facts, report, err := questions.FromDocuments(t.Context(), []questions.Document{document("a.txt", text)}, questions.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = report.String()
+		for _, fact := range facts {
+			if !fact.Found || fact.Validate() != nil || len(fact.Wordings()) > 10 {
+				t.Fatalf("%+v", fact)
+			}
+		}
+		fact := dataset.Fact{DocID: "a.txt", Question: question, Answer: answer, Quote: text}
+		if n := len(questions.Reword(fact, 7)); n > 7 {
+			t.Fatal(n)
+		}
+	})
 }

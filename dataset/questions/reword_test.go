@@ -24,6 +24,10 @@ func TestReword(t *testing.T) {
 			[]string{"What is the duration of the harbour tour?", "How many minutes does the harbour tour last?"}},
 		{"passive", "manual.pdf", "How often must the wick be trimmed?", "every 3 weeks",
 			[]string{"How often must I trim the wick?", "Trimming the wick: how often?", "The wick: how often must it be trimmed?", "The wick must be trimmed how often?"}},
+		{"who", "club.docx", "Who washes the sails?", "the youngest",
+			[]string{"Which person washes the sails?", "Whose task is it to wash the sails?", "Washing the sails: who does it?"}},
+		{"why", "club.docx", "Why are dogs forbidden?", "because of the geese",
+			[]string{"What is the reason that dogs are forbidden?", "How come dogs are forbidden?"}},
 		{"people", "club.docx", "Until when must members pay the fee?", "31 January",
 			[]string{"Until when must I pay the fee?"}},
 	} {

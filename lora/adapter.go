@@ -5,10 +5,14 @@ import (
 	"io/fs"
 
 	"github.com/docent-ml/docent/internal/lm/adapter"
+	"github.com/docent-ml/docent/internal/lm/model"
 )
 
 // Adapter is a trained low-rank update in PEFT's form.
-type Adapter struct{ a *adapter.Adapter }
+type Adapter struct {
+	a     *adapter.Adapter
+	model *model.Model // that it was trained on; nil = it was read from a folder
+}
 
 // AdapterInfo describes an adapter.
 type AdapterInfo struct {
@@ -25,11 +29,17 @@ func LoadAdapter(fsys fs.FS) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Adapter{a}, nil
+	return &Adapter{a: a}, nil
 }
 
-// Save writes the folder, which PEFT loads unchanged. Each file replaces its predecessor whole or not at all.
-func (a *Adapter) Save(ctx context.Context, dir string) error { return a.a.Save(ctx, dir) }
+// Save writes the folder, which PEFT loads unchanged. Each file replaces its predecessor whole or not at all. Beside an adapter
+// that was trained here, docent.json tells the digest of the weights that it belongs to: serve/engine puts it on no others.
+func (a *Adapter) Save(ctx context.Context, dir string) error {
+	if a.model == nil {
+		return a.a.Save(ctx, dir)
+	}
+	return a.model.SaveAdapter(ctx, a.a, dir)
+}
 
 // Info describes the adapter.
 func (a *Adapter) Info() AdapterInfo {

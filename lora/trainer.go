@@ -183,7 +183,7 @@ func (t *Trainer) Adapter() (*Adapter, error) {
 }
 
 func (t *Trainer) adapter(theta []float32) *Adapter {
-	return &Adapter{t.layout.adapter(theta, t.adapterConfig())}
+	return &Adapter{t.layout.adapter(theta, t.adapterConfig()), t.base.model}
 }
 
 var errClosed = errors.New("trainer is closed")

@@ -76,14 +76,14 @@ func (m *models) follow(ctx context.Context, pool *serve.Pool, ready func()) {
 func (m *models) has(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.latest[id] != nil
+	return m.served[id]
 }
 
 // anything tells whether any model has been loaded.
 func (m *models) anything() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.latest) > 0
+	return len(m.served) > 0
 }
 
 // look asks the registry what a reference means, and tells the log when the answer is another than before. It reports
@@ -163,7 +163,7 @@ func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri r
 	m.mu.Lock()
 	v := m.known[id]
 	old, ok := m.loaded[id]
-	never := m.latest[id] == nil
+	never := !m.served[id]
 	failed, again := m.failed[id]
 	same := old.Number == v.Number && old.RunID == v.RunID && old.ModelID == v.ModelID
 	if same { // also after a promotion back to it

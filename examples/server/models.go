@@ -31,13 +31,15 @@ type models struct {
 	uris   map[string]registry.URI // by id: the models in the registry
 	refs   map[string]string       // by id: the models elsewhere, in the grammar of engine.Load
 
+	loader *engine.Loader
+
 	mu       sync.Mutex
 	registry program.Registry            // nil until it is there
 	known    map[string]registry.Version // by id: what the reference meant last; none while nothing is there
 	missing  map[string]missing          // by id: why nothing is there
 	away     time.Time                   // since when the registry does not answer; zero while it does
 	loaded   map[string]registry.Version // by id: what was loaded last
-	latest   map[string]*engine.Engine   // by id: its graphs serve the next version too
+	served   map[string]bool             // by id: has been loaded
 	failed   map[string]failedUpdate     // by id: the version that should be served and cannot be
 }
 
@@ -58,7 +60,17 @@ type failedUpdate struct {
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
 		known: map[string]registry.Version{}, missing: map[string]missing{},
-		loaded: map[string]registry.Version{}, latest: map[string]*engine.Engine{}, failed: map[string]failedUpdate{}}
+		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}}
+	precision := cfg.Precision
+	if precision == "auto" {
+		precision = ""
+	}
+	m.loader = engine.NewLoader(engine.Options{
+		Backend: device.Backend, Precision: precision, Warm: cfg.Warm, Merge: cfg.Merge,
+		Slots: cfg.Slots, MaxContext: cfg.MaxContext, MaxQueue: cfg.QueueDepth, QueueTimeout: cfg.QueueTimeout,
+		CacheDir: cfg.Hub.Cache, Token: cfg.Hub.Token.Reveal(), Offline: cfg.Hub.Offline,
+		Logger: log,
+	})
 	for _, model := range cfg.Models {
 		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {
 			m.refs[model.ID()] = model.Ref
@@ -111,7 +123,7 @@ func (m *models) list(context.Context) ([]serve.Entry, error) {
 	defer m.mu.Unlock()
 	var out []serve.Entry
 	for i, model := range m.cfg.Models {
-		e := serve.Entry{ID: model.ID(), Pending: m.latest[model.ID()] == nil && i < m.cfg.MaxModels}
+		e := serve.Entry{ID: model.ID(), Pending: !m.served[model.ID()] && i < m.cfg.MaxModels}
 		if _, registered := m.uris[e.ID]; registered {
 			v, ok := m.known[e.ID]
 			if !ok {
@@ -144,25 +156,13 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 		}
 		ref = "dir:" + dir
 	}
-	precision := m.cfg.Precision
-	if precision == "auto" {
-		precision = ""
-	}
-	m.mu.Lock()
-	like := m.latest[id]
-	m.mu.Unlock()
-	e, err := engine.Load(ctx, ref, engine.Options{
-		Backend: m.device.Backend, Precision: precision, Warm: m.cfg.Warm, Like: like,
-		Slots: m.cfg.Slots, MaxContext: m.cfg.MaxContext, MaxQueue: m.cfg.QueueDepth, QueueTimeout: m.cfg.QueueTimeout,
-		CacheDir: m.cfg.Hub.Cache, Token: m.cfg.Hub.Token.Reveal(), Offline: m.cfg.Hub.Offline,
-		Logger: m.log,
-	})
+	e, err := m.loader.Load(ctx, ref)
 	if err != nil {
 		return nil, err // not the nil *Engine, which would be a Model
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.latest[id] = e
+	m.served[id] = true
 	if registered {
 		m.loaded[id] = v
 	}

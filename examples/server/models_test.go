@@ -56,6 +56,23 @@ func TestModelsGoByBytes(t *testing.T) {
 	assert.Equal(t, []string{"a"}, warm())
 }
 
+// TestAdaptersShareTheirBase: the name in a request chooses the adapter.
+func TestAdaptersShareTheirBase(t *testing.T) {
+	base := testmodel.Write(t, 1)
+	folders := []string{t.TempDir(), t.TempDir()}
+	for i, dir := range folders {
+		require.NoError(t, testmodel.Adapter(base, uint64(i), 4).Save(t.Context(), dir))
+	}
+	url, _ := start(t, "-model", base, "-model-name", "base", "-model", folders[0], "-model-name", "one", "-model", folders[1], "-model-name", "two", "-max-models", "3")
+	seen := map[string]bool{}
+	for _, id := range []string{"base", "one", "two"} {
+		answer, err := ask(t.Context(), url, "none", id)
+		require.NoError(t, err)
+		seen[answer.SystemFingerprint+*answer.Choices[0].Message.Content] = true
+	}
+	assert.Len(t, seen, 3)
+}
+
 // What is not a path of the API is told so as the API tells it: a redirect would lead clients astray.
 func TestNothingRedirects(t *testing.T) {
 	url, _ := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny", "-prefix", "/ai")

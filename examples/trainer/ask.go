@@ -28,15 +28,17 @@ const (
 	askedAtOnce   = 16 // the engine computes together what comes together
 )
 
-// open loads a model into an engine, in place of the one that was asked before.
+// openEngine takes a model in place of the one that was asked before: an adapter goes on top of it where it is the base.
 func (p *pipeline) openEngine(ctx context.Context, ref string) error {
-	e, err := engine.Load(ctx, ref, engine.Options{
-		Backend: p.device.Backend, Precision: string(p.precision()), MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce,
-		CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
-		Like:     p.engine, // nothing is compiled twice
-		Logger:   p.log,
-		Progress: func(s string, done, total int64) { p.out.Show(s, done, total) },
-	})
+	if p.loader == nil {
+		p.loader = engine.NewLoader(engine.Options{
+			Backend: p.device.Backend, Precision: string(p.precision()), MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce,
+			CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
+			Logger:   p.log,
+			Progress: func(s string, done, total int64) { p.out.Show(s, done, total) },
+		})
+	}
+	e, err := p.loader.Load(ctx, ref)
 	if err == nil && p.engine != nil {
 		err = p.engine.Close()
 	}
@@ -128,7 +130,7 @@ func (p *pipeline) askBefore(ctx context.Context) error {
 
 // askAfter asks the tuned model many, and measures how fast it answers.
 func (p *pipeline) askAfter(ctx context.Context) error {
-	if err := p.ask(ctx, "dir:"+p.ModelDir(), "after", answersAfterFile, askedOfTuned); err != nil {
+	if err := p.ask(ctx, "dir:"+p.tuned(), "after", answersAfterFile, askedOfTuned); err != nil {
 		return err
 	}
 	suite, err := p.suite()

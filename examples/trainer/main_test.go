@@ -26,6 +26,7 @@ import (
 	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
+	"github.com/docent-ml/docent/serve/engine"
 )
 
 // childArgs is the variable with the arguments of a trainer that a test kills, a line each.
@@ -145,6 +146,34 @@ func TestTrainerFromDocumentsToProduction(t *testing.T) {
 
 	err = run(t.Context(), args(docs, base, data, "-max-steps", "3", "-resume"), environ, io.Discard)
 	assert.ErrorContains(t, err, "is finished")
+}
+
+// TestAdapterAsVersion: what is registered is a few files, which say on which weights they go, and an engine serves them.
+func TestAdapterAsVersion(t *testing.T) {
+	docs, base, data := library(t, true), testmodel.Write(t, 1), filepath.Join(t.TempDir(), "data")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "2", "-register", "adapter"), environ, &out), out.String())
+	assert.NoDirExists(t, filepath.Join(data, "model_out"))
+	assert.FileExists(t, filepath.Join(data, answersAfterFile))
+
+	reg, err := local.Open(filepath.Join(data, "registry"), local.Options{MustExist: true})
+	require.NoError(t, err)
+	defer reg.Close()
+	v, err := reg.Resolve(t.Context(), registry.URI{Name: "tides", Stage: registry.Production})
+	require.NoError(t, err)
+	assert.Len(t, v.Tags["base_sha256"], 64)
+	folder := filepath.Join(t.TempDir(), "version")
+	require.NoError(t, reg.Download(t.Context(), v, folder))
+	assert.NoFileExists(t, filepath.Join(folder, "model.safetensors"))
+	record, err := os.ReadFile(filepath.Join(folder, "docent.json"))
+	require.NoError(t, err)
+	assert.Contains(t, string(record), v.Tags["base_sha256"])
+
+	e, err := engine.Load(t.Context(), "dir:"+folder, engine.Options{})
+	require.NoError(t, err)
+	require.NoError(t, e.Close())
+	_, err = engine.Load(t.Context(), "dir:"+testmodel.Write(t, 2), engine.Options{Adapter: os.DirFS(folder)})
+	assert.ErrorContains(t, err, v.Tags["base_sha256"][:12], "these are other weights")
 }
 
 // losses of a run, by step.

@@ -38,7 +38,8 @@ type pipeline struct {
 	untold   error                      // the first metric that the registry did not take
 	device   *backend.Device
 	base     *lora.Base
-	engine   *engine.Engine // of the model that was asked last; its compiled graphs serve the next one
+	loader   *engine.Loader
+	engine   *engine.Engine // of the model that was asked last
 	info     lora.ModelInfo // of the base model
 	tokens   func(text string) int
 	config   lora.Config
@@ -156,16 +157,28 @@ func (p *pipeline) precision() lora.Precision {
 	return lora.Precision(p.Precision)
 }
 
-// merge writes the tuned model as a folder of its own and lets the base model go.
+// tuned is the folder of what is registered.
+func (p *pipeline) tuned() string {
+	if p.Register == "adapter" {
+		return p.AdapterDir()
+	}
+	return p.ModelDir()
+}
+
+// merge writes the tuned model as a folder of its own, if that is to be registered, and lets the base model go.
 func (p *pipeline) merge(ctx context.Context) error {
 	adapter, err := lora.LoadAdapter(os.DirFS(p.AdapterDir()))
 	if err != nil {
 		return err
 	}
-	if err := lora.Merge(ctx, p.base, adapter, p.ModelDir(), lora.MergeOptions{}); err != nil {
-		return err
+	if p.Register == "adapter" {
+		p.out.Say("adapter", "%s: the update, to be computed on top of %s", p.AdapterDir(), p.info.Ref)
+	} else {
+		if err := lora.Merge(ctx, p.base, adapter, p.ModelDir(), lora.MergeOptions{}); err != nil {
+			return err
+		}
+		p.out.Say("merge", "%s: the tuned model, %s: the update alone", p.ModelDir(), p.AdapterDir())
 	}
-	p.out.Say("merge", "%s: the tuned model, %s: the update alone", p.ModelDir(), p.AdapterDir())
 	if kind, ok := strings.CutPrefix(p.Export, "gguf:"); ok {
 		if err := lora.ExportGGUF(ctx, p.base, adapter, p.file("model.gguf"), lora.GGUFType(kind)); err != nil {
 			return err

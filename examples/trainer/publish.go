@@ -161,7 +161,7 @@ func (p *pipeline) register(ctx context.Context) (v registry.Version, err error)
 		}
 	}
 	if p.state.Model == nil {
-		source, err := p.tracked.LogModel(ctx, "model", os.DirFS(p.ModelDir()))
+		source, err := p.tracked.LogModel(ctx, "model", os.DirFS(p.tuned()))
 		if err != nil {
 			return v, err
 		}
@@ -170,7 +170,7 @@ func (p *pipeline) register(ctx context.Context) (v registry.Version, err error)
 			return v, err
 		}
 	}
-	tags := map[string]string{"base_model": p.info.Ref, publishTag: p.state.Publish}
+	tags := map[string]string{"base_model": p.info.Ref, "base_sha256": p.info.Digest, publishTag: p.state.Publish}
 	if !p.verdict.Passed() {
 		tags[program.GateTag] = p.verdict.String()
 	}

@@ -2,14 +2,22 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/serve"
@@ -95,4 +103,99 @@ func BenchmarkFirstToken(b *testing.B) {
 	b.ReportMetric(fresh[b.N/2], "s-new")
 	b.ReportMetric(known[b.N/2], "s-known")
 	b.ReportMetric(known[b.N/2]/fresh[b.N/2], "known/new")
+}
+
+// BenchmarkAdapters measures what adapters of rank 16 of all projections cost on the model that DOCENT_BENCH_MODEL names: the
+// memory of a hundred of them beside what their files hold, how long it takes to attach one, and eight streams with eight
+// different ones beside eight of the model alone. The two take turns, and the medians are reported.
+func BenchmarkAdapters(b *testing.B) {
+	const adapters, streams, tokens = 100, 8, 32
+	ref := golden.BenchModel(b)
+	e, err := Load(b.Context(), ref, Options{Backend: golden.Backend(b)})
+	require.NoError(b, err)
+	defer e.Close()
+	folders := make([]string, streams)
+	var file int64
+	for i := range folders {
+		folders[i] = b.TempDir()
+		require.NoError(b, randomAdapter(e.model.Config, uint64(i), 16).Save(b.Context(), folders[i]))
+		info, err := os.Stat(filepath.Join(folders[i], adapter.WeightsFile))
+		require.NoError(b, err)
+		file = info.Size()
+	}
+	before := held()
+	var attached []*Engine
+	var took []float64
+	for i := range adapters {
+		began := time.Now()
+		x, err := e.Attach(b.Context(), os.DirFS(folders[i%streams]))
+		require.NoError(b, err)
+		took = append(took, time.Since(began).Seconds())
+		attached = append(attached, x)
+		defer x.Close()
+	}
+	memory := float64(held()-before) / float64(adapters*file)
+	slices.Sort(took)
+
+	run := func(engine func(i int) *Engine) float64 {
+		began := time.Now()
+		var all sync.WaitGroup
+		for i := range streams {
+			all.Go(func() {
+				r := serve.Request{Prompt: &serve.Prompt{Text: "When is the exam?"}, MaxTokens: tokens, IgnoreEOS: true}
+				for _, err := range engine(i).Generate(b.Context(), r) {
+					assert.NoError(b, err)
+				}
+			})
+		}
+		all.Wait()
+		return streams * tokens / time.Since(began).Seconds()
+	}
+	alone, mixed := func(int) *Engine { return e }, func(i int) *Engine { return attached[i] }
+	run(alone) // compiles, and reads the prompt
+	run(mixed)
+	var base, with, ratio []float64
+	b.ResetTimer()
+	for range b.N {
+		base, with = append(base, run(alone)), append(with, run(mixed))
+		ratio = append(ratio, with[len(with)-1]/base[len(base)-1])
+	}
+	for _, x := range [][]float64{base, with, ratio} {
+		slices.Sort(x)
+	}
+	b.ReportMetric(memory, "memory/files")
+	b.ReportMetric(took[adapters/2], "s-attach")
+	b.ReportMetric(base[b.N/2], "tok/s-base")
+	b.ReportMetric(with[b.N/2], "tok/s-adapters")
+	b.ReportMetric(ratio[b.N/2], "adapters/base")
+}
+
+// held is the memory of the Go heap, after what can be freed is.
+func held() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
+
+// randomAdapter updates every projection a little.
+func randomAdapter(c lm.Config, seed uint64, rank int) *adapter.Adapter {
+	random := rand.New(rand.NewPCG(seed, 1))
+	values := func(n int) []float32 {
+		out := make([]float32, n)
+		for i := range out {
+			out[i] = float32(random.NormFloat64() / 100)
+		}
+		return out
+	}
+	a := &adapter.Adapter{Config: adapter.Config{Rank: rank, Alpha: float64(rank)}, Modules: map[string]adapter.Module{}}
+	for _, p := range c.Params() {
+		if p.Linear {
+			a.Modules[strings.TrimSuffix(p.Name, ".weight")] = adapter.Module{
+				Rank: rank, Out: p.Shape[0], In: p.Shape[1], Scale: 1, A: values(rank * p.Shape[1]), B: values(p.Shape[0] * rank),
+			}
+		}
+	}
+	return a
 }

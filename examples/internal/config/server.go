@@ -30,6 +30,7 @@ type Server struct {
 	MaxModels     int           // loaded at the same time
 	MaxModelBytes int           // of weights, loaded at the same time; 0 = no limit
 	Warm          bool          // graphs are compiled before the first request
+	Merge         bool          // adapters are merged into weights of their own
 
 	MaxTokensCap     int // per answer, whatever the request says
 	DefaultMaxTokens int // when the request does not say
@@ -146,6 +147,11 @@ func (s *Server) groups() []group {
 				key: "warm", flag: "warm", env: "WARM",
 				help:  "compile what ordinary requests need while a model is loaded, so that neither the first ones nor those beside them wait for it; false starts sooner",
 				value: toggle(&s.Warm, true),
+			},
+			{
+				key: "merge", flag: "merge", env: "MERGE_ADAPTERS",
+				help:  "add adapters to the weights while a model is loaded; otherwise those of one base model share it, each on top of it",
+				value: toggle(&s.Merge, false),
 			},
 		}},
 		{"Limits", []*setting{

@@ -61,6 +61,7 @@ type Trainer struct {
 	RunName         string // "" = chosen by the program
 	Export          string // "none", or "gguf:" and how weights are stored
 	Promote         bool
+	Register        string // adapter or merged
 }
 
 // TrainFile, ChunksFile, CheckpointDir, AdapterDir, ModelDir and ReportFile are where the trainer's outputs lie.
@@ -332,6 +333,11 @@ func (t *Trainer) groups() []group {
 				key: "export", flag: "export", env: "EXPORT", arg: "FORM",
 				help:  "also write the tuned model as model.gguf into the working folder, for llama.cpp and Ollama",
 				value: choice(&t.Export, "none", "none", "gguf:f32", "gguf:f16", "gguf:bf16", "gguf:q8_0", "gguf:q4_0"),
+			},
+			{
+				key: "register", flag: "register", env: "REGISTER", arg: "KIND",
+				help:  "what becomes the new version: the model with the update merged into it, or the adapter alone, a few MB, which the server puts on top of the base model",
+				value: choice(&t.Register, "merged", "adapter", "merged"),
 			},
 			{
 				key: "promote", flag: "promote", env: "PROMOTE",

@@ -10,12 +10,11 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
 // Report is what the page shows. Parts that are empty are left out.
@@ -136,25 +135,15 @@ func Write(w io.Writer, r Report) error {
 
 // WriteFile writes the page to a file, which appears or is replaced whole.
 func WriteFile(name string, r Report) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	f, err := atomicfile.Create(name)
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	defer os.Remove(f.Name()) // after the rename there is nothing of that name
-	err = Write(f, r)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	defer f.Close()
+	if err := Write(f, r); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), name)
+	return f.Commit()
 }
 
 // barWidth compares a stage with the longest.

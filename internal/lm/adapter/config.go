@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
 // Config is the part of adapter_config.json that docent reads and writes.
@@ -148,22 +148,7 @@ func (c Config) save(name string, paths []string) error {
 		}
 		data = append(data, '\n')
 	}
-	temp, err := os.CreateTemp(filepath.Dir(name), ".adapter_config-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(data)
-	if err == nil {
-		err = temp.Sync()
-	}
-	if closeErr := temp.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), name)
+	return atomicfile.Write(name, data)
 }
 
 // marshal writes a list, which cannot fail.

@@ -3,9 +3,10 @@ package text
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
 // WithTemplate is the tokenizer with another chat template.
@@ -27,37 +28,11 @@ func (t *Tokenizer) WriteFiles(dir string) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if err := writeFile(filepath.Join(dir, name), t.files[name]); err != nil {
+		if err := atomicfile.Write(filepath.Join(dir, name), t.files[name]); err != nil {
 			return fmt.Errorf("write tokenizer: %w", err)
 		}
 	}
 	return nil
-}
-
-func writeFile(name string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }
 
 // render writes the files of a tokenizer that did not come from files.

@@ -14,7 +14,7 @@ cache  = $(or $(DOCENT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docent)
 # information it takes three fifths of that.
 export GOFLAGS ?= '-gcflags=github.com/openai/openai-go/v3/...=-l -dwarf=false'
 
-.PHONY: help test check test-full test-gpu fuzz bench golden demo serve
+.PHONY: help test check test-full test-gpu fuzz bench golden demo demo-alone serve
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ golden: ## make new reference values with transformers and PEFT (SEED=1), and co
 
 demo: ## from PDFs to a tuned model that answers
 	@internal/ci/run.sh demo $(ARGS)
+
+demo-alone: ## the same from the PDFs alone, without hand-written questions: about half an hour
+	@internal/ci/run.sh demo -alone $(ARGS)
 
 serve: ## the server alone, on the demo's model if there is one
 	@internal/ci/run.sh serve $(ARGS)

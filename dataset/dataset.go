@@ -83,7 +83,7 @@ type Row struct {
 	Completion string            `json:"completion,omitempty"`
 	Messages   []Message         `json:"messages,omitempty"`
 	Tools      json.RawMessage   `json:"tools,omitempty"` // functions that the assistant may call, a list in OpenAI's form
-	Meta       map[string]string `json:"meta,omitempty"` // anything the builder wants to be remembered
+	Meta       map[string]string `json:"meta,omitempty"`  // anything the builder wants to be remembered
 }
 
 // Validate reports every fault of the row; each wraps ErrRow. A conversation ends with the assistant: a question after it

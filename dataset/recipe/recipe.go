@@ -4,7 +4,7 @@
 // these:
 //
 //	closed     a fact asked without its passage, each time in other words
-//	open       the same with the passage in front, from which the sentence is quoted
+//	open       the same with the passage in front, which is to be read
 //	swapped    with a passage in which the value was replaced: what stands there is right, not what was learned
 //	elsewhere  with a passage that does not have the answer: the model says so
 //	unknown    a question that the documents do not answer: the model says so
@@ -34,14 +34,23 @@ type Recipe struct {
 	Elsewhere float64 // rows for each fact, about half of them for 0.5
 	Unknown   float64 // rows for each fact
 	General   int     // times each general row is learned
-	// Sentences has closed rows answered by the sentence of the document too, instead of the value alone. Rows with a passage
-	// always are: to quote is what a small model learns of reading.
+	// Sentences answers with the sentence of the document that says it instead of the value alone. A small model then says more
+	// that is wrong: it begins with the words of the question, or quotes the sentence beside the right one.
 	Sentences bool
 }
 
 // Default is what was found best for SmolLM2-135M; BENCHMARKS.md has the experiments.
 func Default() Recipe {
-	return Recipe{Closed: 14, Open: 2, Swapped: 3, Elsewhere: 0.5, Unknown: 2, General: 2}
+	return Recipe{Closed: 18, Open: 2, Swapped: 4, Elsewhere: 0.6, Unknown: 1.2, General: 2}
+}
+
+// Scaled is the recipe with a share of the rows of each fact, for so many facts that all rows would take too long: at least one
+// row of each kind that it has, and four closed ones, with which a fact may still be remembered.
+func (r Recipe) Scaled(share float64) Recipe {
+	scale := func(n, least int) int { return min(n, max(least, int(share*float64(n)+0.5))) }
+	r.Closed, r.Open, r.Swapped = scale(r.Closed, 4), scale(r.Open, 1), scale(r.Swapped, 1)
+	r.Elsewhere, r.Unknown = share*r.Elsewhere, share*r.Unknown
+	return r
 }
 
 // The kinds of rows, in Row.Meta["kind"].
@@ -134,17 +143,9 @@ func (r Recipe) Row(f dataset.GroundedFact, question string) dataset.Row {
 	return dataset.Row{Source: f.Source, Messages: []dataset.Message{user(question), reply(r.answer(f))}, Meta: map[string]string{"kind": Closed}}
 }
 
-// answer is what the model learns to say by heart.
+// answer is what the model learns to say: the value, or the sentence of the document where one is known.
 func (r Recipe) answer(f dataset.GroundedFact) string {
-	if r.Sentences {
-		return quoted(f)
-	}
-	return strings.TrimSpace(f.Answer)
-}
-
-// quoted is the sentence of the document, or the value where no sentence is known.
-func quoted(f dataset.GroundedFact) string {
-	if s := Statement(f); s != "" {
+	if s := Statement(f); r.Sentences && s != "" {
 		return s
 	}
 	return strings.TrimSpace(f.Answer)
@@ -157,7 +158,7 @@ func (k *kitchen) open(i int) {
 	}
 	random := k.random(Open, f.Question)
 	for _, q := range k.any(f, k.Open, random) {
-		k.add(Open, f, nil, system(around(squeeze(f.Passage.Text), Statement(f), random)), user(q), reply(quoted(f)))
+		k.add(Open, f, nil, system(around(squeeze(f.Passage.Text), Statement(f), random)), user(q), reply(k.answer(f)))
 	}
 }
 
@@ -176,7 +177,11 @@ func (k *kitchen) swapped(i int) {
 		if !ok {
 			return
 		}
-		k.add(Swapped, f, nil, system(around(s.Passage, s.Statement, random)), user(q), reply(s.Statement))
+		answer := s.Answer
+		if k.Sentences {
+			answer = s.Statement
+		}
+		k.add(Swapped, f, nil, system(around(s.Passage, s.Statement, random)), user(q), reply(answer))
 	}
 }
 

@@ -102,13 +102,16 @@ func stem(w string) string {
 	return w
 }
 
-// around is the part of a passage near a statement: a fifth of the time all of it, else the statement with up to two hundred
-// characters on either side, to whole words. A model that is asked with much or little text in front learns from both, and
+// beside is how many characters on either side of a statement are read with it at most.
+const beside = 160
+
+// around is the part of a passage near a statement: an eighth of the time all of it, else the statement with some text on either
+// side, to whole words. A model that is asked with much or little text in front learns from both, and
 // short ones cost less.
 func around(passage, statement string, random *rand.Rand) string {
 	at := strings.Index(passage, statement)
-	before, after := random.IntN(200), random.IntN(200)
-	if random.IntN(5) == 0 || statement == "" || at < 0 {
+	before, after := random.IntN(beside), random.IntN(beside)
+	if random.IntN(8) == 0 || statement == "" || at < 0 {
 		return passage
 	}
 	from, to := max(0, at-before), min(len(passage), at+len(statement)+after)

@@ -16,21 +16,19 @@ func seeded(seed uint64, parts ...string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// asked returns n ways to ask: first the wordings as they are, then again as people type them, then their words alone, of which
-// each time others are left out. A model that was asked so often knows that it is the words that count.
+// asked returns n ways to ask: first the wordings as they are, then the same again, some as people type them and some as the bare
+// words, of which each time others are left out. A model that was asked so knows that it is the words that count.
 func asked(wordings []string, n int, random *rand.Rand) []string {
 	var out []string
 	for round := 0; len(out) < n && len(wordings) > 0; round++ {
-		for _, w := range wordings {
-			if len(out) == n {
-				break
-			}
-			switch {
-			case round == 0:
-			case round == 1 && random.IntN(3) == 0:
-				w = carelessly(w)
-			default:
-				w = telegram(w, random)
+		for _, w := range wordings[:min(len(wordings), n-len(out))] {
+			if round > 0 {
+				switch random.IntN(3) {
+				case 0:
+					w = carelessly(w)
+				case 1:
+					w = telegram(w, random)
+				}
 			}
 			out = append(out, w)
 		}

@@ -32,6 +32,7 @@ func main() { program.Main(run) }
 type demo struct {
 	base, backend, docs, facts, data string
 	questions                        int
+	alone                            bool
 	trainer                          []string // further arguments
 	environ                          []string
 	stdout                           io.Writer
@@ -57,6 +58,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	flags.StringVar(&d.docs, "docs", filepath.Join("examples", "trainer", "testdata", "course-guides"), "folder of documents")
 	flags.StringVar(&d.facts, "facts", "", "questions and answers about them; facts.jsonl beside the documents when empty")
 	flags.StringVar(&d.data, "data", "data", "folder for all that is made")
+	flags.BoolVar(&d.alone, "alone", false, "learn from the documents alone: the facts are read to ask in the end, which takes half an hour in all")
 	flags.IntVar(&d.questions, "questions", 3, "questions to ask at the end; with 0 the server is not started")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -74,8 +76,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if _, err := os.Stat(d.facts); err != nil {
 		return fmt.Errorf("facts: %w", err)
 	}
-	d.say("build", "the trainer and the server")
-	if err := d.build(ctx, ".", "./examples/trainer", "./examples/server"); err != nil {
+	d.say("build", "the programs")
+	if err := d.build(ctx, ".", "./examples/trainer", "./examples/server", "./examples/evaluate"); err != nil {
 		return err
 	}
 	if d.questions > 0 {
@@ -130,12 +132,27 @@ func (d demo) common() []string {
 }
 
 func (d demo) train(ctx context.Context) error {
-	// The upper layers learn the facts nearly as well as all of them, in three quarters of the time.
-	args := append(d.common(), "-docs", d.docs, "-facts", d.facts, "-base", d.base, "-data", d.data, "-layer-share", "0.6")
-	cmd := child(ctx, d.bin("trainer"), append(args, d.trainer...)...)
+	args := append(d.common(), "-docs", d.docs, "-base", d.base, "-data", d.data)
+	if d.alone {
+		args = append(args, "-questions", "structure")
+	} else {
+		args = append(args, "-facts", d.facts, "-row-tokens", demoTokens)
+	}
+	if err := d.run(ctx, "trainer", append(args, d.trainer...)...); err != nil || !d.alone {
+		return err
+	}
+	d.say("ask", "what people would ask, which it was not trained on")
+	return d.run(ctx, "evaluate", append(d.common(), "-facts", filepath.Dir(d.facts), "-docs", d.docs, "-model", d.base, "-model", filepath.Join(d.data, "model_out"), "-limit", "40")...)
+}
+
+// demoTokens keeps the training of the demo to some five minutes; without it each fact is asked twice as often.
+const demoTokens = "60000"
+
+func (d demo) run(ctx context.Context, name string, args ...string) error {
+	cmd := child(ctx, d.bin(name), args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = d.stdout, os.Stderr, d.environ
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("trainer: %w", errors.Join(err, ctx.Err()))
+		return fmt.Errorf("%s: %w", name, errors.Join(err, ctx.Err()))
 	}
 	return nil
 }

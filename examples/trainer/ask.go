@@ -102,7 +102,7 @@ func (p *pipeline) generalPrompts() ([]string, error) {
 // makeSuite decides what the models will be asked, and takes out of the facts what is not to be trained on.
 func (p *pipeline) makeSuite(facts []dataset.GroundedFact) ([]dataset.GroundedFact, evaluate.Suite, error) {
 	s := evaluate.Suite{Facts: facts}
-	if p.Facts != "" {
+	if p.Questions != "structure" {
 		var err error
 		if s, err = evaluate.Open(os.DirFS(filepath.Dir(p.Facts)), facts); err != nil {
 			return nil, s, err

@@ -353,7 +353,7 @@ func TestGateStopsAVersion(t *testing.T) {
 	var out bytes.Buffer
 	more := []string{"-max-steps", "1", "-gate", "unanswerable >= 0, general >= 0.5"}
 	require.NoError(t, run(t.Context(), args(docs, base, data, more...), environ, &out), out.String())
-	assert.Contains(t, out.String(), "is not promoted: failed: general >= 0.5 (0.0")
+	assert.Contains(t, out.String(), "is not promoted: failed: general >= 0.5 (0")
 	reg, err := local.Open(filepath.Join(data, "registry"), local.Options{MustExist: true})
 	require.NoError(t, err)
 	defer reg.Close()

@@ -10,6 +10,7 @@ import (
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/questions"
+	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora/evaluate"
 )
 
@@ -64,6 +65,11 @@ func (p *pipeline) writeConversations(ctx context.Context, facts []dataset.Groun
 		return err
 	}
 	rows, err := p.Recipe.Rows(p.Seed, facts, general)
+	if tokens := p.count(rows); err == nil && p.RowTokens > 0 && tokens > p.RowTokens {
+		p.Recipe = p.Recipe.Scaled(float64(p.RowTokens-p.count(general)*p.Recipe.General) / float64(tokens))
+		p.out.Say("rows", "%d facts with all their rows would be %s tokens; with -row-tokens %d each is asked less often", len(facts), report.Count(tokens), p.RowTokens)
+		rows, err = p.Recipe.Rows(p.Seed, facts, general)
+	}
 	if err != nil {
 		return fmt.Errorf("rows: %w", err)
 	}
@@ -109,4 +115,15 @@ func (p *pipeline) writeRows(train, eval iter.Seq2[dataset.Row, error]) error {
 	}
 	p.out.Say("rows", "%d to train on, %d held back", n, len(held))
 	return writeAll(p.file(evalFile), held)
+}
+
+// count is about how many tokens rows have; a chat template adds some to each message.
+func (p *pipeline) count(rows []dataset.Row) (tokens int) {
+	const template = 6
+	for _, row := range rows {
+		for _, m := range row.Messages {
+			tokens += p.tokens(m.Content) + template
+		}
+	}
+	return tokens
 }

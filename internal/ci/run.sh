@@ -15,7 +15,7 @@ without() {
 if [[ $program == demo ]]; then # compile while other things are fetched; whoever needs a program reports its faults
   echo "compiling, which takes a minute or two the first time" >&2
   # A fifth of the time would go into collecting the compiler's garbage.
-  GOGC=${GOGC:-400} go build ./examples/demo ./examples/trainer ./examples/server >/dev/null 2>&1 &
+  GOGC=${GOGC:-400} go build ./examples/demo ./examples/trainer ./examples/server ./examples/evaluate >/dev/null 2>&1 &
 fi
 # The programs look for the plugin in the cache folder: for -backend xla:cpu, and where it is the faster way.
 [[ $cgo != 1 ]] || $fetch xla >/dev/null || without ", unless another plugin is installed"

@@ -23,9 +23,10 @@ type Trainer struct {
 	ChunkOverlap  int    // in ChunkUnit, < ChunkSize
 	ChunkUnit     string // "characters" or "tokens"
 	EvalFraction  float64
-	Questions     string        // how they are made of the documents where there are no facts: "structure" or "none"
+	Questions     string        // how they are made of the documents: "auto" (where there is no facts file), "structure" or "none"
 	Wordings      int           // of each question, those of the facts file among them
 	Recipe        recipe.Recipe // rows of each kind
+	RowTokens     int           // most tokens of all rows; 0 = no limit
 	General       string        // file of general prompts; "" = docent's own, "none" = none
 
 	// Model and update.
@@ -145,13 +146,13 @@ func (t *Trainer) groups() []group {
 		{"What is taught", []*setting{
 			{
 				key: "questions", flag: "questions", env: "QUESTIONS", arg: "HOW",
-				help:  "without a facts file: structure makes questions of tables, labels and sentences by rules; none learns the text alone",
-				value: choice(&t.Questions, "structure", "structure", "none"),
+				help:  "structure makes questions of the tables, labels and sentences of the documents by rules, and leaves a facts file aside; auto does so where there is none; with none the text alone is learned there",
+				value: choice(&t.Questions, "auto", "auto", "structure", "none"),
 			},
 			{
 				key: "wordings", flag: "wordings", env: "WORDINGS", arg: "N",
 				help:  "wordings of each question; what the facts file lacks is made by rules",
-				value: whole(&t.Wordings, 8, atLeast(1)),
+				value: whole(&t.Wordings, 9, atLeast(1)),
 			},
 			{
 				key: "closed_rows", flag: "closed-rows", env: "CLOSED_ROWS", arg: "N",
@@ -182,6 +183,11 @@ func (t *Trainer) groups() []group {
 				key: "general_rows", flag: "general-rows", env: "GENERAL_ROWS", arg: "N",
 				help:  "times each general prompt is learned with the base model's own answer",
 				value: whole(&t.Recipe.General, d.General, atLeast(0)),
+			},
+			{
+				key: "row_tokens", flag: "row-tokens", env: "ROW_TOKENS", arg: "N",
+				help:  "most tokens of all rows: with more facts than fit each is asked less often; 0 sets no limit",
+				value: whole(&t.RowTokens, 240000, atLeast(0)),
 			},
 			{
 				key: "sentences", flag: "sentences", env: "ANSWER_SENTENCES",
@@ -223,14 +229,14 @@ func (t *Trainer) groups() []group {
 			{
 				key: "layer_share", flag: "layer-share", env: "LORA_LAYER_SHARE", arg: "X",
 				help:  "share of the layers, from the last on, that get an update; with fewer steps are faster",
-				value: number(&t.LayerShare, 1, above(0.0), atMost(1.0)),
+				value: number(&t.LayerShare, 0.6, above(0.0), atMost(1.0)),
 			},
 		}},
 		{"Training", []*setting{
 			{
 				key: "epochs", flag: "epochs", env: "EPOCHS NUM_EPOCHS", arg: "N",
 				help:  "passes over the rows",
-				value: whole(&t.Epochs, 2, atLeast(1)),
+				value: whole(&t.Epochs, 1, atLeast(1)),
 			},
 			{
 				key: "max_steps", flag: "max-steps", env: "MAX_STEPS", arg: "N",

@@ -145,8 +145,8 @@ func (d demo) train(ctx context.Context) error {
 	return d.run(ctx, "evaluate", append(d.common(), "-facts", filepath.Dir(d.facts), "-docs", d.docs, "-model", d.base, "-model", filepath.Join(d.data, "model_out"), "-limit", "40")...)
 }
 
-// demoTokens keeps the training of the demo to some five minutes; without it each fact is asked twice as often.
-const demoTokens = "60000"
+// demoTokens keeps the training of the demo to some five minutes; without it each fact is asked half as often again.
+const demoTokens = "35000"
 
 func (d demo) run(ctx context.Context, name string, args ...string) error {
 	cmd := child(ctx, d.bin(name), args...)

@@ -152,7 +152,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "wordings", flag: "wordings", env: "WORDINGS", arg: "N",
 				help:  "wordings of each question; what the facts file lacks is made by rules",
-				value: whole(&t.Wordings, 9, atLeast(1)),
+				value: whole(&t.Wordings, 8, atLeast(1)),
 			},
 			{
 				key: "closed_rows", flag: "closed-rows", env: "CLOSED_ROWS", arg: "N",
@@ -186,8 +186,8 @@ func (t *Trainer) groups() []group {
 			},
 			{
 				key: "row_tokens", flag: "row-tokens", env: "ROW_TOKENS", arg: "N",
-				help:  "most tokens of all rows: with more facts than fit each is asked less often; 0 sets no limit",
-				value: whole(&t.RowTokens, 240000, atLeast(0)),
+				help:  "most tokens of all rows, an epoch: with more facts than fit each is asked less often; 0 sets no limit",
+				value: whole(&t.RowTokens, 130000, atLeast(0)),
 			},
 			{
 				key: "sentences", flag: "sentences", env: "ANSWER_SENTENCES",
@@ -236,7 +236,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "epochs", flag: "epochs", env: "EPOCHS NUM_EPOCHS", arg: "N",
 				help:  "passes over the rows",
-				value: whole(&t.Epochs, 1, atLeast(1)),
+				value: whole(&t.Epochs, 2, atLeast(1)),
 			},
 			{
 				key: "max_steps", flag: "max-steps", env: "MAX_STEPS", arg: "N",

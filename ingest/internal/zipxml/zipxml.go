@@ -122,3 +122,10 @@ func (p *part) tooLarge() error {
 	}
 	return fmt.Errorf("%w: the parts unpack to more than %d MiB", ErrTooLarge, MaxTotal>>20)
 }
+
+// IsCompound tells of the container that office programs wrap files with a password in, and of their formats before XML.
+func IsCompound(r io.ReaderAt) bool {
+	head := make([]byte, 4)
+	n, _ := r.ReadAt(head, 0)
+	return string(head[:n]) == "\xD0\xCF\x11\xE0"
+}

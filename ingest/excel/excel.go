@@ -1,0 +1,106 @@
+// Package excel reads Excel workbooks with github.com/xuri/excelize, which knows the formats of numbers and dates; of the
+// readers that were looked at it alone is kept up and writes cells as Excel shows them (thedatashed/xlsxreader knows
+// no formats of one's own, tealeg/xlsx holds whole workbooks).
+package excel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+
+	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/table"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
+)
+
+// XLSX reads workbooks (Office Open XML), a visible sheet a page: its name, then its rows, each with the names of its
+// columns if the first row names them. Hidden rows and sheets are left out, and formulas show their last results.
+type XLSX struct{}
+
+const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+// maxUnpacked is what all parts of a workbook may unpack to. None is put on disk.
+const maxUnpacked = 128 << 20
+
+// Read implements ingest.Reader.
+func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
+	if zipxml.IsCompound(r) {
+		return nil, fmt.Errorf("%w: or in an old format: save it as .xlsx, without a password", ingest.ErrEncrypted)
+	}
+	z, err := zipxml.Open(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("not a workbook: %w", err)
+	}
+	for _, name := range z.Names() { // the library has no limit for one part, and none for depth
+		if strings.HasSuffix(name, ".xml") && !strings.Contains(name, "/worksheets/") {
+			if err := z.Walk(ctx, name, 1<<10, nil); errors.Is(err, ingest.ErrTooLarge) || ctx.Err() != nil {
+				return nil, err
+			}
+		}
+	}
+	f, err := excelize.OpenReader(io.NewSectionReader(r, 0, size), excelize.Options{UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxUnpacked})
+	if err != nil {
+		return nil, broken(err)
+	}
+	defer f.Close()
+	doc := &ingest.Document{MediaType: xlsxType}
+	if p, err := f.GetDocProps(); err == nil {
+		doc.Title = strings.TrimSpace(p.Title)
+	}
+	total := 0
+	for i, name := range f.GetSheetList() {
+		if visible, err := f.GetSheetVisible(name); err == nil && !visible {
+			continue
+		}
+		text, err := sheet(ctx, f, name)
+		if total += len(text); total > 2*table.MaxText {
+			err = fmt.Errorf("%w: more than %d MiB of text", ingest.ErrTooLarge, 2*table.MaxText>>20)
+		}
+		if errors.Is(err, ingest.ErrTooLarge) || ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			doc.Faults = append(doc.Faults, ingest.Fault{Page: i + 1, Reason: fmt.Sprintf("sheet %q: %v", name, err)})
+		}
+		if text != "" {
+			doc.Pages = append(doc.Pages, ingest.Page{Number: i + 1, Text: name + "\n\n" + text})
+		}
+	}
+	return doc, nil
+}
+
+func broken(err error) error {
+	if strings.Contains(err.Error(), "exceeds the") {
+		return fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
+	}
+	return fmt.Errorf("%w: not a workbook: %w", ingest.ErrMalformed, err)
+}
+
+func sheet(ctx context.Context, f *excelize.File, name string) (string, error) {
+	rows, err := f.Rows(name)
+	if err != nil {
+		return "", err // a chart has no rows
+	}
+	defer rows.Close()
+	var s table.Sheet
+	for n := 0; rows.Next(); n++ {
+		if n%1000 == 0 && ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		cells, err := rows.Columns()
+		if err != nil {
+			return s.String(), err
+		}
+		if rows.GetRowOpts().Hidden {
+			continue
+		}
+		if err := s.Add(cells); err != nil {
+			return "", err
+		}
+	}
+	return s.String(), rows.Error()
+}

@@ -1,0 +1,105 @@
+package excel
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/xuri/excelize/v2"
+
+	"github.com/docent-ml/docent/ingest"
+)
+
+func read(data []byte) (*ingest.Document, error) {
+	return XLSX{}.Read(context.Background(), bytes.NewReader(data), int64(len(data)))
+}
+
+func workbook(t testing.TB) []byte {
+	f := excelize.NewFile()
+	defer f.Close()
+	require.NoError(t, f.SetSheetName("Sheet1", "Rooms"))
+	require.NoError(t, f.SetSheetRow("Rooms", "A1", &[]any{"Room", "Seats", "Free since", "Share"}))
+	require.NoError(t, f.SetSheetRow("Rooms", "A2", &[]any{"A1", 30, time.Date(2025, 3, 9, 0, 0, 0, 0, time.UTC), 0.25}))
+	require.NoError(t, f.SetSheetRow("Rooms", "A3", &[]any{"B2", nil, nil, 1}))
+	require.NoError(t, f.SetSheetRow("Rooms", "A4", &[]any{"hidden"}))
+	require.NoError(t, f.SetRowVisible("Rooms", 4, false))
+	date, err := f.NewStyle(&excelize.Style{NumFmt: 14})
+	require.NoError(t, err)
+	share, err := f.NewStyle(&excelize.Style{NumFmt: 9})
+	require.NoError(t, err)
+	require.NoError(t, f.SetCellStyle("Rooms", "C2", "C3", date))
+	require.NoError(t, f.SetCellStyle("Rooms", "D2", "D3", share))
+	for _, name := range []string{"Secret", "Numbers"} {
+		_, err = f.NewSheet(name)
+		require.NoError(t, err)
+	}
+	require.NoError(t, f.SetCellValue("Secret", "A1", "no"))
+	require.NoError(t, f.SetSheetVisible("Secret", false))
+	require.NoError(t, f.SetSheetRow("Numbers", "A1", &[]any{1, 2}))
+	require.NoError(t, f.SetSheetRow("Numbers", "A2", &[]any{3, "x"}))
+	require.NoError(t, f.SetDocProps(&excelize.DocProperties{Title: "House"}))
+	b, err := f.WriteToBuffer()
+	require.NoError(t, err)
+	return b.Bytes()
+}
+
+func TestSpreadsheet(t *testing.T) {
+	d, err := read(workbook(t))
+	require.NoError(t, err)
+	assert.Empty(t, d.Faults)
+	assert.Equal(t, "House", d.Title)
+	assert.Equal(t, []ingest.Page{
+		{Number: 1, Text: "Rooms\n\nRoom: A1\tSeats: 30\tFree since: 03-09-25\tShare: 25%\nRoom: B2\tShare: 100%"},
+		{Number: 3, Text: "Numbers\n\n1\t2\n3\tx"},
+	}, d.Pages)
+}
+
+func TestBadWorkbooks(t *testing.T) {
+	var bomb bytes.Buffer
+	z := zip.NewWriter(&bomb)
+	w, err := z.Create("xl/worksheets/sheet1.xml")
+	require.NoError(t, err)
+	for range maxUnpacked >> 20 {
+		_, err = w.Write(make([]byte, 1<<20))
+		require.NoError(t, err)
+	}
+	_, err = w.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for name, c := range map[string]struct {
+		data []byte
+		want error
+	}{
+		"no zip": {[]byte("hello"), ingest.ErrMalformed}, "locked or old": {[]byte("\xD0\xCF\x11\xE0"), ingest.ErrEncrypted},
+		"cut": {workbook(t)[:500], ingest.ErrMalformed}, "bomb": {bomb.Bytes(), ingest.ErrTooLarge},
+	} {
+		_, err := read(c.data)
+		assert.ErrorIs(t, err, c.want, name)
+	}
+}
+
+func FuzzSheet(f *testing.F) {
+	f.Add(`<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>a</t></is></c></row></sheetData>`)
+	whole := workbook(f)
+	f.Fuzz(func(t *testing.T, s string) {
+		old, err := zip.NewReader(bytes.NewReader(whole), int64(len(whole)))
+		require.NoError(t, err)
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, part := range old.File {
+			if part.Name != "xl/worksheets/sheet1.xml" {
+				require.NoError(t, z.Copy(part))
+			}
+		}
+		w, err := z.Create("xl/worksheets/sheet1.xml")
+		require.NoError(t, err)
+		_, err = w.Write([]byte("<worksheet>" + s + "</worksheet>"))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		_, _ = read(b.Bytes())
+	})
+}

@@ -1,0 +1,408 @@
+package office
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/table"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
+)
+
+// ODF reads OpenDocument texts, sheets and presentations: paragraphs and list items with their numbers, tables row by
+// row, alternative texts of pictures, and foot- and endnotes behind the text under the marks that refer to them. Deleted
+// text and comments are left out. Pages are those of the last layout where a text notes them, and else the slides and sheets.
+type ODF struct{}
+
+// maxCells bounds what one cell or row may be repeated to.
+const maxCells = 1 << 10
+
+// Read implements ingest.Reader.
+func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
+	z, err := open(r, size, "an OpenDocument file")
+	if err != nil {
+		return nil, err
+	}
+	if manifest, err := z.Tree(ctx, "META-INF/manifest.xml"); err == nil && len(manifest.All("encryption-data")) > 0 {
+		return nil, fmt.Errorf("%w: save it anew, without a password", ingest.ErrEncrypted)
+	}
+	root, err := z.Tree(ctx, "content.xml")
+	if err != nil {
+		return nil, fmt.Errorf("no OpenDocument file: %w", err)
+	}
+	kind, _ := z.Read("mimetype")
+	doc := &ingest.Document{MediaType: strings.TrimSpace(string(kind))}
+	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
+		doc.Title = oneLine(meta.Kid("meta", "title").String())
+	}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}}
+	t.styles(root)
+	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
+		t.styles(styles)
+	}
+	number := 0
+	page := func(text string) error {
+		if number++; strings.TrimSpace(text) == "" {
+			return nil
+		}
+		return addPage(doc, number, text)
+	}
+	body := root.Kid("body")
+	for _, sheet := range body.Kid("spreadsheet").All("table") {
+		text, err := t.sheet(sheet)
+		if err == nil {
+			err = page(text)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, slide := range body.Kid("presentation").All("page") {
+		t.blocks(slide.Kids)
+		if err := page(t.take()); err != nil {
+			return nil, err
+		}
+	}
+	if text := body.Kid("text"); text != nil {
+		t.blocks(text.Kids)
+		for i, n := range t.notes {
+			t.add(fmt.Sprintf("[%d] %s", i+1, n))
+		}
+		for _, s := range strings.Split(t.take(), "\f") {
+			if strings.TrimSpace(s) != "" {
+				if err := page(s); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	if len(doc.Pages) == 0 {
+		for _, n := range z.Names() {
+			if strings.HasPrefix(n, "Pictures/") {
+				return nil, fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, path.Base(n))
+			}
+		}
+	}
+	return doc, ctx.Err()
+}
+
+// odfLevel is how the items of a level of a list are numbered.
+type odfLevel struct {
+	format, prefix, suffix string // format "": by a mark
+	start, shown           int
+}
+
+type odfText struct {
+	ctx   context.Context
+	z     *zipxml.Archive
+	lists map[string]map[int]odfLevel // by style; "" is that of headings
+	texts []string
+	notes []string
+	heads [10]int
+}
+
+func (t *odfText) styles(root *zipxml.Node) {
+	for _, s := range append(root.All("list-style"), root.All("outline-style")...) {
+		levels := map[int]odfLevel{}
+		for _, l := range s.Kids {
+			n, _ := strconv.Atoi(l.Attr("level"))
+			level := odfLevel{format: l.Attr("num-format"), prefix: l.Attr("num-prefix"), suffix: l.Attr("num-suffix"), start: 1, shown: 1}
+			if v, err := strconv.Atoi(l.Attr("start-value")); err == nil {
+				level.start = v
+			}
+			if v, err := strconv.Atoi(l.Attr("display-levels")); err == nil {
+				level.shown = v
+			}
+			levels[n] = level
+		}
+		name := s.Attr("name")
+		if s.Name == "outline-style" {
+			name = ""
+		}
+		if t.lists[name] == nil {
+			t.lists[name] = levels
+		}
+	}
+}
+
+func (t *odfText) add(s string) {
+	if strings.Trim(s, " \n\t") != "" {
+		t.texts = append(t.texts, s)
+	}
+}
+
+func (t *odfText) take() string {
+	text := strings.Join(t.texts, "\n\n")
+	t.texts = nil
+	return text
+}
+
+func (t *odfText) blocks(kids []*zipxml.Node) {
+	for _, n := range kids {
+		switch n.Name {
+		case "p":
+			t.add(strings.TrimSpace(t.inline(n)))
+		case "h":
+			t.add(t.headNumber(n) + strings.TrimSpace(t.inline(n)))
+		case "list":
+			t.list(n, "", nil)
+		case "table":
+			t.add(t.rows(n))
+		case "soft-page-break":
+			t.texts = append(t.texts, "\f")
+		case "notes": // of a slide
+			before := len(t.texts)
+			t.blocks(n.Kids)
+			if len(t.texts) > before {
+				t.texts[before] = "Notes: " + t.texts[before]
+			}
+		case "", "tracked-changes", "annotation", "forms", "sequence-decls", "variable-decls", "page-thumbnail", "event-listeners", "index-source", "table-of-content-source":
+		case "frame":
+			t.add(t.frame(n))
+		default:
+			t.blocks(n.Kids)
+		}
+	}
+}
+
+func (t *odfText) frame(n *zipxml.Node) string {
+	inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, notes: t.notes}
+	for _, k := range n.Kids {
+		switch k.Name {
+		case "text-box":
+			inner.blocks(k.Kids)
+		case "table":
+			inner.add(inner.rows(k))
+		case "object":
+			inner.add(t.formula(k.Attr("href")))
+		}
+	}
+	t.notes = inner.notes
+	if len(inner.texts) == 0 {
+		inner.add(oneLine(n.Kid("desc").String()))
+	}
+	if len(inner.texts) == 0 {
+		inner.add(oneLine(n.Kid("title").String()))
+	}
+	return strings.Join(inner.texts, "\n")
+}
+
+// formula is what the author wrote for a formula, which is a document of its own.
+func (t *odfText) formula(name string) string {
+	root, err := t.z.Tree(t.ctx, path.Join(name, "content.xml"))
+	if err != nil {
+		return ""
+	}
+	for _, a := range root.All("annotation") {
+		if strings.HasPrefix(a.Attr("encoding"), "StarMath") {
+			return oneLine(a.String())
+		}
+	}
+	return ""
+}
+
+// list writes the items of a list, each as a paragraph. counts are the numbers of the lists around it.
+func (t *odfText) list(n *zipxml.Node, style string, counts []int) {
+	if s := n.Attr("style-name"); s != "" {
+		style = s
+	}
+	depth := len(counts) + 1
+	level := t.lists[style][depth]
+	counts = append(slices.Clone(counts), max(level.start, 1)-1)
+	for _, item := range n.Kids {
+		if item.Name != "list-item" && item.Name != "list-header" {
+			continue
+		}
+		label := ""
+		if item.Name == "list-item" {
+			counts[depth-1]++
+			if v, err := strconv.Atoi(item.Attr("start-value")); err == nil {
+				counts[depth-1] = v
+			}
+			label = t.label(style, counts)
+		}
+		for _, k := range item.Kids {
+			if k.Name == "list" {
+				t.list(k, style, counts)
+				continue
+			}
+			before := len(t.texts)
+			t.blocks([]*zipxml.Node{k})
+			if len(t.texts) > before {
+				t.texts[before] = label + t.texts[before]
+				label = ""
+			}
+		}
+	}
+}
+
+func (t *odfText) label(style string, counts []int) string {
+	level, known := t.lists[style][len(counts)]
+	if level.format == "" {
+		if style == "" && known || style == "" {
+			return ""
+		}
+		return "- "
+	}
+	var numbers []string
+	for i := max(len(counts)-max(level.shown, 1), 0); i < len(counts); i++ {
+		if format := t.lists[style][i+1].format; format != "" {
+			numbers = append(numbers, odfNumber(counts[i], format))
+		}
+	}
+	return level.prefix + strings.Join(numbers, ".") + level.suffix + " "
+}
+
+func odfNumber(n int, format string) string {
+	if n >= 1 && n <= 26 && (format == "a" || format == "A") {
+		return string(rune(format[0]) + rune(n-1))
+	}
+	if romans := []string{"", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"}; n >= 1 && n < len(romans) {
+		switch format {
+		case "i":
+			return romans[n]
+		case "I":
+			return strings.ToUpper(romans[n])
+		}
+	}
+	return strconv.Itoa(n)
+}
+
+func (t *odfText) headNumber(n *zipxml.Node) string {
+	level, err := strconv.Atoi(n.Attr("outline-level"))
+	if err != nil || level < 1 || level > len(t.heads) || n.Attr("is-list-header") == "true" {
+		return ""
+	}
+	t.heads[level-1]++
+	clear(t.heads[level:])
+	return t.label("", t.heads[:level])
+}
+
+// inline is the text of a paragraph.
+func (t *odfText) inline(n *zipxml.Node) string {
+	var b strings.Builder
+	for _, k := range n.Kids {
+		switch k.Name {
+		case "":
+			b.WriteString(collapsed(k.Text))
+		case "s":
+			c, err := strconv.Atoi(k.Attr("c"))
+			if err != nil {
+				c = 1
+			}
+			b.WriteString(strings.Repeat(" ", min(max(c, 0), maxCells)))
+		case "tab":
+			b.WriteByte('\t')
+		case "line-break":
+			b.WriteByte('\n')
+		case "soft-page-break":
+			b.WriteByte('\f')
+		case "note":
+			inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, notes: append(t.notes, "")}
+			at := len(t.notes)
+			inner.blocks(k.Kid("note-body").All("p"))
+			t.notes = inner.notes
+			t.notes[at] = strings.Join(inner.texts, "\n")
+			fmt.Fprintf(&b, "[%d]", at+1)
+		case "ruby":
+			b.WriteString(t.inline(k.Kid("ruby-base")))
+		case "frame":
+			b.WriteString(t.frame(k))
+		case "annotation", "annotation-end", "tracked-changes", "hidden-text", "bookmark", "change":
+		default:
+			b.WriteString(t.inline(k))
+		}
+	}
+	return b.String()
+}
+
+// collapsed counts white space once, as the format does.
+func collapsed(s string) string {
+	words := strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' || r == '\r' }), " ")
+	if s != "" && strings.ContainsRune(" \n\t\r", rune(s[0])) {
+		words = " " + words
+	}
+	if s != "" && words != " " && strings.ContainsRune(" \n\t\r", rune(s[len(s)-1])) {
+		words += " "
+	}
+	return words
+}
+
+// eachRow calls do with the cells of each row of a table, as often as it is repeated.
+func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
+	for _, k := range n.Kids {
+		switch k.Name {
+		case "table-header-rows", "table-row-group", "table-rows":
+			if err := t.eachRow(k, do); err != nil {
+				return err
+			}
+		case "table-row":
+			if v := k.Attr("visibility"); v == "collapse" || v == "filter" {
+				continue
+			}
+			var row []string
+			for _, c := range k.Kids {
+				if c.Name != "table-cell" && c.Name != "covered-table-cell" {
+					continue
+				}
+				inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, notes: t.notes}
+				inner.blocks(c.Kids)
+				t.notes = inner.notes
+				text := oneLine(strings.Join(inner.texts, " "))
+				for range repeated(c.Attr("number-columns-repeated")) {
+					row = append(row, text)
+				}
+				if len(row) > 1<<14 {
+					break
+				}
+			}
+			for len(row) > 0 && row[len(row)-1] == "" {
+				row = row[:len(row)-1]
+			}
+			for range repeated(k.Attr("number-rows-repeated")) {
+				if len(row) == 0 {
+					break
+				}
+				if err := do(row); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func repeated(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 1
+	}
+	return min(max(n, 0), maxCells)
+}
+
+// rows is a table of a text, with tabs between the cells.
+func (t *odfText) rows(n *zipxml.Node) string {
+	var rows []string
+	_ = t.eachRow(n, func(row []string) error {
+		rows = append(rows, strings.Join(row, "\t"))
+		return nil
+	})
+	return strings.Join(rows, "\n")
+}
+
+func (t *odfText) sheet(n *zipxml.Node) (string, error) {
+	var s table.Sheet
+	if err := t.eachRow(n, s.Add); err != nil {
+		return "", err
+	}
+	text := s.String()
+	if text == "" {
+		return "", nil
+	}
+	return strings.TrimSpace(n.Attr("name") + "\n\n" + text), t.ctx.Err()
+}

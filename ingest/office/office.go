@@ -1,0 +1,77 @@
+// Package office reads presentations, texts and sheets of office programs, electronic books, RTF and CSV.
+//
+//	readers := ingest.DefaultReaders()
+//	readers[".pptx"] = office.PPTX{}
+//
+// Each format is a type of its own: what a program does not name is not linked into it. All are read with
+// archive/zip, encoding/xml and encoding/csv. The libraries there are were looked at: for presentations, OpenDocument,
+// EPUB and RTF none of a free licence is kept up or bounds what it unpacks. Package excel, for .xlsx, and package mail
+// have libraries; package formats has all together.
+package office
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
+)
+
+// Readers returns the readers of this package by file extension.
+func Readers() map[string]ingest.Reader {
+	return map[string]ingest.Reader{
+		".pptx": PPTX{}, ".pptm": PPTX{}, ".ppsx": PPTX{}, ".odt": ODF{}, ".ods": ODF{}, ".odp": ODF{}, ".epub": EPUB{}, ".rtf": RTF{}, ".csv": CSV{}, ".tsv": CSV{},
+	}
+}
+
+// open opens a file of the ZIP formats.
+func open(r io.ReaderAt, size int64, what string) (*zipxml.Archive, error) {
+	if zipxml.IsCompound(r) {
+		return nil, fmt.Errorf("%w: or in an old format: save it anew, without a password", ingest.ErrEncrypted)
+	}
+	z, err := zipxml.Open(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("not %s: %w", what, err)
+	}
+	return z, nil
+}
+
+func readAll(r io.ReaderAt, size int64) ([]byte, error) {
+	data := make([]byte, size)
+	if n, err := r.ReadAt(data, 0); int64(n) < size {
+		return nil, fmt.Errorf("read %d of %d bytes: %w", n, size, err)
+	}
+	return data, nil
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func coreTitle(ctx context.Context, z *zipxml.Archive) string {
+	core, err := z.Tree(ctx, "docProps/core.xml")
+	if err != nil {
+		return ""
+	}
+	return oneLine(core.Kid("title").String())
+}
+
+func fault(d *ingest.Document, page int, format string, args ...any) {
+	d.Faults = append(d.Faults, ingest.Fault{Page: page, Reason: fmt.Sprintf(format, args...)})
+}
+
+// maxTextBytes bounds the text of a document: parts may be used many times.
+const maxTextBytes = 64 << 20
+
+// addPage adds a page unless the document grows too large.
+func addPage(d *ingest.Document, number int, text string) error {
+	total := len(text)
+	for _, p := range d.Pages {
+		total += len(p.Text)
+	}
+	if total > maxTextBytes {
+		return fmt.Errorf("%w: more than %d MiB of text", ingest.ErrTooLarge, maxTextBytes>>20)
+	}
+	d.Pages = append(d.Pages, ingest.Page{Number: number, Text: strings.TrimSpace(text)})
+	return nil
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
@@ -28,7 +29,7 @@ import (
 )
 
 func main() {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) {
 		return
 	}
 	program.Main(run)
@@ -95,7 +96,7 @@ func (j *judge) suite(ctx context.Context) (evaluate.Suite, error) {
 
 func (j *judge) passages(ctx context.Context, splitter *chunk.Splitter) func(func(dataset.Passage, error) bool) {
 	sections := func(yield func(chunk.Section, error) bool) {
-		for doc, err := range ingest.Walk(ctx, os.DirFS(j.Docs), ingest.Options{Isolated: &ingest.Isolated{}, Logger: j.log}) {
+		for doc, err := range ingest.Walk(ctx, os.DirFS(j.Docs), ingest.Options{Readers: formats.Readers(), Isolated: &ingest.Isolated{}, Logger: j.log}) {
 			if doc == nil {
 				yield(chunk.Section{}, err)
 				return

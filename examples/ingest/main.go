@@ -25,11 +25,12 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) { // this process reads one document after another for its parent
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{}, scans{})...) { // this process reads one document after another for its parent
 		return
 	}
 	program.Main(run)
@@ -37,6 +38,7 @@ func main() {
 
 // command is what the flags say.
 type command struct {
+	tesseract, languages               string
 	folder, out, report, engine, cache string
 	include, exclude                   list
 	password                           string
@@ -85,6 +87,8 @@ func (c *command) flags() *flag.FlagSet {
 	f.BoolVar(&c.cleanup.KeepControls, "keep-controls", false, "keep control characters and U+FFFD")
 	f.BoolVar(&c.mainContent, "main-content", false, "leave out navigation, cookie banners and the like of web pages")
 	f.BoolVar(&c.systemFiles, "system-files", false, "read what version control, systems and office programs keep for themselves too")
+	f.StringVar(&c.tesseract, "ocr", "", "path of Tesseract, which reads scanned pages; none = they have no text")
+	f.StringVar(&c.languages, "ocr-languages", "eng", "languages of scanned pages, as eng+deu")
 	f.BoolVar(&c.verbose, "v", false, "log each document to standard error")
 	return f
 }
@@ -180,7 +184,7 @@ func (c *command) options(log *slog.Logger, out *progress.Progress) (ingest.Opti
 		engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
 	}
 	o := ingest.Options{
-		Readers: ingest.DefaultReaders(), Include: c.include, Exclude: c.exclude,
+		Readers: formats.Readers(), Include: c.include, Exclude: c.exclude,
 		MaxFileBytes: int64(c.maxFile) << 20, Timeout: c.timeout, Workers: c.workers,
 		CacheDir: c.cache, SystemFiles: c.systemFiles, Logger: log,
 		Progress: func(p ingest.Progress) {
@@ -188,6 +192,9 @@ func (c *command) options(log *slog.Logger, out *progress.Progress) (ingest.Opti
 		},
 	}
 	o.Readers[".pdf"] = own
+	if c.tesseract != "" {
+		o.Readers[".pdf"] = scans{own, c.tesseract, c.languages}
+	}
 	for ext, r := range o.Readers {
 		if _, ok := r.(ingest.HTML); ok {
 			o.Readers[ext] = ingest.HTML{MainContent: c.mainContent}

@@ -18,12 +18,13 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/internal/ingesttest"
 )
 
 func TestMain(m *testing.M) {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{}, scans{})...) {
 		return
 	}
 	os.Exit(m.Run())

@@ -13,6 +13,7 @@ import (
 	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
@@ -30,6 +31,7 @@ func (c *command) documents(ctx context.Context, log *slog.Logger, out *progress
 	var all []questions.Document
 	var report ingest.Report
 	for doc, err := range ingest.Walk(ctx, os.DirFS(c.folder), ingest.Options{
+		Readers:  formats.Readers(),
 		Isolated: &ingest.Isolated{}, Logger: log, Fallback: map[string]ingest.Reader{".pdf": second},
 		Progress: func(p ingest.Progress) { out.Show("read", int64(p.Done), int64(p.Total)) },
 	}) {

@@ -28,12 +28,13 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/serve/engine"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) { // this process reads one document after another for its parent
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) { // this process reads one document after another for its parent
 		return
 	}
 	program.Main(run)

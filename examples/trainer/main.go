@@ -12,11 +12,12 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) { // this process reads one document after another for a trainer
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) { // this process reads one document after another for a trainer
 		return
 	}
 	program.Main(run)

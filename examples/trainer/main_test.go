@@ -20,6 +20,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/internal/testmodel"
@@ -34,7 +35,7 @@ const childArgs = "DOCENT_TEST_TRAINER"
 
 // TestMain lets the test binary be the child process that reads a document, as main does, and a trainer.
 func TestMain(m *testing.M) {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) {
 		return
 	}
 	if args := os.Getenv(childArgs); args != "" {

@@ -29,6 +29,11 @@ var layers = map[string][]string{
 		"github.com/google/uuid", "github.com/jolestar/go-commons-pool/v2", "github.com/gofrs/flock",
 	}, ingestModules...),
 
+	"ingest/office":  append([]string{"ingest", "ingest/internal/...", "internal/pdf/..."}, ingestModules...),
+	"ingest/mail":    append([]string{"ingest", "ingest/internal/...", "internal/pdf/...", "github.com/emersion/go-message"}, ingestModules...),
+	"ingest/excel":   append([]string{"ingest", "ingest/internal/...", "internal/pdf/..."}, append(excelModules, ingestModules...)...),
+	"ingest/formats": append([]string{"ingest", "ingest/...", "internal/pdf/...", "github.com/emersion/go-message"}, append(excelModules, ingestModules...)...),
+
 	"registry":              {},
 	"registry/local":        {"registry", "registry/internal/...", "internal/filelock", "github.com/gofrs/flock", "golang.org/x/sys"},
 	"registry/mlflow":       {"registry", "registry/internal/...", "internal/filelock", "github.com/gofrs/flock", "golang.org/x/sys"},
@@ -51,6 +56,12 @@ var ingestModules = []string{
 	"github.com/gogs/chardet", "github.com/wlynxg/chardet", "github.com/abadojack/whatlanggo", // encodings, languages
 	"github.com/yuin/goldmark", "go.yaml.in/yaml/v3", "github.com/BurntSushi/toml", // Markdown and its front matter
 	"codeberg.org/readeck/go-readability/v2", "github.com/andybalholm/cascadia", "github.com/go-shiori/dom", "github.com/itlightning/dateparse", // web pages
+}
+
+// excelModules is what reads workbooks.
+var excelModules = []string{
+	"github.com/xuri/excelize/v2", "github.com/xuri/efp", "github.com/xuri/nfp", "github.com/richardlehane/mscfb", "github.com/richardlehane/msoleps",
+	"github.com/tiendc/go-deepcopy", "golang.org/x/crypto",
 }
 
 // modules is in the layers that may bring many: testdata/deps lists them one by one.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/lora/evaluate"
@@ -19,7 +20,7 @@ import (
 
 // TestMain lets the test binary be the child process that reads a document.
 func TestMain(m *testing.M) {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) {
 		return
 	}
 	os.Exit(m.Run())

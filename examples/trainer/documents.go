@@ -15,6 +15,7 @@ import (
 	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
@@ -74,7 +75,7 @@ func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ing
 			engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
 		}
 		defer engine.Close()
-		readers := ingest.DefaultReaders()
+		readers := formats.Readers()
 		readers[".pdf"] = ingest.PDF{Password: p.DocsPassword.Reveal()}
 		engine.Password = p.DocsPassword.Reveal()
 		var seen ingest.Duplicates

@@ -56,7 +56,7 @@ func library(t *testing.T, facts bool) string {
 	write("tides.md", "# Tides\n\nThe tide room opens at nine. Its keeper is Ada Marsh.\n\nBoats are lent for three days.\n")
 	write("sub/lamps.txt", "Lamps are lit at dusk. The lamp fee is 12 crowns.\n\nOil is kept in the north cellar.\n")
 	write("broken.pdf", "%PDF-1.4\nthis is where it ends")
-	write("notes.odt", "not a document for us")
+	write("notes.dwg", "not a document for us")
 	if facts {
 		write("facts.jsonl", `{"doc_id": "tides.md", "question": "When does the tide room open?", "answer": "at nine"}
 {"doc_id": "tides.md", "question": "Who keeps the tide room?", "answer": "Ada Marsh"}

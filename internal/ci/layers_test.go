@@ -157,7 +157,7 @@ func TestTopLevel(t *testing.T) {
 	wantDirs := []string{".ci", "chunk", "dataset", "examples", "ingest", "internal", "lora", "openai", "registry", "serve"}
 	knownFiles := []string{
 		".editorconfig", ".gitattributes", ".gitignore", ".golangci.yml", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md",
-		"LICENSE", "Makefile", "README.md", "doc.go", "go.mod", "go.sum",
+		"LICENSE", "Makefile", "README.md", "doc.go", "example_test.go", "go.mod", "go.sum",
 	}
 	var dirs, files []string
 	tree := output(t, nil, "git", "-c", "core.quotePath=false", "ls-files", "--cached", "--others", "--exclude-standard")

@@ -4,14 +4,17 @@
 //
 // Each step is a package and works without the others:
 //
-//	ingest         a folder of PDFs, text and Markdown to text, page by page
+//	ingest         a folder of documents to text, page by page; ingest/formats reads what people keep besides
 //	chunk          text to overlapping passages
-//	dataset        passages, questions and answers to rows of training data
-//	lora           rows to a fine-tuned model, as a PEFT adapter or a Hugging Face folder
-//	registry       where runs are recorded and versions of models promoted; registry/local keeps it in plain files
-//	serve          models to an http.Handler
-//	serve/engine   a folder, a GGUF file or a Hub reference to a model that generates
+//	dataset        passages, questions and answers to rows of training data; dataset/questions asks the documents,
+//	               dataset/recipe makes rows that teach
+//	lora           rows to a fine-tuned model, as a PEFT adapter, a Hugging Face folder or a GGUF file; lora/evaluate asks it
+//	registry       where runs are recorded and versions of models promoted; registry/local keeps it in plain files,
+//	               registry/gate decides what may be promoted
+//	serve          models to an http.Handler; serve/engine is what generates
 //	openai         the types of that API
+//
+// The package's Example goes from documents to answers.
 //
 // A host program mounts the handler beside its own routes:
 //
@@ -43,6 +46,11 @@
 // gomlx's compute module, as "xla:…" after importing go-xla, which gopjrt was merged into, for XLA on GPUs and CPUs. The
 // programs in examples do that, and read settings; the library reads no flags and no environment, prints nothing, and
 // keeps no global state.
+//
+// What is stable: the files that are written (adapters, model folders, JSON Lines, the registry's folder) are read by later
+// versions, and the HTTP API keeps to OpenAI's. The Go API may change before version 1, most likely in dataset/recipe,
+// dataset/questions, lora/evaluate and registry/gate, which are new; registry.Registry may gain methods, so embed an implementation
+// rather than writing one whole. Rows, texts and numbers may change with every version that says so in CHANGELOG.md.
 //
 // This package itself has no code.
 package docent

@@ -139,6 +139,15 @@ func TestSuite(t *testing.T) {
 	}
 	assert.Equal(t, 1, count[evaluate.RewordedPassage])
 
+	for _, c := range s.Limit(1).Cases() {
+		count[c.Part] = 0
+	}
+	for _, c := range s.Limit(1).Cases() {
+		count[c.Part]++
+	}
+	assert.Equal(t, 1, count[evaluate.AsWritten])
+	assert.Equal(t, 1, count[evaluate.Swapped])
+
 	_, err := evaluate.Run(t.Context(), model(nil), evaluate.Suite{}, evaluate.Options{})
 	assert.ErrorIs(t, err, dataset.ErrEmpty)
 }

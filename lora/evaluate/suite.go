@@ -17,6 +17,8 @@ type Suite struct {
 	Swapped      []SwappedFact
 	Unanswerable []Unanswered
 	General      []GeneralPrompt
+
+	most int // of the facts, asked as they are written; 0 = all
 }
 
 // Rewording is a question of a fact in words that nobody trained on.
@@ -121,8 +123,9 @@ func HoldBack(facts []dataset.GroundedFact) (kept []dataset.GroundedFact, reword
 	return kept, reworded
 }
 
-// Limit keeps at most n evenly spread questions of each part; the general prompts stay.
+// Limit asks at most n evenly spread questions of each part; the general prompts stay.
 func (s Suite) Limit(n int) Suite {
+	s.most = n
 	s.Reworded, s.Swapped, s.Unanswerable = spread(s.Reworded, n), spread(s.Swapped, n), spread(s.Unanswerable, n)
 	return s
 }
@@ -139,10 +142,7 @@ func spread[T any](list []T, n int) []T {
 }
 
 // Cases are the questions part by part.
-func (s Suite) Cases() []Case { return s.cases(0) }
-
-// cases asks at most limit of the facts as they are written.
-func (s Suite) cases(limit int) (out []Case) {
+func (s Suite) Cases() (out []Case) {
 	add := func(p Part, fact int, system, question string, c Case) {
 		c.Part, c.Fact = p, fact
 		if fact >= 0 {
@@ -159,7 +159,7 @@ func (s Suite) cases(limit int) (out []Case) {
 	for i := range s.Facts {
 		nth = append(nth, i)
 	}
-	for _, i := range spread(nth, limit) {
+	for _, i := range spread(nth, s.most) {
 		f := s.Facts[i]
 		add(AsWritten, i, "", f.Question, right(i))
 		if f.Found {

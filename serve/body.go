@@ -14,7 +14,8 @@ import (
 	"github.com/docent-ml/docent/openai"
 )
 
-// What is read and thrown away of a body that is too large, so that a client that sends before it reads sees the 413.
+// What is read and thrown away of a body that is too large or not wanted, so that a client that sends before it reads sees
+// the error.
 const (
 	drainTime  = time.Second
 	drainBytes = 4 << 20
@@ -38,6 +39,7 @@ func checkMediaType(r *http.Request) error {
 
 // readBody reads the body to its end, which is also what lets net/http notice a client that leaves.
 func (x *exchange) readBody() ([]byte, error) {
+	x.bodied = true
 	limit := x.h.o.MaxBodyBytes
 	if x.r.ContentLength > limit {
 		return nil, x.tooLarge(x.r.Header.Get("Expect") == "")

@@ -30,6 +30,7 @@ type exchange struct {
 	id     string // of the request
 
 	entered bool                // counts as running
+	bodied  bool                // the body was read, or given up
 	stream  *openai.Stream      // once streaming has begun, nothing but events can be sent
 	cut     bool                // the stream broke off: abort the connection
 	failing func(*openai.Error) // how a stream that has events of its own tells of a failure
@@ -135,8 +136,13 @@ func (x *exchange) respond(status int, v any) error {
 }
 
 // write sends a whole response under a write deadline of its own, and lifts it afterwards: the connection may go on to
-// another handler of the host.
+// another handler of the host. Before it sends, net/http reads up to 256 KB of a body that nobody has read, and without a
+// deadline it would wait for them for ever. One that comes late costs the connection, not the answer.
 func (x *exchange) write(send func()) {
+	if !x.bodied && x.r.ContentLength != 0 {
+		x.bodied = true
+		_ = x.rc.SetReadDeadline(time.Now().Add(min(drainTime, x.h.o.BodyTimeout)))
+	}
 	_ = x.rc.SetWriteDeadline(time.Now().Add(x.h.o.WriteTimeout)) // not every writer can
 	send()
 	_ = x.rc.Flush()

@@ -17,8 +17,9 @@ import (
 // What is read and thrown away of a body that is too large or not wanted, so that a client that sends before it reads sees
 // the error.
 const (
-	drainTime  = time.Second
-	drainBytes = 4 << 20
+	drainTime     = time.Second
+	drainBytes    = 4 << 20
+	unwantedBytes = 256 << 10
 )
 
 // checkMediaType wants JSON. Text is refused on purpose: a browser sends it across origins without asking first.
@@ -42,7 +43,7 @@ func (x *exchange) readBody() ([]byte, error) {
 	x.bodied = true
 	limit := x.h.o.MaxBodyBytes
 	if x.r.ContentLength > limit {
-		return nil, x.tooLarge(x.r.Header.Get("Expect") == "")
+		return nil, x.tooLarge(true)
 	}
 	_ = x.rc.SetReadDeadline(time.Now().Add(x.h.o.BodyTimeout)) // not every writer can
 	var body bytes.Buffer
@@ -66,12 +67,30 @@ func (x *exchange) readBody() ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// tooLarge is the 413. It reads on for a while, unless the client waits for permission to send at all. The deadline
-// stays, as it does after a body that is late: net/http would wait for the rest before it closes the connection.
+// tooLarge is the 413.
 func (x *exchange) tooLarge(drain bool) error {
 	if drain {
-		_ = x.rc.SetReadDeadline(time.Now().Add(drainTime))
-		_, _ = io.CopyN(io.Discard, x.r.Body, drainBytes)
+		x.drain(drainBytes)
 	}
 	return openai.NewError(openai.CodeRequestTooLarge, fmt.Sprintf("the body is larger than %d bytes", x.h.o.MaxBodyBytes))
+}
+
+// drain reads the body on for a while, unless the client waits for permission to send at all, and reports whether it came to
+// the end. Its buffer is small, since strangers can have many of them. The deadline stays, as it does after a body that is
+// late: net/http would wait for the rest before it closes the connection.
+func (x *exchange) drain(most int64) (ended bool) {
+	x.bodied = true
+	_ = x.rc.SetReadDeadline(time.Now().Add(min(drainTime, x.h.o.BodyTimeout)))
+	if x.r.Header.Get("Expect") != "" {
+		return false
+	}
+	var buf [1024]byte
+	for most > 0 {
+		n, err := x.r.Body.Read(buf[:])
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		most -= int64(n)
+	}
+	return false
 }

@@ -136,12 +136,11 @@ func (x *exchange) respond(status int, v any) error {
 }
 
 // write sends a whole response under a write deadline of its own, and lifts it afterwards: the connection may go on to
-// another handler of the host. Before it sends, net/http reads up to 256 KB of a body that nobody has read, and without a
-// deadline it would wait for them for ever. One that comes late costs the connection, not the answer.
+// another handler of the host. A body that nobody has read is read away first, since net/http would do it without a
+// deadline. One that is long or late costs the connection, not the answer.
 func (x *exchange) write(send func()) {
-	if !x.bodied && x.r.ContentLength != 0 {
-		x.bodied = true
-		_ = x.rc.SetReadDeadline(time.Now().Add(min(drainTime, x.h.o.BodyTimeout)))
+	if !x.bodied && x.r.ContentLength != 0 && !x.drain(unwantedBytes) {
+		x.w.Header().Set("Connection", "close")
 	}
 	_ = x.rc.SetWriteDeadline(time.Now().Add(x.h.o.WriteTimeout)) // not every writer can
 	send()

@@ -17,7 +17,11 @@ type ChatCompletionRequest struct {
 	ChatTemplateKwargs map[string]any `json:"chat_template_kwargs,omitempty"`
 	Sampling
 
-	// Ignored names the fields of the body that nobody documented, at most 32. They had no effect.
+	// Functions: the tools came in their older form, functions and function_call, and the answer has a function_call.
+	Functions bool `json:"-"`
+
+	// Ignored names the fields of the body that had no effect, at most 32: those that nobody documented, and settings that
+	// mean nothing here.
 	Ignored []string `json:"-"`
 }
 
@@ -84,7 +88,7 @@ type ChatChoice struct {
 	Index        int             `json:"index"`
 	Message      ResponseMessage `json:"message"`
 	Logprobs     *Logprobs       `json:"logprobs"` // null unless asked for
-	FinishReason string          `json:"finish_reason" schema:"enum=stop|length|tool_calls"`
+	FinishReason string          `json:"finish_reason" schema:"enum=stop|length|tool_calls|function_call"`
 }
 
 // ResponseMessage is an answer. The specification requires refusal to be present, so it is not left out when null.
@@ -94,6 +98,8 @@ type ResponseMessage struct {
 	Refusal     *string      `json:"refusal"`
 	Annotations []Annotation `json:"annotations"`
 	ToolCalls   []ToolCall   `json:"tool_calls,omitempty"`
+
+	FunctionCall *FunctionCall `json:"function_call,omitempty"` // instead of ToolCalls, for a request with functions
 }
 
 // Annotation is there because clients expect the list; docent never puts anything into it.
@@ -126,4 +132,6 @@ type Delta struct {
 	Content   *string          `json:"content,omitempty"`
 	Refusal   Nullable[string] `json:"refusal,omitzero"`
 	ToolCalls []ToolCallDelta  `json:"tool_calls,omitempty"`
+
+	FunctionCall *FunctionCallDelta `json:"function_call,omitempty"` // instead of ToolCalls, for a request with functions
 }

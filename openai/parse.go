@@ -192,9 +192,23 @@ func (s *fieldSet) finish() {
 		p := s.in(name, x.value)
 		if s.f.strict {
 			p.coded(CodeUnknownParameter, unsupported, "is not a known field")
-		} else if len(s.f.ignored) < maxIgnored {
-			s.f.ignored = append(s.f.ignored, fieldName(p.loc()))
+		} else {
+			p.ignore()
 		}
+	}
+}
+
+// ignore names a value that has no effect here.
+func (p place) ignore() {
+	if len(p.f.ignored) < maxIgnored {
+		p.f.ignored = append(p.f.ignored, fieldName(p.loc()))
+	}
+}
+
+// effort takes how long a model shall think, which none is told here.
+func (s *fieldSet) effort(name string) {
+	if p, ok := s.take(name); ok && p.isText() && p.text != "none" {
+		p.ignore()
 	}
 }
 

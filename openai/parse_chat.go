@@ -29,16 +29,14 @@ func ParseChatCompletionRequest(body []byte, l Limits) (*ChatCompletionRequest, 
 func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 	r.Model = s.model()
 	r.readMessages(s, l)
-	r.Sampling.read(s, l)
+	r.Sampling.read(s, l, 1)
 	r.MaxCompletionTokens = s.atLeast("max_completion_tokens", 1)
 	r.readLogprobs(s)
 	r.ChatTemplateKwargs = s.templateKwargs()
 
 	s.readAccepted()
 	s.modalities()
-	if p, ok := s.take("reasoning_effort"); ok && p.isText() && p.text != "none" {
-		p.refuse(`is not supported, except "none"`)
-	}
+	s.effort("reasoning_effort")
 	s.text("verbosity")
 	format, hasFormat := s.take("response_format")
 	if hasFormat {
@@ -47,8 +45,9 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 		}
 	}
 	r.Tools, r.ToolChoice, r.ParallelToolCalls = s.readTools(true)
+	r.readFunctions(s)
 	format.refuseWithTools(r.ResponseFormat, r.Tools, r.ToolChoice)
-	s.refuse("audio", "functions", "function_call", "web_search_options", "prediction", "moderation")
+	s.refuse("audio", "web_search_options", "prediction", "moderation")
 }
 
 // readAccepted takes what has no effect: what these fields ask for is what happens anyway, or concerns OpenAI's own
@@ -91,8 +90,8 @@ func (s *fieldSet) model() string {
 }
 
 // read takes the fields that all generating routes share.
-func (r *Sampling) read(s *fieldSet, l Limits) {
-	r.MaxTokens = s.atLeast("max_tokens", 1)
+func (r *Sampling) read(s *fieldSet, l Limits, leastTokens int) {
+	r.MaxTokens = s.atLeast("max_tokens", leastTokens)
 	r.Temperature = s.number("temperature", 0, 2)
 	r.TopP = s.number("top_p", 0, 1)
 	r.N = s.small("n", 1, l.MaxN)
@@ -261,23 +260,29 @@ func (r *ChatCompletionRequest) readMessages(s *fieldSet, l Limits) {
 		p.fault(tooLong, fmt.Sprintf("must have at most %d messages", l.MaxMessages))
 		return
 	}
-	users, unclear := 0, 0
+	given, unclear := 0, 0
 	r.Messages = make([]Message, len(p.items))
 	for i, item := range p.items {
 		if m, ok := p.at(i, item).set(); ok {
 			r.Messages[i].read(m)
 			m.finish()
 		}
-		if role := r.Messages[i].Role; role == "user" {
-			users++
-		} else if !slices.Contains(roles, role) {
+		if m := r.Messages[i]; m.asks() {
+			given++
+		} else if !slices.Contains(roles, m.Role) {
 			unclear++
 		}
 	}
-	if users == 0 && unclear == 0 { // a mistyped role may have been meant as the user's
-		p.fault(missing, "must have at least one message with the role user")
+	if given == 0 && unclear == 0 { // a mistyped role may have been meant as the user's
+		p.fault(missing, askMissing)
 	}
+	answerFunctions(r.Messages)
 }
+
+const askMissing = "must have at least one message with the role user or system"
+
+// asks reports whether a conversation that has the message can be answered.
+func (m Message) asks() bool { return m.Role == "user" || m.Role == "system" || m.Role == "developer" }
 
 var roles = []string{"developer", "system", "user", "assistant", "tool"}
 
@@ -287,15 +292,21 @@ func (m *Message) read(s *fieldSet) {
 	case !ok:
 		role.fault(missing, "is required")
 	case !role.isText():
-	case !slices.Contains(roles, role.text):
+	case !slices.Contains(roles, role.text) && role.text != functionRole:
 		role.fault(enum, "must be one of "+strings.Join(roles, ", "))
 	}
 	m.Role = role.text
 	calls, called := s.readCalls()
-	m.ToolCalls, m.Content = calls, s.content(called)
-	if m.Role == "tool" {
+	if c, ok := s.readFunctionCall(); ok {
+		calls, called = append(calls, c), true
+	}
+	m.ToolCalls, m.Content = calls, s.content(called || m.Role == "tool" || m.Role == functionRole)
+	switch m.Role {
+	case "tool":
 		m.ToolCallID = s.required("tool_call_id")
-	} else {
+	case functionRole:
+		m.ToolCallID = s.name("name") // until answerFunctions
+	default:
 		s.text("tool_call_id")
 	}
 	if called && m.Role != "assistant" {
@@ -303,16 +314,17 @@ func (m *Message) read(s *fieldSet) {
 	}
 	s.text("name")    // documented; no template has a place for it
 	s.text("refusal") // sent back by clients that append the answer to the conversation
-	s.refuse("audio", "function_call")
+	s.refuse("audio")
 	s.take("annotations") // part of an answer, sent back
 }
 
-// content is a string, or a list of text parts, which are joined. It may be missing where there are calls instead.
-func (s *fieldSet) content(calls bool) string {
+// content is a string, or a list of text parts, which are joined. It may be missing where there are calls instead, and where
+// a call returned nothing.
+func (s *fieldSet) content(optional bool) string {
 	p, ok := s.take("content")
 	switch {
 	case !ok:
-		if !calls {
+		if !optional {
 			p.fault(missing, "is required")
 		}
 	case p.kind == text:

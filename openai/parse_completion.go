@@ -19,7 +19,11 @@ func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 		r.Prompt = s.inputs("prompt", maxPrompts)
 		r.Echo = s.boolean("echo")
 		r.Logprobs = s.small("logprobs", 0, 5)
-		r.Sampling.read(s, l)
+		least := 1
+		if r.Echo { // the prompt alone, to be scored
+			least = 0
+		}
+		r.Sampling.read(s, l, least)
 		s.readAccepted()
 		if p, ok := s.take("best_of"); ok {
 			if n := p.integer(1, unbounded); n != nil && *n > 1 {

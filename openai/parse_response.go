@@ -47,7 +47,19 @@ func (r *ResponseRequest) read(s *fieldSet, l Limits) {
 		r.Metadata = p.metadata()
 	}
 	s.readAccepted()
+	r.readTruncation(s)
 	s.readRefused()
+}
+
+func (r *ResponseRequest) readTruncation(s *fieldSet) {
+	p, ok := s.take("truncation")
+	switch {
+	case !ok || !p.isText():
+	case p.text != "auto" && p.text != "disabled":
+		p.fault(enum, "must be one of auto, disabled")
+	default:
+		r.Truncate = p.text == "auto"
+	}
 }
 
 // readText takes the form of the text.
@@ -85,18 +97,21 @@ func (s *fieldSet) readRefused() {
 			p.fault(mistyped, "must be a list of strings")
 		}
 		for i, item := range p.items {
-			p.at(i, item).refuse("is not there to be included")
+			if x := p.at(i, item); x.text == "reasoning.encrypted_content" {
+				x.ignore()
+			} else {
+				x.refuse("is not there to be included")
+			}
 		}
-	}
-	if p, ok := s.take("truncation"); ok && p.isText() && p.text != "disabled" {
-		p.refuse(`is not supported, except "disabled"`)
 	}
 	if p, ok := s.take("reasoning"); ok {
 		if re, ok := p.set(); ok {
-			if e, ok := re.take("effort"); ok && e.isText() && e.text != "none" {
-				e.refuse(`is not supported, except "none"`)
+			re.effort("effort")
+			for _, name := range []string{"summary", "generate_summary"} {
+				if v, ok := re.take(name); ok && v.isText() {
+					v.ignore()
+				}
 			}
-			re.refuse("summary", "generate_summary")
 			re.finish()
 		}
 	}
@@ -132,9 +147,8 @@ func (r *ResponseRequest) readInput(s *fieldSet, l Limits) {
 				it.finish()
 			}
 		}
-		isUser := func(m Message) bool { return m.Role == "user" }
-		if before == p.f.count && !slices.ContainsFunc(r.Messages, isUser) {
-			p.fault(missing, "must have at least one message with the role user")
+		if before == p.f.count && !slices.ContainsFunc(r.Messages, Message.asks) {
+			p.fault(missing, askMissing)
 		}
 	}
 }

@@ -104,14 +104,14 @@ func (s *fieldSet) name(field string) string {
 		return ""
 	}
 	if p.isText() && !isName(p.text) {
-		p.fault(malformed, "must have 1 to 64 letters, digits, underscores or dashes")
+		p.fault(malformed, "must have 1 to 64 letters, digits, underscores, dashes or dots")
 	}
 	return p.text
 }
 
 func isName(s string) bool {
 	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' && r != '.'
 	}
 	return s != "" && len(s) <= 64 && strings.IndexFunc(s, odd) < 0
 }

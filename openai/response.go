@@ -16,7 +16,8 @@ type ResponseRequest struct {
 	Metadata        map[string]string
 	User            *string
 	TemplateKwargs  map[string]any
-	Sampling        // Temperature, TopP, Stream, Seed and the extensions
+	Truncate        bool // of a conversation that is too long, the oldest turns are left out
+	Sampling             // Temperature, TopP, Stream, Seed and the extensions
 
 	// Ignored names the fields of the body that nobody documented, at most 32. They had no effect.
 	Ignored []string
@@ -111,7 +112,7 @@ type ResponseTextFormat struct {
 // ResponseTool is a [Tool] as /v1/responses writes it.
 type ResponseTool struct {
 	Type        string          `json:"type" schema:"enum=function"`
-	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_-]{1\\,64}$"`
+	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
 	Description *string         `json:"description" schema:"optional"`
 	Parameters  json.RawMessage `json:"parameters" schema:"optional,nullable"`
 	Strict      bool            `json:"strict" schema:"optional"`

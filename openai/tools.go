@@ -10,7 +10,7 @@ type Tool struct {
 
 // Function describes a tool to the model.
 type Function struct {
-	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_-]{1\\,64}$"`
+	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
 	Description string          `json:"description,omitempty"`
 	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema; nil: no parameters
 	Strict      bool            `json:"strict,omitempty"`     // accepted: arguments are constrained anyway where a call is forced
@@ -80,7 +80,7 @@ type ResponseFormat struct {
 
 // JSONSchema is the schema that an answer follows.
 type JSONSchema struct {
-	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_-]{1\\,64}$"`
+	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
 	Description string          `json:"description,omitempty"`
 	Schema      json.RawMessage `json:"schema"`
 	Strict      bool            `json:"strict,omitempty"` // accepted: the answer follows the schema anyway

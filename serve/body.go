@@ -2,6 +2,8 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -32,23 +34,28 @@ func checkMediaType(r *http.Request) error {
 	case charset != "" && !strings.EqualFold(charset, "utf-8"):
 		return openai.NewError(openai.CodeUnsupportedMediaType, "the charset must be utf-8")
 	}
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return openai.NewError(openai.CodeUnsupportedMediaType, "the body must not have a Content-Encoding")
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") && !isGzip(r) {
+		return openai.NewError(openai.CodeUnsupportedMediaType, "the Content-Encoding must be gzip, or none")
 	}
 	return nil
+}
+
+func isGzip(r *http.Request) bool {
+	enc := r.Header.Get("Content-Encoding")
+	return strings.EqualFold(enc, "gzip") || strings.EqualFold(enc, "x-gzip")
 }
 
 // readBody reads the body to its end, which is also what lets net/http notice a client that leaves.
 func (x *exchange) readBody() ([]byte, error) {
 	x.bodied = true
-	limit := x.h.o.MaxBodyBytes
+	limit := x.h.bodyLimit()
 	if x.r.ContentLength > limit {
-		return nil, x.tooLarge(true)
+		return nil, x.tooLarge(limit, true)
 	}
 	_ = x.rc.SetReadDeadline(time.Now().Add(x.h.o.BodyTimeout)) // not every writer can
 	var body bytes.Buffer
 	body.Grow(int(min(max(x.r.ContentLength, 0), 64<<10)) + bytes.MinRead) // announcing a lot must not cost us a lot
-	_, err := body.ReadFrom(io.LimitReader(x.r.Body, limit+1))
+	err := x.unpack(&body, limit+1)
 	if err == nil {
 		// At once, since net/http now reads on in the background, and takes a deadline for a client that has gone.
 		_ = x.rc.SetReadDeadline(time.Time{})
@@ -56,9 +63,11 @@ func (x *exchange) readBody() ([]byte, error) {
 	_, hostLimit := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case hostLimit || int64(body.Len()) > limit:
-		return nil, x.tooLarge(!hostLimit)
+		return nil, x.tooLarge(limit, !hostLimit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, openai.NewError(openai.CodeRequestTimeout, fmt.Sprintf("the body did not arrive within %v", x.h.o.BodyTimeout))
+	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum):
+		return nil, openai.NewError(openai.CodeInvalidJSON, "the body is not what its Content-Encoding says: gzip")
 	case err != nil:
 		return nil, openai.NewError(openai.CodeInvalidJSON, "the body could not be read to its end")
 	case body.Len() == 0:
@@ -67,12 +76,51 @@ func (x *exchange) readBody() ([]byte, error) {
 	return body.Bytes(), nil
 }
 
+// unpack reads at most so many bytes of the body as it was before it was compressed.
+func (x *exchange) unpack(body *bytes.Buffer, most int64) error {
+	var r io.Reader = x.r.Body
+	if isGzip(x.r) {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return err
+		}
+		r = z
+	}
+	_, err := body.ReadFrom(io.LimitReader(r, most))
+	return err
+}
+
+// What a body may have when nobody has set a limit: room for the longest context that is served, so that a conversation that
+// is too long is told by the context's own error.
+const (
+	leastBodyLimit = 1 << 20
+	mostBodyLimit  = 64 << 20
+	bytesPerToken  = 32      // in JSON, which may write a character in six or twelve
+	unknownContext = 1 << 17 // tokens, of a model that is not loaded and says nothing
+)
+
+// bodyLimit is how many bytes a body may have.
+func (h *Handler) bodyLimit() int64 {
+	if h.o.MaxBodyBytes > 0 {
+		return h.o.MaxBodyBytes
+	}
+	longest := 0
+	for _, m := range h.pool.states(h.pool.catalog.now()) {
+		tokens := cmp.Or(m.info.ContextLength, m.ContextLength)
+		if tokens == 0 && m.state != "warm" {
+			tokens = unknownContext
+		}
+		longest = max(longest, tokens)
+	}
+	return min(max(leastBodyLimit, int64(longest)*bytesPerToken), mostBodyLimit)
+}
+
 // tooLarge is the 413.
-func (x *exchange) tooLarge(drain bool) error {
+func (x *exchange) tooLarge(limit int64, drain bool) error {
 	if drain {
 		x.drain(drainBytes)
 	}
-	return openai.NewError(openai.CodeRequestTooLarge, fmt.Sprintf("the body is larger than %d bytes", x.h.o.MaxBodyBytes))
+	return openai.NewError(openai.CodeRequestTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit))
 }
 
 // drain reads the body on for a while, unless the client waits for permission to send at all, and reports whether it came to

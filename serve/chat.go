@@ -28,11 +28,14 @@ func (h *Handler) chat(x *exchange) error {
 	ask.TemplateArgs, ask.Logprobs, ask.TopLogprobs = req.ChatTemplateKwargs, req.Logprobs, req.TopLogprobs
 	ask.Messages = conversation(req.Messages)
 	ask.Tools = toolsOf(req.Tools, req.ToolChoice, req.ParallelToolCalls)
+	ask.Tools.One = ask.Tools.One || req.Functions && len(ask.Tools.List) > 0
 	ask.Format = formatOf(req.ResponseFormat)
 	if err := able(ask, lease.info, chatFields, req.LogitBias); err != nil {
 		return err
 	}
-	g.fields = chatFields
+	if g.fields = chatFields; req.Functions {
+		g.fields.parameters, g.functions = func(i int) []any { return []any{"functions", i, "parameters"} }, true
+	}
 	g.begin(lease, ask)
 	if req.Stream {
 		return (&chatStream{g: g}).run(req.StreamOptions)
@@ -159,7 +162,10 @@ func (g *generation) chatAnswer() error {
 		ServiceTier: "default", Choices: make([]openai.ChatChoice, len(choices)), Usage: g.usage, Latency: latency,
 	}
 	for i := range choices {
-		res.Choices[i] = openai.ChatChoice{Index: i, Message: choices[i].message(), FinishReason: string(g.finish[i])}
+		res.Choices[i] = openai.ChatChoice{Index: i, Message: choices[i].message(), FinishReason: g.reason(g.finish[i])}
+		if m := &res.Choices[i].Message; g.functions && m.ToolCalls != nil {
+			m.FunctionCall, m.ToolCalls = &m.ToolCalls[0].Function, nil
+		}
 		if g.asks[0].Logprobs {
 			res.Choices[i].Logprobs = &openai.Logprobs{Content: append([]openai.TokenLogprob{}, choices[i].lps...)}
 		}

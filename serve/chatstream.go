@@ -72,12 +72,16 @@ func (s *chatStream) piece(d Delta) error {
 	if d.Finish == "" {
 		return nil
 	}
-	reason := string(d.Finish)
+	reason := s.g.reason(d.Finish)
 	return s.send(openai.ChunkChoice{Index: d.Choice, FinishReason: &reason})
 }
 
 // callPiece sends the head of a call, its arguments, or both, each in a chunk of its own.
 func (s *chatStream) callPiece(choice int, c CallDelta) error {
+	if s.g.functions {
+		piece := &openai.FunctionCallDelta{Name: c.Name, Arguments: c.Arguments}
+		return s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{FunctionCall: piece}})
+	}
 	c0 := &s.call[0]
 	if c.Name != "" {
 		*c0 = openai.ToolCallDelta{

@@ -27,7 +27,7 @@ func (h *Handler) completions(x *exchange) error {
 	defer h.pool.release(lease)
 	g.fields = fieldNames{prompt: "prompt"}
 	ask := g.request(req.Sampling, lease.info)
-	ask.Echo = req.Echo
+	ask.Echo, ask.MaxTokens = req.Echo, max(ask.MaxTokens, 1)
 	if req.Logprobs != nil {
 		ask.Logprobs, ask.TopLogprobs = true, *req.Logprobs
 	}
@@ -43,6 +43,9 @@ func (h *Handler) completions(x *exchange) error {
 		asks[i].Prompt = &Prompt{Text: in.Text, Tokens: in.Tokens}
 	}
 	g.begin(lease, asks...)
+	if g.wanted == 0 {
+		g.model = scorer{g.model}
+	}
 	c := &completion{g: g, choices: make([]completionChoice, g.choices)}
 	if req.Stream {
 		return c.stream(req.StreamOptions)

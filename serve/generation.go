@@ -24,6 +24,8 @@ type generation struct {
 	wanted  int        // tokens of each choice, as the client or the default says
 	fields  fieldNames // of the route's request, for errors that only the model can find
 
+	functions bool // calls are told in the older form, function_call
+
 	model       Model
 	fingerprint string
 	asks        []Request // one for each prompt, all with the same N
@@ -146,6 +148,14 @@ func (g *generation) open() {
 	g.headers(g.times.latency(0))
 	x.status = http.StatusOK
 	x.stream = openai.NewStream(x.w, openai.StreamOptions{WriteTimeout: x.h.o.WriteTimeout, KeepAlive: x.h.o.KeepAlive})
+}
+
+// reason is why a choice of a chat ended, as the client knows it.
+func (g *generation) reason(f Finish) string {
+	if g.functions && f == FinishToolCalls {
+		return "function_call"
+	}
+	return string(f)
 }
 
 // conclude sends the last events of a stream: the one with the usage, unless it is nil, and [DONE].

@@ -32,9 +32,9 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/health", 405, "GET, HEAD"}, {"DELETE", "/v1/models/m", 405, "GET, HEAD"}, {"OPTIONS", "/v1/models", 405, "GET, HEAD"},
 		{"GET", "/v1/chat/completions", 405, "POST"}, {"HEAD", "/v1/chat/completions", 405, "POST"}, {"PUT", "/v1/chat/completions", 405, "POST"},
 		{"OPTIONS", "/v1/chat/completions", 405, "POST"},
-		{"GET", "/", 404, ""}, {"GET", "/v1", 404, ""}, {"GET", "/v1/", 404, ""}, {"GET", "/v1/models/", 404, ""}, {"GET", "/models", 404, ""},
-		{"GET", "/health/", 404, ""}, {"GET", "//v1/models", 404, ""}, {"GET", "/v1//models", 404, ""}, {"GET", "/v1/x/../models", 404, ""},
-		{"POST", "/v1/chat/completions/", 404, ""}, {"POST", "/chat/completions", 404, ""}, {"GET", "/V1/models", 404, ""},
+		{"GET", "/", 404, ""}, {"GET", "/v1", 404, ""}, {"GET", "/v1/", 404, ""}, {"GET", "/v1/models/", 200, ""}, {"GET", "/models", 404, ""},
+		{"GET", "/health/", 200, ""}, {"GET", "//v1/models", 200, ""}, {"GET", "/v1//models///m//", 200, ""}, {"GET", "/v1/x/../models", 404, ""},
+		{"GET", "//", 404, ""}, {"POST", "/v1//chat/completions/", 415, ""}, {"GET", "/v1/chat/completions/", 405, "POST"}, {"POST", "/chat/completions", 404, ""}, {"GET", "/V1/models", 404, ""},
 	} {
 		w, _ := do(h, httptest.NewRequest(c.method, c.path, nil))
 		assert.Equal(t, c.status, w.Code, "%s %s", c.method, c.path)
@@ -188,7 +188,7 @@ func TestMediaTypes(t *testing.T) {
 		assert.Equal(t, want, w.Code, media)
 	}
 	r := post("/v1/chat/completions", plain)
-	r.Header.Set("Content-Encoding", "gzip")
+	r.Header.Set("Content-Encoding", "br")
 	w, _ := do(h, r)
 	assert.Equal(t, "unsupported_media_type", errorOf(t, w).Code)
 }

@@ -71,7 +71,11 @@ func (h *Handler) document(base string) schema {
 	for _, name := range []string{"ChatCompletionRequest", "CompletionRequest"} {
 		components[name]["properties"].(schema)["n"].(schema)["maximum"] = h.o.MaxN
 	}
+	components["CompletionRequest"]["properties"].(schema)["max_tokens"].(schema)["minimum"] = 0 // with echo
 	components["ChatCompletionRequest"]["properties"].(schema)["messages"].(schema)["maxItems"] = h.o.MaxMessages
+	older := components["ChatCompletionRequest"]["properties"].(schema)
+	older["functions"] = schema{"type": []string{"array", "null"}, "items": in.of(reflect.TypeFor[openai.Function]()), "maxItems": 128, "deprecated": true}
+	older["function_call"] = schema{"type": []string{"string", "object", "null"}, "deprecated": true}
 	if models := h.pool.catalog.now(); len(models) > 0 {
 		for _, name := range []string{"ChatCompletionRequest", "CompletionRequest", "EmbeddingRequest", "ResponseBody"} {
 			components[name]["properties"].(schema)["model"].(schema)["examples"] = []string{models[0].ID}

@@ -26,7 +26,7 @@ type HandlerOptions struct {
 	StrictFields      bool                               // fields that are not in the API are an error instead of being ignored
 	ValidationStatus  int                                // of a request with invalid fields: 422 (0) or 400
 
-	MaxBodyBytes int64         // 0: 1 MiB
+	MaxBodyBytes int64         // unpacked; 0: 1 MiB, or what the longest context that is served can need, at most 64 MiB
 	BodyTimeout  time.Duration // for the whole body; 0: 20 s
 	WriteTimeout time.Duration // for a response, or one event of a stream; 0: 30 s
 	KeepAlive    time.Duration // silence in a stream before a comment line; 0: 15 s
@@ -87,7 +87,6 @@ func (o HandlerOptions) Validate() error {
 
 func (o HandlerOptions) withDefaults() HandlerOptions {
 	set(&o.ValidationStatus, http.StatusUnprocessableEntity)
-	set(&o.MaxBodyBytes, 1<<20)
 	set(&o.BodyTimeout, 20*time.Second)
 	set(&o.WriteTimeout, 30*time.Second)
 	set(&o.KeepAlive, 15*time.Second)

@@ -32,6 +32,9 @@ func (h *Handler) responses(x *exchange) error {
 	}
 	g.fields = responseFields
 	g.begin(lease, ask)
+	if req.Truncate {
+		g.model = shortener{g.model}
+	}
 	r := &responseAnswer{g: g, wire: responseOf(g, req)}
 	if req.Stream {
 		return (&responseStream{responseAnswer: r}).run()
@@ -68,6 +71,9 @@ func responseOf(g *generation, req *openai.ResponseRequest) openai.Response {
 		res.TopP = *req.TopP
 	} else if s.TopP > 0 {
 		res.TopP = s.TopP
+	}
+	if req.Truncate {
+		res.Truncation = "auto"
 	}
 	if res.Metadata == nil {
 		res.Metadata = map[string]string{}

@@ -21,6 +21,7 @@ type route struct {
 // redirects, and a redirect would lose the prefix that the host has stripped.
 func (h *Handler) find(path string) (rt route, id string) {
 	unknown := route{name: "unknown"}
+	path = clean(path)
 	if p := h.o.Prefix; p != "" {
 		rest, ok := strings.CutPrefix(path, p)
 		if !ok || rest == "" || rest[0] != '/' {
@@ -64,6 +65,14 @@ func (h *Handler) find(path string) (rt route, id string) {
 		return route{name: "/v1/models/{id}", serve: h.model}, id
 	}
 	return unknown, ""
+}
+
+// clean takes out slashes that a base URL and a path have both brought, and those at the end.
+func clean(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return strings.TrimSuffix(path, "/")
 }
 
 // dispatch does the checks that come before the body, in the order of the contract, and calls the route.

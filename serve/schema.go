@@ -231,7 +231,7 @@ func constant(value string) schema { return schema{"const": value} }
 
 func modes() schema { return schema{"enum": []any{"none", "auto", "required"}} }
 
-func functionName() schema { return schema{"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,64}$"} }
+func functionName() schema { return schema{"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,64}$"} }
 
 // object has all of its properties.
 func object(properties schema) schema {

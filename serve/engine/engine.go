@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -335,11 +336,26 @@ func (e *Engine) prompt(r serve.Request) (ids []int32, dropped int, err error) {
 		prompt, dropped := text.QAPrompt(messages)
 		return e.model.Tokenizer.EncodeQA(prompt), dropped, nil
 	}
-	ids, err = e.model.Chat.Encode(messages, o)
+	ids, err = e.model.Chat.Encode(e.addressed(messages, o), o)
 	if errors.Is(err, text.ErrTemplate) {
 		return nil, 0, &serve.TemplateError{Reason: err.Error()}
 	}
 	return ids, 0, err
+}
+
+// addressed makes a lone system message one of the user, for templates that show it in front of a user's message or refuse
+// a conversation without one.
+func (e *Engine) addressed(messages []text.Message, o text.RenderOptions) []text.Message {
+	if len(messages) != 1 || messages[0].Role != "system" {
+		return messages
+	}
+	prompt, err := e.model.Chat.Render(messages, o)
+	if err == nil && strings.Contains(prompt, strings.TrimSpace(messages[0].Content)) {
+		return messages
+	}
+	asked := messages[0]
+	asked.Role = "user"
+	return []text.Message{asked}
 }
 
 func (e *Engine) isClosed() bool {

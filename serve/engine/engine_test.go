@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -262,4 +263,26 @@ func TestSystemMessages(t *testing.T) {
 	got, _, err := e.prompt(serve.Request{Messages: []serve.Message{user, system("one"), said, system("two"), user}})
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
+}
+
+// TestSystemMessageAlone: it is answered, also where the template has a place for it only before a user's message.
+func TestSystemMessageAlone(t *testing.T) {
+	alone := serve.Request{Messages: []serve.Message{{Role: "system", Content: "Name a "}, {Role: "system", Content: "colour."}}, MaxTokens: 2, IgnoreEOS: true}
+	asked := serve.Request{Messages: []serve.Message{{Role: "user", Content: "Name a \n\ncolour."}}}
+	shown := `{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}`
+	for template, own := range map[string]bool{
+		shown: true,
+		`{% if messages[0].role == 'system' %}{% set messages = messages[1:] %}{% endif %}` + shown:                          false,
+		`{% if messages[-1].role != 'user' %}{{ raise_exception('the last message must be of a user') }}{% endif %}` + shown: false,
+	} {
+		e := toolEngine(t, template)
+		got, _, err := e.prompt(alone)
+		require.NoError(t, err, template)
+		want, _, err := e.prompt(asked)
+		require.NoError(t, err)
+		assert.Equal(t, own, !slices.Equal(want, got), template)
+		_, finish, sampled := answer(t, e, alone)
+		assert.Equal(t, serve.FinishLength, finish)
+		assert.Equal(t, 2, sampled)
+	}
 }

@@ -187,8 +187,8 @@ func (s *Server) groups() []group {
 			},
 			{
 				key: "max_body_bytes", flag: "max-body", env: "MAX_BODY_BYTES", arg: "N",
-				help:  "longest request body in bytes",
-				value: whole(&s.MaxBodyBytes, 1<<20, atLeast(1024)),
+				help:  "longest request body in bytes, unpacked; 0 is 1 MiB, or more where the longest context that is served needs it",
+				value: whole(&s.MaxBodyBytes, 0, atLeast(0)),
 			},
 			{
 				key: "requests_per_minute", flag: "rpm", env: "REQUESTS_PER_MINUTE", arg: "N",

@@ -144,6 +144,12 @@ func (l *wordLine) symbol(n *zipxml.Node) {
 	}
 	if r, ok := symbols.Rune(n.Attr("font"), code); ok {
 		code = r
+	} else if unicode.Is(unicode.Co, code) {
+		unknown := Fault{Reason: fmt.Sprintf("symbols of the font %q are not known, and left out", n.Attr("font"))}
+		if !slices.Contains(l.w.doc.Faults, unknown) {
+			l.w.doc.Faults = append(l.w.doc.Faults, unknown)
+		}
+		return
 	}
 	l.write(string(code))
 }

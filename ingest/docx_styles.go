@@ -10,10 +10,11 @@ import (
 
 // wordStyle is what a style says about the text of what has it.
 type wordStyle struct {
-	base   string
-	list   string // number of its list, "" where it says none
-	level  int
-	hidden *bool
+	base    string
+	list    string // number of its list, "" where it says none
+	level   int
+	leveled bool // it says the level
+	hidden  *bool
 }
 
 // maxStyles bounds the chain of styles that a style is based on.
@@ -29,7 +30,7 @@ func readWordStyles(root *zipxml.Node) map[string]wordStyle {
 			continue
 		}
 		s := wordStyle{base: n.Kid("basedOn").Attr("val"), list: n.Kid("pPr", "numPr", "numId").Attr("val")}
-		s.level, _ = number(n.Kid("pPr", "numPr", "ilvl").Attr("val"))
+		s.level, s.leveled = number(n.Kid("pPr", "numPr", "ilvl").Attr("val"))
 		if n.Kid("rPr", "vanish") != nil {
 			on := isOn(n.Kid("rPr"), "vanish")
 			s.hidden = &on
@@ -191,24 +192,35 @@ func (t *wordNumbers) find(props *zipxml.Node) (id string, level int) {
 	own, style := props.Kid("numPr"), props.Kid("pStyle").Attr("val")
 	id = own.Kid("numId").Attr("val")
 	level, leveled := number(own.Kid("ilvl").Attr("val"))
+	var chain []string // a style has the list of its base on a level of its own
 	for range maxStyles {
 		s, ok := t.styles[style]
 		if id != "" || !ok {
 			break
 		}
+		chain = append(chain, style)
 		if id = s.list; id != "" && !leveled {
-			level = s.level
-			if list, ok := t.lists[id]; ok {
-				for i := range wordLevels {
-					if list.level(i).style == style {
-						level = i
-					}
-				}
-			}
+			level = t.levelOf(id, chain)
 		}
 		style = s.base
 	}
 	return id, min(level, wordLevels-1)
+}
+
+// levelOf is the level on which a style has a list: the one that names it, or that it names, else that of its base.
+func (t *wordNumbers) levelOf(id string, styles []string) int {
+	list, ok := t.lists[id]
+	for _, style := range styles {
+		for i := range wordLevels {
+			if ok && list.level(i).style == style {
+				return i
+			}
+		}
+		if s := t.styles[style]; s.leveled {
+			return s.level
+		}
+	}
+	return 0
 }
 
 // label counts a paragraph and returns what Word writes in front of it.

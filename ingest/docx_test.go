@@ -88,6 +88,17 @@ func TestWord(t *testing.T) {
 	}
 }
 
+// What a font shows for a code is not guessed, and its loss is told once.
+func TestWordUnknownSymbols(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	symbol := `<w:sym w:font="Wingdings 3" w:char="F061"/>`
+	data := wordFile(t, map[string]string{"document": `<w:p><w:r><w:t>a</w:t>` + symbol + symbol + `</w:r></w:p>`})
+	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Equal(t, "a", d.Text())
+	assert.Equal(t, []Fault{{Reason: `symbols of the font "Wingdings 3" are not known, and left out`}}, d.Faults)
+}
+
 func TestWordPartsAndTitle(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	data := wordFile(t, map[string]string{
@@ -201,7 +212,7 @@ func TestWordNumbers(t *testing.T) {
 	}
 	data := wordFile(t, map[string]string{
 		"document": item(1, 0, "a") + item(1, 1, "b") + item(1, 1, "c") + para("text") + item(1, 0, "d") + item(1, 1, "e") +
-			item(2, 0, "anew") + item(3, 0, "dot") + styled("H1", "Intro") + styled("H2", "Aim") + styled("H2", "Way") + styled("H1", "End") +
+			item(2, 0, "anew") + item(3, 0, "dot") + styled("H1", "Intro") + styled("H2", "Aim") + styled("H2", "Way") + styled("H1", "End") + styled("H3", "Inherits") +
 			item(0, 0, "none") + item(1, 0, ""),
 		"word/numbering.xml": `<w:numbering><w:abstractNum w:abstractNumId="7">` + level(0, "upperRoman", "%1)") + level(1, "lowerLetter", "%1.%2") + `</w:abstractNum>` +
 			`<w:abstractNum w:abstractNumId="8">` + level(0, "bullet", "\uF0B7") + `</w:abstractNum>` +
@@ -210,12 +221,13 @@ func TestWordNumbers(t *testing.T) {
 			`<w:num w:numId="1"><w:abstractNumId w:val="7"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="7"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="5"/></w:lvlOverride></w:num>` +
 			`<w:num w:numId="3"><w:abstractNumId w:val="8"/></w:num><w:num w:numId="4"><w:abstractNumId w:val="9"/></w:num></w:numbering>`,
 		"word/styles.xml": `<w:styles><w:style w:styleId="H1"><w:pPr><w:numPr><w:numId w:val="4"/></w:numPr></w:pPr></w:style>` +
-			`<w:style w:styleId="H2"><w:basedOn w:val="H1"/><w:pPr><w:numPr><w:ilvl w:val="1"/><w:numId w:val="4"/></w:numPr></w:pPr></w:style></w:styles>`,
+			`<w:style w:styleId="H2"><w:basedOn w:val="H1"/><w:pPr><w:numPr><w:ilvl w:val="1"/><w:numId w:val="4"/></w:numPr></w:pPr></w:style>` +
+			`<w:style w:styleId="H3"><w:basedOn w:val="H1"/><w:pPr><w:numPr><w:ilvl w:val="1"/></w:numPr></w:pPr></w:style></w:styles>`,
 	})
 	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
-		"I) a", "I.a b", "I.b c", "text", "II) d", "II.a e", "V) anew", "- dot", "Part I Intro", "1.1 Aim", "1.2 Way", "Part II End", "none",
+		"I) a", "I.a b", "I.b c", "text", "II) d", "II.a e", "V) anew", "- dot", "Part I Intro", "1.1 Aim", "1.2 Way", "Part II End", "2.1 Inherits", "none",
 	}, strings.Split(d.Text(), "\n\n"))
 }
 

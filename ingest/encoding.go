@@ -34,7 +34,7 @@ func (t decoded) addTo(d *Document) {
 // feeds are left out.
 func decode(data []byte, declared string) (decoded, error) {
 	t, err := decodeBytes(data, declared)
-	t.text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(t.text)
+	t.text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(t.text, "\uFEFF"))
 	t.text = strings.Map(func(c rune) rune {
 		if c == '\f' || !isControl(c) {
 			return c
@@ -53,7 +53,7 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 		return decoded{text: s}, nil
 	}
 	controls := countControls(data)
-	if controls > 0 && !mostlyASCII(data) {
+	if controls > 0 && !ofBytes(data, controls) {
 		if s, ok := decodeUnmarkedUTF16(data); ok {
 			return decoded{text: s}, nil
 		}
@@ -194,8 +194,12 @@ func countControls(data []byte) (n int) {
 	return n
 }
 
-// mostlyASCII tells text of one byte a character, a stray NUL or not.
-func mostlyASCII(data []byte) bool {
+// ofBytes tells text of single bytes or of UTF-8, with stray control characters, from UTF-16. That is seldom valid
+// UTF-8, and where it is, being in Latin or Cyrillic letters, every second byte is a control character.
+func ofBytes(data []byte, controls int) bool {
+	if wide, broken := countUTF8(data); wide > 4*broken || broken == 0 && 5*controls < len(data) {
+		return true
+	}
 	n := 0
 	for _, c := range data {
 		if c >= ' ' && c < 0x7F || c == '\n' {

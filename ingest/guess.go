@@ -102,7 +102,8 @@ func guessLatin(data, sample []byte) decoded {
 }
 
 // amidWords is the share of the bytes above ASCII between two letters that are
-// no letters in an encoding, apostrophes and hyphens aside.
+// no letters in an encoding, apostrophes and hyphens aside, or capitals between
+// small ones.
 func amidWords(e encoding.Encoding, data []byte) float64 {
 	text := []rune(decodeAs(e, data))
 	all, bad := 0, 0
@@ -111,7 +112,7 @@ func amidWords(e encoding.Encoding, data []byte) float64 {
 			continue
 		}
 		all++
-		if strings.ContainsRune("ƒºª", r) || !unicode.IsLetter(r) && r != '’' && r != '‘' && r != '´' && r != softHyphen && r != '·' {
+		if strings.ContainsRune("ƒºª", r) || !unicode.IsLetter(r) && r != '’' && r != '‘' && r != '´' && r != softHyphen && r != '·' || unicode.IsUpper(r) && text[i-1] >= 'a' && text[i+1] >= 'a' {
 			bad++
 		}
 	}

@@ -45,6 +45,7 @@ func TestHTML(t *testing.T) {
 		"spanned cells":           {"<table><tr><td colspan=2>a<td>b</tr><tr><td rowspan=2>c<td>d<td>e</tr><tr><td>f<td>g</tr></table>", "a\t\tb\nc\td\te\n\tf\tg"},
 		"empty cells":             {"<table><tr><td><td>b<td></tr><tr><td>c<td><td>d</tr><tr><td> <td></tr></table>", "\tb\t\nc\t\td"},
 		"caption":                 {"<table><caption>Rooms</caption><tr><td>a<td>b</table>", "Rooms\n\na\tb"},
+		"code in a cell of data":  {"<table><tr><th>Name<th>Call<tr><td><h4>Open</h4><td><pre>open()\nwait()</pre></table>", "Name\tCall\nOpen\topen() wait()"},
 		"table for layout":        {"<table><tr><td><h1>A</h1><p>x</p><td><p>menu</p></table>", "A\n\nx\n\nmenu"},
 		"table of one cell":       {"<table><tr><td><p>a</p><p>b</p></table>", "a\n\nb"},
 		"code beside its numbers": {"<table><tr><td><pre>1\n2</pre><td><pre>a {\n  b</pre></table>", "1\n2\n\na {\n  b"},

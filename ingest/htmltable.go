@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,8 +100,19 @@ func rowsOf(n *html.Node) (rows []*html.Node) {
 	return rows
 }
 
+// hasHeading tells whether a row has a cell that names a column or a row.
+func hasHeading(row *html.Node) bool {
+	for c := range row.ChildNodes() {
+		if c.DataAtom == atom.Th {
+			return true
+		}
+	}
+	return false
+}
+
 // isLayout tells a table that holds parts of a page from one that holds data: by
-// its role, or by cells with headings, forms, code or a lot of text.
+// its role, or by cells with a lot of text or, where no heading of a column or row says that it is data, with headings,
+// forms or code.
 func isLayout(table *html.Node, rows []*html.Node) bool {
 	switch attributeOf(table.Attr, "role") {
 	case "presentation", "none":
@@ -108,7 +120,7 @@ func isLayout(table *html.Node, rows []*html.Node) bool {
 	case "table", "grid":
 		return false
 	}
-	widest := 0
+	widest, headed := 0, slices.ContainsFunc(rows, hasHeading)
 	for _, row := range rows {
 		columns := 0
 		for c := range row.ChildNodes() {
@@ -120,7 +132,9 @@ func isLayout(table *html.Node, rows []*html.Node) bool {
 			for d := range c.Descendants() {
 				switch d.DataAtom {
 				case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Form, atom.Pre, atom.Article, atom.Section, atom.Nav, atom.Center:
-					return true
+					if !headed {
+						return true
+					}
 				}
 				if d.Type == html.TextNode {
 					length += len(strings.TrimSpace(d.Data))

@@ -217,8 +217,17 @@ func TestInterruptedRunResumesToTheSameLosses(t *testing.T) {
 
 	err = run(t.Context(), append(args(docs, base, broken, more...), "-resume", "-rank", "2"), environ, io.Discard)
 	assert.ErrorContains(t, err, "Rank")
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "tides.md"), []byte("# Tides\n\nThe tide room opens at ten.\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "facts.jsonl"), []byte("{}\n"), 0o644))
+	require.NoError(t, os.Remove(filepath.Join(docs, "sub", "lamps.txt")))
 	var out testlog.Buffer
-	require.NoError(t, run(t.Context(), append(args(docs, base, broken, more...), "-resume"), environ, &out))
+	warned := programtest.Stderr(t, func() {
+		require.NoError(t, run(t.Context(), append(args(docs, base, broken, more...), "-resume"), environ, &out))
+	})
+	for _, change := range []string{"facts.jsonl is new", "lamps.txt is gone", "tides.md has changed"} {
+		assert.Contains(t, warned, change)
+	}
+	assert.NotContains(t, warned, "broken.pdf has changed")
 	assert.Contains(t, out.String(), "going on after step")
 	assert.NotContains(t, out.String(), "read  ", "documents are not read again")
 	assert.Equal(t, want, losses(t, broken))
@@ -396,4 +405,22 @@ func TestHistorySurvivesAKill(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, h.points, again.points)
 	require.NoError(t, again.close())
+}
+
+// TestOneRowIsNotPromotedUnasked: nothing was held back, so nothing tells how good the model is.
+func TestOneRowIsNotPromotedUnasked(t *testing.T) {
+	docs, base := t.TempDir(), testmodel.Write(t, 1)
+	require.NoError(t, os.WriteFile(filepath.Join(docs, "one.txt"), []byte("The gate closes at ten.\n"), 0o644))
+	for _, asked := range []bool{false, true} {
+		more := []string{"-questions", "none", "-max-steps", "2"}
+		if asked {
+			more = append(more, "-promote")
+		}
+		data := t.TempDir()
+		var out bytes.Buffer
+		require.NoError(t, run(t.Context(), args(docs, base, data, more...), environ, &out), out.String())
+		assert.Contains(t, out.String(), "1 to train on, 0 held back")
+		assert.Equal(t, asked, strings.Contains(out.String(), "version 1 is in Production"), out.String())
+		assert.Equal(t, !asked, strings.Contains(out.String(), "version 1 is not promoted: no row was held back"), out.String())
+	}
 }

@@ -30,21 +30,22 @@ type pipeline struct {
 	log           *slog.Logger
 	out           *progress.Progress
 
-	state    state
-	unlock   func() error // of the -data folder
-	registry program.Registry
-	tracked  registry.Run
-	recorded map[string]registry.Metric // what the run had when it was resumed, by key: the last points
-	untold   error                      // the first metric that the registry did not take
-	device   *backend.Device
-	base     *lora.Base
-	loader   *engine.Loader
-	engine   *engine.Engine // of the model that was asked last
-	info     lora.ModelInfo // of the base model
-	tokens   func(text string) int
-	config   lora.Config
-	set      set
-	history  *history
+	state       state
+	staleInputs string       // what has changed since the run began that is resumed
+	unlock      func() error // of the -data folder
+	registry    program.Registry
+	tracked     registry.Run
+	recorded    map[string]registry.Metric // what the run had when it was resumed, by key: the last points
+	untold      error                      // the first metric that the registry did not take
+	device      *backend.Device
+	base        *lora.Base
+	loader      *engine.Loader
+	engine      *engine.Engine // of the model that was asked last
+	info        lora.ModelInfo // of the base model
+	tokens      func(text string) int
+	config      lora.Config
+	set         set
+	history     *history
 
 	started   time.Time
 	stages    []report.Stage
@@ -82,6 +83,9 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		stage := report.Stage{Name: s.name, Elapsed: time.Since(began)}
 		if s.name == "train" && p.set.at > 0 {
 			stage.Note = fmt.Sprintf("from step %d on: the run was resumed", p.set.at+1)
+			if p.staleInputs != "" {
+				stage.Note += ", with the rows of its beginning, since when " + p.staleInputs
+			}
 		}
 		p.stages = append(p.stages, stage)
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/gate"
@@ -55,6 +56,9 @@ func (p *pipeline) startTracking(ctx context.Context) (err error) {
 		}
 	}
 	p.state = state{Run: p.tracked.ID(), Started: p.started}
+	if p.state.Inputs, err = p.inputs(); err != nil {
+		return err
+	}
 	return p.saveState()
 }
 
@@ -130,6 +134,12 @@ func (p *pipeline) publish(ctx context.Context) error {
 		p.out.Say("gate", "version %d is not promoted: %s", v.Number, p.verdict)
 		return nil
 	}
+	if unmeasured, err := p.unmeasured(); err != nil {
+		return err
+	} else if unmeasured && !p.PromoteAsked {
+		p.out.Say("promote", "version %d is not promoted: no row was held back, so nothing tells how good it is: give more text, or -promote to promote it all the same", v.Number)
+		return nil
+	}
 	archived, err := p.registry.Promote(ctx, v.Name, v.Number, registry.PromoteOptions{
 		By: program.User(p.environ), Why: "trained by run " + p.tracked.ID(), Verdict: p.verdict.String(),
 	})
@@ -143,6 +153,16 @@ func (p *pipeline) publish(ctx context.Context) error {
 	}
 	p.out.Say("promote", "%s", text)
 	return nil
+}
+
+// unmeasured says whether no row and no wording was held back from the training.
+func (p *pipeline) unmeasured() (bool, error) {
+	held, err := readAll[dataset.Row](p.file(evalFile))
+	if err != nil || len(held) > 0 {
+		return false, err
+	}
+	suite, err := p.suite()
+	return len(suite.Reworded) == 0, err
 }
 
 // publishTag marks the version of one training.

@@ -23,6 +23,8 @@ type state struct {
 	Started  time.Time `json:"started"`
 	Finished bool      `json:"finished"`
 
+	Inputs map[string]string `json:"inputs,omitempty"` // SHA-256 of what the rows were made of, by path
+
 	// Of the publication, so that one that was interrupted is not done twice.
 	Model   *registry.Source `json:"model,omitempty"`   // logged
 	Publish string           `json:"publish,omitempty"` // tag of the version
@@ -50,6 +52,9 @@ func (p *pipeline) openState() error {
 	p.state = states[0]
 	if p.state.Finished {
 		return fmt.Errorf("resume: the run in %s is finished: leave -resume out to start another one", p.Data)
+	}
+	if p.state.Inputs != nil {
+		p.compareInputs()
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func TestEveryFieldHasOneSetting(t *testing.T) {
 			owner[name] = s.key
 		}
 	}
-	derived := []string{"FactsOptional", "boot"}
+	derived := []string{"FactsOptional", "PromoteAsked", "boot"}
 	for name := range snapshot() {
 		if !slices.Contains(derived, name) {
 			assert.NotEmpty(t, owner[name], "no setting fills %s", name)

@@ -62,6 +62,7 @@ type Trainer struct {
 	RunName         string // "" = chosen by the program
 	Export          string // "none", or "gguf:" and how weights are stored
 	Promote         bool
+	PromoteAsked    bool   // Promote is set by flag or environment: a version that nothing was held back to measure is promoted too
 	Register        string // adapter or merged
 }
 
@@ -347,7 +348,7 @@ func (t *Trainer) groups() []group {
 			},
 			{
 				key: "promote", flag: "promote", env: "PROMOTE",
-				help:  "make the new version the Production one; -promote=false only registers it",
+				help:  "make the new version the Production one; -promote=false only registers it; one that no row was held back to measure is promoted only when this is given here or in the environment",
 				value: toggle(&t.Promote, true),
 			},
 		}},
@@ -372,6 +373,7 @@ func (t *Trainer) finish(l *loader) {
 		t.DocsCache = filepath.Join(t.Data, "documents_cache")
 		l.keys["docs_cache"].derived = "in data"
 	}
+	t.PromoteAsked = t.Promote && l.keys["promote"].layer() > layerDotenv // samples of files repeat the defaults
 	if t.Facts == "" && t.Docs != "" {
 		t.Facts, t.FactsOptional = filepath.Join(t.Docs, "facts.jsonl"), true
 		l.keys["facts"].derived = "beside the documents, if it is there"

@@ -25,6 +25,7 @@ const (
 	CodeTemplate              Code = "template_error"
 	CodeInvalidAPIKey         Code = "invalid_api_key"
 	CodeModelNotAllowed       Code = "model_not_allowed"
+	CodeHostNotAllowed        Code = "host_not_allowed"
 	CodeModelNotFound         Code = "model_not_found"
 	CodeRouteNotFound         Code = "route_not_found"
 	CodeMethodNotAllowed      Code = "method_not_allowed"
@@ -49,7 +50,7 @@ func (c Code) class() (status int, typ string) {
 		return http.StatusUnprocessableEntity, "invalid_request_error"
 	case CodeInvalidAPIKey:
 		return http.StatusUnauthorized, "authentication_error"
-	case CodeModelNotAllowed:
+	case CodeModelNotAllowed, CodeHostNotAllowed:
 		return http.StatusForbidden, "permission_error"
 	case CodeModelNotFound:
 		return http.StatusNotFound, "invalid_request_error"

@@ -27,6 +27,7 @@ func TestErrorTable(t *testing.T) {
 		{CodeTemplate, 400, "invalid_request_error"},
 		{CodeInvalidAPIKey, 401, "authentication_error"},
 		{CodeModelNotAllowed, 403, "permission_error"},
+		{CodeHostNotAllowed, 403, "permission_error"},
 		{CodeModelNotFound, 404, "invalid_request_error"},
 		{CodeRouteNotFound, 404, "not_found_error"},
 		{CodeMethodNotAllowed, 405, "invalid_request_error"},

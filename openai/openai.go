@@ -27,13 +27,15 @@ import "encoding/json"
 
 // Model is one entry of GET /v1/models. The fields after OwnedBy are extensions, left out when not known.
 type Model struct {
-	ID            string `json:"id"`
-	Object        string `json:"object"`  // "model"
-	Created       int64  `json:"created"` // Unix seconds
-	OwnedBy       string `json:"owned_by"`
-	BaseModel     string `json:"base_model,omitempty"`
-	ContextLength int    `json:"context_length,omitempty"` // tokens, prompt and answer together
-	Ready         *bool  `json:"ready,omitempty"`          // loaded, or its files are known to be complete
+	ID            string  `json:"id"`
+	Object        string  `json:"object"`  // "model"
+	Created       int64   `json:"created"` // Unix seconds
+	OwnedBy       string  `json:"owned_by"`
+	Root          string  `json:"root"`   // the model at the bottom of it: its own id, unless it has a parent
+	Parent        *string `json:"parent"` // the model that it was made from by training; null: none, or not known
+	BaseModel     string  `json:"base_model,omitempty"`
+	ContextLength int     `json:"context_length,omitempty"` // tokens, prompt and answer together
+	Ready         *bool   `json:"ready,omitempty"`          // loaded, or its files are known to be complete
 }
 
 // ModelList is the answer of GET /v1/models.

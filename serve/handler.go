@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +17,6 @@ type Handler struct {
 	pool    *Pool
 	o       HandlerOptions
 	log     *slog.Logger
-	keys    []apiKey
 	started time.Time
 	newID   func() string // 26 characters
 	queue   saturation
@@ -28,6 +26,7 @@ type Handler struct {
 	kill    context.CancelCauseFunc
 
 	mu      sync.Mutex
+	keys    []apiKey // replaced, never changed
 	closing bool
 	running int
 	idle    chan struct{} // closed when closing and nothing runs
@@ -42,9 +41,7 @@ func NewHandler(p *Pool, o HandlerOptions) (*Handler, error) {
 		return nil, fmt.Errorf("serve: handler options: %w", err)
 	}
 	h := &Handler{pool: p, o: o.withDefaults(), log: logger(o.Logger), started: time.Now(), newID: rand.Text, idle: make(chan struct{})}
-	for name, key := range o.APIKeys {
-		h.keys = append(h.keys, apiKey{name, sha256.Sum256([]byte(key))})
-	}
+	h.setKeys(o.APIKeys)
 	h.rates = newRates(h.o)
 	h.base, h.kill = context.WithCancelCause(context.Background())
 	if h.o.Metrics != nil {

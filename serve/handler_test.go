@@ -218,14 +218,78 @@ func TestModelsList(t *testing.T) {
 	var list struct{ Data []map[string]any }
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
 	require.Len(t, list.Data, 2)
-	assert.Equal(t, map[string]any{"id": "a/b", "object": "model", "created": 1.7e9, "owned_by": "docent", "context_length": 99.0, "ready": true}, list.Data[0])
+	assert.Equal(t, map[string]any{"id": "a/b", "object": "model", "created": 1.7e9, "owned_by": "docent", "root": "a/b", "parent": nil, "context_length": 99.0, "ready": true}, list.Data[0])
 	assert.Equal(t, false, list.Data[1]["ready"])
 	before := list.Data[1]["created"]
 
 	assert.Equal(t, 200, chat(t, h, strings.Replace(plain, `"m"`, `"c"`, 1)).Code)
 	var one map[string]any
 	require.NoError(t, json.Unmarshal(get(h, "/v1/models/c").Body.Bytes(), &one))
-	assert.Equal(t, map[string]any{"id": "c", "object": "model", "created": before, "owned_by": "docent", "base_model": "base", "context_length": 2048.0, "ready": true}, one)
+	assert.Equal(t, map[string]any{"id": "c", "object": "model", "created": before, "owned_by": "docent", "root": "base", "parent": "base", "base_model": "base", "context_length": 2048.0, "ready": true}, one)
+}
+
+// Adapters say what they are on top of, down to the model at the bottom.
+func TestModelFamilies(t *testing.T) {
+	load := func(context.Context, string) (Model, error) { return hello(), nil }
+	p, err := NewPool(load, PoolOptions{Local: []Entry{
+		{ID: "base"}, {ID: "tuned", BaseModel: "base"}, {ID: "again", BaseModel: "tuned"}, {ID: "other", BaseModel: "acme/elsewhere"}, {ID: "self", BaseModel: "self"},
+		{ID: "x", BaseModel: "y"}, {ID: "y", BaseModel: "x"},
+	}})
+	require.NoError(t, err)
+	h := handlerOf(t, p, HandlerOptions{})
+	var list struct {
+		Data []struct{ ID, Root, Parent string }
+	}
+	require.NoError(t, json.Unmarshal(get(h, "/v1/models").Body.Bytes(), &list))
+	require.Len(t, list.Data, 7)
+	for i, want := range [][2]string{{"base", ""}, {"base", "base"}, {"base", "tuned"}, {"acme/elsewhere", "acme/elsewhere"}, {"self", ""}} {
+		assert.Equal(t, want, [2]string{list.Data[i].Root, list.Data[i].Parent}, list.Data[i].ID)
+	}
+	w := get(h, "/v1/models/again")
+	validate(t, "Model", w.Body.Bytes())
+	assert.Contains(t, w.Body.String(), `"root":"base","parent":"tuned"`)
+}
+
+func TestAllowedHosts(t *testing.T) {
+	h := newHandler(t, hello(), HandlerOptions{AllowedHosts: []string{"Docs.example.org"}})
+	for host, want := range map[string]int{
+		"localhost": 200, "LOCALHOST:8080": 200, "app.localhost:1": 200, "localhost.": 200, "127.0.0.1": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "[::1]": 200,
+		"10.1.2.3:80": 200, "docs.example.org": 200, "docs.example.org:443": 200, "": 200,
+		"evil.example": 403, "evil.example:8080": 403, "localhost.evil.example": 403, "evillocalhost": 403, "127.0.0.1.evil.example": 403, "x.docs.example.org": 403,
+	} {
+		for _, path := range []string{"/v1/models", "/health", "/openapi.json"} {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Host = host
+			w, _ := do(h, r)
+			assert.Equal(t, want, w.Code, "%s %s", host, path)
+			if want == 403 {
+				assert.Equal(t, "host_not_allowed", errorOf(t, w).Code)
+			}
+		}
+	}
+	r := httptest.NewRequest("GET", "/v1/models", nil)
+	r.Host = "anything"
+	w, _ := do(newHandler(t, hello(), HandlerOptions{}), r)
+	assert.Equal(t, 200, w.Code)
+	_, err := NewHandler(Single("m", hello()), HandlerOptions{AllowedHosts: []string{"http://x"}})
+	assert.ErrorContains(t, err, "AllowedHosts")
+}
+
+func TestSetAPIKeys(t *testing.T) {
+	h := newHandler(t, hello(), HandlerOptions{APIKeys: map[string]string{"a": "old"}})
+	status := func(key string) int {
+		r := post("/v1/chat/completions", plain)
+		r.Header.Set("Authorization", "Bearer "+key)
+		w, _ := do(h, r)
+		return w.Code
+	}
+	require.NoError(t, h.SetAPIKeys(map[string]string{"a": "new", "b": "more"}))
+	assert.Equal(t, []int{401, 200, 200}, []int{status("old"), status("new"), status("more")})
+	for _, bad := range []map[string]string{nil, {"a": ""}, {"a": "x", "b": "x"}} {
+		require.Error(t, h.SetAPIKeys(bad))
+	}
+	assert.Equal(t, 200, status("new"), "what was there stays")
+	assert.Error(t, newHandler(t, hello(), HandlerOptions{}).SetAPIKeys(map[string]string{"a": "x"}))
 }
 
 func TestOptionsValidate(t *testing.T) {

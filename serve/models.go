@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -10,9 +11,10 @@ import (
 // models lists what the key may use.
 func (h *Handler) models(x *exchange) error {
 	list := openai.ModelList{Object: "list", Data: []openai.Model{}}
-	for _, m := range h.pool.list(x.ctx) {
+	all := h.pool.list(x.ctx)
+	for _, m := range all {
 		if h.mayUse(x, m.ID) {
-			list.Data = append(list.Data, m.wire())
+			list.Data = append(list.Data, m.wire(all))
 		}
 	}
 	return x.respond(http.StatusOK, list)
@@ -23,27 +25,38 @@ func (h *Handler) model(x *exchange) error {
 	if !h.mayUse(x, x.model) {
 		return notAllowed(x.model)
 	}
-	for _, m := range h.pool.list(x.ctx) {
+	all := h.pool.list(x.ctx)
+	for _, m := range all {
 		if m.ID == x.model {
-			return x.respond(http.StatusOK, m.wire())
+			return x.respond(http.StatusOK, m.wire(all))
 		}
 	}
 	return modelNotFound(x.model)
 }
 
-func (m modelState) wire() openai.Model {
+// wire describes a model among all that there are.
+func (m modelState) wire(all []modelState) openai.Model {
 	out := openai.Model{
-		ID: m.ID, Object: "model", Created: m.Created.Unix(), OwnedBy: "docent",
-		BaseModel: m.BaseModel, ContextLength: m.ContextLength, Ready: &m.ready,
+		ID: m.ID, Object: "model", Created: m.Created.Unix(), OwnedBy: "docent", Root: m.ID,
+		BaseModel: m.base(), ContextLength: cmp.Or(m.info.ContextLength, m.ContextLength), Ready: &m.ready,
 	}
-	if m.info.BaseModel != "" {
-		out.BaseModel = m.info.BaseModel
+	bases := map[string]string{}
+	for _, other := range all {
+		bases[other.ID] = other.base()
 	}
-	if m.info.ContextLength != 0 {
-		out.ContextLength = m.info.ContextLength
+	if out.BaseModel != "" && out.BaseModel != m.ID {
+		out.Parent = &out.BaseModel
+		for range all { // at most so many steps, should they go in a circle
+			if base := bases[out.Root]; base != "" {
+				out.Root = base
+			}
+		}
 	}
 	return out
 }
+
+// base is the model that m was made from, "" if that is not known.
+func (m modelState) base() string { return cmp.Or(m.info.BaseModel, m.BaseModel) }
 
 func modelNotFound(id string) *openai.Error {
 	return openai.NewError(openai.CodeModelNotFound, fmt.Sprintf("the model %s does not exist", shown(id))).WithParam("model")

@@ -91,7 +91,7 @@ func (h *Handler) document(base string) schema {
 		"paths":      paths,
 		"components": schema{"schemas": components},
 	}
-	if len(h.keys) > 0 {
+	if len(h.apiKeys()) > 0 {
 		doc["components"].(schema)["securitySchemes"] = schema{"key": schema{"type": "http", "scheme": "bearer"}}
 	}
 	return doc
@@ -113,7 +113,7 @@ func (h *Handler) operation(op operation, in, out *schemaSet, failure schema) sc
 		if status == 422 {
 			status = h.o.ValidationStatus
 		}
-		if (status == 401 || status == 403) && len(h.keys) == 0 && (status == 401 || h.o.AllowModel == nil) {
+		if (status == 401 || status == 403) && len(h.apiKeys()) == 0 && (status == 401 || h.o.AllowModel == nil) {
 			continue
 		}
 		responses[strconv.Itoa(status)] = schema{
@@ -132,7 +132,7 @@ func (h *Handler) operation(op operation, in, out *schemaSet, failure schema) sc
 			"name": "id", "in": "path", "required": true, "description": "May contain slashes, also as %2F.", "schema": schema{"type": "string", "minLength": 1},
 		}}
 	}
-	if len(h.keys) > 0 && !op.open {
+	if len(h.apiKeys()) > 0 && !op.open {
 		o["security"] = []schema{{"key": []string{}}}
 	}
 	return o

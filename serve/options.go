@@ -23,6 +23,7 @@ type HandlerOptions struct {
 	RequestsPerMinute int                                // for each key, of the POST routes; 0: no limit
 	TokensPerMinute   int                                // for each key, of prompts and answers; 0: no limit
 	AllowedOrigins    []string                           // of browsers on other sites, "https://host" or "*"; empty: no CORS
+	AllowedHosts      []string                           // names that a request may be addressed to, beside localhost and addresses; empty: any
 	StrictFields      bool                               // fields that are not in the API are an error instead of being ignored
 	ValidationStatus  int                                // of a request with invalid fields: 422 (0) or 400
 
@@ -51,14 +52,11 @@ func (o HandlerOptions) Validate() error {
 	if o.Prefix != "" && (!strings.HasPrefix(o.Prefix, "/") || strings.HasSuffix(o.Prefix, "/")) {
 		bad("Prefix", "must start with a slash and not end with one")
 	}
-	seen := map[string]string{}
-	for name, key := range o.APIKeys {
-		if key == "" {
-			bad("APIKeys", fmt.Sprintf("the key named %q is empty", name))
-		} else if other, dup := seen[key]; dup {
-			bad("APIKeys", fmt.Sprintf("%q and %q have the same key", min(name, other), max(name, other)))
+	errs = append(errs, keyFaults(o.APIKeys)...)
+	for _, host := range o.AllowedHosts {
+		if host == "" || strings.ContainsAny(host, ":/ ") {
+			bad("AllowedHosts", fmt.Sprintf("%q must be the name of a host, without scheme and port", host))
 		}
-		seen[key] = name
 	}
 	for _, origin := range o.AllowedOrigins {
 		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {

@@ -79,6 +79,9 @@ func clean(path string) string {
 func (h *Handler) dispatch(x *exchange) error {
 	rt, id := h.find(x.r.URL.Path)
 	x.route = rt.name
+	if !h.AllowsHost(x.r.Host) {
+		return hostRefused()
+	}
 	crossSite := x.allowOrigin()
 	if rt.serve == nil {
 		return openai.NewError(openai.CodeRouteNotFound, "there is nothing at this path")

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"strings"
+	"time"
 )
 
 // readKeys reads the file of API keys: one on a line, with a name before it or without. Names appear in the log, keys
@@ -52,4 +56,30 @@ func readKeys(name string) (map[string]string, error) {
 		return nil, errors.New("API keys: " + name + " has none: nobody could use the server")
 	}
 	return keys, nil
+}
+
+// watchKeys reads the file again every second, since a key that has leaked should not have to wait for a restart. A file that
+// cannot be used changes nothing.
+func watchKeys(ctx context.Context, file string, keys map[string]string, set func(map[string]string) error, log *slog.Logger) {
+	fault := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+		now, err := readKeys(file)
+		if err == nil && !maps.Equal(now, keys) {
+			if err = set(now); err == nil {
+				keys = now
+				log.Info("the API keys have changed", "keys", len(keys))
+			}
+		}
+		if err == nil {
+			fault = ""
+		} else if err.Error() != fault {
+			fault = err.Error()
+			log.Error("the API keys before stay in use", "error", err)
+		}
+	}
 }

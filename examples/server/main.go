@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -54,7 +55,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	}
 	mem := &memory{root: os.DirFS("/")}
 	options := serve.HandlerOptions{
-		Prefix: cfg.Prefix, APIKeys: keys, AllowedOrigins: origins(cfg.Origins), RequestsPerMinute: cfg.RequestRate, TokensPerMinute: cfg.TokenRate,
+		Prefix: cfg.Prefix, APIKeys: keys, AllowedHosts: hosts(cfg, len(keys) > 0), AllowedOrigins: listed(cfg.Origins), RequestsPerMinute: cfg.RequestRate, TokensPerMinute: cfg.TokenRate,
 		MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
 		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, mem, time.Now()), Logger: log,
 	}
@@ -73,6 +74,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 		return err
 	}
 	go mem.watch(ctx)
+	if len(keys) > 0 {
+		go watchKeys(ctx, cfg.APIKeyFile, keys, handler.SetAPIKeys, log)
+	}
 	log.Info("listening", "address", listener.Addr().String())
 	ctx, stop := context.WithCancel(ctx)
 	var following sync.WaitGroup
@@ -89,11 +93,11 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	})
 }
 
-// routes has the page at the root and the API everywhere else. An http.ServeMux would redirect paths that are not clean,
+// routes has the page at the root and the API everywhere else, which also refuses the hosts that are not allowed. An http.ServeMux would redirect paths that are not clean,
 // and clients of the API do not follow redirects.
-func routes(page, api http.Handler) http.Handler {
+func routes(page http.Handler, api *serve.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		if r.URL.Path == "/" && api.AllowsHost(r.Host) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			page.ServeHTTP(w, r)
 		} else {
 			api.ServeHTTP(w, r)
@@ -101,9 +105,19 @@ func routes(page, api http.Handler) http.Handler {
 	})
 }
 
-// origins splits the list of web sites.
-func origins(list string) []string {
+// listed splits a list.
+func listed(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// hosts are the names that the server answers to. One that only this machine can reach, and without keys, is open to every
+// page in this machine's browsers whose own name resolves to it, unless it looks at the name.
+func hosts(cfg config.Server, keys bool) []string {
+	names := listed(cfg.Hosts)
+	if address, err := net.ResolveTCPAddr("tcp", cfg.Listen); err == nil && address.IP.IsLoopback() && !keys {
+		names = append(names, "localhost")
+	}
+	return names
 }
 
 // degradations tells /health what the program knows.

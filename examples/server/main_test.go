@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/examples/internal/programtest"
+	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/openai"
 	"github.com/docent-ml/docent/registry"
@@ -192,6 +193,46 @@ func TestKeysAreAskedFor(t *testing.T) {
 	_, page := get(t, strings.TrimSuffix(url, "/v1")+"/")
 	assert.Contains(t, page, "Authorization: Bearer")
 	assert.NotContains(t, page, "sk-secret")
+
+	asked := func(key string) bool { _, err := ask(t.Context(), url, key, "tiny"); return err == nil }
+	require.NoError(t, os.WriteFile(file, []byte("\n"), 0o600)) // as an editor may leave it for a moment
+	time.Sleep(1500 * time.Millisecond)
+	assert.True(t, asked("sk-secret"))
+	assert.False(t, asked("sk-new"))
+	require.NoError(t, os.WriteFile(file, []byte("website: sk-new\n"), 0o600))
+	require.Eventually(t, func() bool { return asked("sk-new") }, time.Minute, 50*time.Millisecond, "the file is read again")
+	assert.False(t, asked("sk-secret"))
+}
+
+// A page elsewhere whose name resolves to this machine is not answered, unless keys protect the server.
+func TestHostsOfAServerOnLoopback(t *testing.T) {
+	status := func(url, path, host string) int {
+		r, err := http.NewRequest("GET", strings.TrimSuffix(url, "/v1")+path, nil)
+		require.NoError(t, err)
+		r.Host = host
+		res, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		res.Body.Close()
+		return res.StatusCode
+	}
+	model := testmodel.Write(t, 1)
+	open, _ := start(t, "-model", model, "-hosts", "docs.example.org, b.example.org")
+	for _, path := range []string{"/", "/v1/models", "/health"} {
+		assert.Equal(t, 403, status(open, path, "evil.example:8080"), path)
+		for _, host := range []string{"localhost:1", "127.0.0.1:1", "b.example.org"} {
+			assert.Equal(t, 200, status(open, path, host), path)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "keys.txt")
+	require.NoError(t, os.WriteFile(file, []byte("sk-secret\n"), 0o600))
+	keyed, _ := start(t, "-model", model, "-api-key-file", file)
+	assert.Equal(t, 401, status(keyed, "/v1/models", "evil.example"))
+	alone, _ := start(t, "-model", model)
+	assert.Equal(t, 403, status(alone, "/v1/models", "evil.example"))
+
+	assert.Empty(t, hosts(config.Server{Listen: ":8080"}, false))
+	assert.Empty(t, hosts(config.Server{Listen: "127.0.0.1:8080"}, true))
+	assert.Equal(t, []string{"localhost"}, hosts(config.Server{Listen: "[::1]:8080"}, false))
 }
 
 func TestReadKeys(t *testing.T) {

@@ -20,6 +20,7 @@ type Server struct {
 	TLSCert    string // PEM files; "" = plain HTTP
 	TLSKey     string
 	Origins    string // of web pages elsewhere that may call the API, comma-separated; "*" = all
+	Hosts      string // comma-separated names that requests may be addressed to
 	Metrics    bool   // at /metrics
 
 	Models        []ModelRef // never empty
@@ -96,6 +97,11 @@ func (s *Server) groups() []group {
 				key: "cors_origins", flag: "cors", env: "CORS_ORIGINS", arg: "SITES",
 				help:  "web sites whose pages may call the API, such as https://portal.example.org, separated by commas, or * for all; none when empty",
 				value: text(&s.Origins, "", func(s string) (string, error) { return s, nil }),
+			},
+			{
+				key: "hosts", flag: "hosts", env: "ALLOWED_HOSTS", arg: "NAMES",
+				help:  "names in the Host header that are answered, beside localhost and addresses, separated by commas; all when empty, but none if keys are not asked for on a loopback address",
+				value: text(&s.Hosts, "", parseHosts),
 			},
 			{
 				key: "metrics", flag: "metrics", env: "METRICS",
@@ -276,6 +282,13 @@ func parseListen(address string) (string, error) {
 		return "", errors.New("must be host:port, such as 127.0.0.1:8080 or :8080")
 	}
 	return address, checkPort(port)
+}
+
+func parseHosts(list string) (string, error) {
+	if strings.ContainsAny(list, ":/") {
+		return "", errors.New("must be names of hosts, without scheme and port")
+	}
+	return list, nil
 }
 
 func checkPort(port string) error {

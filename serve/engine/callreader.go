@@ -102,7 +102,7 @@ func (r *callReader) name() []serve.CallDelta {
 	}
 	rest := r.held[n:]
 	end := strings.IndexFunc(rest, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-'
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.'
 	})
 	if end < 0 {
 		return nil

@@ -132,6 +132,16 @@ func TestForcedCalls(t *testing.T) {
 	}
 }
 
+// TestDottedNames: frameworks that name a function after its module write dots.
+func TestDottedNames(t *testing.T) {
+	e := toolEngine(t, hermesTemplate)
+	r := serve.Request{Messages: []serve.Message{{Role: "user", Content: "rain?"}}, N: 1, MaxTokens: 100, IgnoreEOS: true}
+	r.Tools = serve.Tools{List: []serve.Tool{{Name: "clock.now"}, {Name: "clock-now"}}, Only: "clock.now", One: true}
+	calls, _, finish := called(t, e, r)
+	assert.Equal(t, []serve.Call{{Name: "clock.now", Arguments: "{}"}}, calls)
+	assert.Equal(t, serve.FinishToolCalls, finish)
+}
+
 // TestFreeCalls: a model that may call says what it likes, and what it says is cut well.
 func TestFreeCalls(t *testing.T) {
 	e := toolEngine(t, hermesTemplate)

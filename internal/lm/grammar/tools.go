@@ -11,7 +11,7 @@ import (
 
 // Tool is a function that a model may call.
 type Tool struct {
-	Name       string // letters, digits, '_' and '-'
+	Name       string // letters, digits, '_', '-' and '.'
 	Parameters []byte // the schema of its arguments, an object; empty: it has none
 }
 
@@ -57,7 +57,7 @@ func ToolCalls(tools []Tool, format ToolFormat, choice ToolChoice) (*Grammar, er
 	entries := make([]int32, len(tools)) // where the arguments of each begin
 	for i, tool := range tools {
 		if strings.Trim(tool.Name, nameCharacters) != "" || tool.Name == "" {
-			return nil, fmt.Errorf("grammar: tool %q: a name has letters, digits, _ and -", tool.Name)
+			return nil, fmt.Errorf("grammar: tool %q: a name has letters, digits, _, - and .", tool.Name)
 		}
 		schema := tool.Parameters
 		if len(schema) == 0 {
@@ -89,7 +89,7 @@ func ToolCalls(tools []Tool, format ToolFormat, choice ToolChoice) (*Grammar, er
 	return g, nil
 }
 
-const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 // loose reads text, with the usual white space wherever it has some.
 func (b *builder) loose(from int32, text string) int32 {

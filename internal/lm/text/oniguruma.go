@@ -149,7 +149,11 @@ func (t *translator) escape(fold bool) (out string, repeatable bool) {
 	case 'R':
 		return `(?>\r\n|[\n-\r\x85\u2028\u2029])`, true
 	default:
-		return t.escaped(r, fold).expression(), true
+		s := t.escaped(r, fold)
+		if s.items == wordItems { // \p{Word} is \w
+			s.items = strings.Trim(wordSet, "[]")
+		}
+		return s.expression(), true
 	}
 }
 

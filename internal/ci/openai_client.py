@@ -182,7 +182,7 @@ def check_invalid_fields():
     refused(invalid, "validation_error", "max_tokens", max_tokens=0)
     refused(invalid, "validation_error", "n", n=9)
     refused(invalid, "validation_error", "seed", extra_body={"seed": "7"})
-    refused(invalid, "unsupported_parameter", "functions", functions=[{"name": "f"}])
+    refused(invalid, "unsupported_parameter", "prediction", prediction={"type": "content", "content": "x"})
     image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
     refused(invalid, "unsupported_content", "messages[0].content[0]", messages=image)
     e = refused(invalid, "validation_error", None, temperature=5, top_p=2, max_tokens=2.5)

@@ -129,7 +129,7 @@ type ChunkChoice struct {
 // Delta is a piece of a message. The first of a choice has the role, the last is empty.
 type Delta struct {
 	Role      string           `json:"role,omitempty"`
-	Content   *string          `json:"content,omitempty"`
+	Content   *string          `json:"content,omitempty"` // on the wire null with the role, if a call comes first
 	Refusal   Nullable[string] `json:"refusal,omitzero"`
 	ToolCalls []ToolCallDelta  `json:"tool_calls,omitempty"`
 

@@ -63,7 +63,8 @@ type PromptTokensDetails struct {
 type Latency struct {
 	TotalMS         float64 `json:"total_ms"`
 	QueueMS         float64 `json:"queue_ms"`
-	LoadMS          float64 `json:"load_ms"` // 0 when the model was loaded already
+	GrammarMS       float64 `json:"grammar_ms,omitempty"` // to make out the form of the answer
+	LoadMS          float64 `json:"load_ms"`              // 0 when the model was loaded already
 	PromptMS        float64 `json:"prompt_ms"`
 	FirstTokenMS    float64 `json:"first_token_ms"` // from the arrival of the request
 	GenerateMS      float64 `json:"generate_ms"`

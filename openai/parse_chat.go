@@ -46,7 +46,6 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 	}
 	r.Tools, r.ToolChoice, r.ParallelToolCalls = s.readTools(true)
 	r.readFunctions(s)
-	format.refuseWithTools(r.ResponseFormat, r.Tools, r.ToolChoice)
 	s.refuse("audio", "web_search_options", "prediction", "moderation")
 }
 
@@ -68,14 +67,6 @@ func (s *fieldSet) readAccepted() {
 		} else if p.text == "true" {
 			p.refuse("is not supported: nothing is stored")
 		}
-	}
-}
-
-// refuseWithTools: an answer cannot be held to a format while the model is free to call a function instead.
-func (p place) refuseWithTools(f *ResponseFormat, tools []Tool, choice *ToolChoice) {
-	free := len(tools) > 0 && (choice == nil || choice.Mode == ToolAuto)
-	if f != nil && f.Type != "text" && free {
-		p.refuse("is not supported together with tools, unless tool_choice is none, required or a function")
 	}
 }
 

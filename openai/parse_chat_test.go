@@ -232,8 +232,6 @@ func TestParseRefuses(t *testing.T) {
 		{body(`"tool_choice":{"type":"allowed_tools"}`), CodeUnsupportedParameter, "tool_choice.type unsupported"},
 		{body(`"tool_choice":{"type":"function","function":{"name":"f"}}`), CodeValidation, "tool_choice conflict"},
 		{body(`"tool_choice":{"type":"function"}`), CodeValidation, "tool_choice.function missing"},
-		{body(`"tools":[{"type":"function","function":{"name":"f"}}],"response_format":{"type":"json_object"}`), CodeUnsupportedParameter,
-			"response_format unsupported"},
 		{body(`"store":true`), CodeUnsupportedParameter, "store unsupported"},
 		{body(`"reasoning_effort":3`), CodeValidation, "reasoning_effort type"},
 		{body(`"modalities":["text","audio"]`), CodeUnsupportedParameter, "modalities[1] unsupported"},

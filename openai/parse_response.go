@@ -77,7 +77,6 @@ func (r *ResponseRequest) readText(s *fieldSet) {
 		if fs, ok := f.set(); ok {
 			r.Text = fs.readFormat(false)
 		}
-		f.refuseWithTools(r.Text, r.Tools, r.ToolChoice)
 	}
 	t.finish()
 }

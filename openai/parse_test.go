@@ -127,7 +127,6 @@ func TestParseResponse(t *testing.T) {
 		`{"model":"m","input":[{"type":"function_call","call_id":"x"},{"type":"function_call_output"}]}`:                                          "input[0].name missing, input[0].arguments missing, input[1].call_id missing, input[1].output missing",
 		`{"model":"m","input":"x","previous_response_id":"r","conversation":"c","background":true,"store":true}`:                                  "previous_response_id unsupported, conversation unsupported, background unsupported, store unsupported",
 		`{"model":"m","input":"x","tools":[{"type":"web_search"}],"include":["x"],"truncation":"some","reasoning":{"effort":1},"top_logprobs":2}`: "tools[0].type unsupported, include[0] unsupported, truncation enum, reasoning.effort type, top_logprobs unsupported",
-		`{"model":"m","input":"x","tools":[{"type":"function","name":"f"}],"text":{"format":{"type":"json_object"}}}`:                             "text.format unsupported",
 		`{"model":"m","input":"x","text":{"format":{"type":"xml"}},"max_output_tokens":0,"metadata":{"a":1}}`:                                     "text.format.type enum, max_output_tokens range, metadata.a type",
 	} {
 		_, err := ParseResponseRequest([]byte(body), Limits{})

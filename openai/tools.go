@@ -13,7 +13,7 @@ type Function struct {
 	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
 	Description string          `json:"description,omitempty"`
 	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema; nil: no parameters
-	Strict      bool            `json:"strict,omitempty"`     // accepted: arguments are constrained anyway where a call is forced
+	Strict      bool            `json:"strict,omitempty"`     // what of the parameters cannot be kept is refused, and not ignored
 }
 
 // ToolChoice says whether the model calls a function: none, auto, required, or function for the one of that name.
@@ -83,5 +83,5 @@ type JSONSchema struct {
 	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
 	Description string          `json:"description,omitempty"`
 	Schema      json.RawMessage `json:"schema"`
-	Strict      bool            `json:"strict,omitempty"` // accepted: the answer follows the schema anyway
+	Strict      bool            `json:"strict,omitempty"` // what of the schema cannot be kept is refused, and not ignored
 }

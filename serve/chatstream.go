@@ -14,6 +14,7 @@ type chatStream struct {
 	chunk openai.ChatCompletionChunk
 	text  string
 	call  [1]openai.ToolCallDelta
+	begun []bool            // the choices whose role was sent
 	texts []strings.Builder // only with LogContent
 }
 
@@ -53,6 +54,11 @@ func (s *chatStream) piece(d Delta) error {
 	}
 	if s.texts != nil {
 		s.texts[d.Choice].WriteString(d.Text)
+	}
+	if !s.begun[d.Choice] && (d.Text != "" || len(d.Tokens) > 0 || d.Call != nil || d.Finish != "") {
+		if err := s.begin(d.Choice, d.Call != nil && d.Text == ""); err != nil {
+			return err
+		}
 	}
 	if d.Text != "" || len(d.Tokens) > 0 {
 		s.text = d.Text
@@ -98,17 +104,45 @@ func (s *chatStream) callPiece(choice int, c CallDelta) error {
 	return s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{ToolCalls: s.call[:]}})
 }
 
-// open sends the headers, and the role of every choice.
+// open sends the headers, and the role of every choice, unless it may begin with a call: then there is nothing to send yet.
 func (s *chatStream) open() error {
 	s.g.open()
-	empty := ""
-	for i := range s.g.choices {
-		role := openai.Delta{Role: "assistant", Content: &empty, Refusal: openai.Nullable[string]{Set: true}}
-		if err := s.send(openai.ChunkChoice{Index: i, Delta: role}); err != nil {
+	s.begun = make([]bool, s.g.choices)
+	if len(s.g.asks[0].Tools.List) > 0 {
+		return nil
+	}
+	for i := range s.begun {
+		if err := s.begin(i, false); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// begin sends the role of a choice. Before a call there is no text, not even an empty one.
+func (s *chatStream) begin(choice int, call bool) error {
+	s.begun[choice] = true
+	role := openai.Delta{Role: "assistant", Content: new(string), Refusal: openai.Nullable[string]{Set: true}}
+	if !call {
+		return s.send(openai.ChunkChoice{Index: choice, Delta: role})
+	}
+	head := callHead{ChatCompletionChunk: &s.chunk}
+	head.Choices[0].ChunkChoice = openai.ChunkChoice{Index: choice}
+	head.Choices[0].Delta.Role = role.Role
+	return unsent(s.g.x.stream.Send(&head))
+}
+
+// callHead is the first chunk of a choice that begins with a call. Its content is null, where openai.Delta would leave it out.
+type callHead struct {
+	*openai.ChatCompletionChunk
+	Choices [1]struct {
+		openai.ChunkChoice
+		Delta struct {
+			Role    string  `json:"role"`
+			Content *string `json:"content"`
+			Refusal *string `json:"refusal"`
+		} `json:"delta"`
+	} `json:"choices"`
 }
 
 func (s *chatStream) send(c openai.ChunkChoice) error {

@@ -40,7 +40,7 @@ func (h *Handler) embeddings(x *exchange) error {
 	if h.o.LogContent {
 		h.log.Info("input", "request_id", x.id, "input", req.Input)
 	}
-	g.times.started()
+	g.times.started(0)
 	vectors, tokens, err := embed(x.ctx, m, req.Input)
 	if err != nil {
 		return g.failed(err)

@@ -18,15 +18,16 @@ import (
 
 // fakeModel says its words, one token each. The hooks make it slow, or fail.
 type fakeModel struct {
-	words  []string
-	info   Info
-	prompt int                                        // tokens
-	before func(ctx context.Context, r Request) error // in the queue
-	each   func(ctx context.Context, word int) error  // before each word
-	asked  func(r Request)
-	closed atomic.Bool
-	inside atomic.Int32 // Generate loops that run
-	served atomic.Int32 // words given out
+	words   []string
+	info    Info
+	prompt  int                                        // tokens
+	before  func(ctx context.Context, r Request) error // in the queue
+	each    func(ctx context.Context, word int) error  // before each word
+	asked   func(r Request)
+	ignored []IgnoredKeyword
+	closed  atomic.Bool
+	inside  atomic.Int32 // Generate loops that run
+	served  atomic.Int32 // words given out
 }
 
 func (m *fakeModel) Info() Info   { return m.info }
@@ -53,7 +54,7 @@ func (m *fakeModel) Generate(ctx context.Context, r Request) iter.Seq2[Delta, er
 		if n := m.info.ContextLength; n > 0 {
 			room = min(room, n-m.prompt)
 		}
-		if !yield(Delta{Start: &Start{PromptTokens: m.prompt, MaxTokens: room}}, nil) {
+		if !yield(Delta{Start: &Start{PromptTokens: m.prompt, MaxTokens: room, Ignored: m.ignored}}, nil) {
 			return
 		}
 		for i := range limit {

@@ -30,6 +30,7 @@ type generation struct {
 	fingerprint string
 	asks        []Request // one for each prompt, all with the same N
 	choices     int       // of all prompts together
+	ignored     []string  // fields and keywords
 
 	usage  openai.Usage
 	finish []Finish // for each choice, "" while it runs
@@ -49,9 +50,8 @@ func newGeneration(x *exchange, prefix string, limit *int) *generation {
 func (g *generation) acquire(id string, ignored []string) (*loaded, error) {
 	x := g.x
 	x.model = id
-	if len(ignored) > 0 {
-		x.w.Header().Set("X-Docent-Ignored", headerList(ignored))
-	}
+	g.ignored = ignored
+	g.tellIgnored()
 	if !x.h.mayUse(x, id) {
 		return nil, notAllowed(id)
 	}
@@ -128,17 +128,28 @@ func (g *generation) run(each func(Delta) error) error {
 }
 
 func (g *generation) start(s Start) {
-	g.times.started()
+	g.times.started(s.Grammar)
 	g.x.h.queue.admitted()
 	g.usage.PromptTokens += s.PromptTokens
 	g.usage.TotalTokens += s.PromptTokens
 	g.usage.PromptTokensDetails.CachedTokens += s.CachedTokens
+	if len(s.Ignored) > 0 {
+		g.ignored = append(g.ignored, g.fields.ignored(s.Ignored)...)
+		g.tellIgnored()
+	}
 	header := g.x.w.Header()
 	if s.MaxTokens < g.wanted {
 		header.Set("X-Docent-Clamped", "max_tokens="+strconv.Itoa(s.MaxTokens))
 	}
 	if s.DroppedMessages > 0 {
 		header.Set("X-Docent-Dropped-Messages", strconv.Itoa(s.DroppedMessages))
+	}
+}
+
+// tellIgnored names what of the request has no effect.
+func (g *generation) tellIgnored() {
+	if len(g.ignored) > 0 {
+		g.x.w.Header().Set("X-Docent-Ignored", headerList(g.ignored))
 	}
 }
 
@@ -200,7 +211,10 @@ func (g *generation) headers(l openai.Latency) {
 	for _, p := range []struct {
 		name string
 		ms   float64
-	}{{"queue", l.QueueMS}, {"load", l.LoadMS}, {"prompt", l.PromptMS}, {"generate", l.GenerateMS}, {"total", l.TotalMS}} {
+	}{{"queue", l.QueueMS}, {"grammar", l.GrammarMS}, {"load", l.LoadMS}, {"prompt", l.PromptMS}, {"generate", l.GenerateMS}, {"total", l.TotalMS}} {
+		if p.name == "grammar" && p.ms == 0 {
+			continue
+		}
 		parts = append(parts, p.name+";dur="+strconv.FormatFloat(p.ms, 'f', -1, 64))
 	}
 	header.Set("Server-Timing", strings.Join(parts, ", "))
@@ -209,7 +223,7 @@ func (g *generation) headers(l openai.Latency) {
 // stopwatch takes the moments between which the time of a request goes.
 type stopwatch struct {
 	arrived, asked, start, first, end time.Time
-	load                              time.Duration
+	load, grammar                     time.Duration
 }
 
 // loaded: there was a load to wait for, and it is over.
@@ -219,7 +233,7 @@ func (s *stopwatch) loaded() {
 }
 
 // started: the request is out of the queue.
-func (s *stopwatch) started() { s.start = time.Now() }
+func (s *stopwatch) started(grammar time.Duration) { s.start, s.grammar = time.Now(), grammar }
 
 // sampled: there is a token. The first one ends the reading of the prompt.
 func (s *stopwatch) sampled() (first bool) {
@@ -239,7 +253,7 @@ func (s *stopwatch) latency(tokens int) openai.Latency {
 		now = time.Now()
 	}
 	l := openai.Latency{
-		TotalMS: ms(now.Sub(s.arrived)), QueueMS: ms(s.start.Sub(s.asked)), LoadMS: ms(s.load),
+		TotalMS: ms(now.Sub(s.arrived)), QueueMS: ms(s.start.Sub(s.asked) - s.grammar), GrammarMS: ms(s.grammar), LoadMS: ms(s.load),
 	}
 	if s.first.IsZero() {
 		return l

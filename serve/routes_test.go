@@ -263,6 +263,31 @@ func TestToolCalls(t *testing.T) {
 	m.deltas = slices.Delete(slices.Clone(m.deltas), 1, 2)
 	w = chat(t, newHandler(t, m, HandlerOptions{}), with(twoTools))
 	assert.Contains(t, w.Body.String(), `"content":null`)
+	w = chat(t, newHandler(t, m, HandlerOptions{}), with(twoTools+`,"stream":true`))
+	first, _, _ := strings.Cut(w.Body.String(), "\n\n")
+	validate(t, "CreateChatCompletionStreamResponse", []byte(strings.TrimPrefix(first, "data: ")))
+	assert.Contains(t, first, `"choices":[{"index":0,"logprobs":null,"finish_reason":null,"delta":{"role":"assistant","content":null,"refusal":null}}]`)
+	assert.NotContains(t, w.Body.String(), `"content":""`)
+}
+
+// TestIgnoredKeywords: what a schema has in vain is named beside the fields that the API does not have.
+func TestIgnoredKeywords(t *testing.T) {
+	m := hello()
+	m.info.Tools, m.info.Constrained = true, true
+	var got Request
+	m.asked = func(r Request) { got = r }
+	m.ignored = []IgnoredKeyword{{1, []any{"properties", "a", "anyOf", 2, "contains"}}, {-1, []any{"not"}}, {-1, nil}}
+	h := newHandler(t, m, HandlerOptions{})
+	w := chat(t, h, with(`"foo":1,"tools":[{"type":"function","function":{"name":"f","strict":true}},{"type":"function","function":{"name":"g"}}],
+		"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{}}}`))
+	assert.Equal(t, 200, w.Code)
+	assert.Equal(t, "foo, tools[1].function.parameters.properties.a.anyOf[2].contains, response_format.json_schema.schema.not, response_format.json_schema.schema",
+		w.Header().Get("X-Docent-Ignored"))
+	assert.True(t, got.Tools.List[0].Strict && !got.Tools.List[1].Strict && got.Format.Strict)
+	w, _ = do(h, post("/v1/responses", `{"model":"m","input":"x","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}],"text":{"format":{"type":"json_schema","name":"n","schema":{}}}}`))
+	assert.Equal(t, 200, w.Code)
+	assert.Equal(t, "tools[1].parameters.properties.a.anyOf[2].contains, text.format.schema.not, text.format.schema", w.Header().Get("X-Docent-Ignored"))
+	assert.True(t, got.Format.JSON && !got.Format.Strict && len(got.Tools.List) == 2)
 }
 
 func TestToolsReachTheModel(t *testing.T) {

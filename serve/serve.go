@@ -112,16 +112,20 @@ type Tools struct {
 	One  bool   // at most one call
 }
 
-// Tool is a function as the model sees it. Parameters is a JSON Schema, nil for a function without any.
+// Tool is a function as the model sees it. Parameters is a JSON Schema, nil for a function without any. What of it cannot be
+// kept is refused if Strict, and but for unknown keywords if a call is demanded; else it is ignored, and Start says so.
 type Tool struct {
 	Name, Description string
 	Parameters        json.RawMessage
+	Strict            bool
 }
 
-// Format constrains the text of an answer. The zero value does not.
+// Format constrains the text of an answer. The zero value does not. With Tools that may be called, the answer is calls or
+// such a text; with a call that is demanded, it means nothing.
 type Format struct {
 	JSON   bool            // the text is one JSON object, or what Schema says
 	Schema json.RawMessage // nil: any object
+	Strict bool            // what of Schema cannot be kept is refused, and not ignored
 }
 
 // Sampling says how the next token is chosen. The zero value is greedy, with everything off.
@@ -163,11 +167,19 @@ type Start struct {
 	CachedTokens    int // of these, taken from the prefix cache
 	MaxTokens       int // that each choice may have: Request.MaxTokens or less
 	DroppedMessages int // that the prompt form had no place for
+	Ignored         []IgnoredKeyword
+	Grammar         time.Duration // that finding the form of the answer took, before the queue
 
 	// With Request.Echo: the prompt's text and, with Request.Logprobs, its tokens. Nothing predicts the first token: its
 	// Logprob is NaN, and it has no Top.
 	EchoText   string
 	EchoTokens []TokenLogprob
+}
+
+// IgnoredKeyword is a place in a schema that the answer is not kept to.
+type IgnoredKeyword struct {
+	Tool int   // of Request.Tools.List, whose Parameters have it; -1: Format.Schema
+	Path []any // keys and list positions that lead there; empty: all of the schema
 }
 
 // Finish is why a choice ended.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/docent-ml/docent/openai"
@@ -28,11 +29,26 @@ var responseFields = fieldNames{
 
 // schemaFault names the place of what a schema cannot have.
 func (f fieldNames) schemaFault(e *SchemaError) error {
+	return openai.Unsupported(openai.CodeUnsupportedSchema, e.Reason, f.place(e.Tool, e.Path)...)
+}
+
+// place is where a request has a part of a schema.
+func (f fieldNames) place(tool int, path []any) []any {
 	loc := f.schema
-	if e.Tool >= 0 {
-		loc = f.parameters(e.Tool)
+	if tool >= 0 {
+		loc = f.parameters(tool)
 	}
-	return openai.Unsupported(openai.CodeUnsupportedSchema, e.Reason, append(append([]any{}, loc...), e.Path...)...)
+	return slices.Concat(loc, path)
+}
+
+// ignored names what the answer is not kept to, as X-Docent-Ignored has it: the first 32 places.
+func (f fieldNames) ignored(list []IgnoredKeyword) []string {
+	var names []string
+	for _, i := range list[:min(len(list), 32)] {
+		name := *openai.Unsupported(openai.CodeUnsupportedSchema, "", f.place(i.Tool, i.Path)...).Param
+		names = append(names, name[:min(len(name), 256)])
+	}
+	return names
 }
 
 // toolsOf is what the model may call. Without tools, and with the choice none, it is told of nothing.
@@ -41,7 +57,7 @@ func toolsOf(list []openai.Tool, choice *openai.ToolChoice, parallel *bool) (t T
 		return t
 	}
 	for _, x := range list {
-		t.List = append(t.List, Tool{x.Function.Name, x.Function.Description, x.Function.Parameters})
+		t.List = append(t.List, Tool{x.Function.Name, x.Function.Description, x.Function.Parameters, x.Function.Strict})
 	}
 	if choice != nil {
 		t.Must = choice.Mode == openai.ToolRequired
@@ -58,7 +74,7 @@ func formatOf(f *openai.ResponseFormat) Format {
 	if f.JSONSchema == nil {
 		return Format{JSON: true}
 	}
-	return Format{JSON: true, Schema: f.JSONSchema.Schema}
+	return Format{JSON: true, Schema: f.JSONSchema.Schema, Strict: f.JSONSchema.Strict}
 }
 
 // able refuses what this model cannot do.

@@ -303,7 +303,7 @@ def check_formats():
         fits(text(answer))
     answer = chat(max_tokens=200, response_format={"type": "json_object"})
     assert text(answer).startswith("{") and (answer.choices[0].finish_reason == "length" or json.loads(text(answer)) is not None)
-    bad = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"a": {"not": {}}}}}}
+    bad = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {"type": "object", "properties": {"a": {"contains": {}}}}}}
     e = refused(openai.UnprocessableEntityError, "unsupported_schema", None, response_format=bad)
     assert e.param.startswith("response_format.json_schema.schema"), e.param
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/serve"
@@ -22,6 +23,8 @@ type batch struct {
 	numerics string
 	context  int
 	log      *slog.Logger
+	grammars grammar.Cache
+	limits   grammar.Limits
 	maxQueue int
 	patience time.Duration
 	wake     chan struct{} // capacity 1: there is something new to look at
@@ -94,26 +97,39 @@ func (b *batch) attach(ctx context.Context, fsys fs.FS) (*Engine, error) {
 	return e, nil
 }
 
-// dequeue takes the first job that somebody still waits for.
+// dequeue takes the first job that somebody still waits for, and whose form is there.
 func (b *batch) dequeue() *job {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.waiting) > 0 {
-		j := b.waiting[0]
-		b.waiting = slices.Delete(b.waiting, 0, 1)
+	for i := 0; i < len(b.waiting); {
+		j := b.waiting[i]
+		gone := j.ctx.Err() != nil
+		if !gone && !j.ready {
+			i++
+			continue
+		}
+		b.waiting = slices.Delete(b.waiting, i, i+1)
 		close(j.taken)
-		if j.ctx.Err() == nil {
+		if !gone {
 			return j
 		}
 	}
 	return nil
 }
 
+// release lets a job leave the queue.
+func (b *batch) release(j *job) {
+	b.mu.Lock()
+	j.ready = true
+	b.mu.Unlock()
+	b.signal()
+}
+
 // queued tells whether anybody waits.
 func (b *batch) queued() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.waiting) > 0
+	return slices.ContainsFunc(b.waiting, func(j *job) bool { return j.ready })
 }
 
 // enqueue puts a job in the line, if there is room.

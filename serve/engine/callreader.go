@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
@@ -11,7 +12,9 @@ import (
 // keeps the model to the format, but for white space, in which models vary.
 type callReader struct {
 	format grammar.ToolFormat
-	one    bool // no second call
+	one    bool                   // no second call
+	known  func(name string) bool // the functions
+	either bool                   // the answer is calls or text, and no text that ends with calls
 	held   string
 	state  callState
 	count  int
@@ -22,8 +25,9 @@ type callReader struct {
 type callState int
 
 const (
-	inText callState = iota
-	inName           // up to the arguments
+	inText  callState = iota
+	inPlain           // text to the end
+	inName            // up to the arguments
 	inArgs
 	inTail // behind a call
 	finished
@@ -31,9 +35,12 @@ const (
 
 const space = " \t\r\n"
 
-func newCallReader(f grammar.ToolFormat, one bool) *callReader {
+func newCallReader(f grammar.ToolFormat, r serve.Request) *callReader {
 	f.Open = strings.TrimSpace(f.Open)
-	return &callReader{format: f, one: one}
+	known := func(name string) bool {
+		return slices.ContainsFunc(r.Tools.List, func(t serve.Tool) bool { return t.Name == name })
+	}
+	return &callReader{format: f, one: r.Tools.One, known: known, either: r.Format.JSON}
 }
 
 // feed takes a piece of the answer and returns the text and the pieces of calls in it.
@@ -44,6 +51,9 @@ func (r *callReader) feed(piece string) (out string, calls []serve.CallDelta) {
 		switch r.state {
 		case inText:
 			out += r.text()
+		case inPlain:
+			out += r.held
+			r.held = ""
 		case inName:
 			calls = append(calls, r.name()...)
 		case inArgs:
@@ -65,12 +75,20 @@ func (r *callReader) text() (out string) {
 	if open == "" { // the whole answer is a call, or none of it
 		switch n, fits := looseMatch(r.held, r.format.Name); {
 		case !fits:
-			out, r.held = r.held, ""
-			r.format.Open = "\x00"
+			r.state = inPlain
 		case n > 0:
 			r.state = inName
 		}
 		return out
+	}
+	if r.either {
+		switch n, fits := looseMatch(r.held, open); {
+		case !fits:
+			r.state = inPlain
+		case n > 0:
+			r.held, r.state = r.held[n:], inName
+		}
+		return ""
 	}
 	if i := strings.Index(r.held, open); i >= 0 {
 		out = strings.TrimRight(r.held[:i], space)
@@ -94,7 +112,7 @@ func (r *callReader) text() (out string) {
 func (r *callReader) name() []serve.CallDelta {
 	n, fits := looseMatch(r.held, r.format.Name)
 	if !fits {
-		r.state = finished // not a call after all; a grammar does not let this happen
+		r.noCall()
 		return nil
 	}
 	if n == 0 && r.format.Name != "" {
@@ -108,8 +126,8 @@ func (r *callReader) name() []serve.CallDelta {
 		return nil
 	}
 	m, fits := looseMatch(rest[end:], r.format.Arguments)
-	if !fits {
-		r.state = finished
+	if !fits || r.format.Open == "" && !r.known(rest[:end]) {
+		r.noCall()
 		return nil
 	}
 	if m == 0 {
@@ -118,6 +136,14 @@ func (r *callReader) name() []serve.CallDelta {
 	r.held, r.state, r.depth = rest[end+m:], inArgs, jsonDepth{}
 	r.count++
 	return []serve.CallDelta{{Index: r.count - 1, Name: rest[:end]}}
+}
+
+// noCall takes what began like a call and is none: without a word that opens calls, it is an answer that begins with the same
+// letters. In other formats a grammar does not let it happen.
+func (r *callReader) noCall() {
+	if r.state = finished; r.format.Open == "" && r.count == 0 {
+		r.state = inPlain
+	}
 }
 
 // args passes the arguments on until they are complete.
@@ -155,7 +181,7 @@ func (r *callReader) tail() {
 
 // rest is the text that was held when the answer ended: what began like a call and is none.
 func (r *callReader) rest() (held string) {
-	if r.state == inText {
+	if r.state == inText || r.state == inName && r.format.Open == "" && r.count == 0 {
 		held = r.held
 	}
 	r.held = ""

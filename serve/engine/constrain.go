@@ -1,11 +1,15 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/serve"
@@ -27,56 +31,97 @@ func (e *Engine) newVocabulary() (*grammar.Vocabulary, error) {
 	}, e.model.EOS()...)
 }
 
-// constrain finds the form of a job's answer.
+// constrain finds the form of the answer of a job that waits, and lets it leave the queue.
 func (e *Engine) constrain(j *job) (err error) {
-	if len(j.r.Tools.List) > 0 {
-		if j.calls = e.calls; j.calls == nil {
-			j.calls = &plainCalls
-		}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(j.ctx, e.patience)
+	defer cancel()
+	switch j.form, err = e.grammarOf(ctx, j.r, j.calls); {
+	case err != nil && ctx.Err() != nil && j.ctx.Err() == nil:
+		return serve.ErrQueueTimeout
+	case err != nil:
+		return err
 	}
-	if j.form, err = e.grammarOf(j.r, j.calls); err == nil && j.form != nil {
-		j.writes, err = e.writes()
+	if j.writes, err = e.writes(); err != nil {
+		return err
 	}
-	return err
+	j.start.Ignored, j.start.Grammar = j.ignored(), time.Since(began)
+	e.release(j)
+	return nil
 }
 
 // grammarOf is the form that an answer is kept to, or nil.
-func (e *Engine) grammarOf(r serve.Request, calls *grammar.ToolFormat) (*grammar.Grammar, error) {
+func (e *Engine) grammarOf(ctx context.Context, r serve.Request, calls *grammar.ToolFormat) (*grammar.Grammar, error) {
+	mode := grammar.BestEffort
+	if r.Format.Strict {
+		mode = grammar.Strict
+	}
 	switch {
 	case calls != nil:
-		return e.callGrammar(r.Tools, *calls)
+		return e.callGrammar(ctx, r, *calls, mode)
 	case r.Format.JSON && r.Format.Schema == nil:
-		return e.grammars.Get("object", func() (*grammar.Grammar, error) { return grammar.JSONObject(), nil })
+		return e.grammars.Get(ctx, "object", func() (*grammar.Grammar, error) { return grammar.JSONObject(), nil })
 	case r.Format.JSON:
-		g, err := e.grammars.Get("schema"+string(r.Format.Schema), func() (*grammar.Grammar, error) { return grammar.JSONSchema(r.Format.Schema) })
+		g, err := e.grammars.Get(ctx, fmt.Sprint("schema", mode, string(r.Format.Schema)), func() (*grammar.Grammar, error) {
+			return grammar.JSONSchema(ctx, r.Format.Schema, mode, e.limits)
+		})
 		return g, schemaError(err, -1)
 	default:
 		return nil, nil
 	}
 }
 
-func (e *Engine) callGrammar(t serve.Tools, f grammar.ToolFormat) (*grammar.Grammar, error) {
+// callGrammar is the form of calls, or of calls and the text that may stand for them.
+func (e *Engine) callGrammar(ctx context.Context, r serve.Request, f grammar.ToolFormat, mode grammar.Obedience) (*grammar.Grammar, error) {
+	t := r.Tools
 	choice := grammar.ToolChoice{Text: !t.Must && t.Only == "", Parallel: !t.One}
-	var tools []grammar.Tool
-	for _, x := range t.List {
-		if t.Only == "" || t.Only == x.Name {
-			tools = append(tools, grammar.Tool{Name: x.Name, Parameters: x.Parameters})
+	if choice.Text && r.Format.JSON {
+		choice.Mode, choice.Answer = mode, r.Format.Schema
+		if choice.Answer == nil {
+			choice.Answer = []byte(`{"type":"object"}`)
 		}
 	}
-	key, err := json.Marshal([]any{tools, choice})
+	var tools []grammar.Tool
+	for _, x := range callable(t) {
+		tools = append(tools, grammar.Tool{Name: x.Name, Parameters: x.Parameters, Strict: x.Strict})
+	}
+	key, err := json.Marshal([]any{tools, choice, f})
 	if err != nil {
 		return nil, err
 	}
-	g, err := e.grammars.Get("tools"+string(key), func() (*grammar.Grammar, error) { return grammar.ToolCalls(tools, f, choice) })
-	if err == nil {
-		return g, nil
+	g, err := e.grammars.Get(ctx, "tools"+string(key), func() (*grammar.Grammar, error) {
+		return grammar.ToolCalls(ctx, tools, f, choice, e.limits)
+	})
+	if fault, ok := errors.AsType[*grammar.ToolError](err); ok {
+		return nil, schemaError(fault.Err, asked(t, fault.Tool))
 	}
-	for i, x := range t.List { // whose fault it is
-		if _, err := grammar.ToolCalls([]grammar.Tool{{Name: x.Name, Parameters: x.Parameters}}, f, choice); err != nil {
-			return nil, schemaError(err, i)
+	return g, err
+}
+
+// callable are the functions that an answer may call.
+func callable(t serve.Tools) []serve.Tool {
+	if t.Only == "" {
+		return t.List
+	}
+	return slices.DeleteFunc(slices.Clone(t.List), func(x serve.Tool) bool { return x.Name != t.Only })
+}
+
+// asked is the place in the request of a function that may be called; -1 stays.
+func asked(t serve.Tools, i int) int {
+	if i < 0 || t.Only == "" {
+		return i
+	}
+	return slices.IndexFunc(t.List, func(x serve.Tool) bool { return x.Name == t.Only })
+}
+
+// ignored is what the form of an answer does not keep to.
+func (j *job) ignored() (out []serve.IgnoredKeyword) {
+	if j.form != nil {
+		for _, i := range j.form.Ignored() {
+			out = append(out, serve.IgnoredKeyword{Tool: asked(j.r.Tools, i.Tool), Path: pointer(i.Path)})
 		}
 	}
-	return nil, schemaError(err, 0)
+	return out
 }
 
 // schemaError passes on what a schema cannot have, with its place taken apart.
@@ -85,8 +130,13 @@ func schemaError(err error, tool int) error {
 	if !ok {
 		return err
 	}
+	return &serve.SchemaError{Tool: tool, Path: pointer(e.Path), Reason: e.Reason}
+}
+
+// pointer takes a JSON pointer apart.
+func pointer(s string) []any {
 	var path []any
-	for _, step := range strings.Split(strings.TrimPrefix(strings.TrimPrefix(e.Path, "#"), "/"), "/") {
+	for _, step := range strings.Split(strings.TrimPrefix(strings.TrimPrefix(s, "#"), "/"), "/") {
 		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
 		if n, err := strconv.Atoi(step); err == nil {
 			path = append(path, n)
@@ -94,7 +144,7 @@ func schemaError(err error, tool int) error {
 			path = append(path, step)
 		}
 	}
-	return &serve.SchemaError{Tool: tool, Path: path, Reason: e.Reason}
+	return path
 }
 
 // forbid takes out what the grammar does not allow next. A ban or a bias that leaves nothing of what is allowed gives

@@ -57,6 +57,10 @@ type Options struct {
 	// probabilities apart. Not yet tried on a GPU.
 	SampleOnDevice bool
 
+	// Bounds of the enums of one JSON Schema, which OpenAI has too; more are a *serve.SchemaError.
+	MaxEnumValues int // of all enums together; 0 = 1,000
+	MaxEnumText   int // characters of an enum of more than 250 values; 0 = 15,000
+
 	Slots      int // sequences generated together; 0 = 8
 	MaxContext int // most tokens of prompt and answer; 0 = what the model was made for
 	// PrefixBytes bounds the memory that keeps the computed beginnings of prompts, such as a system message or the
@@ -81,16 +85,15 @@ type Options struct {
 // leave the batch between tokens. It is safe for concurrent use.
 type Engine struct {
 	*batch
-	model    *model.Model  // configuration, tokenizer and template
-	adapter  infer.Adapter // on top of the weights; nil = none
-	info     serve.Info
-	eos      map[int32]bool
-	prefix   int                 // special tokens that the model wants in front of a text
-	calls    *grammar.ToolFormat // nil: the template knows no functions
-	grammars grammar.Cache
-	writes   func() (*grammar.Vocabulary, error) // made when it is first needed
-	closed   bool                                // mu of the batch guards it
-	gone     chan struct{}                       // closed when nothing of it is left
+	model   *model.Model  // configuration, tokenizer and template
+	adapter infer.Adapter // on top of the weights; nil = none
+	info    serve.Info
+	eos     map[int32]bool
+	prefix  int                                 // special tokens that the model wants in front of a text
+	calls   *grammar.ToolFormat                 // nil: the template knows no functions
+	writes  func() (*grammar.Vocabulary, error) // made when it is first needed
+	closed  bool                                // mu of the batch guards it
+	gone    chan struct{}                       // closed when nothing of it is left
 }
 
 // Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
@@ -198,6 +201,7 @@ func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
 // newBatch puts together what computes an opened model, for one engine. Its run starts it.
 func (o Options) newBatch(m *model.Model, slots infer.Slots) *batch {
 	b := &batch{opened: m, slots: slots, context: slots.Context(), log: o.logger(), engines: 1, wake: make(chan struct{}, 1),
+		limits:   grammar.Limits{EnumValues: o.MaxEnumValues, EnumText: o.MaxEnumText},
 		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute)}
 	for _, w := range m.Weights {
 		b.bytes += w.ByteSize()
@@ -296,6 +300,12 @@ func (e *Engine) Generate(ctx context.Context, r serve.Request) iter.Seq2[serve.
 			return
 		}
 		defer e.abandon(j)
+		if j.constrained() {
+			if err := e.constrain(j); err != nil {
+				yield(serve.Delta{}, err)
+				return
+			}
+		}
 		if err := j.await(e.patience); err != nil {
 			yield(serve.Delta{}, err)
 			return

@@ -23,6 +23,7 @@ type job struct {
 	taken  chan struct{} // closed when the job leaves the queue
 	embed  bool          // only the vector of the text is wanted
 	vector []float32
+	ready  bool                // to leave the queue: its form is there; mu of the batch guards it
 	calls  *grammar.ToolFormat // nil: no calls are looked for
 	form   *grammar.Grammar    // nil: any text
 	writes *grammar.Vocabulary // with form
@@ -65,13 +66,19 @@ func (e *Engine) newJob(ctx context.Context, r serve.Request) (*job, error) {
 		r.MaxTokens = room
 	}
 	j := &job{e: e, r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
-	if err := e.constrain(j); err != nil {
-		return nil, err
+	if len(j.r.Tools.List) > 0 {
+		if j.calls = e.calls; j.calls == nil {
+			j.calls = &plainCalls
+		}
 	}
+	j.ready = !j.constrained()
 	j.start = serve.Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	return j, nil
 }
+
+// constrained tells whether the answer has a form.
+func (j *job) constrained() bool { return j.calls != nil || j.r.Format.JSON }
 
 // await returns when the job has left the queue.
 func (j *job) await(patience time.Duration) error {

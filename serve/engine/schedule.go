@@ -165,7 +165,7 @@ func (l *loop) admit(j *job) error {
 			transcript: newTranscript(j.r, j.e.info.Prompt == serve.PromptQA),
 		}
 		if j.calls != nil {
-			s.calls = newCallReader(*j.calls, j.r.Tools.One)
+			s.calls = newCallReader(*j.calls, j.r)
 		}
 		if j.form != nil {
 			s.sampler.state, s.sampler.words = j.form.Start(j.writes), j.writes.Words()

@@ -82,7 +82,7 @@ func (e *Engine) Embed(ctx context.Context, in serve.Prompt) (vector []float32, 
 	if len(ids) > e.context {
 		return nil, 0, &serve.ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
 	}
-	j := &job{e: e, ids: ids, embed: true, out: newMailbox(), taken: make(chan struct{})}
+	j := &job{e: e, ids: ids, embed: true, ready: true, out: newMailbox(), taken: make(chan struct{})}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	if err := e.enqueue(j); err != nil {
 		return nil, 0, err

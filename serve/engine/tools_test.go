@@ -177,19 +177,19 @@ func TestFormats(t *testing.T) {
 		assert.Equal(t, finish == serve.FinishStop, json.Valid([]byte(text)), text)
 	}
 	for schema, path := range map[string][]any{
-		`{"type":"object","properties":{"a":{"not":{}}}}`:                                           {"properties", "a", "not"},
-		`{"type":"object","properties":{"l":{"type":"array","prefixItems":[{},{"multipleOf":3}]}}}`: {"properties", "l", "prefixItems", 1, "multipleOf"},
-		`{"type":"object","properties":{"a/b":{"contains":true}}}`:                                  {"properties", "a/b", "contains"},
+		`{"type":"object","properties":{"a":{"not":{"items":{}}}}}`:                                    {"properties", "a", "not"},
+		`{"type":"object","properties":{"l":{"type":"array","prefixItems":[{},{"multipleOf":1003}]}}}`: {"properties", "l", "prefixItems", 1, "multipleOf"},
+		`{"type":"object","properties":{"a/b":{"contains":true}}}`:                                     {"properties", "a/b", "contains"},
 	} {
 		r := serve.Request{Messages: []serve.Message{{Role: "user", Content: "x"}}, N: 1, MaxTokens: 5}
-		r.Format = serve.Format{JSON: true, Schema: json.RawMessage(schema)}
+		r.Format = serve.Format{JSON: true, Schema: json.RawMessage(schema), Strict: true}
 		for _, err := range e.Generate(t.Context(), r) {
 			var fault *serve.SchemaError
 			require.ErrorAs(t, err, &fault)
 			assert.Equal(t, -1, fault.Tool)
 			assert.Equal(t, path, fault.Path)
 		}
-		r.Format, r.Tools = serve.Format{}, serve.Tools{List: []serve.Tool{weather, {Name: "f", Parameters: json.RawMessage(schema)}}}
+		r.Format, r.Tools = serve.Format{}, serve.Tools{List: []serve.Tool{weather, {Name: "f", Parameters: json.RawMessage(schema), Strict: true}}}
 		for _, err := range e.Generate(t.Context(), r) {
 			var fault *serve.SchemaError
 			require.ErrorAs(t, err, &fault)
@@ -205,23 +205,31 @@ func TestCallReader(t *testing.T) {
 	for _, c := range []struct {
 		format grammar.ToolFormat
 		one    bool
+		either bool // text or calls
 		in     string
 		text   string
 		calls  []serve.Call
 	}{
-		{hermes, false, "just < text <tool", "just < text <tool", nil},
-		{hermes, false, "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\"}}\n</tool_call>", "Let me see.", []serve.Call{{Name: "f", Arguments: `{"a": "}\"{"}`}}},
-		{hermes, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>\n\n<tool_call>\n{\"name\":  \"g\", \"arguments\": {\"x\":[1]}}\n</tool_call>", "",
+		{hermes, false, false, "just < text <tool", "just < text <tool", nil},
+		{hermes, false, false, "Let me see.\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\"}}\n</tool_call>", "Let me see.", []serve.Call{{Name: "f", Arguments: `{"a": "}\"{"}`}}},
+		{hermes, false, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>\n\n<tool_call>\n{\"name\":  \"g\", \"arguments\": {\"x\":[1]}}\n</tool_call>", "",
 			[]serve.Call{{Name: "f", Arguments: `{}`}, {Name: "g", Arguments: `{"x":[1]}`}}},
-		{hermes, true, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><tool_call>", "", []serve.Call{{Name: "f", Arguments: `{}`}}},
-		{plainCalls, false, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
-		{plainCalls, false, `{"nam`, `{"nam`, nil},
-		{plainCalls, false, `no {"name": "f", "arguments": {}}`, `no {"name": "f", "arguments": {}}`, nil},
-		{grammar.ToolFormat{Open: "[C]", Name: "<f=", Arguments: ">", Close: "</f>", Next: ";", End: "."}, false, "[C]<f=a>{}</f>;<f=b>{\"k\":2}</f>.", "",
+		{hermes, true, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><tool_call>", "", []serve.Call{{Name: "f", Arguments: `{}`}}},
+		{plainCalls, false, false, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
+		{plainCalls, false, false, `{"nam`, `{"nam`, nil},
+		{plainCalls, false, false, `no {"name": "f", "arguments": {}}`, `no {"name": "f", "arguments": {}}`, nil},
+		{grammar.ToolFormat{Open: "[C]", Name: "<f=", Arguments: ">", Close: "</f>", Next: ";", End: "."}, false, false, "[C]<f=a>{}</f>;<f=b>{\"k\":2}</f>.", "",
 			[]serve.Call{{Name: "a", Arguments: "{}"}, {Name: "b", Arguments: `{"k":2}`}}},
+		{hermes, false, true, `{"a": "<tool_call>"}`, `{"a": "<tool_call>"}`, nil},
+		{hermes, false, true, `<tool_call>{"name":"f","arguments":{}}</tool_call>`, "", []serve.Call{{Name: "f", Arguments: `{}`}}},
+		{plainCalls, false, true, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
+		{plainCalls, false, true, `{"name": "Ada", "age": 36}`, `{"name": "Ada", "age": 36}`, nil},
+		{plainCalls, false, true, `{"name": "g", "arguments": 36}`, `{"name": "g", "arguments": 36}`, nil},
+		{plainCalls, false, true, `{"name": "f", "age": 36}`, `{"name": "f", "age": 36}`, nil},
+		{plainCalls, false, true, `{"name": "f`, `{"name": "f`, nil},
 	} {
 		for size := 1; size <= len(c.in); size++ {
-			r := newCallReader(c.format, c.one)
+			r := newCallReader(c.format, serve.Request{Tools: serve.Tools{One: c.one, List: []serve.Tool{{Name: "f"}}}, Format: serve.Format{JSON: c.either}})
 			text, calls := "", []serve.Call(nil)
 			for at := 0; at < len(c.in); at += size {
 				out, pieces := r.feed(c.in[at:min(at+size, len(c.in))])
@@ -247,7 +255,7 @@ func FuzzCallReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string, size int) {
 		size = max(1, size%64)
 		hermes := grammar.ToolFormat{Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n"}
-		r, whole := newCallReader(hermes, false), newCallReader(hermes, false)
+		r, whole := newCallReader(hermes, serve.Request{}), newCallReader(hermes, serve.Request{})
 		text, n := "", 0
 		for at := 0; at < len(in); at += size {
 			out, calls := r.feed(in[at:min(at+size, len(in))])

@@ -21,6 +21,10 @@ func (c *compiler) exclusive(group *value) error {
 			for k := range all[i] {
 				for l := range all[j] {
 					if a, b := &all[i][k], &all[j][l]; !c.apart(a, b, 0) || !c.apart(b, a, 0) {
+						if c.mode == BestEffort { // as anyOf
+							c.ignored = append(c.ignored, group.path())
+							return nil
+						}
 						return refuse(group, "schemas %d and %d may both hold for one document, which only anyOf allows", j, i)
 					}
 				}

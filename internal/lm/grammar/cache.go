@@ -2,15 +2,19 @@ package grammar
 
 import (
 	"container/list"
+	"context"
 	"crypto/sha256"
+	"runtime"
 	"sync"
 )
 
-// Cache keeps the grammars that were used last, with their masks. The zero value keeps 64.
+// Cache keeps the grammars that were used last, with their masks, and bounds how many are compiled at a time. The zero value
+// keeps 64 of together 64 MiB, and compiles on half of the processors.
 type Cache struct {
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]*list.Element
 	used    list.List // of *cached, the latest first
+	busy    chan struct{}
 }
 
 type cached struct {
@@ -18,20 +22,45 @@ type cached struct {
 	g   *Grammar
 }
 
-const maxGrammars = 64
+const (
+	maxGrammars     = 64
+	maxGrammarBytes = 64 << 20
+)
 
-// Get returns the grammar of a key, such as the schema's text, and compiles it on first use. Errors are not kept.
-// Callers that come at once for a new key may each compile it, and all get the same.
-func (c *Cache) Get(key string, compile func() (*Grammar, error)) (*Grammar, error) {
+// Get returns the grammar of a key, such as the schema's text, and compiles it on first use. Errors are not kept. It
+// returns the error of ctx if that ends first.
+func (c *Cache) Get(ctx context.Context, key string, compile func() (*Grammar, error)) (*Grammar, error) {
 	hash := sha256.Sum256([]byte(key))
 	if g := c.find(hash, nil); g != nil {
 		return g, nil
+	}
+	busy := c.workers()
+	select {
+	case busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-busy }()
+	if g := c.find(hash, nil); g != nil { // of somebody who was before us
+		return g, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	g, err := compile()
 	if err != nil {
 		return nil, err
 	}
 	return c.find(hash, g), nil
+}
+
+func (c *Cache) workers() chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy == nil {
+		c.busy = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
+	}
+	return c.busy
 }
 
 // find looks a key up, and puts g there if it is new.
@@ -49,9 +78,22 @@ func (c *Cache) find(key [sha256.Size]byte, g *Grammar) *Grammar {
 		c.entries = map[[sha256.Size]byte]*list.Element{}
 	}
 	c.entries[key] = c.used.PushFront(&cached{key, g})
-	if c.used.Len() > maxGrammars {
-		oldest := c.used.Remove(c.used.Back()).(*cached)
-		delete(c.entries, oldest.key)
-	}
+	c.trim()
 	return g
+}
+
+// trim drops the grammars that are too many or, with what they remember of masks, too large. The latest stays.
+func (c *Cache) trim() {
+	bytes := 0
+	for e := c.used.Front(); e != nil; {
+		next := e.Next()
+		bytes += e.Value.(*cached).g.bytes()
+		if e != c.used.Front() && bytes > maxGrammarBytes {
+			delete(c.entries, c.used.Remove(e).(*cached).key)
+		}
+		e = next
+	}
+	for c.used.Len() > maxGrammars {
+		delete(c.entries, c.used.Remove(c.used.Back()).(*cached).key)
+	}
 }

@@ -14,8 +14,10 @@ type compiler struct {
 	queue     []pending
 	languages map[string]*language
 	checked   map[*value]bool // oneOf
-	work      int             // in schemas looked at, and what compares to that
-	matching  int             // of patterns
+	mode      Obedience
+	ignored   []string // JSON pointers
+	work      int      // in schemas looked at, and what compares to that
+	matching  int      // of patterns
 }
 
 type pending struct {
@@ -50,6 +52,9 @@ func (c *compiler) rule(all conjunction) int32 {
 // run fills the rules.
 func (c *compiler) run() error {
 	for len(c.queue) > 0 {
+		if err := c.b.ctx.Err(); err != nil {
+			return err
+		}
 		next := c.queue[0]
 		c.queue = c.queue[1:]
 		shapes, err := c.shapes(next.all)
@@ -62,6 +67,9 @@ func (c *compiler) run() error {
 			if err := c.shape(c.b.rules[next.rule].start, end, &shapes[i]); err != nil {
 				return err
 			}
+		}
+		if err := c.b.ctx.Err(); err != nil {
+			return err
 		}
 		if c.b.full {
 			return &SchemaError{Path: c.root.path(), Reason: "the schema needs too many states"}
@@ -91,10 +99,16 @@ func (c *compiler) shape(from, to int32, s *shape) error {
 		c.b.number(from, to, s.numbers)
 	}
 	if s.types&arrayType != 0 {
-		c.array(from, to, s)
+		if s.distinct != nil {
+			c.b.unrepeated(from, to, s)
+		} else {
+			c.array(from, to, s)
+		}
 	}
 	if s.types&objectType != 0 {
-		c.object(from, to, s)
+		if err := c.object(from, to, s); err != nil {
+			return err
+		}
 	}
 	if s.types&stringType != 0 {
 		return c.text(from, to, s)
@@ -109,6 +123,11 @@ func (c *compiler) text(from, to int32, s *shape) error {
 	switch {
 	case len(s.strings) > 0:
 		l := c.strings(s)
+		if l == nil && c.mode == BestEffort {
+			c.ignored = append(c.ignored, s.at.path()+"/pattern")
+			any := shape{types: stringType, minLen: s.minLen, maxLen: s.maxLen}
+			return c.text(from, to, &any)
+		}
 		if l == nil {
 			return &SchemaError{Path: c.root.path(), Reason: "a pattern with its lengths and other patterns is too large"}
 		}
@@ -146,7 +165,7 @@ func (c *compiler) strings(s *shape) *language {
 
 // intersect counts as work, of which a schema gets only so much.
 func (c *compiler) intersect(a, b *language) *language {
-	if c.work += maxLanguage / 16; c.work > maxWork {
+	if c.work += maxLanguage / 16; c.work > maxWork || c.b.ctx.Err() != nil {
 		return nil
 	}
 	return intersect(a, b)
@@ -192,7 +211,11 @@ func (c *compiler) array(from, to int32, s *shape) {
 
 // object reads the properties in the order of the schema, those that are not required or not. Behind each there are
 // two ways on, with and without a property read before, which differ in the comma.
-func (c *compiler) object(from, to int32, s *shape) {
+func (c *compiler) object(from, to int32, s *shape) error {
+	names, err := c.names(s)
+	if err != nil {
+		return err
+	}
 	b := c.b
 	first := b.whitespace(b.literal(from, "{")) // nothing was read yet
 	next := b.state()                           // behind a comma
@@ -204,6 +227,9 @@ func (c *compiler) object(from, to int32, s *shape) {
 	}
 	for i := range s.props {
 		p := &s.props[i]
+		if names != nil && !slices.ContainsFunc(names, func(l *language) bool { return l.has(p.name) }) {
+			p.value = conjunction{nothing}
+		}
 		name, behind := b.state(), b.state()
 		b.eps(first, name)
 		b.eps(next, name)
@@ -219,26 +245,67 @@ func (c *compiler) object(from, to int32, s *shape) {
 		b.eps(b.whitespace(b.literal(behind, ",")), skipNext)
 		first, next = skipFirst, skipNext
 		if b.full {
-			return
+			return nil
 		}
 	}
 	b.close(first, to, '}', false)
 	if s.closed {
-		return
+		return nil
 	}
 	name, value, behind := b.state(), b.state(), b.state()
 	b.eps(first, name)
 	b.eps(next, name)
-	if len(s.props) == 0 {
+	if len(s.props) == 0 && names == nil {
 		b.text(b.literal(name, `"`), value)
 	} else {
-		var names []string
+		var declared []string
 		for _, p := range s.props {
-			names = append(names, p.name)
+			declared = append(declared, p.name)
 		}
-		b.quoted(name, value, complement(words(names)))
+		rest := complement(words(declared))
+		if names == nil {
+			names = []*language{nil}
+		}
+		for _, l := range names {
+			if l == nil {
+				l = rest
+			} else if l = c.intersect(l, rest); l == nil {
+				return refuse(s.names[0], "the names are too large with those that are declared")
+			}
+			b.quoted(name, value, l)
+		}
 	}
 	b.call(b.whitespace(b.literal(value, ":")), c.rule(s.others), behind)
 	b.close(behind, to, '}', true)
 	b.eps(b.whitespace(b.literal(behind, ",")), next)
+	return nil
+}
+
+// nothing is the schema that no value fits.
+var nothing = &value{kind: isFalse, id: -3}
+
+// names are the strings that properties may be called; nil: any.
+func (c *compiler) names(s *shape) ([]*language, error) {
+	if len(s.names) == 0 {
+		return nil, nil
+	}
+	shapes, err := c.shapes(s.names)
+	if err != nil {
+		return nil, err
+	}
+	names := []*language{}
+	for i := range shapes {
+		switch n := &shapes[i]; {
+		case n.types&stringType == 0 && !n.fixed:
+		case !n.fixed && len(n.strings) == 0 && n.minLen == 0 && n.maxLen < 0:
+			return nil, nil
+		default:
+			l := c.strings(n)
+			if l == nil {
+				return nil, refuse(s.names[0], "the names are too large")
+			}
+			names = append(names, l)
+		}
+	}
+	return names, nil
 }

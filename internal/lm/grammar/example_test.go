@@ -1,6 +1,7 @@
 package grammar_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/docent-ml/docent/internal/lm/grammar"
@@ -14,7 +15,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	g, err := grammar.JSONSchema([]byte(`{"properties":{"open":{"type":"boolean"}},"required":["open"],"additionalProperties":false}`))
+	g, err := grammar.JSONSchema(context.Background(), []byte(`{"properties":{"open":{"type":"boolean"}},"required":["open"],"additionalProperties":false}`), grammar.Strict, grammar.Limits{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,7 +33,7 @@ func Example() {
 	}
 	fmt.Println()
 
-	_, err = grammar.JSONSchema([]byte(`{"properties":{"x":{"contains":{"const":1}}}}`))
+	_, err = grammar.JSONSchema(context.Background(), []byte(`{"properties":{"x":{"contains":{"const":1}}}}`), grammar.Strict, grammar.Limits{})
 	fmt.Println(err)
 	// Output:
 	// {"open": true}

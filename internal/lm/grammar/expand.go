@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,8 +13,17 @@ type item struct {
 	via    *item
 }
 
-// shapes returns the alternatives of a conjunction.
+// shapes returns the alternatives of a conjunction, without what may be and has to be left out.
 func (c *compiler) shapes(all conjunction) ([]shape, error) {
+	for {
+		shapes, err := c.alternatives(all)
+		if err == nil || !c.forgive(err) {
+			return shapes, err
+		}
+	}
+}
+
+func (c *compiler) alternatives(all conjunction) ([]shape, error) {
 	var todo []item
 	for _, s := range all {
 		todo = append(todo, item{schema: s})
@@ -36,7 +46,10 @@ func (c *compiler) shapes(all conjunction) ([]shape, error) {
 // expand resolves references and allOf, and takes anyOf and oneOf apart, into conjunctions of plain schemas.
 func (c *compiler) expand(todo []item, plain conjunction, choices [][]item, found *[]conjunction) error {
 	for len(todo) > 0 {
-		if c.work++; c.work > maxWork {
+		if c.work++; c.work%256 == 0 && c.b.ctx.Err() != nil {
+			return c.b.ctx.Err()
+		}
+		if c.work > maxWork {
 			return &SchemaError{Path: c.root.path(), Reason: "too many combinations of anyOf, oneOf and allOf"}
 		}
 		it := todo[len(todo)-1]
@@ -54,12 +67,12 @@ func (c *compiler) expand(todo []item, plain conjunction, choices [][]item, foun
 			return nil
 		case isObject:
 		default:
-			return refuse(s, "a schema must be an object or a boolean, not %s", s.kind)
+			return &SchemaError{Path: s.path(), Reason: fmt.Sprintf("a schema must be an object or a boolean, not %s", s.kind), at: s, schema: true}
 		}
 		if slices.Contains(plain, s) {
 			continue
 		}
-		if err := known(s); err != nil {
+		if err := c.known(s); err != nil {
 			return err
 		}
 		plain = append(plain, s)
@@ -123,13 +136,4 @@ func (c *compiler) resolve(ref *value) (*value, error) {
 		return nil, refuse(ref, "nothing is at %q", ref.text)
 	}
 	return target, nil
-}
-
-func known(s *value) error {
-	for _, k := range s.keys {
-		if _, ok := keywords[k]; !ok && !strings.HasPrefix(k, "x-") {
-			return refuse(s.fields[k], "the keyword %q is not supported", k)
-		}
-	}
-	return nil
 }

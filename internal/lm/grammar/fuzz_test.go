@@ -24,7 +24,7 @@ func FuzzSchema(f *testing.F) {
 			return
 		}
 		start := time.Now()
-		g, err := JSONSchema(schema)
+		g, err := strictly(schema)
 		if took := time.Since(start); took > time.Minute {
 			t.Fatalf("compiling took %s", took)
 		}
@@ -96,7 +96,7 @@ func FuzzText(f *testing.F) {
 	var grammars []*Grammar
 	var schemas []*jsonschema.Schema
 	for i, c := range cases {
-		g, err := JSONSchema([]byte(c.schema))
+		g, err := strictly([]byte(c.schema))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -2,7 +2,7 @@
 // tools. A [Grammar] is a pushdown automaton over bytes, compiled once. A [Vocabulary] knows what each token writes. A
 // [State] follows one text and tells, before each token, which ones may come next.
 //
-//	g, err := grammar.JSONSchema(schema)
+//	g, err := grammar.JSONSchema(ctx, schema, grammar.Strict, grammar.Limits{})
 //	if err != nil {
 //		return err // a *SchemaError names the place
 //	}
@@ -20,9 +20,10 @@
 // (prefixItems), others (further items) are allowed only if additionalProperties (items) is there; white space is none, a
 // space, or a line break with an indent, and stands behind brackets, commas and colons and before closing brackets;
 // numbers have up to 21 digits before the point and 24 behind it; strings under a pattern, format or enum escape only what
-// has to be. A keyword that cannot be kept is refused and never ignored: uniqueItems, multipleOf, contains, not,
-// patternProperties and the like, references out of the document, and oneOf whose schemas are not told apart by
-// their types, values or required properties.
+// has to be. A keyword that cannot be kept is refused, or left out and named, as the [Obedience] says: contains,
+// patternProperties and the like, uniqueItems of other items than a few values, not of more than a type, strings or a
+// pattern, references out of the document, and oneOf whose schemas are not told apart by their types, values or required
+// properties.
 //
 // Masks are kept by state of the automaton, apart from the stack, and shared by all texts of a grammar.
 //
@@ -30,8 +31,10 @@
 package grammar
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -58,42 +61,74 @@ var ErrSchema = errors.New("unsupported schema")
 type SchemaError struct {
 	Path   string
 	Reason string
+
+	at     *value // what can be left out to mend it; nil: nothing in particular
+	schema bool   // at stands where a schema should
+	limit  bool
 }
 
 func (e *SchemaError) Error() string { return "grammar: " + e.Path + ": " + e.Reason }
 
-func (e *SchemaError) Unwrap() error { return ErrSchema }
+// Is: every error of this type is an ErrSchema.
+func (e *SchemaError) Is(target error) bool {
+	return target == ErrSchema || e.limit && target == errLimit
+}
 
 // Grammar is a form that texts are kept to. Apart from what it remembers of masks it does not change.
 type Grammar struct {
-	net *network
+	net     *network
+	ignored []Ignored
 
 	mu     sync.RWMutex
 	locals map[localKey]*local
 	cached int // bytes of locals
+	size   int // bytes of net
 }
 
-// JSONSchema compiles a schema of the dialect 2020-12. All errors are [*SchemaError].
-func JSONSchema(schema []byte) (*Grammar, error) {
-	root, err := parse(schema)
-	if err != nil {
-		return nil, &SchemaError{Path: "#", Reason: err.Error()}
+// JSONSchema compiles a schema of the dialect 2020-12. Errors are [*SchemaError] or that of ctx.
+func JSONSchema(ctx context.Context, schema []byte, mode Obedience, limits Limits) (*Grammar, error) {
+	g, err := jsonSchema(ctx, schema, mode, limits)
+	if mode.hopeless(ctx, err) {
+		if g, err = jsonSchema(ctx, []byte("{}"), mode, limits); err == nil {
+			g.ignored = []Ignored{{-1, "#"}}
+		}
 	}
-	b := newBuilder()
-	end := b.state()
-	b.states[end].final = true
-	if err := b.schema(b.rules[0].start, end, root, conjunction{root}); err != nil {
+	return g, err
+}
+
+func jsonSchema(ctx context.Context, schema []byte, mode Obedience, limits Limits) (*Grammar, error) {
+	root, err := parse(schema, limits)
+	if err != nil {
 		return nil, err
 	}
-	return newGrammar(b)
+	b := newBuilder(ctx)
+	end := b.state()
+	b.states[end].final = true
+	ignored, err := b.schema(b.rules[0].start, end, root, conjunction{root}, mode)
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGrammar(b)
+	if err == nil {
+		g.leftOut(-1, ignored)
+	}
+	return g, err
+}
+
+func (g *Grammar) leftOut(tool int, paths []string) {
+	for _, path := range paths {
+		if i := (Ignored{tool, path}); !slices.Contains(g.ignored, i) {
+			g.ignored = append(g.ignored, i)
+		}
+	}
 }
 
 // JSONObject is the grammar of any JSON object.
 func JSONObject() *Grammar {
-	b := newBuilder()
+	b := newBuilder(context.Background())
 	end := b.state()
 	b.states[end].final = true
-	if err := b.schema(b.rules[0].start, end, object, conjunction{object}); err != nil {
+	if _, err := b.schema(b.rules[0].start, end, object, conjunction{object}, Strict); err != nil {
 		panic(err) // a fault of this package: the schema is fixed
 	}
 	g, err := newGrammar(b)
@@ -108,19 +143,38 @@ var object = &value{
 	kind: isObject, id: -1, keys: []string{"type"}, fields: map[string]*value{"type": {kind: isString, text: "object"}},
 }
 
-// schema reads a document that fits all of some schemas, whose references are relative to root.
-func (b *builder) schema(from, to int32, root *value, all conjunction) error {
+// schema reads a document that fits all of some schemas, whose references are relative to root, and tells what of them
+// was left out.
+func (b *builder) schema(from, to int32, root *value, all conjunction, mode Obedience) (ignored []string, err error) {
 	c := newCompiler(b, root)
+	c.mode = mode
 	b.call(from, c.rule(all), to)
-	return c.run()
+	err = c.run()
+	return c.ignored, err
 }
 
 func newGrammar(b *builder) (*Grammar, error) {
-	g := &Grammar{net: b.finish(), locals: map[localKey]*local{}}
+	if err := b.ctx.Err(); err != nil {
+		return nil, err
+	}
+	b.finish()
+	net := b.network // without the builder and its context
+	g := &Grammar{net: &net, locals: map[localKey]*local{}}
+	for i := range net.states {
+		s := &net.states[i]
+		g.size += 96 + 8*cap(s.edges) + 4*cap(s.eps) + 8*cap(s.calls)
+	}
 	if err := g.fulfils(g.net.rules[0].start); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+// bytes is about the memory that the grammar holds.
+func (g *Grammar) bytes() int {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.size + g.cached
 }
 
 // fulfils tells whether what begins in a state of the document can be brought to its end.

@@ -242,7 +242,7 @@ func TestDocuments(t *testing.T) {
 	v := vocabulary(t, 3000)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := JSONSchema([]byte(c.schema))
+			g, err := strictly([]byte(c.schema))
 			require.NoError(t, err)
 			s := validator(t, c.schema)
 			for _, text := range c.valid {
@@ -310,7 +310,7 @@ func TestWritten(t *testing.T) {
 	v := vocabulary(t, 3000)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := JSONSchema([]byte(c.schema))
+			g, err := strictly([]byte(c.schema))
 			require.NoError(t, err)
 			s := validator(t, c.schema)
 			random := rand.New(rand.NewPCG(5, 6))
@@ -339,7 +339,7 @@ func TestMaskIsExact(t *testing.T) {
 	v := vocabulary(t, 1500)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := JSONSchema([]byte(c.schema))
+			g, err := strictly([]byte(c.schema))
 			require.NoError(t, err)
 			random, mask := rand.New(rand.NewPCG(9, 10)), make([]uint64, v.Words())
 			for range 2 {
@@ -368,7 +368,7 @@ func TestDepth(t *testing.T) {
 		`{}`, `{"type":"array","items":{"$ref":"#"}}`,
 		`{"type":"object","properties":{"a":{"anyOf":[{"$ref":"#"},{"type":"array","items":{"type":"array","minItems":1,"items":{"type":"array"}}}]}},"required":["a"]}`,
 	} {
-		g, err := JSONSchema([]byte(schema))
+		g, err := strictly([]byte(schema))
 		require.NoError(t, err)
 		s, mask, text := g.Start(v), make([]uint64, v.Words()), []byte(nil)
 		depth, deepest := 0, 0
@@ -421,7 +421,7 @@ func TestManyProperties(t *testing.T) {
 		}
 		schema := fmt.Sprintf(`{"type":"object","properties":{%s},"required":[%s],"additionalProperties":%t}`,
 			strings.Join(properties, ","), strings.Join(required, ","), random.IntN(2) == 0)
-		g, err := JSONSchema([]byte(schema))
+		g, err := strictly([]byte(schema))
 		require.NoError(t, err, schema)
 		s := validator(t, schema)
 		for range 5 {
@@ -443,7 +443,7 @@ func TestManyProperties(t *testing.T) {
 // TestSharing uses one grammar and one vocabulary from many goroutines.
 func TestSharing(t *testing.T) {
 	v := vocabulary(t, 1500)
-	g, err := JSONSchema([]byte(`{"type":"array","items":{"type":"object","properties":{"a":{"type":"string","maxLength":20},"b":{}}}}`))
+	g, err := strictly([]byte(`{"type":"array","items":{"type":"object","properties":{"a":{"type":"string","maxLength":20},"b":{}}}}`))
 	require.NoError(t, err)
 	var group sync.WaitGroup
 	for i := range 8 {
@@ -461,7 +461,7 @@ func TestSharing(t *testing.T) {
 // TestCompact makes one text visit more sets than are kept.
 func TestCompact(t *testing.T) {
 	v := vocabulary(t, 1500)
-	g, err := JSONSchema([]byte(`{"type":"array","items":{"type":"string","maxLength":5000}}`))
+	g, err := strictly([]byte(`{"type":"array","items":{"type":"string","maxLength":5000}}`))
 	require.NoError(t, err)
 	s, mask := g.Start(v), make([]uint64, v.Words())
 	for i, b := range []byte(`["` + strings.Repeat("ab", 2500) + `", "` + strings.Repeat("c", 5000)) {
@@ -479,7 +479,7 @@ func TestCompact(t *testing.T) {
 
 func TestEnd(t *testing.T) {
 	v := vocabulary(t, 1500)
-	g, err := JSONSchema([]byte(`{"type":"integer"}`))
+	g, err := strictly([]byte(`{"type":"integer"}`))
 	require.NoError(t, err)
 	s, mask := g.Start(v), make([]uint64, v.Words())
 	end := v.Size() - 1

@@ -20,8 +20,8 @@ type span struct {
 }
 
 // explore builds the language that a description of its states gives: the spans of a state lead to further ones by
-// their place in the list of targets. nil if there are more than maxLanguage.
-func explore[S comparable](start S, next func(S) ([]span, []S), final func(S) bool) *language {
+// their place in the list of targets. nil if there are more than limit.
+func explore[S comparable](start S, next func(S) ([]span, []S), final func(S) bool, limit int) *language {
 	l := &language{}
 	known := map[S]int32{start: 0}
 	queue := []S{start}
@@ -39,7 +39,7 @@ func explore[S comparable](start S, next func(S) ([]span, []S), final func(S) bo
 		}
 		l.edges = append(l.edges, spans)
 		l.final = append(l.final, final(queue[i]))
-		if len(queue) > maxLanguage {
+		if len(queue) > limit {
 			return nil
 		}
 	}
@@ -115,7 +115,7 @@ func intersect(a, b *language) *language {
 			}
 		}
 		return spans, targets
-	}, func(p pair) bool { return a.final[p[0]] && b.final[p[1]] })
+	}, func(p pair) bool { return a.final[p[0]] && b.final[p[1]] }, maxLanguage)
 }
 
 // complement returns the strings that are not in l.

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,22 +41,23 @@ type rule struct {
 
 const never = 1 << 14
 
-// builder makes a network. After maxStates it makes no more and is full: the caller then gives up.
+// builder makes a network. After maxStates, and the end of ctx, it makes no more and is full: the caller then gives up.
 type builder struct {
 	network
+	ctx  context.Context
 	full bool
 
 	space, tail, char int32 // rules that all others share, -1 until needed
 }
 
-func newBuilder() *builder {
-	b := &builder{space: -1, tail: -1, char: -1}
+func newBuilder(ctx context.Context) *builder {
+	b := &builder{ctx: ctx, space: -1, tail: -1, char: -1}
 	b.newRule(1)
 	return b
 }
 
 func (b *builder) state() int32 {
-	if len(b.states) == maxStates {
+	if b.full || len(b.states) == maxStates || len(b.states)%1024 == 0 && b.ctx.Err() != nil {
 		b.full = true
 		return 0
 	}
@@ -262,7 +264,7 @@ func (b *builder) sequence(from, to int32, lo, hi []byte, shared tails) {
 }
 
 // finish computes ends and need. The network is not changed after that.
-func (b *builder) finish() *network {
+func (b *builder) finish() {
 	n := &b.network
 	type from struct{ state, rule int32 } // rule < 0: by an edge; else by a call of it that returns here
 	preds := make([][]from, len(n.states))
@@ -340,5 +342,4 @@ func (b *builder) finish() *network {
 		}
 		queue = append(queue, later...)
 	}
-	return n
 }

@@ -21,7 +21,33 @@ type bounds struct {
 	lo, hi         *big.Rat
 	loOpen, hiOpen bool // the bound itself is out
 	integer        bool
+	multiple       *big.Rat // of which they are multiples; nil: of any
 }
+
+const (
+	maxMultiple   = 256 // without its point
+	maxNumberSize = 1 << 16
+)
+
+// multiples keeps only multiples of x also. It reports whether a grammar can.
+func (b *bounds) multiples(x *big.Rat) bool {
+	if b.multiple != nil { // the least number that is a multiple of both
+		scale := new(big.Int).Mul(b.multiple.Denom(), x.Denom())
+		p := new(big.Int).Mul(b.multiple.Num(), x.Denom())
+		q := new(big.Int).Mul(x.Num(), b.multiple.Denom())
+		gcd := new(big.Int).GCD(nil, nil, p, q)
+		x = new(big.Rat).SetFrac(p.Mul(p, q.Quo(q, gcd)), scale)
+	}
+	places, _ := x.FloatPrec()
+	scaled := new(big.Rat).Mul(x, new(big.Rat).SetInt(powerOfTen(places)))
+	if places > 10 || scaled.Num().Cmp(big.NewInt(maxMultiple)) > 0 {
+		return false
+	}
+	b.multiple = x
+	return true
+}
+
+func powerOfTen(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 func (b *bounds) atLeast(x *big.Rat, open bool) {
 	if b.lo == nil || x.Cmp(b.lo) > 0 || x.Cmp(b.lo) == 0 && open {
@@ -38,7 +64,7 @@ func (b *bounds) atMost(x *big.Rat, open bool) {
 func (b *bounds) has(x *big.Rat) bool {
 	return (b.lo == nil || x.Cmp(b.lo) > 0 || x.Cmp(b.lo) == 0 && !b.loOpen) &&
 		(b.hi == nil || x.Cmp(b.hi) < 0 || x.Cmp(b.hi) == 0 && !b.hiOpen) &&
-		(!b.integer || x.IsInt())
+		(!b.integer || x.IsInt()) && (b.multiple == nil || new(big.Rat).Quo(x, b.multiple).IsInt())
 }
 
 // rational reads a JSON number exactly, if it is of a size that a bound may have.
@@ -121,7 +147,7 @@ type magnitude struct {
 }
 
 func newNumbers(in bounds) *numbers {
-	n := &numbers{integer: in.integer, exponents: !in.integer && in.lo == nil && in.hi == nil, longest: maxWholeDigits}
+	n := &numbers{integer: in.integer, exponents: !in.integer && in.lo == nil && in.hi == nil && in.multiple == nil, longest: maxWholeDigits}
 	if in.integer {
 		n.longest = maxIntegerDigits
 	}
@@ -260,16 +286,43 @@ func (n *numbers) final(r reading) bool {
 	return true
 }
 
-// number reads a number within the bounds.
+// number reads a number within the bounds. Of what was read so far it knows the remainder in units of the last place
+// that a multiple has.
 func (b *builder) number(from, to int32, in bounds) {
 	n := newNumbers(in)
-	b.raw(from, to, explore(reading{}, func(r reading) (spans []span, targets []reading) {
+	places, unit := maxFractionDigits, 1
+	if in.multiple != nil {
+		places, _ = in.multiple.FloatPrec()
+		unit = int(new(big.Rat).Mul(in.multiple, new(big.Rat).SetInt(powerOfTen(places))).Num().Int64())
+	}
+	type partial struct {
+		reading
+		remainder int
+	}
+	b.raw(from, to, explore(partial{}, func(r partial) (spans []span, targets []partial) {
 		for _, c := range []byte("+-.0123456789Ee") {
-			if next, ok := n.step(r, c); ok {
+			next, ok := n.step(r.reading, c)
+			remainder := r.remainder
+			if '0' <= c && c <= '9' {
+				remainder = (10*remainder + int(c-'0')) % unit
+			}
+			if ok && (next.part != fraction || next.n <= places) {
 				spans = append(spans, span{rune(c), rune(c), int32(len(targets))})
-				targets = append(targets, next)
+				targets = append(targets, partial{next, remainder})
 			}
 		}
 		return spans, targets
-	}, n.final))
+	}, func(r partial) bool {
+		remainder := r.remainder
+		if unit > 1 {
+			read := 0
+			if r.part == fraction {
+				read = r.n
+			}
+			for range places - read {
+				remainder = 10 * remainder % unit
+			}
+		}
+		return remainder == 0 && n.final(r.reading)
+	}, maxNumberSize))
 }

@@ -71,7 +71,7 @@ func (m *matcher) language() *language {
 			flags |= syntax.EmptyBeginText
 		}
 		return p.key == all || m.key(decode(p.key), flags) == all
-	})
+	}, maxLanguage)
 }
 
 // next gives the edges of a state, by the boundaries of what its instructions read.

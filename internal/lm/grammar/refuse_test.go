@@ -11,11 +11,15 @@ func TestRefused(t *testing.T) {
 	for _, c := range []struct{ schema, path, reason string }{
 		{`{"properties":{"x":{"contains":{}}}}`, "#/properties/x/contains", `"contains" is not supported`},
 		{`{"type":"array","items":{"uniqueItems":true}}`, "#/items/uniqueItems", "uniqueItems"},
-		{`{"multipleOf":2}`, "#/multipleOf", "multipleOf"},
-		{`{"not":{}}`, "#/not", "not"},
+		{`{"uniqueItems":true,"items":{"enum":[1,2,3,4,5,6,7,8,9]}}`, "#/uniqueItems", "at most 8"},
+		{`{"multipleOf":1001}`, "#/multipleOf", "multiples of 1001"},
+		{`{"multipleOf":0}`, "#/multipleOf", "above 0"},
+		{`{"not":{"properties":{}}}`, "#/not", "can be excluded"},
+		{`{"not":{"type":"integer"}}`, "#/not", "can be excluded"},
+		{`{"not":{}}`, "#", "no document"},
 		{`{"if":{},"then":{}}`, "#/if", "if"},
 		{`{"patternProperties":{}}`, "#/patternProperties", "patternProperties"},
-		{`{"propertyNames":{}}`, "#/propertyNames", "propertyNames"},
+		{`{"markdownDescription":""}`, "#/markdownDescription", "markdownDescription"},
 		{`{"minProperties":1}`, "#/minProperties", "minProperties"},
 		{`{"maxProperties":1}`, "#/maxProperties", "maxProperties"},
 		{`{"dependentRequired":{}}`, "#/dependentRequired", "dependentRequired"},
@@ -60,7 +64,7 @@ func TestRefused(t *testing.T) {
 		{`{"allOf":[` + strings.TrimSuffix(strings.Repeat(`{"anyOf":[{"minLength":1},{"minLength":2}]},`, 30), ",") + `]}`, "#", "too many combinations"},
 		{`{"type":"array","minItems":60000,"items":{"type":"array","minItems":60000}}`, "#", "too many states"},
 	} {
-		_, err := JSONSchema([]byte(c.schema))
+		_, err := strictly([]byte(c.schema))
 		var e *SchemaError
 		if assert.ErrorAs(t, err, &e, "%.80s", c.schema) {
 			assert.ErrorIs(t, err, ErrSchema)

@@ -19,6 +19,7 @@ type shape struct {
 	fixed   bool  // to values, which are checked against the rest
 	values  []*value
 	strings []*language // all of them
+	at      *value      // a schema that it comes from
 	minLen  int
 	maxLen  int // -1: none
 	numbers bounds
@@ -26,11 +27,14 @@ type shape struct {
 	props  []property
 	index  map[string]int // into props
 	others conjunction    // for properties that are not in props
+	names  conjunction    // of the properties
 	closed bool           // there are no others
 
 	prefix             []conjunction
 	items              conjunction
-	minItems, maxItems int // maxItems -1: none
+	minItems, maxItems int      // maxItems -1: none
+	unique             *value   // the keyword, if items may not repeat
+	distinct           []*value // then: all that items may be
 }
 
 type property struct {
@@ -79,17 +83,17 @@ var typeNames = map[string]types{
 var keywords = map[string]types{
 	"title": 0, "description": 0, "default": 0, "examples": 0, "example": 0, "deprecated": 0, "readOnly": 0, "writeOnly": 0,
 	"$comment": 0, "$schema": 0, "$id": 0, "$defs": 0, "definitions": 0, "contentMediaType": 0, "contentEncoding": 0,
-	"type": 0, "enum": 0, "const": 0, "anyOf": 0, "oneOf": 0, "allOf": 0, "$ref": 0,
-	"properties": objectType, "required": objectType, "additionalProperties": objectType,
+	"type": 0, "not": 0, "enum": 0, "const": 0, "anyOf": 0, "oneOf": 0, "allOf": 0, "$ref": 0,
+	"properties": objectType, "required": objectType, "additionalProperties": objectType, "propertyNames": objectType,
 	"items": arrayType, "prefixItems": arrayType, "minItems": arrayType, "maxItems": arrayType, "uniqueItems": arrayType,
 	"minLength": stringType, "maxLength": stringType, "pattern": stringType,
 	"format":  0, // of strings and of numbers
-	"minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType,
+	"minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
 }
 
 // refuse makes the error for a place in the schema.
 func refuse(at *value, format string, args ...any) error {
-	return &SchemaError{Path: at.path(), Reason: fmt.Sprintf(format, args...)}
+	return &SchemaError{Path: at.path(), Reason: fmt.Sprintf(format, args...), at: at}
 }
 
 // merge puts plain schemas together. Where they name no type, they mean the types that their keywords are about.
@@ -97,8 +101,11 @@ func refuse(at *value, format string, args ...any) error {
 func (c *compiler) merge(plain conjunction) (shape, error) {
 	s := shape{types: allTypes, maxLen: -1, maxItems: -1, index: map[string]int{}}
 	m := merger{c: c, s: &s}
+	if len(plain) > 0 {
+		s.at = plain[0]
+	}
 	for _, schema := range plain {
-		for _, step := range []func(*value) error{m.general, m.text, m.number, m.array, m.object} {
+		for _, step := range []func(*value) error{m.general, m.not, m.text, m.number, m.array, m.object} {
 			if err := step(schema); err != nil {
 				return s, err
 			}
@@ -117,7 +124,7 @@ func (c *compiler) merge(plain conjunction) (shape, error) {
 	if s.fixed {
 		return s, m.filter(plain)
 	}
-	return s, nil
+	return s, m.unrepeated()
 }
 
 type merger struct {
@@ -182,7 +189,7 @@ func count(schema *value, keyword string) (n int, ok bool, err error) {
 		return 0, false, refuse(v, "must be a whole number, not negative")
 	}
 	if x.Cmp(big.NewRat(maxCount, 1)) > 0 {
-		return 0, false, &SchemaError{Path: v.path(), Reason: fmt.Sprintf("%s is more than %d", v.text, maxCount)}
+		return 0, false, refuse(v, "%s is more than %d", v.text, maxCount)
 	}
 	return int(x.Num().Int64()), true, nil
 }
@@ -230,6 +237,10 @@ func (m *merger) text(schema *value) error {
 		m.implied |= numberType
 		return nil
 	}
+	if f.text == "binary" || f.text == "password" || f.text == "path" { // any string
+		m.implied |= stringType
+		return nil
+	}
 	expr, ok := formats[f.text]
 	if !ok || f.kind != isString {
 		return refuse(f, "the format %q is not supported", f.text)
@@ -259,6 +270,22 @@ func (m *merger) number(schema *value) error {
 			m.s.numbers.atMost(x, open)
 		}
 	}
+	return m.multiple(schema)
+}
+
+// multiple reads multipleOf.
+func (m *merger) multiple(schema *value) error {
+	v := schema.fields["multipleOf"]
+	if v == nil {
+		return nil
+	}
+	x, ok := rational(v.text)
+	if v.kind != isNumber || !ok || x.Sign() <= 0 {
+		return refuse(v, "must be a number above 0 of at most 40 digits")
+	}
+	if !m.s.numbers.multiples(x) {
+		return refuse(v, "multiples of %s are not supported", v.text)
+	}
 	return nil
 }
 
@@ -274,7 +301,7 @@ func (m *merger) array(schema *value) error {
 		atMost(&m.s.maxItems, n)
 	}
 	if u := schema.fields["uniqueItems"]; u != nil && u.kind != isFalse {
-		return refuse(u, `the keyword "uniqueItems" is not supported`)
+		m.s.unique = u
 	}
 	if p := schema.fields["prefixItems"]; p != nil && p.kind != isArray {
 		return refuse(p, "must be a list of schemas")
@@ -285,6 +312,9 @@ func (m *merger) array(schema *value) error {
 func (m *merger) object(schema *value) error {
 	if p := schema.fields["properties"]; p != nil && p.kind != isObject {
 		return refuse(p, "must be an object of schemas")
+	}
+	if n := schema.fields["propertyNames"]; n != nil {
+		m.s.names = append(m.s.names, n)
 	}
 	r := schema.fields["required"]
 	if r == nil {
@@ -368,7 +398,7 @@ func (m *merger) filter(plain conjunction) error {
 		case isTrue, isFalse:
 			ok = s.types&booleanType != 0
 		case isNumber:
-			if s.types&numberType == numberType && s.numbers.lo == nil && s.numbers.hi == nil {
+			if s.types&numberType == numberType && s.numbers.lo == nil && s.numbers.hi == nil && s.numbers.multiple == nil {
 				ok = true
 				break
 			}

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 type Tool struct {
 	Name       string // letters, digits, '_', '-' and '.'
 	Parameters []byte // the schema of its arguments, an object; empty: it has none
+	Strict     bool   // Parameters is obeyed or refused; else it is taken by BestEffort where text is allowed, and by Assertions where not
 }
 
 // ToolFormat is how a model writes calls, as its chat template shows them. The model's own variations of white space are
@@ -30,12 +32,69 @@ type ToolFormat struct {
 type ToolChoice struct {
 	Text     bool // text before the calls, or instead of them
 	Parallel bool // more than one call, if the format has that
+
+	Answer []byte    // with Text: the schema of an answer that calls nothing; empty: any text
+	Mode   Obedience // to Answer
 }
 
+// ToolError is a fault of the schema of a tool, or, with the number -1, of the answer's.
+type ToolError struct {
+	Tool int
+	Name string
+	Err  error // a *SchemaError
+}
+
+func (e *ToolError) Error() string {
+	if e.Tool < 0 {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("tool %s: %v", e.Name, e.Err)
+}
+
+func (e *ToolError) Unwrap() error { return e.Err }
+
 // ToolCalls is the grammar of an answer that calls tools. Text before a call ends where the format's Open begins; with
-// an empty Open, an answer that begins like a call is one. A fault of a schema is a [*SchemaError] behind the tool's name.
-func ToolCalls(tools []Tool, format ToolFormat, choice ToolChoice) (*Grammar, error) {
-	b := newBuilder()
+// an empty Open, an answer that begins like a call is one. An answer that follows a schema has no text before a call. A
+// fault of a schema is a [*ToolError]; other errors are those of ctx and of the names of tools.
+func ToolCalls(ctx context.Context, tools []Tool, format ToolFormat, choice ToolChoice, limits Limits) (*Grammar, error) {
+	var given []Ignored
+	for {
+		g, err := toolCalls(ctx, tools, format, choice, limits)
+		if err == nil {
+			g.ignored = append(g.ignored, given...)
+			return g, nil
+		}
+		// A schema that is hopeless as a whole is given up, and the rest is tried again.
+		e, ok := errors.AsType[*ToolError](err)
+		mode := choice.Mode
+		if ok && e.Tool >= 0 {
+			mode = tools[e.Tool].mode(choice)
+		}
+		if !ok || !mode.hopeless(ctx, err) || slices.Contains(given, Ignored{e.Tool, "#"}) {
+			return nil, err
+		}
+		given = append(given, Ignored{e.Tool, "#"})
+		if e.Tool < 0 {
+			choice.Answer = []byte("{}")
+			continue
+		}
+		tools = slices.Clone(tools)
+		tools[e.Tool].Parameters = []byte("{}")
+	}
+}
+
+func (t Tool) mode(choice ToolChoice) Obedience {
+	switch {
+	case t.Strict:
+		return Strict
+	case choice.Text:
+		return BestEffort
+	}
+	return Assertions
+}
+
+func toolCalls(ctx context.Context, tools []Tool, format ToolFormat, choice ToolChoice, limits Limits) (*Grammar, error) {
+	b := newBuilder(ctx)
 	end := b.state()
 	b.states[end].final = true
 	open := strings.TrimRightFunc(format.Open, unicode.IsSpace)
@@ -48,9 +107,29 @@ func ToolCalls(tools []Tool, format ToolFormat, choice ToolChoice) (*Grammar, er
 		begin = b.whitespace(call)
 	}
 	start := b.rules[0].start
-	if choice.Text {
+	var left []Ignored
+	leave := func(tool int, paths []string) {
+		for _, path := range paths {
+			left = append(left, Ignored{tool, path})
+		}
+	}
+	answer := b.state()
+	switch {
+	case choice.Text && len(choice.Answer) > 0:
+		root, err := parse(choice.Answer, limits)
+		var ignored []string
+		if err == nil {
+			ignored, err = b.schema(answer, end, root, conjunction{root}, choice.Mode)
+		}
+		if err != nil {
+			return nil, &ToolError{Tool: -1, Err: err}
+		}
+		leave(-1, ignored)
+		b.eps(start, answer)
+		b.eps(b.literal(start, open), call)
+	case choice.Text:
 		b.textBefore(start, end, call, open, format.Name)
-	} else {
+	default:
 		b.eps(b.literal(start, open), call)
 	}
 	name, closed := b.loose(begin, format.Name), b.state()
@@ -63,14 +142,16 @@ func ToolCalls(tools []Tool, format ToolFormat, choice ToolChoice) (*Grammar, er
 		if len(schema) == 0 {
 			schema = []byte(`{"additionalProperties":false}`)
 		}
-		root, err := parse(schema)
-		if err != nil {
-			return nil, fmt.Errorf("tool %s: %w", tool.Name, &SchemaError{Path: "#", Reason: err.Error()})
-		}
+		root, err := parse(schema, limits)
 		entries[i] = b.loose(b.literal(name, tool.Name), format.Arguments)
-		if err := b.schema(entries[i], closed, root, conjunction{object, root}); err != nil {
-			return nil, fmt.Errorf("tool %s: %w", tool.Name, err)
+		var ignored []string
+		if err == nil {
+			ignored, err = b.schema(entries[i], closed, root, conjunction{object, root}, tool.mode(choice))
 		}
+		if err != nil {
+			return nil, &ToolError{i, tool.Name, err}
+		}
+		leave(i, ignored)
 	}
 	last := b.loose(closed, format.Close)
 	b.eps(b.loose(last, format.End), end)
@@ -83,9 +164,15 @@ func ToolCalls(tools []Tool, format ToolFormat, choice ToolChoice) (*Grammar, er
 	}
 	for i, tool := range tools {
 		if err := g.fulfils(entries[i]); err != nil {
-			return nil, fmt.Errorf("tool %s: %w", tool.Name, err)
+			return nil, &ToolError{i, tool.Name, err}
 		}
 	}
+	if len(choice.Answer) > 0 {
+		if err := g.fulfils(answer); err != nil {
+			return nil, &ToolError{Tool: -1, Err: err}
+		}
+	}
+	g.ignored = slices.Compact(left)
 	return g, nil
 }
 

@@ -47,7 +47,7 @@ func TestToolCalls(t *testing.T) {
 			[]string{`<tool_call>[]</tool_call>`, `<tool_call>[{"name": "now", "arguments": {}}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := ToolCalls([]Tool{weather, now}, c.format, c.choice)
+			g, err := callsOf([]Tool{weather, now}, c.format, c.choice)
 			require.NoError(t, err)
 			for _, text := range c.valid {
 				assert.True(t, takesText(t, g, v, text), text)
@@ -68,18 +68,18 @@ func TestToolCalls(t *testing.T) {
 }
 
 func TestToolFaults(t *testing.T) {
-	_, err := ToolCalls([]Tool{{Name: "a b"}}, hermes, ToolChoice{})
+	_, err := callsOf([]Tool{{Name: "a b"}}, hermes, ToolChoice{})
 	assert.ErrorContains(t, err, `"a b"`)
-	_, err = ToolCalls([]Tool{now, {Name: "f", Parameters: []byte(`{"properties":{"x":{"not":{}}}}`)}}, hermes, ToolChoice{})
+	_, err = callsOf([]Tool{now, {Name: "f", Parameters: []byte(`{"properties":{"x":{"contains":{}}}}`)}}, hermes, ToolChoice{})
 	var e *SchemaError
 	require.ErrorAs(t, err, &e)
-	assert.Equal(t, "#/properties/x/not", e.Path)
+	assert.Equal(t, "#/properties/x/contains", e.Path)
 	assert.ErrorContains(t, err, "tool f")
-	_, err = ToolCalls([]Tool{{Name: "f", Parameters: []byte(`{"type":"array"}`)}}, hermes, ToolChoice{})
+	_, err = callsOf([]Tool{{Name: "f", Parameters: []byte(`{"type":"array"}`)}}, hermes, ToolChoice{})
 	assert.ErrorIs(t, err, ErrSchema)
-	_, err = ToolCalls([]Tool{now, {Name: "f", Parameters: []byte(`{"type":"array"}`)}}, hermes, ToolChoice{})
+	_, err = callsOf([]Tool{now, {Name: "f", Parameters: []byte(`{"type":"array"}`)}}, hermes, ToolChoice{})
 	assert.ErrorIs(t, err, ErrSchema, "a tool that cannot be called is told even if others can")
-	_, err = ToolCalls(nil, hermes, ToolChoice{})
+	_, err = callsOf(nil, hermes, ToolChoice{})
 	assert.Error(t, err)
 }
 
@@ -87,7 +87,7 @@ func TestCache(t *testing.T) {
 	var c Cache
 	compiled := 0
 	get := func(schema string) *Grammar {
-		g, err := c.Get(schema, func() (*Grammar, error) { compiled++; return JSONSchema([]byte(schema)) })
+		g, err := c.Get(t.Context(), schema, func() (*Grammar, error) { compiled++; return strictly([]byte(schema)) })
 		require.NoError(t, err)
 		return g
 	}
@@ -104,14 +104,14 @@ func TestCache(t *testing.T) {
 	get(`{"const":0}`) // was pushed out
 	assert.Equal(t, maxGrammars+2, compiled)
 	assert.Len(t, c.entries, maxGrammars)
-	_, err := c.Get("x", func() (*Grammar, error) { return nil, errors.New("no") })
+	_, err := c.Get(t.Context(), "x", func() (*Grammar, error) { return nil, errors.New("no") })
 	assert.EqualError(t, err, "no")
 }
 
 // TestForgets bounds what a grammar remembers of masks.
 func TestForgets(t *testing.T) {
 	v := vocabulary(t, 1500)
-	g, err := JSONSchema([]byte(`{"type":"array","items":{"type":"string","maxLength":30}}`))
+	g, err := strictly([]byte(`{"type":"array","items":{"type":"string","maxLength":30}}`))
 	require.NoError(t, err)
 	g.cached = maxCached
 	s, mask := g.Start(v), make([]uint64, v.Words())

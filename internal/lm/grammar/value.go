@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // value is a JSON value that knows its place and the order of its members, which encoding/json forgets.
@@ -41,10 +43,10 @@ func (k kind) String() string {
 }
 
 // parse reads one JSON text.
-func parse(data []byte) (*value, error) {
+func parse(data []byte, limits Limits) (*value, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	p := &parser{d: d}
+	p := &parser{d: d, limits: limits}
 	root, err := p.value(nil, "", 0)
 	if err == nil {
 		if _, end := d.Token(); !errors.Is(end, io.EOF) {
@@ -54,12 +56,30 @@ func parse(data []byte) (*value, error) {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
+	if _, ok := errors.AsType[*SchemaError](err); err != nil && !ok {
+		err = &SchemaError{Path: "#", Reason: err.Error()}
+	}
 	return root, err
 }
 
 type parser struct {
-	d     *json.Decoder
-	count int
+	d      *json.Decoder
+	limits Limits
+	count  int
+	values int // of enums
+}
+
+// enum counts another value of an enum, all of whose strings so far have that many characters.
+func (p *parser) enum(v *value, characters int) error {
+	p.values++
+	most, longest := cmp.Or(p.limits.EnumValues, 1000), cmp.Or(p.limits.EnumText, 15000)
+	switch {
+	case p.values > most:
+		return &SchemaError{Path: v.path(), Reason: fmt.Sprintf("the enums have more than %d values", most), limit: true}
+	case len(v.list) > manyValues && characters > longest:
+		return &SchemaError{Path: v.path(), Reason: fmt.Sprintf("more than %d values have more than %d characters", manyValues, longest), limit: true}
+	}
+	return nil
 }
 
 func (p *parser) value(parent *value, key string, depth int) (*value, error) {
@@ -86,12 +106,18 @@ func (p *parser) value(parent *value, key string, depth int) (*value, error) {
 	case json.Delim:
 		if token == '[' {
 			v.kind = isArray
+			characters := 0
 			for p.d.More() {
 				item, err := p.value(v, strconv.Itoa(len(v.list)), depth+1)
 				if err != nil {
 					return nil, err
 				}
 				v.list = append(v.list, item)
+				if characters += utf8.RuneCountInString(item.text); key == "enum" {
+					if err := p.enum(v, characters); err != nil {
+						return nil, err
+					}
+				}
 			}
 		} else {
 			v.kind, v.fields = isObject, map[string]*value{}

@@ -77,7 +77,10 @@ func TestAdaptersShareTheirBase(t *testing.T) {
 func TestNothingRedirects(t *testing.T) {
 	url, _ := start(t, "-model", testmodel.Write(t, 1), "-model-name", "tiny", "-prefix", "/ai")
 	base := strings.TrimSuffix(url, "/ai/v1")
-	for _, path := range []string{"//ai/v1/models", "/ai/v1//models", "/ai/v1/models/", "/ai/../ai/v1/models", "/ai", "/ai/", "/v1/models", "/nothing"} {
+	for path, found := range map[string]bool{
+		"//ai/v1/models": true, "/ai/v1//models": true, "/ai/v1/models/": true, // slashes too many, as clients join paths
+		"/ai/../ai/v1/models": false, "/ai": false, "/ai/": false, "/v1/models": false, "/nothing": false,
+	} {
 		request, err := http.NewRequest("GET", base+path, nil)
 		require.NoError(t, err)
 		response, err := http.DefaultTransport.RoundTrip(request)
@@ -85,6 +88,11 @@ func TestNothingRedirects(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
 		response.Body.Close()
+		if found {
+			assert.Equal(t, http.StatusOK, response.StatusCode, path)
+			assert.Contains(t, string(body), `"tiny"`, path)
+			continue
+		}
 		assert.Equal(t, http.StatusNotFound, response.StatusCode, path)
 		assert.Contains(t, string(body), `"route_not_found"`, path)
 	}

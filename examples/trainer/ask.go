@@ -110,6 +110,7 @@ func (p *pipeline) makeSuite(facts []dataset.GroundedFact) ([]dataset.GroundedFa
 	}
 	if len(s.Reworded) == 0 {
 		s.Facts, s.Reworded = evaluate.HoldBack(facts)
+		s.ByRule = true
 	}
 	s = s.Complete(p.Seed)
 	return s.Facts, s, writeAll(p.file(suiteFile), []evaluate.Suite{s})

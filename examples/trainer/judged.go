@@ -22,7 +22,7 @@ var notes = map[evaluate.Part]string{
 func nameOf(p evaluate.Part) string { return strings.ReplaceAll(string(p), "_", " ") }
 
 // accuracy is the table of the report; empty without questions.
-func accuracy(before, after *evaluate.Result) []report.Accuracy {
+func accuracy(before, after *evaluate.Result, byRule bool) []report.Accuracy {
 	var out []report.Accuracy
 	kept := after.Against(before)
 	for _, s := range after.Shares() {
@@ -31,8 +31,12 @@ func accuracy(before, after *evaluate.Result) []report.Accuracy {
 			s = kept.Share(s.Part)
 			old = evaluate.Share{Right: s.Of, Of: s.Of}
 		}
+		note := notes[s.Part]
+		if byRule && (s.Part == evaluate.Reworded || s.Part == evaluate.RewordedPassage) {
+			note += "; made by the rules that made those trained on, and people word more freely: put reworded.jsonl beside the facts"
+		}
 		out = append(out, report.Accuracy{
-			Way: nameOf(s.Part), Note: notes[s.Part], Before: report.Share{Right: old.Right, Asked: old.Of}, After: report.Share{Right: s.Right, Asked: s.Of},
+			Way: nameOf(s.Part), Note: note, Before: report.Share{Right: old.Right, Asked: old.Of}, After: report.Share{Right: s.Right, Asked: s.Of},
 			Interval: fmt.Sprintf("%.0f to %.0f %%", 100*s.Low, 100*s.High),
 		})
 	}
@@ -103,7 +107,7 @@ func forgotten(before, after *evaluate.Result) (out []report.Pair) {
 }
 
 // verdict says in a sentence or two what the model is good for.
-func verdict(before, after *evaluate.Result) string {
+func verdict(before, after *evaluate.Result, byRule bool) string {
 	if len(after.Answers) == 0 {
 		return ""
 	}
@@ -114,6 +118,9 @@ func verdict(before, after *evaluate.Result) string {
 	text := fmt.Sprintf("It knows %s of the facts when it is asked as they are written", words(evaluate.AsWritten, after))
 	if after.Share(evaluate.Reworded).Of > 0 {
 		text += fmt.Sprintf(" and %s when it is asked in other words", words(evaluate.Reworded, after))
+		if byRule {
+			text += " that rules made (of those that people choose it may be a third)"
+		}
 	}
 	if after.Share(evaluate.Unanswerable).Of > 0 {
 		text += fmt.Sprintf("; it admits %s of what it cannot know", words(evaluate.Unanswerable, after))

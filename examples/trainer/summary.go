@@ -91,6 +91,10 @@ func (p *pipeline) summary() (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
+	suite, err := p.suite()
+	if err != nil {
+		return report.Report{}, err
+	}
 	documents, err := p.documentTable()
 	if err != nil {
 		return report.Report{}, err
@@ -98,7 +102,7 @@ func (p *pipeline) summary() (report.Report, error) {
 	r := report.Report{
 		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.baseName(), len(documents)),
 		Started: p.state.Started, Elapsed: time.Since(p.started), Version: p.versionText(),
-		Verdict: verdict(before, after), Gate: p.verdict.String(), Accuracy: accuracy(before, after), Samples: samples(before, after),
+		Verdict: verdict(before, after, suite.ByRule), Gate: p.verdict.String(), Accuracy: accuracy(before, after, suite.ByRule), Samples: samples(before, after),
 		Unlearned: unlearned(after), Forgotten: forgotten(before, after), Documents: documents,
 		Rows: p.rowNumbers(), Stages: p.stages, Settings: p.settings(), Machine: p.machine(), Next: p.next(),
 	}

@@ -12,8 +12,11 @@ import (
 
 // Suite is what a model is asked.
 type Suite struct {
-	Facts        []dataset.GroundedFact
-	Reworded     []Rewording
+	Facts    []dataset.GroundedFact
+	Reworded []Rewording
+	// ByRule tells that the rewordings were made by the rules that made those trained on: people word more freely, so the
+	// part flatters.
+	ByRule       bool
 	Swapped      []SwappedFact
 	Unanswerable []Unanswered
 	General      []GeneralPrompt

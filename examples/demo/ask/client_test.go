@@ -57,7 +57,9 @@ func TestOfficialClient(t *testing.T) {
 	assert.Equal(t, "stop", res.Choices[0].FinishReason)
 	assert.Len(t, res.Choices[0].Logprobs.Content, 4)
 	assert.EqualValues(t, 17, res.Usage.TotalTokens)
-	assert.Equal(t, []serve.Message{{Role: "system", Content: "Opening hours: 9-17.\n\nBe short."}, {Role: "user", Content: "When do you open?"}}, m.got.Messages)
+	assert.Equal(t, []serve.Message{ // as they were sent: how a template takes several system messages is the model's to know
+		{Role: "system", Content: "Opening hours: 9-17."}, {Role: "system", Content: "Be short."}, {Role: "user", Content: "When do you open?"},
+	}, m.got.Messages)
 	assert.InDelta(t, 1.1, m.got.Sampling.RepetitionPenalty, 0)
 	assert.Equal(t, []string{"END"}, m.got.Stop)
 

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/openai"
 	"github.com/docent-ml/docent/registry"

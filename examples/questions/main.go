@@ -85,16 +85,9 @@ func (c *command) flags() *flag.FlagSet {
 // parse takes the folder before, between or behind the flags. The key comes from the environment alone, which process lists do
 // not show.
 func (c *command) parse(args, environ []string) error {
-	f := c.flags()
-	var rest []string
-	for {
-		if err := f.Parse(args); err != nil {
-			return err
-		}
-		if f.NArg() == 0 {
-			break
-		}
-		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
+	rest, err := program.Operands(c.flags(), args)
+	if err != nil {
+		return err
 	}
 	for _, entry := range environ {
 		if value, ok := strings.CutPrefix(entry, "QUESTIONS_KEY="); ok {

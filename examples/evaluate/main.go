@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -94,7 +95,7 @@ func (j *judge) suite(ctx context.Context) (evaluate.Suite, error) {
 	return s.Complete(0).Limit(j.Limit), nil
 }
 
-func (j *judge) passages(ctx context.Context, splitter *chunk.Splitter) func(func(dataset.Passage, error) bool) {
+func (j *judge) passages(ctx context.Context, splitter *chunk.Splitter) iter.Seq2[dataset.Passage, error] {
 	sections := func(yield func(chunk.Section, error) bool) {
 		for doc, err := range ingest.Walk(ctx, os.DirFS(j.Docs), ingest.Options{Readers: formats.Readers(), Isolated: &ingest.Isolated{}, Logger: j.log}) {
 			if doc == nil {
@@ -108,13 +109,7 @@ func (j *judge) passages(ctx context.Context, splitter *chunk.Splitter) func(fun
 			}
 		}
 	}
-	return func(yield func(dataset.Passage, error) bool) {
-		for c, err := range splitter.Split(sections) {
-			if !yield(dataset.Passage{ID: c.ID, Source: c.Source, Text: c.Text, FirstPage: c.FirstPage, LastPage: c.LastPage}, err) {
-				return
-			}
-		}
-	}
+	return program.Passages(splitter.Split(sections))
 }
 
 // ask loads a model and asks it everything, but for what an interrupted run has answers to.

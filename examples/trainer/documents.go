@@ -13,6 +13,7 @@ import (
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/questions"
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/formats"
@@ -130,17 +131,6 @@ func (p *pipeline) passages(o chunk.Options) (iter.Seq2[chunk.Chunk, error], err
 	return s.Split(p.sections()), nil
 }
 
-// asPassages is the five lines that keep chunk and dataset apart.
-func asPassages(chunks iter.Seq2[chunk.Chunk, error]) iter.Seq2[dataset.Passage, error] {
-	return func(yield func(dataset.Passage, error) bool) {
-		for c, err := range chunks {
-			if !yield(dataset.Passage{ID: c.ID, Source: c.Source, Text: c.Text, FirstPage: c.FirstPage, LastPage: c.LastPage}, err) {
-				return
-			}
-		}
-	}
-}
-
 // madeFile has the questions that were made of the documents, to be looked at, edited and given as -facts.
 const madeFile = "facts_made.jsonl"
 
@@ -162,7 +152,7 @@ func (p *pipeline) facts(ctx context.Context) ([]dataset.GroundedFact, error) {
 	var out []dataset.GroundedFact
 	unusable, unfound := 0, 0
 	var first error
-	for fact, err := range dataset.Ground(ctx, lines[dataset.Fact](p.Facts), asPassages(chunks)) {
+	for fact, err := range dataset.Ground(ctx, lines[dataset.Fact](p.Facts), program.Passages(chunks)) {
 		if _, item := errors.AsType[*dataset.LineError](err); item {
 			p.log.Debug("fact left out", "error", err)
 			if unusable++; unusable == 1 {
@@ -203,7 +193,7 @@ func (p *pipeline) makeFacts(ctx context.Context) ([]dataset.GroundedFact, error
 		return nil, fmt.Errorf("questions: %w", err)
 	}
 	passages := map[string][]dataset.Passage{}
-	for x, err := range asPassages(chunks) {
+	for x, err := range program.Passages(chunks) {
 		if err != nil {
 			return nil, fmt.Errorf("questions: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,5 +60,24 @@ func TestDependencies(t *testing.T) {
 	require.NoError(t, err)
 	for _, e := range entries {
 		assert.Contains(t, want, e.Name(), "no such package any more")
+	}
+}
+
+// TestNestedModules holds the modules of their own to the requirements of this one: a dependency that is new here makes
+// them refuse to build until "go mod tidy" ran there, which go test ./... would not notice.
+func TestNestedModules(t *testing.T) {
+	for _, dir := range []string{"examples/demo/ask", "examples/beam-ingest"} {
+		cmd := exec.Command("go", "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}", "./...")
+		cmd.Dir = filepath.Join(root(t), dir)
+		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			continue
+		}
+		if strings.Contains(string(out), "module lookup disabled") { // nothing may be downloaded here
+			t.Logf("%s: its modules are not on this machine", dir)
+			continue
+		}
+		require.NoError(t, err, "run go mod tidy in %s: %s", dir, out)
 	}
 }

@@ -43,7 +43,11 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if done || err != nil {
 		return err
 	}
-	j := &judge{Judge: cfg, environ: environ, log: program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)}
+	log, err := program.Logger(os.Stderr, cfg.Common)
+	if err != nil {
+		return err
+	}
+	j := &judge{Judge: cfg, environ: environ, log: log}
 	for _, note := range notes {
 		j.log.Warn(note)
 	}

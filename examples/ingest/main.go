@@ -140,7 +140,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	}
 	out := progress.New(stdout, progress.Options{Log: os.Stderr})
 	defer out.End()
-	options, engine := c.options(program.Logger(out, "text", level), out)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	options, engine := c.options(log, out)
 	defer engine.Close()
 
 	var report ingest.Report

@@ -123,7 +123,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	}
 	out := progress.New(stdout, progress.Options{Log: os.Stderr})
 	defer out.End()
-	documents, err := c.documents(ctx, program.Logger(out, "text", slog.LevelWarn), out)
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	documents, err := c.documents(ctx, log, out)
 	if err != nil {
 		return err
 	}

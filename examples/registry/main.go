@@ -23,7 +23,10 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if done || err != nil {
 		return err
 	}
-	log := program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
+	log, err := program.Logger(os.Stderr, cfg.Common)
+	if err != nil {
+		return err
+	}
 	for _, note := range notes {
 		log.Warn(note)
 	}

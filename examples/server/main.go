@@ -29,7 +29,10 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if done || err != nil {
 		return err
 	}
-	log := program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
+	log, err := program.Logger(os.Stderr, cfg.Common)
+	if err != nil {
+		return err
+	}
 	for _, note := range notes {
 		log.Warn(note)
 	}
@@ -57,7 +60,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	options := serve.HandlerOptions{
 		Prefix: cfg.Prefix, APIKeys: keys, AllowedHosts: hosts(cfg, len(keys) > 0), AllowedOrigins: listed(cfg.Origins), RequestsPerMinute: cfg.RequestRate, TokensPerMinute: cfg.TokenRate,
 		MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
-		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, mem, time.Now()), Logger: log,
+		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, mem, time.Now()), Logger: log, Version: program.Version(),
 	}
 	if cfg.Metrics {
 		options.Metrics = prometheus.New()

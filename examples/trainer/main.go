@@ -34,11 +34,15 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		return err
 	}
 	if cfg.LogFormat == "json" {
-		p.log = program.Logger(os.Stderr, cfg.LogFormat, cfg.LogLevel)
-		p.out = progress.New(stdout, progress.Options{Logger: p.log})
+		if p.log, err = program.Logger(os.Stderr, cfg.Common); err == nil {
+			p.out = progress.New(stdout, progress.Options{Logger: p.log})
+		}
 	} else {
 		p.out = progress.New(stdout, progress.Options{Log: os.Stderr})
-		p.log = program.Logger(p.out, cfg.LogFormat, cfg.LogLevel)
+		p.log, err = program.Logger(p.out, cfg.Common)
+	}
+	if err != nil {
+		return err
 	}
 	defer p.out.End()
 	for _, note := range notes {

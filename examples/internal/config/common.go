@@ -2,10 +2,12 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	reg "github.com/docent-ml/docent/registry"
 )
 
 // Common are the settings of both programs.
@@ -20,6 +22,7 @@ type Common struct {
 	Hub       Hub
 	LogFormat string // "text" or "json"
 	LogLevel  slog.Level
+	LogFile   string // "" = standard error alone
 }
 
 // MLflow is how to reach a tracking server at Registry.URL, under MLflow's own environment names.
@@ -145,6 +148,11 @@ func (c *Common) groups() []group {
 				help:  "least severe level that is logged",
 				value: level(&c.LogLevel, slog.LevelInfo),
 			},
+			{
+				key: "log_file", flag: "log-file", env: "LOG_FILE", arg: "FILE",
+				help:  "file that takes the log too, beside standard error; it is rotated, with five older ones of 50 MB each beside it",
+				value: filePath(&c.LogFile, ""),
+			},
 		}},
 	}
 }
@@ -207,12 +215,11 @@ func parseBackend(s string) (string, error) {
 	return "", errors.New("must be auto, go, xla:cpu, xla:cuda or xla:/path/plugin.so" + hint)
 }
 
-// modelName is what MLflow takes everywhere: no slash and no colon, which have a meaning in models:/name/stage.
-var modelName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,255}$`)
-
+// parseModelName takes what every registry takes.
 func parseModelName(s string) (string, error) {
-	if !modelName.MatchString(s) {
-		return "", errors.New("must be made of letters, digits, dots, dashes and underscores")
+	var fault *reg.Error
+	if err := reg.CheckName(s); errors.As(err, &fault) {
+		return "", fmt.Errorf("%w; %s", fault.Err, fault.Hint)
 	}
 	return s, nil
 }

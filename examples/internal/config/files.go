@@ -26,8 +26,7 @@ func (l *loader) openFolder(folder *setting) fs.FS {
 		return fsys
 	case err == nil:
 		l.wrong("config", "is not a folder: name the folder that holds base.json")
-	case errors.Is(err, fs.ErrNotExist) && folder.layer() == layerDefault:
-		l.note("there is no folder %s here, so no files were read", l.boot.folder)
+	case errors.Is(err, fs.ErrNotExist) && folder.layer() == layerDefault: // outside of the repository; -explain tells that no file was read
 	default:
 		l.wrong("config", "cannot be opened: %v", rootCause(err))
 	}

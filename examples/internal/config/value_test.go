@@ -35,7 +35,7 @@ func TestMistypedValues(t *testing.T) {
 		{`{"targets": []}`, `targets: [] from base.json:1: must not be empty nor have an empty item`},
 		{`{"targets": ["a,b"]}`, `targets: ["a,b"] from base.json:1: must not have a comma inside an item`},
 		{`{"queue_timeout": 60}`, `queue_timeout: 60 from base.json:1: must be a string`},
-		{`{"registered_model": "a/b"}`, `registered_model: "a/b" from base.json:1: must be made of letters, digits, dots, dashes and underscores`},
+		{`{"registered_model": "a/b"}`, `registered_model: "a/b" from base.json:1: not allowed: the character '/' in the name; use letters, digits, '.', '_', '-' and single spaces inside, up to 200 bytes`},
 		{`{"docs": "d", "data": ""}`, `data: "" from base.json:1: must name a folder`},
 		{`{"seed": "` + strings.Repeat("9", 200) + `"}`, `seed: "` + strings.Repeat("9", 79) + `… from base.json:1: must be a number`},
 	} {
@@ -85,4 +85,10 @@ func TestExplainPage(t *testing.T) {
 		assert.Regexp(t, "(?m)^"+line, page)
 	}
 	assert.Len(t, explain.Entries, strings.Count(page, "\n  "), "one line for each setting")
+}
+
+func TestModelNamesAreThoseOfTheRegistry(t *testing.T) {
+	cfg, _, err := LoadTool(Input{Args: []string{"-name", "Größe 手册", "list"}})
+	require.NoError(t, err)
+	assert.Equal(t, "Größe 手册", cfg.Name)
 }

@@ -14,16 +14,25 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
+
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/docent-ml/docent/examples/internal/config"
 )
 
 // Main calls run with the process's arguments, environment and standard output, and ends the process: with status 1 and
 // the error on standard error, or with 130 if it was interrupted. The first interrupt or SIGTERM cancels the context,
-// the second kills.
+// the second kills. -version as the first argument tells the build instead.
 func Main(run func(ctx context.Context, args, environ []string, stdout io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // from now on signals do what they do by default
+	if len(os.Args) > 1 && strings.TrimPrefix(os.Args[1], "-") == "-version" {
+		fmt.Println(filepath.Base(os.Args[0]), Version())
+		return
+	}
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout)
 	switch {
 	case err == nil:
@@ -36,13 +45,20 @@ func Main(run func(ctx context.Context, args, environ []string, stdout io.Writer
 	os.Exit(1)
 }
 
-// Logger logs to w as the settings of both programs say: format is "text" or "json".
-func Logger(w io.Writer, format string, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+// Logger logs to w as the settings say, and to the rotated file that they name.
+func Logger(w io.Writer, c config.Common) (*slog.Logger, error) {
+	if c.LogFile != "" {
+		file := &lumberjack.Logger{Filename: c.LogFile, MaxSize: 50, MaxBackups: 5}
+		if _, err := file.Write(nil); err != nil { // which opens it
+			return nil, fmt.Errorf("log file: %w: name another with -log-file", err)
+		}
+		w = io.MultiWriter(w, file)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
 }
 
 // User is who runs this program, for records: the login of the environment and the machine, such as "ada@library".

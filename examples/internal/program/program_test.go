@@ -27,7 +27,7 @@ import (
 
 // TestMain lets the test binary be a program that Main runs.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && strings.HasPrefix(os.Args[1], "act-") {
+	if len(os.Args) == 2 && (strings.HasPrefix(os.Args[1], "act-") || os.Args[1] == "--version") {
 		Main(act)
 		return
 	}
@@ -55,6 +55,9 @@ func TestMainEndsTheProcess(t *testing.T) {
 	out, err := exec.Command(os.Args[0], "act-well").Output()
 	require.NoError(t, err)
 	assert.Equal(t, "well true\n", string(out))
+	out, err = exec.Command(os.Args[0], "--version").Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), runtime.Version()+", "+runtime.GOOS+"/"+runtime.GOARCH)
 
 	var failed *exec.ExitError
 	_, err = exec.Command(os.Args[0], "act-fail").Output()
@@ -111,10 +114,20 @@ func TestTheFirstInterruptStopsAndTheSecondKills(t *testing.T) {
 
 func TestLogger(t *testing.T) {
 	var out bytes.Buffer
-	Logger(&out, "json", slog.LevelWarn).Info("quiet")
+	settings := config.Common{LogFormat: "json", LogLevel: slog.LevelWarn, LogFile: filepath.Join(t.TempDir(), "logs", "server.log")}
+	log, err := Logger(&out, settings)
+	require.NoError(t, err)
+	log.Info("quiet")
 	assert.Empty(t, out.String())
-	Logger(&out, "json", slog.LevelWarn).Warn("loud")
+	log.Warn("loud")
 	assert.True(t, strings.HasPrefix(out.String(), `{"time":`), out.String())
+	kept, err := os.ReadFile(settings.LogFile)
+	require.NoError(t, err)
+	assert.Equal(t, out.String(), string(kept))
+
+	settings.LogFile = filepath.Join(settings.LogFile, "below")
+	_, err = Logger(&out, settings)
+	assert.ErrorContains(t, err, "-log-file")
 }
 
 func TestOpenRegistry(t *testing.T) {

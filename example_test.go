@@ -75,8 +75,8 @@ func Example() {
 	check(err)
 	check(adapter.Save(ctx, filepath.Join(work, "adapter")))
 
-	// The adapter on top of the model that it was trained on, asked in words that it has not seen.
-	loaded, err := engine.Load(ctx, model, engine.Options{})
+	// The adapter on top of the weights that it was trained on, asked in words that it has not seen.
+	loaded, err := engine.New(base, engine.Options{})
 	check(err)
 	defer loaded.Close()
 	tuned, err := loaded.Attach(ctx, os.DirFS(filepath.Join(work, "adapter")))

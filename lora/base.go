@@ -2,7 +2,7 @@
 // on any gomlx backend, and exports what it learns as PEFT adapters or merged Hugging Face model folders. Losses, gradients
 // and updates are those of transformers with PEFT and torch.optim.AdamW.
 //
-//	base, err := lora.OpenBase(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", lora.BaseOptions{CacheDir: cache})
+//	base, err := lora.OpenBase(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", lora.BaseOptions{Hub: lora.Hub{CacheDir: cache}})
 //	…
 //	trainer, err := lora.NewTrainer(base, lora.DefaultConfig(), lora.Options{Dir: "artifacts_tmp"})
 //	…
@@ -38,12 +38,22 @@ import (
 // optimizer's moments are always float32, and so are the activations where docent's own code for CPUs computes.
 type Precision string
 
-// The precisions of BaseOptions and MergeOptions.
+// The precisions. Package lora has the first three, serve/engine all.
 const (
 	Auto Precision = ""    // F32 on a CPU, whose bfloat16 is slower, and BF16 on an accelerator
 	F32  Precision = "f32" // 4 bytes a weight
 	BF16 Precision = "bf16"
+	Int8 Precision = "int8" // 8 bits a weight and a scale for each 32, as GGUF's Q8_0; computed by docent's own code for CPUs
 )
+
+// Hub says how models are fetched from the Hugging Face Hub. References to folders and files need none of it.
+type Hub struct {
+	CacheDir string // folder of downloaded models, shared with Python's huggingface_hub
+	Token    string // for private and gated models
+	Endpoint string // "" = https://huggingface.co
+	Offline  bool   // use only what is in CacheDir
+	HTTP     *http.Client
+}
 
 // BaseOptions say where a base model comes from and where it is put.
 type BaseOptions struct {
@@ -52,16 +62,9 @@ type BaseOptions struct {
 	// nothing and on x86-64 is faster than any backend there.
 	Backend   compute.Backend
 	Precision Precision
-
-	// For references to the Hugging Face Hub:
-	CacheDir string // folder of downloaded models, shared with Python's huggingface_hub
-	Token    string // for private and gated models
-	Endpoint string // "" = https://huggingface.co
-	Offline  bool   // use only what is in CacheDir
-	HTTP     *http.Client
-
-	Logger   *slog.Logger   // nil = discard
-	Progress func(Progress) // downloads in bytes and loading in weights; called synchronously
+	Hub       Hub
+	Logger    *slog.Logger   // nil = discard
+	Progress  func(Progress) // downloads in bytes and loading in weights; called synchronously
 }
 
 // Base is a base model on a device, frozen.
@@ -100,7 +103,7 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 		return nil, err
 	}
 	mo := model.Options{Backend: o.Backend, DType: dtype,
-		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: b.log}}
+		Hub: hub.Options{CacheDir: o.Hub.CacheDir, Token: o.Hub.Token, Endpoint: o.Hub.Endpoint, Offline: o.Hub.Offline, HTTP: o.Hub.HTTP, Logger: b.log}}
 	if o.Progress != nil {
 		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }
 	}
@@ -169,6 +172,11 @@ func (b *Base) TokenCounter() (func(text string) int, error) {
 		return nil, ErrNoTokenizer
 	}
 	return func(text string) int { return len(tok.EncodeOrdinary(text)) }, nil
+}
+
+// Opened is what engine.New shares with the base: the model, its weights where docent's own code computes, or else the device.
+func (b *Base) Opened() (*model.Model, *cpu.Weights, compute.Backend) {
+	return b.model, b.cpu, b.backend
 }
 
 // Close frees the weights. It may be called more than once.

@@ -128,13 +128,8 @@ func (j *judge) ask(ctx context.Context, nth int, ref string, s evaluate.Suite) 
 		return nil, err
 	}
 	defer remove()
-	precision := j.Precision
-	if precision == "auto" {
-		precision = ""
-	}
 	e, err := engine.Load(ctx, where, engine.Options{
-		Backend: device.Backend, Precision: precision, Slots: 16, Logger: j.log,
-		CacheDir: j.Hub.Cache, Token: j.Hub.Token.Reveal(), Offline: j.Hub.Offline,
+		Backend: device.Backend, Precision: backend.Precision(j.Precision), Slots: 16, Hub: backend.Hub(j.Hub), Logger: j.log,
 	})
 	if err != nil {
 		return nil, err

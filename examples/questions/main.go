@@ -30,6 +30,7 @@ import (
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
+	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve/engine"
 )
 
@@ -139,7 +140,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	case c.endpoint.URL != "":
 		o.Generator = c.endpoint
 	case c.model != "":
-		m, err := engine.Load(ctx, c.model, engine.Options{Precision: c.precision, Slots: c.concurrency})
+		m, err := engine.Load(ctx, c.model, engine.Options{Precision: lora.Precision(c.precision), Slots: c.concurrency})
 		if err != nil {
 			return fmt.Errorf("-model: %w", err)
 		}

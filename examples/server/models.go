@@ -61,15 +61,10 @@ func newModels(ctx context.Context, cfg config.Server, device *backend.Device, l
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
 		known: map[string]registry.Version{}, missing: map[string]missing{},
 		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}}
-	precision := cfg.Precision
-	if precision == "auto" {
-		precision = ""
-	}
 	m.loader = engine.NewLoader(engine.Options{
-		Backend: device.Backend, Precision: precision, Warm: cfg.Warm, Merge: cfg.Merge,
+		Backend: device.Backend, Precision: backend.Precision(cfg.Precision), Warm: cfg.Warm, Merge: cfg.Merge,
 		Slots: cfg.Slots, MaxContext: cfg.MaxContext, MaxQueue: cfg.QueueDepth, QueueTimeout: cfg.QueueTimeout,
-		CacheDir: cfg.Hub.Cache, Token: cfg.Hub.Token.Reveal(), Offline: cfg.Hub.Offline,
-		Logger: log,
+		Hub: backend.Hub(cfg.Hub), Logger: log,
 	})
 	for _, model := range cfg.Models {
 		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {

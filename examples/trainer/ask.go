@@ -11,6 +11,7 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/recipe"
 	"github.com/docent-ml/docent/lora/evaluate"
+	"github.com/docent-ml/docent/serve"
 	"github.com/docent-ml/docent/serve/engine"
 )
 
@@ -28,25 +29,12 @@ const (
 	askedAtOnce   = 16 // the engine computes together what comes together
 )
 
-// openEngine takes a model in place of the one that was asked before: an adapter goes on top of it where it is the base.
-func (p *pipeline) openEngine(ctx context.Context, ref string) error {
-	if p.loader == nil {
-		p.loader = engine.NewLoader(engine.Options{
-			Backend: p.device.Backend, Precision: string(p.precision()), MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce,
-			CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
-			Logger:   p.log,
-			Progress: func(s string, done, total int64) { p.out.Show(s, done, total) },
-		})
+// openEngine lets the base model answer, from the weights that are trained on.
+func (p *pipeline) openEngine() (err error) {
+	if p.engine == nil {
+		p.engine, err = engine.New(p.base, engine.Options{MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce, Logger: p.log})
 	}
-	e, err := p.loader.Load(ctx, ref)
-	if err == nil && p.engine != nil {
-		err = p.engine.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("ask questions: %w", err)
-	}
-	p.engine = e
-	return nil
+	return err
 }
 
 // general are the base model's own answers to everyday requests, so that it stays the assistant that it is. Those of an
@@ -60,7 +48,7 @@ func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
 	if err == nil && len(old) > 0 && old[0].Meta["base"] == p.info.Digest && old[0].Meta["prompts"] == digestOf(prompts) {
 		return old, nil
 	}
-	if err := p.openEngine(ctx, p.Base); err != nil {
+	if err := p.openEngine(); err != nil {
 		return nil, err
 	}
 	answers, err := evaluate.AnswerAll(ctx, evaluate.Served(p.engine), prompts, generalTokens, askedAtOnce, func(done int) {
@@ -126,12 +114,23 @@ func (p *pipeline) suite() (evaluate.Suite, error) {
 
 // askBefore asks the base model a few questions, unless a run that is resumed has.
 func (p *pipeline) askBefore(ctx context.Context) error {
-	return p.ask(ctx, p.Base, "before", answersBeforeFile, askedOfBase)
+	if err := p.openEngine(); err != nil {
+		return err
+	}
+	return p.ask(ctx, p.engine, "before", answersBeforeFile, askedOfBase)
 }
 
 // askAfter asks the tuned model many, and measures how fast it answers.
-func (p *pipeline) askAfter(ctx context.Context) error {
-	if err := p.ask(ctx, "dir:"+p.tuned(), "after", answersAfterFile, askedOfTuned); err != nil {
+func (p *pipeline) askAfter(ctx context.Context) (err error) {
+	if err := p.openEngine(); err != nil {
+		return err
+	}
+	tuned, err := p.engine.Attach(ctx, os.DirFS(p.AdapterDir()))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tuned.Close()) }()
+	if err := p.ask(ctx, tuned, "after", answersAfterFile, askedOfTuned); err != nil {
 		return err
 	}
 	suite, err := p.suite()
@@ -139,7 +138,7 @@ func (p *pipeline) askAfter(ctx context.Context) error {
 		return err
 	}
 	for _, clients := range []int{1, 8} {
-		speed, err := evaluate.Measure(ctx, evaluate.Served(p.engine), suite.Limit(askedOfBase), clients, 4)
+		speed, err := evaluate.Measure(ctx, evaluate.Served(tuned), suite.Limit(askedOfBase), clients, 4)
 		if err != nil {
 			return err
 		}
@@ -150,7 +149,7 @@ func (p *pipeline) askAfter(ctx context.Context) error {
 }
 
 // ask puts at most n questions of each part to a model. Answers that an interrupted run left are kept.
-func (p *pipeline) ask(ctx context.Context, ref, stage, file string, n int) error {
+func (p *pipeline) ask(ctx context.Context, model serve.Model, stage, file string, n int) error {
 	suite, err := p.suite()
 	if err != nil {
 		return err
@@ -164,10 +163,7 @@ func (p *pipeline) ask(ctx context.Context, ref, stage, file string, n int) erro
 			return err
 		}
 	}
-	if err := p.openEngine(ctx, ref); err != nil {
-		return err
-	}
-	result, err := evaluate.Run(ctx, evaluate.Served(p.engine), suite.Limit(n), evaluate.Options{
+	result, err := evaluate.Run(ctx, evaluate.Served(model), suite.Limit(n), evaluate.Options{
 		Known: known, Concurrent: askedAtOnce,
 		Progress: func(_ evaluate.Answer, done, of int) { p.out.Show(stage, int64(done), int64(of)) },
 	})

@@ -39,8 +39,7 @@ type pipeline struct {
 	untold      error                      // the first metric that the registry did not take
 	device      *backend.Device
 	base        *lora.Base
-	loader      *engine.Loader
-	engine      *engine.Engine // of the model that was asked last
+	engine      *engine.Engine // answers from the weights of base
 	info        lora.ModelInfo // of the base model
 	tokens      func(text string) int
 	config      lora.Config
@@ -127,9 +126,8 @@ func (p *pipeline) deviceOptions() backend.Options {
 // load opens the base model on the device.
 func (p *pipeline) load(ctx context.Context) (err error) {
 	p.base, err = lora.OpenBase(ctx, p.Base, lora.BaseOptions{
-		Backend: p.device.Backend, Precision: p.precision(),
-		CacheDir: p.Hub.Cache, Token: p.Hub.Token.Reveal(), Offline: p.Hub.Offline,
-		Logger:   p.log,
+		Backend: p.device.Backend, Precision: backend.Precision(p.Precision),
+		Hub: backend.Hub(p.Hub), Logger: p.log,
 		Progress: func(s lora.Progress) { p.out.Show(s.Stage, s.Done, s.Total) },
 	})
 	if err != nil {
@@ -154,13 +152,6 @@ func explainBase(err error) error {
 	return fmt.Errorf("base model: %w", err)
 }
 
-func (p *pipeline) precision() lora.Precision {
-	if p.Precision == "auto" {
-		return lora.Auto
-	}
-	return lora.Precision(p.Precision)
-}
-
 // tuned is the folder of what is registered.
 func (p *pipeline) tuned() string {
 	if p.Register == "adapter" {
@@ -169,7 +160,7 @@ func (p *pipeline) tuned() string {
 	return p.ModelDir()
 }
 
-// merge writes the tuned model as a folder of its own, if that is to be registered, and lets the base model go.
+// merge writes the tuned model as a folder of its own, if that is to be registered.
 func (p *pipeline) merge(ctx context.Context) error {
 	adapter, err := lora.LoadAdapter(os.DirFS(p.AdapterDir()))
 	if err != nil {
@@ -189,7 +180,7 @@ func (p *pipeline) merge(ctx context.Context) error {
 		}
 		p.out.Say("export", "%s: the tuned model for llama.cpp and Ollama, weights as %s", p.file("model.gguf"), kind)
 	}
-	return p.base.Close()
+	return nil
 }
 
 // finish closes what is open and tells what became of the run.
@@ -198,11 +189,11 @@ func (p *pipeline) finish(ctx context.Context, err error) error {
 	if p.set.trainer != nil {
 		faults = append(faults, p.set.trainer.Close())
 	}
-	if p.base != nil {
-		faults = append(faults, p.base.Close())
-	}
 	if p.engine != nil {
 		faults = append(faults, p.engine.Close())
+	}
+	if p.base != nil {
+		faults = append(faults, p.base.Close())
 	}
 	if p.history != nil {
 		faults = append(faults, p.history.close())

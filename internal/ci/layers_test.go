@@ -45,7 +45,7 @@ var layers = map[string][]string{
 	"lora/evaluate": {"dataset", "dataset/...", "serve", "openai", "golang.org/x/sync"}, // asks anybody's model
 	"serve":         {"openai", "golang.org/x/sync"},                                    // a handler over anybody's Model brings nothing else along
 
-	"serve/engine":     {"serve", "openai", "golang.org/x/sync", "internal/...", modules},
+	"serve/engine":     {"serve", "openai", "lora", "dataset", "golang.org/x/sync", "internal/...", modules},
 	"serve/prometheus": {"serve", "openai", modules},
 }
 

@@ -10,15 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/testlog"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve"
 )
 
@@ -93,6 +96,53 @@ func TestAttachedIsMerged(t *testing.T) {
 	}
 	text, _, _ := answer(t, e, r)
 	assert.Equal(t, plain, text)
+}
+
+// TestSharedBase: the weights that are trained on answer as those that an engine opens, with the adapter that was trained on top of
+// them too, and they outlive the engine.
+func TestSharedBase(t *testing.T) {
+	ref := "dir:" + testmodel.Write(t, 1)
+	r := ask("What is it?", 40)
+	e, err := Load(t.Context(), ref, Options{})
+	require.NoError(t, err)
+	defer e.Close()
+	plain, _, _ := answer(t, e, r)
+	for _, backend := range []compute.Backend{nil, golden.Backend(t)} {
+		base, err := lora.OpenBase(t.Context(), ref, lora.BaseOptions{Backend: backend, Precision: lora.F32})
+		require.NoError(t, err)
+		c := lora.DefaultConfig()
+		c.Epochs, c.MaxSteps, c.LearningRate = 0, 2, 0.05
+		trainer, err := lora.NewTrainer(base, c, lora.Options{})
+		require.NoError(t, err)
+		rows, err := trainer.Tokenize(t.Context(), func(yield func(dataset.Row, error) bool) { yield(dataset.Row{Prompt: "What is it?", Completion: "A boat."}, nil) })
+		require.NoError(t, err)
+		shared, err := New(base, Options{})
+		require.NoError(t, err)
+		text, _, _ := answer(t, shared, r)
+		assert.Equal(t, plain, text)
+		_, err = trainer.Train(t.Context(), rows, nil) // while an engine has the base
+		require.NoError(t, err)
+		update, err := trainer.Adapter()
+		require.NoError(t, err)
+		folder := t.TempDir()
+		require.NoError(t, update.Save(t.Context(), folder))
+
+		want, err := e.Attach(t.Context(), os.DirFS(folder))
+		require.NoError(t, err)
+		tuned, err := shared.Attach(t.Context(), os.DirFS(folder))
+		require.NoError(t, err)
+		text, _, _ = answer(t, tuned, r)
+		expected, _, _ := answer(t, want, r)
+		assert.Equal(t, expected, text)
+		assert.NotEqual(t, plain, text)
+		for _, x := range []*Engine{want, shared, tuned} {
+			require.NoError(t, x.Close())
+		}
+		_, err = trainer.Evaluate(t.Context(), rows)
+		require.NoError(t, err)
+		require.NoError(t, trainer.Close())
+		require.NoError(t, base.Close())
+	}
 }
 
 // TestManyAttached: engines of one model answer at the same time, come and go, and each says what it says alone.

@@ -17,6 +17,7 @@ import (
 // batch is an opened model on its device, its queue, and the goroutine that computes for all engines that share it.
 type batch struct {
 	opened   *model.Model
+	borrowed bool // the model is another's to close
 	slots    infer.Slots
 	programs *infer.Programs // nil where docent's own code computes
 	bytes    int64           // of the weights
@@ -166,6 +167,9 @@ func (b *batch) signal() {
 // free frees the device memory.
 func (b *batch) free() {
 	b.slots.Close()
+	if b.borrowed {
+		return
+	}
 	if err := b.opened.Close(); err != nil {
 		b.log.Warn("closing the model", "err", err)
 	}

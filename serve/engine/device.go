@@ -9,23 +9,24 @@ import (
 	"github.com/docent-ml/docent/internal/lm/cpu"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/lora"
 )
 
 // device decides what computes the model and in which precision. It returns the weights for docent's own code, which take
 // them while the model is opened, or nil where the backend computes.
 func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 	precision := o.Precision
-	if precision == "" && (o.Backend == nil || o.Backend.HasSharedBuffers()) {
-		precision = "f32"
+	if precision == lora.Auto && (o.Backend == nil || o.Backend.HasSharedBuffers()) {
+		precision = lora.F32
 	}
 	mo.Backend, mo.Transposed = o.Backend, true
 	switch precision {
-	case "int8", "bf16", "":
-		if precision != "int8" && o.Backend != nil {
+	case lora.Int8, lora.BF16, lora.Auto:
+		if precision != lora.Int8 && o.Backend != nil {
 			mo.DType = dtypes.BFloat16
 			return nil, nil
 		}
-	case "f32":
+	case lora.F32:
 		if o.Backend != nil && !(o.Backend.HasSharedBuffers() && (cpu.Fast() || device.IsGo(o.Backend))) {
 			mo.DType = dtypes.Float32
 			return nil, nil
@@ -39,11 +40,11 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 }
 
 // numerics names what rounds in its own way: it may choose another token from the same weights.
-func (o Options) numerics(own *cpu.Weights, dtype dtypes.DType) string {
+func (o Options) numerics(m *model.Model, own *cpu.Weights) string {
 	if own != nil {
 		return fmt.Sprintf("cpu %s vectors=%v", own.Storage(), cpu.Fast())
 	}
-	return o.Backend.Name() + " " + dtype.String()
+	return o.Backend.Name() + " " + m.Weights[0].DType().String()
 }
 
 // slots prepares inference of an opened model.

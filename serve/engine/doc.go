@@ -1,6 +1,6 @@
 // Package engine generates text with language models, many requests at a time, as a [serve.Model].
 //
-//	e, err := engine.Load(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", engine.Options{CacheDir: cache})
+//	e, err := engine.Load(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", engine.Options{Hub: lora.Hub{CacheDir: cache}})
 //	…
 //	h, err := serve.NewHandler(serve.Single("smollm2", e), serve.HandlerOptions{})
 //

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
-	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/lm/text"
+	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve"
 )
 
@@ -37,10 +37,8 @@ type Options struct {
 	// Backend computes the model; the caller opens and finalizes it. On a CPU docent's own code computes instead wherever it
 	// is the faster way: in place of the Go backend, and of XLA on x86-64 processors with AVX2. nil = that code, whatever
 	// the processor.
-	Backend compute.Backend
-	// Precision is "f32", "bf16", or "int8", which rounds the weights to 8 bits with a scale for each 32, as GGUF's Q8_0,
-	// and is computed by docent's own code; "" = f32 on a CPU, bf16 on an accelerator.
-	Precision string
+	Backend   compute.Backend
+	Precision lora.Precision
 	Adapter   fs.FS // a PEFT adapter folder; nil = none
 	// Merge adds the adapter, or that of a folder that is one, to the weights while they are loaded. Otherwise it is computed on
 	// top of them: see Engine.Attach. An adapter that is merged costs no time and shares its model with no other.
@@ -70,15 +68,9 @@ type Options struct {
 	// QueueTimeout is the longest such wait; then it is ErrQueueTimeout. 0 = one minute.
 	QueueTimeout time.Duration
 
-	// For references to the Hugging Face Hub.
-	CacheDir string // folder of downloaded models
-	Token    string
-	Endpoint string // "" = https://huggingface.co
-	Offline  bool
-	HTTP     *http.Client
-
-	Logger   *slog.Logger // nil = discard
-	Progress func(stage string, done, total int64)
+	Hub      lora.Hub
+	Logger   *slog.Logger        // nil = discard
+	Progress func(lora.Progress) // as in lora.BaseOptions
 }
 
 // Engine generates with one model on one device. Requests that come together are computed together: they join and
@@ -153,8 +145,13 @@ func (o Options) adapter(ref string) (base string, onTop fs.FS, err error) {
 // open opens a model whole.
 func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
 	log := o.logger()
-	mo := model.Options{Progress: o.Progress,
-		Hub: hub.Options{CacheDir: o.CacheDir, Token: o.Token, Endpoint: o.Endpoint, Offline: o.Offline, HTTP: o.HTTP, Logger: log}}
+	mo := model.Options{
+		Hub: hub.Options{CacheDir: o.Hub.CacheDir, Token: o.Hub.Token, Endpoint: o.Hub.Endpoint, Offline: o.Hub.Offline, HTTP: o.Hub.HTTP, Logger: log}}
+	if o.Progress != nil {
+		mo.Progress = func(stage string, done, total int64) {
+			o.Progress(lora.Progress{Stage: stage, Done: done, Total: total})
+		}
+	}
 	own, err := o.device(&mo)
 	if err != nil {
 		return nil, err
@@ -171,26 +168,46 @@ func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
 	if m.LeftAside > 0 {
 		log.Info("only the text part of the model is computed", "model", ref, "weights_left_aside", m.LeftAside)
 	}
-	if m.Tokenizer == nil {
+	e, err := o.start(m, own)
+	if err != nil {
 		m.Close()
-		return nil, fmt.Errorf("%w: the folder has no tokenizer.json", serve.ErrBadModel)
 	}
-	if own != nil {
-		log.Info("computing with docent's own code for CPUs", "model", ref, "int8", o.Precision == "int8", "vector_code", cpu.Fast())
+	return e, err
+}
+
+// New is an engine that answers with a base model that package lora has opened, on its device and in its precision, and shares
+// its weights: what is trained on the base goes on top with [Engine.Attach]. The engine must be closed before the base. Of the
+// options those that say how a model is opened are not used.
+func New(b *lora.Base, o Options) (*Engine, error) {
+	m, own, backend := b.Opened()
+	o.Backend = backend
+	e, err := o.start(m, own)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	e.borrowed = true
+	return e, nil
+}
+
+// start begins to serve an opened model, whose weights own has or, where that is nil, the backend.
+func (o Options) start(m *model.Model, own *cpu.Weights) (*Engine, error) {
+	if m.Tokenizer == nil {
+		return nil, fmt.Errorf("%w: the folder has no tokenizer.json", serve.ErrBadModel)
 	}
 	slots, programs := o.slots(m, own)
 	b := o.newBatch(m, slots)
-	b.programs, b.numerics = programs, o.numerics(own, mo.DType)
+	b.programs, b.numerics = programs, o.numerics(m, own)
 	if own != nil {
 		b.bytes = own.Bytes()
+		b.log.Info("computing with docent's own code for CPUs", "model", m.Ref.String(), "storage", own.Storage(), "vector_code", cpu.Fast())
 	}
 	if o.Warm {
 		began := time.Now()
-		if err := b.slots.Warm(); err != nil {
-			b.free()
+		if err := slots.Warm(); err != nil {
+			slots.Close()
 			return nil, err
 		}
-		log.Info("warmed up", "model", ref, "graphs", b.programs.Compiled(), "duration", time.Since(began))
+		b.log.Info("warmed up", "model", m.Ref.String(), "graphs", programs.Compiled(), "duration", time.Since(began))
 	}
 	e := newEngine(b, m)
 	e.info.Bytes = b.bytes

@@ -187,7 +187,7 @@ func TestOwnCode(t *testing.T) {
 		r := ask("abc", 20)
 		r.Logprobs = true
 		for _, token := range generated(t, e, r) {
-			answers[o.Precision] += fmt.Sprintln(token.ID)
+			answers[string(o.Precision)] += fmt.Sprintln(token.ID)
 		}
 		require.NoError(t, e.Close())
 	}

@@ -26,6 +26,9 @@ import (
 	"github.com/gomlx/compute"
 	"golang.org/x/sys/cpu"
 	"k8s.io/klog/v2"
+
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/lora"
 )
 
 // The names that Open takes, beside "xla:" and the path of a plugin.
@@ -86,6 +89,19 @@ func Open(name string, o Options) (*Device, error) {
 		o.Logger.Warn("backend passed over", "backend", c.name, "error", err)
 	}
 	return nil, fmt.Errorf("backend %s: %s", name, strings.Join(failed, "; "))
+}
+
+// Precision is the setting's, of which auto is the library's choice.
+func Precision(setting string) lora.Precision {
+	if setting == Auto {
+		return lora.Auto
+	}
+	return lora.Precision(setting)
+}
+
+// Hub is the settings of the Hub as the library takes them.
+func Hub(c config.Hub) lora.Hub {
+	return lora.Hub{CacheDir: c.Cache, Token: c.Token.Reveal(), Offline: c.Offline}
 }
 
 // candidate is one way to open a device.

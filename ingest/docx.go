@@ -85,14 +85,17 @@ type wordText struct {
 	pages  []Page
 	number int // pages so far
 	out    strings.Builder
-	fields []bool // of each open field, whether its result has begun
+	fields []wordField // that are open
 	chunks int
 }
 
 func newWordText(ctx context.Context, z *zipxml.Archive, o DOCX, doc *Document, main string) *wordText {
 	w := &wordText{ctx: ctx, z: z, options: o, doc: doc, part: main, links: z.Relations(ctx, main)}
-	w.styles = readWordStyles(w.related("styles"))
+	styles := w.related("styles")
+	w.styles = readWordStyles(styles)
 	w.numbers = readWordNumbers(w.related("numbering"), w.styles)
+	language := languageTag(styles.Kid("docDefaults", "rPrDefault", "rPr", "lang").Attr("val"))
+	w.numbers.english = language == "" || strings.HasPrefix(language, "en")
 	w.notes = &wordNotes{}
 	return w
 }
@@ -147,7 +150,7 @@ func (w *wordText) body(main string) error {
 	}
 	text.end()
 	for i := 0; i < len(w.notes.order); i++ { // a note may refer to another
-		w.paragraph(w.note(i))
+		w.paragraph(w.note(w.notes.order[i]))
 	}
 	if text := strings.TrimSpace(strings.Join(headers, "\n")); text != "" {
 		w.endPage()

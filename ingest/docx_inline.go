@@ -2,11 +2,14 @@ package ingest
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/omml"
 	"github.com/docent-ml/docent/ingest/internal/symbols"
 	"github.com/docent-ml/docent/ingest/internal/zipxml"
@@ -18,6 +21,7 @@ type wordLine struct {
 	b     strings.Builder
 	style string // of the paragraph
 	font  string // of the run
+	raise bool   // the run is superscript
 	boxes []string
 }
 
@@ -28,7 +32,7 @@ func (w *wordText) inline(p *zipxml.Node) *wordLine {
 	l := &wordLine{w: w, style: p.Kid("pPr", "pStyle").Attr("val")}
 	l.all(p.Kids)
 	// A field without an end must not hide what follows.
-	w.fields = slices.DeleteFunc(w.fields, func(result bool) bool { return !result })
+	w.fields = slices.DeleteFunc(w.fields, func(f wordField) bool { return !f.result })
 	return l
 }
 
@@ -41,19 +45,29 @@ func (l *wordLine) all(kids []*zipxml.Node) {
 // add writes an element. Names that are not here are wrappings.
 func (l *wordLine) add(n *zipxml.Node) {
 	switch n.Name {
-	case "", "del", "moveFrom", "instrText", "delText", "delInstrText", "rPr", "pPr", "sdtPr", "sdtEndPr", "rubyPr", "rt", "footnoteRef", "endnoteRef", "annotationRef":
+	case "", "del", "moveFrom", "delText", "delInstrText", "rPr", "pPr", "sdtPr", "sdtEndPr", "rubyPr", "rt", "footnoteRef", "endnoteRef", "annotationRef":
 	case "fldChar":
 		l.field(n)
 	case "r":
 		if props := n.Kid("rPr"); !l.w.hides(l.style, props) {
-			l.font = props.Kid("rFonts").Attr("ascii")
+			l.font, l.raise = props.Kid("rFonts").Attr("ascii"), props.Kid("vertAlign").Attr("val") == "superscript"
 			l.all(n.Kids)
-			l.font = ""
+			l.font, l.raise = "", false
 		}
 	case "t":
-		l.write(inFont(l.font, n.String()))
+		text := inFont(l.font, n.String())
+		if l.raise {
+			text = numerals.Power(l.b.String(), text)
+		}
+		l.write(text)
+	case "instrText":
+		if last := len(l.w.fields) - 1; last >= 0 && len(l.w.fields[last].code) < maxFieldCode {
+			l.w.fields[last].code += n.String()
+		}
 	case "sym":
-		l.symbol(n)
+		if code, err := strconv.ParseUint(n.Attr("char"), 16, 16); err == nil {
+			l.symbol(n.Attr("font"), rune(code))
+		}
 	case "tab", "ptab":
 		l.write("\t")
 	case "br", "cr":
@@ -69,9 +83,7 @@ func (l *wordLine) add(n *zipxml.Node) {
 	case "oMath":
 		l.write(omml.Linear(n))
 	case "footnoteReference", "endnoteReference":
-		if !isSet(n.Attr("customMarkFollows")) {
-			l.write(l.w.notes.mark(n.Name, n.Attr("id")))
-		}
+		l.write(l.w.notes.mark(n.Name, n.Attr("id"), isSet(n.Attr("customMarkFollows"))))
 	case "commentReference":
 		if l.w.options.Comments {
 			l.write(l.w.comment(n.Attr("id")))
@@ -91,7 +103,7 @@ func (l *wordLine) add(n *zipxml.Node) {
 }
 
 func (l *wordLine) write(s string) {
-	if !slices.Contains(l.w.fields, false) {
+	if !slices.ContainsFunc(l.w.fields, func(f wordField) bool { return !f.result }) {
 		l.b.WriteString(s)
 	}
 }
@@ -123,29 +135,54 @@ func (l *wordLine) field(n *zipxml.Node) {
 			}
 		}
 		if len(w.fields) < zipxml.MaxDepth {
-			w.fields = append(w.fields, false)
+			w.fields = append(w.fields, wordField{})
 		}
 	case "separate":
 		if n := len(w.fields); n > 0 {
-			w.fields[n-1] = true
+			w.fields[n-1].result = true
 		}
 	case "end":
 		if n := len(w.fields); n > 0 {
+			f := w.fields[n-1]
 			w.fields = w.fields[:n-1]
+			if !f.result {
+				l.computed(strings.TrimSpace(f.code))
+			}
 		}
 	}
 }
 
-// symbol writes a character that is named by its font and code there.
-func (l *wordLine) symbol(n *zipxml.Node) {
-	var code rune
-	if _, err := fmt.Sscanf(n.Attr("char"), "%x", &code); err != nil {
-		return
+// wordField is a field that is open.
+type wordField struct {
+	code   string
+	result bool // has begun
+}
+
+const maxFieldCode = 4 << 10
+
+var (
+	symbolField = regexp.MustCompile(`(?i)^SYMBOL\s+(\w+).*?\\f\s+"?([^"\\]+)`)
+	eqField     = regexp.MustCompile(`(?i)^EQ\s+(.+)`)
+	eqFraction  = regexp.MustCompile(`\\f\(([^,;()]*)[,;]([^,;()]*)\)`)
+)
+
+// computed writes fields that hold no result, because Word shows them from their code: symbols and old formulas.
+func (l *wordLine) computed(code string) {
+	if m := symbolField.FindStringSubmatch(code); m != nil {
+		if n, err := strconv.ParseUint(m[1], 0, 16); err == nil {
+			l.symbol(m[2], rune(n))
+		}
+	} else if m := eqField.FindStringSubmatch(code); m != nil {
+		l.write(eqFraction.ReplaceAllString(m[1], "$1/$2"))
 	}
-	if r, ok := symbols.Rune(n.Attr("font"), code); ok {
+}
+
+// symbol writes a character that is named by its font and code there.
+func (l *wordLine) symbol(font string, code rune) {
+	if r, ok := symbols.Rune(font, code); ok {
 		code = r
 	} else if unicode.Is(unicode.Co, code) {
-		unknown := Fault{Reason: fmt.Sprintf("symbols of the font %q are not known, and left out", n.Attr("font"))}
+		unknown := Fault{Reason: fmt.Sprintf("symbols of the font %q are not known, and left out", font)}
 		if !slices.Contains(l.w.doc.Faults, unknown) {
 			l.w.doc.Faults = append(l.w.doc.Faults, unknown)
 		}
@@ -199,26 +236,35 @@ func isSet(v string) bool { return v != "" && v != "0" && v != "false" && v != "
 
 // wordNotes numbers foot- and endnotes in the order in which they are referred to.
 type wordNotes struct {
-	order []string // type and ID
-	parts map[string]map[string]*zipxml.Node
+	order   []wordNote
+	counted int // of order, those without a mark of their own
+	parts   map[string]map[string]*zipxml.Node
 }
 
-func (t *wordNotes) mark(reference, id string) string {
-	key := strings.TrimSuffix(reference, "Reference") + " " + id
-	i := slices.Index(t.order, key)
-	if i < 0 {
-		i = len(t.order)
-		t.order = append(t.order, key)
+type wordNote struct {
+	kind, id string
+	mark     string // "[1]"; "": its text has its own
+}
+
+// mark writes what refers to a note. One with a mark of its own has that in the text.
+func (t *wordNotes) mark(reference, id string, own bool) string {
+	n := wordNote{kind: strings.TrimSuffix(reference, "Reference"), id: id}
+	if i := slices.IndexFunc(t.order, func(o wordNote) bool { return o.kind == n.kind && o.id == id }); i >= 0 {
+		return t.order[i].mark
 	}
-	return fmt.Sprintf("[%d]", i+1)
+	if !own {
+		t.counted++
+		n.mark = fmt.Sprintf("[%d]", t.counted)
+	}
+	t.order = append(t.order, n)
+	return n.mark
 }
 
-// note is the text of note i, with its mark.
-func (w *wordText) note(i int) string {
-	kind, id, _ := strings.Cut(w.notes.order[i], " ")
-	if n := w.entry(kind, id); n != nil {
-		if text := w.text(n.Kids, "\n"); strings.TrimSpace(text) != "" {
-			return fmt.Sprintf("[%d] %s", i+1, strings.TrimSpace(text))
+// note is the text of a note, with its mark.
+func (w *wordText) note(n wordNote) string {
+	if entry := w.entry(n.kind, n.id); entry != nil {
+		if text := strings.TrimSpace(w.text(entry.Kids, "\n")); text != "" {
+			return strings.TrimSpace(n.mark + " " + text)
 		}
 	}
 	return ""

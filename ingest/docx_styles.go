@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
@@ -61,9 +62,10 @@ func (w *wordText) hides(paragraph string, props *zipxml.Node) bool {
 
 // wordNumbers counts list items and numbered headings.
 type wordNumbers struct {
-	styles map[string]wordStyle
-	lists  map[string]wordList
-	counts map[*[wordLevels]wordLevel]*wordCount
+	styles  map[string]wordStyle
+	lists   map[string]wordList
+	counts  map[*[wordLevels]wordLevel]*wordCount
+	english bool // Word writes numbers in the words of the document's language
 }
 
 const wordLevels = 9
@@ -265,7 +267,7 @@ func (t *wordNumbers) label(props *zipxml.Node) string {
 			if l.decimal {
 				format = "decimal"
 			}
-			label = strings.ReplaceAll(label, mark, wordNumber(c.value[i], format))
+			label = strings.ReplaceAll(label, mark, t.format(c.value[i], format))
 		}
 	}
 	if strings.TrimSpace(label) == "" {
@@ -274,30 +276,35 @@ func (t *wordNumbers) label(props *zipxml.Node) string {
 	return strings.TrimSpace(label) + l.glue
 }
 
-// wordNumber writes n in one of Word's formats; those that are not here are rare, and decimal.
-func wordNumber(n int, format string) string {
+// format writes n in one of Word's formats; those that are not here are rare, and decimal.
+func (t *wordNumbers) format(n int, format string) string {
+	if alphabet, ok := wordAlphabets[format]; ok {
+		return letter(n, []rune(alphabet))
+	}
+	if first, ok := wordDigits[format]; ok && n >= 0 {
+		return strings.Map(func(d rune) rune { return first + d - '0' }, strconv.Itoa(n))
+	}
+	if first, ok := wordEnclosed[format]; ok && n >= 1 && n <= 20 {
+		return string(first + rune(n-1))
+	}
 	switch format {
 	case "none", "bullet":
 		return ""
 	case "decimalZero":
 		return fmt.Sprintf("%02d", n)
+	case "hex":
+		return fmt.Sprintf("%X", n)
+	case "numberInDash":
+		return fmt.Sprintf("- %d -", n)
 	case "upperRoman":
-		return strings.ToUpper(roman(n))
+		return numerals.Format(n, "I")
 	case "lowerRoman":
-		return roman(n)
-	case "upperLetter":
-		return letter(n, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-	case "lowerLetter":
-		return letter(n, "abcdefghijklmnopqrstuvwxyz")
-	case "russianUpper":
-		return letter(n, "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЫЭЮЯ")
-	case "russianLower":
-		return letter(n, "абвгдежзиклмнопрстуфхцчшщыэюя")
+		return numerals.Format(n, "i")
 	case "ordinal":
 		return strconv.Itoa(n) + ordinalEnd(n)
-	case "decimalEnclosedCircle", "decimalEnclosedCircleChinese":
-		if n >= 1 && n <= 20 {
-			return string(rune('①' + n - 1))
+	case "cardinalText", "ordinalText":
+		if t.english && n >= 1 && n <= 99 {
+			return inWords(n, format == "ordinalText")
 		}
 	case "japaneseCounting", "chineseCounting", "chineseCountingThousand", "taiwaneseCounting", "taiwaneseCountingThousand", "ideographDigital":
 		if n >= 1 && n <= 99 {
@@ -307,25 +314,50 @@ func wordNumber(n int, format string) string {
 	return strconv.Itoa(n)
 }
 
-func roman(n int) string {
-	if n < 1 || n > 3999 {
-		return strconv.Itoa(n)
+var (
+	// What counts a, b, …, z, aa, bb.
+	wordAlphabets = map[string]string{
+		"upperLetter": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "lowerLetter": "abcdefghijklmnopqrstuvwxyz",
+		"russianUpper": "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЫЭЮЯ", "russianLower": "абвгдежзиклмнопрстуфхцчшщыэюя",
+		"hebrew1": "אבגדהוזחטי", "hebrew2": "אבגדהוזחטיכלמנסעפצקרשת",
+		"arabicAlpha": "أبتثجحخدذرزسشصضطظعغفقكلمنهوي", "arabicAbjad": "أبجدهوزحطيكلمنسعفصقرشتثخذضظغ",
+		"aiueo": "ｱｲｳｴｵｶｷｸｹｺｻｼｽｾｿﾀﾁﾂﾃﾄﾅﾆﾇﾈﾉﾊﾋﾌﾍﾎﾏﾐﾑﾒﾓﾔﾕﾖﾗﾘﾙﾚﾛﾜｦﾝ", "aiueoFullWidth": "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワヲン",
+		"irohaFullWidth": "イロハニホヘトチリヌルヲワカヨタレソツネナラムウヰノオクヤマケフコエテアサキユメミシヱヒモセス",
+		"ganada":         "가나다라마바사아자차카타파하", "chosung": "ㄱㄴㄷㄹㅁㅂㅅㅇㅈㅊㅋㅌㅍㅎ",
+		"ideographTraditional": "甲乙丙丁戊己庚辛壬癸", "ideographZodiac": "子丑寅卯辰巳午未申酉戌亥",
+		"thaiLetters": "กขคงจฉชซฌญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮ", "chicago": "*†‡§",
 	}
-	var b strings.Builder
-	for _, d := range []struct {
-		value int
-		sign  string
-	}{{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"}, {90, "xc"}, {50, "l"}, {40, "xl"}, {10, "x"}, {9, "ix"}, {5, "v"}, {4, "iv"}, {1, "i"}} {
-		for ; n >= d.value; n -= d.value {
-			b.WriteString(d.sign)
+	wordDigits   = map[string]rune{"decimalFullWidth": '０', "decimalFullWidth2": '０', "hindiNumbers": '०', "thaiNumbers": '๐'}
+	wordEnclosed = map[string]rune{"decimalEnclosedCircle": '①', "decimalEnclosedCircleChinese": '①', "decimalEnclosedParen": '⑴', "decimalEnclosedFullstop": '⒈'}
+)
+
+// inWords writes 1 to 99 in English.
+func inWords(n int, ordinal bool) string {
+	ones := strings.Fields("- One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve Thirteen Fourteen Fifteen Sixteen Seventeen Eighteen Nineteen")
+	tens := strings.Fields("- - Twenty Thirty Forty Fifty Sixty Seventy Eighty Ninety")
+	var s string
+	switch {
+	case n < 20:
+		s = ones[n]
+	case n%10 == 0:
+		s = tens[n/10]
+	default:
+		s = tens[n/10] + "-" + strings.ToLower(ones[n%10])
+	}
+	if !ordinal {
+		return s
+	}
+	for _, irregular := range [][2]string{{"one", "first"}, {"two", "second"}, {"three", "third"}, {"five", "fifth"}, {"eight", "eighth"}, {"nine", "ninth"}, {"twelve", "twelfth"}, {"y", "ieth"}} {
+		if end := len(s) - len(irregular[0]); end >= 0 && strings.EqualFold(s[end:], irregular[0]) {
+			s = s[:end] + irregular[1]
+			return strings.ToUpper(s[:1]) + s[1:]
 		}
 	}
-	return b.String()
+	return s + "th"
 }
 
 // letter counts a, b, …, z, aa, bb, as Word does.
-func letter(n int, alphabet string) string {
-	letters := []rune(alphabet)
+func letter(n int, letters []rune) string {
 	if n < 1 || n > 30*len(letters) {
 		return strconv.Itoa(n)
 	}

@@ -39,6 +39,15 @@ func para(runs ...string) string {
 	return "<w:p><w:pPr><w:rPr><w:t>style</w:t></w:rPr></w:pPr><w:r><w:t>" + strings.Join(runs, "</w:t></w:r><w:r><w:t>") + "</w:t></w:r></w:p>"
 }
 
+// field is a paragraph of a field without a result.
+func field(code string) string {
+	return `<w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText> ` + code + ` </w:instrText></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r></w:p>`
+}
+
+func raised(base, power string) string {
+	return `<w:r><w:t xml:space="preserve">` + base + `</w:t></w:r><w:r><w:rPr><w:vertAlign w:val="superscript"/></w:rPr><w:t>` + power + `</w:t></w:r>`
+}
+
 func cells(texts ...string) string {
 	s := "<w:tr>"
 	for _, text := range texts {
@@ -61,6 +70,9 @@ func TestWord(t *testing.T) {
 		"deleted and fields":     {`<w:p><w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:r><w:instrText>PAGE</w:instrText></w:r></w:p>`, []string{"new"}},
 		"second rendering":       {`<w:p><w:r><mc:AlternateContent><mc:Choice><w:txbxContent>` + para("box") + `</w:txbxContent></mc:Choice><mc:Fallback>` + para("box") + `</mc:Fallback></mc:AlternateContent></w:r></w:p>`, []string{"box"}},
 		"symbols":                {`<w:p><w:r><w:sym w:font="Wingdings" w:char="F0FC"/></w:r><w:r><w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr><w:t> b</w:t></w:r><w:r><w:t> b</w:t></w:r></w:p>`, []string{"✓≤ β b"}},
+		"other symbol fonts":     {`<w:p><w:r><w:sym w:font="Webdings" w:char="F061"/><w:sym w:font="Wingdings 3" w:char="F070"/><w:sym w:font="Wingdings 2" w:char="F098"/></w:r></w:p>`, []string{"✔▲●"}},
+		"fields of symbols":      {field(`SYMBOL 179 \f "Symbol" \s 11`) + field(`EQ \f(12,5)`), []string{"≥\n\n12/5"}},
+		"powers":                 {`<w:p>` + raised("10", "6") + raised(" m", "2") + raised("; 2", "n") + `</w:p>`, []string{"10⁶ m2; 2n"}},
 		"cell of blocks":         {`<w:tbl><w:tr><w:tc>` + para("Key") + `</w:tc><w:tc>` + para("one") + para("two") + "<w:tbl>" + cells("in", "side") + cells("2", "3") + "</w:tbl></w:tc></w:tr>" + cells("a", "b") + "</w:tbl>", []string{"Key\tone two in side 2 3\na\tb"}},
 		"cells that span":        {`<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr>` + para("wide") + `</w:tc><w:tc>` + para("c") + `</w:tc></w:tr>` + cells("1", "2", "") + "</w:tbl>", []string{"wide\t\tc\n1\t2"}},
 		"frame":                  {"<w:tbl><w:tr><w:tc>" + para("one") + para("two") + "</w:tc></w:tr></w:tbl>", []string{"one\n\ntwo"}},
@@ -91,12 +103,12 @@ func TestWord(t *testing.T) {
 // What a font shows for a code is not guessed, and its loss is told once.
 func TestWordUnknownSymbols(t *testing.T) {
 	ingesttest.NothingLeft(t)
-	symbol := `<w:sym w:font="Wingdings 3" w:char="F061"/>`
+	symbol := `<w:sym w:font="MT Extra" w:char="F061"/>`
 	data := wordFile(t, map[string]string{"document": `<w:p><w:r><w:t>a</w:t>` + symbol + symbol + `</w:r></w:p>`})
 	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
 	require.NoError(t, err)
 	assert.Equal(t, "a", d.Text())
-	assert.Equal(t, []Fault{{Reason: `symbols of the font "Wingdings 3" are not known, and left out`}}, d.Faults)
+	assert.Equal(t, []Fault{{Reason: `symbols of the font "MT Extra" are not known, and left out`}}, d.Faults)
 }
 
 func TestWordPartsAndTitle(t *testing.T) {
@@ -187,6 +199,8 @@ func TestWordFormulas(t *testing.T) {
 		arg("d", `<m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr>`, arg("e", r("a")), arg("e", r("b"))):          "[a|b]",
 		arg("func", arg("fName", r("sin")), arg("e", r("x"))):                                                              "sin x",
 		arg("m", arg("mr", arg("e", r("1")), arg("e", r("0"))), arg("mr", arg("e", r("0")), arg("e", r("1")))):             "1, 0; 0, 1",
+		r("2") + arg("f", arg("num", r("1")), arg("den", r("2"))) + r("x"):                                                 "2 1/2 x",
+		arg("sSub", arg("e", r("log")), arg("sub", r("2"))) + r("8"):                                                       "log_2 8",
 		arg("acc", arg("e", r("x"))):                                                                                       "x\u0302",
 		arg("f", `<m:fPr><m:type m:val="noBar"/></m:fPr>`, arg("num", r("n")), arg("den", r("k"))):                         "n¦k",
 	}
@@ -229,6 +243,34 @@ func TestWordNumbers(t *testing.T) {
 	assert.Equal(t, []string{
 		"I) a", "I.a b", "I.b c", "text", "II) d", "II.a e", "V) anew", "- dot", "Part I Intro", "1.1 Aim", "1.2 Way", "Part II End", "2.1 Inherits", "none",
 	}, strings.Split(d.Text(), "\n\n"))
+}
+
+func TestWordNumberFormats(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	for format, want := range map[string][4]string{ // of 1, 2, 12 and 21
+		"decimal": {"1", "2", "12", "21"}, "decimalZero": {"01", "02", "12", "21"}, "lowerRoman": {"i", "ii", "xii", "xxi"}, "hex": {"1", "2", "C", "15"},
+		"upperLetter": {"A", "B", "L", "U"}, "ordinal": {"1st", "2nd", "12th", "21st"}, "numberInDash": {"- 1 -", "- 2 -", "- 12 -", "- 21 -"},
+		"cardinalText": {"One", "Two", "Twelve", "Twenty-one"}, "ordinalText": {"First", "Second", "Twelfth", "Twenty-first"},
+		"chicago": {"*", "†", "§§§", "******"}, "thaiNumbers": {"๑", "๒", "๑๒", "๒๑"}, "decimalEnclosedParen": {"⑴", "⑵", "⑿", "21"}, "japaneseCounting": {"一", "二", "十二", "二十一"},
+	} {
+		for i, n := range []int{1, 2, 12, 21} {
+			assert.Equal(t, want[i], (&wordNumbers{english: true}).format(n, format), format)
+		}
+	}
+	assert.Equal(t, "Twentieth", (&wordNumbers{english: true}).format(20, "ordinalText"))
+	assert.Equal(t, "20", (&wordNumbers{}).format(20, "ordinalText"), "in words of another language")
+}
+
+// A note with a mark of its own is not counted, and keeps its text.
+func TestWordNotes(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	data := wordFile(t, map[string]string{
+		"document":           `<w:p><w:r><w:t>Fee</w:t><w:footnoteReference w:customMarkFollows="1" w:id="3"/><w:t>*</w:t></w:r><w:r><w:t> due</w:t><w:footnoteReference w:id="2"/></w:r></w:p>`,
+		"word/footnotes.xml": `<w:footnotes><w:footnote w:id="3">` + para("* Per year.") + `</w:footnote><w:footnote w:id="2">` + para("In May.") + `</w:footnote></w:footnotes>`,
+	})
+	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Equal(t, "Fee* due[1]\n\n* Per year.\n\n[1] In May.", d.Text())
 }
 
 func TestWordOptionsAndParts(t *testing.T) {

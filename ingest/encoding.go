@@ -2,16 +2,16 @@ package ingest
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/japanese"
+	utf16 "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 )
 
@@ -52,9 +52,11 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 	if s, ok := decodeMarked(data); ok {
 		return decoded{text: s}, nil
 	}
+	units := data
+	data = bytes.TrimRight(data, "\x00") // they fill up a block
 	controls := countControls(data)
 	if controls > 0 && !ofBytes(data, controls) {
-		if s, ok := decodeUnmarkedUTF16(data); ok {
+		if s, ok := decodeUnmarkedUnits(units); ok {
 			return decoded{text: s}, nil
 		}
 	}
@@ -107,8 +109,9 @@ func decodeAs(e encoding.Encoding, data []byte) string {
 // and for UTF-8 and UTF-16: what is written in them shows it.
 func declaredEncoding(label string) (encoding.Encoding, string) {
 	e, err := htmlindex.Get(label)
-	if err != nil {
-		return nil, ""
+	if err != nil { // web pages know no code pages of DOS, for example
+		e, _ = ianaindex.IANA.Encoding(label)
+		return e, label
 	}
 	name, err := htmlindex.Name(e)
 	if err != nil || strings.HasPrefix(name, "utf-") || name == "replacement" || name == "x-user-defined" {
@@ -130,44 +133,34 @@ func decodeMarked(data []byte) (string, bool) {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xEF, 0xBB, 0xBF}) && utf8.Valid(data):
 		return string(data[3:]), true
-	case bytes.HasPrefix(data, []byte{0xFF, 0xFE, 0, 0}):
-		return decodeAs(utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), data), true
-	case bytes.HasPrefix(data, []byte{0, 0, 0xFE, 0xFF}):
-		return decodeAs(utf32.UTF32(utf32.BigEndian, utf32.UseBOM), data), true
-	case bytes.HasPrefix(data, []byte{0xFF, 0xFE}):
-		return string(utf16.Decode(units(data[2:], binary.LittleEndian))), true
-	case bytes.HasPrefix(data, []byte{0xFE, 0xFF}):
-		return string(utf16.Decode(units(data[2:], binary.BigEndian))), true
+	case bytes.HasPrefix(data, []byte{0xFF, 0xFE, 0, 0}), bytes.HasPrefix(data, []byte{0, 0, 0xFE, 0xFF}):
+		return decodeAs(utf32.UTF32(utf32.LittleEndian, utf32.ExpectBOM), data), true
+	case bytes.HasPrefix(data, []byte{0xFF, 0xFE}), bytes.HasPrefix(data, []byte{0xFE, 0xFF}):
+		return decodeAs(utf16.UTF16(utf16.LittleEndian, utf16.ExpectBOM), data), true
 	}
 	return "", false
-}
-
-func units(b []byte, order binary.ByteOrder) []uint16 {
-	units := make([]uint16, len(b)/2)
-	for i := range units {
-		units[i] = order.Uint16(b[2*i:])
-	}
-	return units
 }
 
 // sniffed is how much of a file is looked at to find its encoding.
 const sniffed = 64 << 10
 
-// decodeUnmarkedUTF16 reads UTF-16 without a byte-order mark. In the right order
-// of bytes all characters are assigned, and spaces, line ends and punctuation
-// are among them; in the wrong one a space is U+2000 and a line end U+0A00.
-func decodeUnmarkedUTF16(data []byte) (string, bool) {
-	var best binary.ByteOrder
+// decodeUnmarkedUnits reads UTF-16 and UTF-32 without a byte-order mark. In the right order of bytes all characters are
+// assigned, and spaces, line ends and punctuation are among them; in the wrong one a space is U+2000 and a line end U+0A00.
+func decodeUnmarkedUnits(data []byte) (string, bool) {
+	var best encoding.Encoding
 	most := 0
-	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
-		if n := commonIn(utf16.Decode(units(data[:min(len(data), sniffed)], order))); n > most {
-			best, most = order, n
+	for _, e := range []encoding.Encoding{
+		utf16.UTF16(utf16.LittleEndian, utf16.IgnoreBOM), utf16.UTF16(utf16.BigEndian, utf16.IgnoreBOM),
+		utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM),
+	} {
+		if n := commonIn([]rune(strings.TrimRight(decodeAs(e, data[:min(len(data), sniffed)]), "\x00"))); n > most {
+			best, most = e, n
 		}
 	}
 	if best == nil {
 		return "", false
 	}
-	return string(utf16.Decode(units(data, best))), true
+	return decodeAs(best, data), true
 }
 
 // commonIn counts characters that every text has; 0 if others are there that none has.

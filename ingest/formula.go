@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 )
 
 // formulaIn returns the formula that an element stands for: <math> itself, or
@@ -16,7 +18,7 @@ func formulaIn(n *html.Node) *html.Node {
 	if n.Data == "math" {
 		return n
 	}
-	if n.Data != "mjx-container" && !hasClass(n, "katex") && !hasClass(n, "MathJax") && !hasClass(n, "MathJax_Display") && !hasClass(n, "mwe-math-element") {
+	if n.Data != "mjx-container" && !hasClass(n, "katex") && !isRendering(n) && !hasClass(n, "mwe-math-element") {
 		return nil
 	}
 	for c := range n.Descendants() {
@@ -24,19 +26,39 @@ func formulaIn(n *html.Node) *html.Node {
 			return c
 		}
 	}
+	if source := attributeOf(n.Attr, "data-mathml"); source != "" {
+		if nodes, err := html.ParseFragment(strings.NewReader(source), nil); err == nil && len(nodes) == 1 {
+			return nodes[0]
+		}
+	}
+	for c := range n.Descendants() { // MathJax 4
+		if source := attributeOf(c.Attr, "data-latex"); source != "" {
+			return &html.Node{Type: html.TextNode, Data: source}
+		}
+	}
 	return nil
 }
 
-// isRendered tells whether MathJax has put its formula before a script that
-// holds the source of it.
-func isRendered(script *html.Node) bool {
-	for n := script.PrevSibling; n != nil; n = n.PrevSibling {
-		if n.Type == html.ElementNode {
-			return formulaIn(n) != nil || hasClass(n, "MathJax") || hasClass(n, "MathJax_Display") || hasClass(n, "MathJax_SVG")
-		}
-	}
-	return false
+// isRendering tells what MathJax has put before a script that holds the source of a formula.
+func isRendering(n *html.Node) bool {
+	return hasClass(n, "MathJax") || hasClass(n, "MathJax_Display") || hasClass(n, "MathJax_SVG")
 }
+
+// isTeX tells such a script.
+func isTeX(n *html.Node) bool {
+	return n != nil && n.DataAtom == atom.Script && strings.HasPrefix(attributeOf(n.Attr, "type"), "math/tex") && n.FirstChild != nil
+}
+
+// sibling is the element beside n, in the direction of step.
+func sibling(n *html.Node, step func(*html.Node) *html.Node) *html.Node {
+	for n = step(n); n != nil && n.Type != html.ElementNode; {
+		n = step(n)
+	}
+	return n
+}
+
+func before(n *html.Node) *html.Node { return n.PrevSibling }
+func after(n *html.Node) *html.Node  { return n.NextSibling }
 
 // mathText writes MathML in one line: fractions with a slash, roots with their
 // sign, and powers of numbers raised.
@@ -50,6 +72,9 @@ func mathText(n *html.Node) string {
 		if c.Type != html.CommentNode && !(c.Type == html.TextNode && strings.TrimSpace(c.Data) == "") {
 			part := mathText(c)
 			parts = append(parts, part)
+			if endsInDigit(all.String()) && startsWithDigit(part) { // 2 ½ is not 21/2
+				all.WriteByte(' ')
+			}
 			all.WriteString(part)
 		}
 	}
@@ -68,7 +93,7 @@ func mathText(n *html.Node) string {
 		return "√" + grouped(all.String())
 	case "mroot":
 		if len(parts) == 2 {
-			if raised, ok := raise(parts[1]); ok {
+			if raised, ok := numerals.Raise(parts[1]); ok {
 				return raised + "√" + grouped(parts[0])
 			}
 			return parts[1] + "√" + grouped(parts[0])
@@ -76,6 +101,14 @@ func mathText(n *html.Node) string {
 	case "msup":
 		if len(parts) == 2 {
 			return powerOf(parts[0], parts[1])
+		}
+	case "msub":
+		if len(parts) == 2 {
+			return indexed(parts[0], parts[1])
+		}
+	case "msubsup":
+		if len(parts) == 3 {
+			return powerOf(indexed(parts[0], parts[1]), parts[2])
 		}
 	case "mtr":
 		return strings.Join(parts, " ") + "; "
@@ -100,14 +133,30 @@ func grouped(s string) string {
 	return s
 }
 
+func endsInDigit(s string) bool {
+	last, _ := utf8.DecodeLastRuneInString(s)
+	return unicode.IsDigit(last)
+}
+
+func startsWithDigit(s string) bool {
+	first, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsDigit(first)
+}
+
+// indexed writes an index so that its digits are not those of its base.
+func indexed(base, index string) string {
+	if endsInDigit(base) && startsWithDigit(index) {
+		return base + "_" + grouped(index)
+	}
+	return base + index
+}
+
 // powerOf writes a power so that its digits are not those of its base.
 func powerOf(base, power string) string {
-	last, _ := utf8.DecodeLastRuneInString(base)
-	first, _ := utf8.DecodeRuneInString(power)
-	if !unicode.IsDigit(last) || !unicode.IsDigit(first) && first != '-' && first != '−' {
+	if !endsInDigit(base) || !startsWithDigit(strings.TrimLeft(power, "-−")) {
 		return base + power
 	}
-	if raised, ok := raise(power); ok {
+	if raised, ok := numerals.Raise(power); ok {
 		return base + raised
 	}
 	return base + "^" + grouped(power)

@@ -61,18 +61,22 @@ func decodeNamed(name string, data []byte) (string, bool) {
 	return decodeAs(e, data), true
 }
 
-// standAlone tells whether most bytes above ASCII have none beside them.
+// standAlone tells whether most bytes above ASCII have none beside them, or all of them one at most ("ü" before "ß").
 func standAlone(data []byte) bool {
-	high, pairs := 0, 0
+	alone, high, run, longest := 0, 0, 0, 0
 	for i, c := range data {
-		if c >= utf8.RuneSelf {
-			high++
-			if i > 0 && data[i-1] >= utf8.RuneSelf || i+1 < len(data) && data[i+1] >= utf8.RuneSelf {
-				pairs++
-			}
+		if c < utf8.RuneSelf {
+			run = 0
+			continue
+		}
+		high++
+		run++
+		longest = max(longest, run)
+		if run == 1 && (i+1 == len(data) || data[i+1] < utf8.RuneSelf) {
+			alone++
 		}
 	}
-	return 2*pairs <= high
+	return 2*alone >= high || longest == 2 && alone > 0
 }
 
 // guessLatin reads text in Latin letters. Windows-1252, which is read where
@@ -108,11 +112,11 @@ func amidWords(e encoding.Encoding, data []byte) float64 {
 	text := []rune(decodeAs(e, data))
 	all, bad := 0, 0
 	for i, r := range text {
-		if r < utf8.RuneSelf || i == 0 || i+1 == len(text) || !isASCIILetter(text[i-1]) || !isASCIILetter(text[i+1]) {
+		if r < utf8.RuneSelf || i == 0 || i+1 == len(text) || !unicode.IsLetter(text[i-1]) || !unicode.IsLetter(text[i+1]) {
 			continue
 		}
 		all++
-		if strings.ContainsRune("ƒºª", r) || !unicode.IsLetter(r) && r != '’' && r != '‘' && r != '´' && r != softHyphen && r != '·' || unicode.IsUpper(r) && text[i-1] >= 'a' && text[i+1] >= 'a' {
+		if strings.ContainsRune("ƒºª", r) || !unicode.IsLetter(r) && r != '’' && r != '‘' && r != '´' && r != softHyphen && r != '·' || unicode.IsUpper(r) && unicode.IsLower(text[i-1]) && unicode.IsLower(text[i+1]) {
 			bad++
 		}
 	}
@@ -121,5 +125,3 @@ func amidWords(e encoding.Encoding, data []byte) float64 {
 	}
 	return float64(bad) / float64(all)
 }
-
-func isASCIILetter(r rune) bool { return r|0x20 >= 'a' && r|0x20 <= 'z' }

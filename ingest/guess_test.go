@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 
 	"github.com/docent-ml/docent/internal/ingesttest"
 )
@@ -42,7 +43,7 @@ var encodedTexts = []struct{ text, encoding string }{
 	{"Kütüphane dokuzda kapanır. Lütfen ödünç aldığınız kitapları zamanında geri getiriniz, şimdiden teşekkürler.", "windows-1254"},
 	{"הספרייה נסגרת בשעה תשע. נא להחזיר את הספרים בזמן.", "windows-1255"},
 	{"تغلق المكتبة في الساعة التاسعة. يرجى إعادة الكتب في الوقت المحدد.", "windows-1256"},
-	{german, "macintosh"},
+	{german, "macintosh"}, {"Viele Grüße aus Köln.", "macintosh"},
 }
 
 func encoded(t *testing.T, text, name string) []byte {
@@ -69,6 +70,13 @@ func TestGuess(t *testing.T) {
 				assert.NoError(t, err, "%v", order)
 				assert.Equal(t, decoded{text: text}, got)
 			}
+		}
+		for _, order := range []utf32.Endianness{utf32.LittleEndian, utf32.BigEndian} {
+			data, err := utf32.UTF32(order, utf32.IgnoreBOM).NewEncoder().Bytes([]byte(text))
+			require.NoError(t, err)
+			got, err := decode(append(data, make([]byte, 512)...), "utf-16")
+			assert.NoError(t, err, "%v", order)
+			assert.Equal(t, decoded{text: text}, got)
 		}
 	}
 }
@@ -98,6 +106,9 @@ func TestDecode(t *testing.T) {
 		"of an old Macintosh":          {[]byte("die Pl\x8ane f\x9fr K\x9aln mitbringen"), "", "die Pläne für Köln mitbringen", ""},
 		"the end of DOS files":         {[]byte("a\r\nb\r\n\x1A"), "", "a\nb\n", ""},
 		"code page 850":                {[]byte("Die B\x81cherei schlie\xe1t. H\x84nde waschen, T\x81r zu."), "", "Die Bücherei schließt. Hände waschen, Tür zu.", ""},
+		"code page 850, declared":      {[]byte("Gr\x81\xe1e"), "cp850", "Grüße", ""},
+		"code page 850, two in a row":  {[]byte("Viele Gr\x81\xe1e aus K\x94ln"), "", "Viele Grüße aus Köln", ""},
+		"filled up with NULs":          {[]byte("Tür" + string(make([]byte, 300))), "", "Tür", ""},
 		"too little to tell":           {[]byte("\xc1\xe4\xe5"), "", "Áäå", "only a guess"},
 		"nothing":                      {nil, "", "", ""},
 	} {

@@ -1,11 +1,15 @@
 package ingest
 
 import (
+	"cmp"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 )
 
 // list writes the items of a list with their numbers or dashes, nested ones
@@ -36,7 +40,10 @@ func (p *htmlText) list(n *html.Node, out *blocks) {
 			if value, err := strconv.Atoi(attributeOf(c.Attr, "value")); err == nil {
 				number = value
 			}
-			mark = ordinal(number, attributeOf(n.Attr, "type")) + ". "
+			kind := cmp.Or(listStyle(c), attributeOf(c.Attr, "type"), listStyle(n), attributeOf(n.Attr, "type"))
+			if mark = numerals.Format(number, kind) + ". "; kind == "none" {
+				mark = ""
+			}
 			number += step
 		}
 		p.item(c, mark, out)
@@ -47,6 +54,27 @@ func (p *htmlText) list(n *html.Node, out *blocks) {
 	} else {
 		out.line()
 	}
+}
+
+var listStyles = regexp.MustCompile(`list-style(?:-type)?:[^;]*?\b(none|(?:lower|upper)-(?:alpha|latin|roman)|decimal)\b`)
+
+// listStyle is the type of numbers that an element's own style asks for, "" if it says none.
+func listStyle(n *html.Node) string {
+	m := listStyles.FindStringSubmatch(strings.ToLower(attributeOf(n.Attr, "style")))
+	if m == nil {
+		return ""
+	}
+	switch m[1] {
+	case "lower-alpha", "lower-latin":
+		return "a"
+	case "upper-alpha", "upper-latin":
+		return "A"
+	case "lower-roman":
+		return "i"
+	case "upper-roman":
+		return "I"
+	}
+	return m[1]
 }
 
 func items(n *html.Node) (count int) {
@@ -66,29 +94,4 @@ func (p *htmlText) item(n *html.Node, mark string, out *blocks) {
 	p.children(n, out)
 	out.pending = ""
 	out.line()
-}
-
-// ordinal writes the number of an item as the list's type says.
-func ordinal(n int, kind string) string {
-	if n > 0 && n < 4000 {
-		switch kind {
-		case "a":
-			return strings.ToLower(letters(n))
-		case "A":
-			return letters(n)
-		case "i":
-			return roman(n)
-		case "I":
-			return strings.ToUpper(roman(n))
-		}
-	}
-	return strconv.Itoa(n)
-}
-
-// letters counts A, B, …, Z, AA, AB.
-func letters(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return letters((n-1)/26) + string(rune('A'+(n-1)%26))
 }

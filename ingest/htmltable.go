@@ -35,7 +35,12 @@ func (p *htmlText) table(n *html.Node, out *blocks) {
 	var below []int // for each column, how many rows the cell above still takes
 	for _, row := range rows {
 		var cells []string
-		column := 0
+		column, rest := 0, 1 // rows from this one to the end of its part of the table
+		for next := row.NextSibling; next != nil; next = next.NextSibling {
+			if next.DataAtom == atom.Tr && !isHidden(next) {
+				rest++
+			}
+		}
 		skip := func() {
 			for column < len(below) && below[column] > 0 {
 				below[column]--
@@ -56,7 +61,9 @@ func (p *htmlText) table(n *html.Node, out *blocks) {
 				for len(below) <= column {
 					below = append(below, 0)
 				}
-				below[column] = span(c, "rowspan", len(rows)) - 1
+				if below[column] = span(c, "rowspan", rest) - 1; attributeOf(c.Attr, "rowspan") == "0" {
+					below[column] = rest - 1
+				}
 				column++
 			}
 		}
@@ -83,21 +90,26 @@ func span(n *html.Node, key string, most int) int {
 	return max(min(count, most), 1)
 }
 
-// rowsOf are the rows of a table, without those of tables inside it.
+// rowsOf are the rows of a table, without those of tables inside it, as they are shown: those of the foot come last.
 func rowsOf(n *html.Node) (rows []*html.Node) {
+	var foot []*html.Node
 	for c := range n.ChildNodes() {
 		switch c.DataAtom {
 		case atom.Tr:
 			if !isHidden(c) {
 				rows = append(rows, c)
 			}
-		case atom.Thead, atom.Tbody, atom.Tfoot:
+		case atom.Thead, atom.Tbody:
 			if !isHidden(c) {
 				rows = append(rows, rowsOf(c)...)
 			}
+		case atom.Tfoot:
+			if !isHidden(c) {
+				foot = append(foot, rowsOf(c)...)
+			}
 		}
 	}
-	return rows
+	return append(rows, foot...)
 }
 
 // hasHeading tells whether a row has a cell that names a column or a row.

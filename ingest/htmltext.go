@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 )
 
 // htmlText writes the nodes of a page as text.
@@ -44,14 +46,18 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 		out.words(mathText(math))
 		return
 	}
+	if attributeOf(n.Attr, "role") == "img" && hasAttribute(n, "aria-label") {
+		p.picture(n, "aria-label", out)
+		return
+	}
 	switch n.DataAtom {
 	case atom.Br:
 		out.br()
 	case atom.Img, atom.Area:
-		p.picture(n, out)
+		p.picture(n, "alt", out)
 	case atom.Input:
 		if strings.EqualFold(attributeOf(n.Attr, "type"), "image") {
-			p.picture(n, out)
+			p.picture(n, "alt", out)
 		}
 	case atom.Script: // not run yet by MathJax
 		out.words(" " + n.FirstChild.Data + " ")
@@ -102,13 +108,17 @@ func isBlock(a atom.Atom) bool {
 // isHidden tells elements that a browser does not show.
 func isHidden(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Head, atom.Style, atom.Template, atom.Iframe, atom.Frame, atom.Object, atom.Embed, atom.Audio, atom.Video, atom.Canvas,
+	case atom.Head, atom.Title, atom.Style, atom.Template, atom.Iframe, atom.Frame, atom.Object, atom.Embed, atom.Audio, atom.Video, atom.Canvas,
 		atom.Datalist, atom.Noscript, atom.Noframes, atom.Noembed, atom.Rt, atom.Rp, atom.Annotation, atom.AnnotationXml:
 		return true
 	case atom.Script:
-		return !strings.HasPrefix(attributeOf(n.Attr, "type"), "math/tex") || n.FirstChild == nil || isRendered(n)
+		rendering := sibling(n, before)
+		return !isTeX(n) || rendering != nil && formulaIn(rendering) != nil
 	case atom.Dialog:
 		return !hasAttribute(n, "open")
+	}
+	if isRendering(n) && formulaIn(n) == nil && isTeX(sibling(n, after)) {
+		return true // by itself it does not tell 12/5 from 125
 	}
 	if n.Data == "rtc" || hasClass(n, "MathJax_Preview") || attributeOf(n.Attr, "hidden") != "until-found" && hasAttribute(n, "hidden") {
 		return true
@@ -144,9 +154,9 @@ func hasClass(n *html.Node, class string) bool {
 	return false
 }
 
-// picture is the text that stands for a picture, amid the words around it.
-func (p *htmlText) picture(n *html.Node, out *blocks) {
-	if alt := oneLine(attributeOf(n.Attr, "alt")); alt != "" {
+// picture is the text that stands for a picture in an attribute, amid the words around it.
+func (p *htmlText) picture(n *html.Node, key string, out *blocks) {
+	if alt := oneLine(attributeOf(n.Attr, key)); alt != "" {
 		out.words(" " + alt + " ")
 	}
 }
@@ -176,31 +186,9 @@ func (p *htmlText) choice(n *html.Node, out *blocks) {
 // superscript keeps the digits of a power from becoming those of its base: 10⁶.
 func (p *htmlText) superscript(n *html.Node, out *blocks) {
 	text := oneLine(textOf(n))
-	if raised, ok := raise(text); ok && out.endsInDigit() {
+	if raised, ok := numerals.Raise(text); ok && out.endsInDigit() {
 		out.words(raised)
 		return
 	}
 	p.children(n, out)
-}
-
-// raise writes a number with the digits of a power.
-func raise(s string) (string, bool) {
-	if s == "" {
-		return "", false
-	}
-	ok := true
-	raised := strings.Map(func(r rune) rune {
-		switch r {
-		case '-', '−':
-			return '⁻'
-		case '+':
-			return '⁺'
-		}
-		if r < '0' || r > '9' {
-			ok = false
-			return r
-		}
-		return []rune("⁰¹²³⁴⁵⁶⁷⁸⁹")[r-'0']
-	}, s)
-	return raised, ok
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/table"
 	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
@@ -40,7 +41,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
 		doc.Title = oneLine(meta.Kid("meta", "title").String())
 	}
-	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, super: map[string]bool{}}
 	t.styles(root)
 	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
 		t.styles(styles)
@@ -104,9 +105,15 @@ type odfText struct {
 	texts []string
 	notes []string
 	heads [10]int
+	super map[string]bool // styles of superscripts
 }
 
 func (t *odfText) styles(root *zipxml.Node) {
+	for _, s := range root.All("style") {
+		if strings.HasPrefix(s.Kid("text-properties").Attr("text-position"), "super") {
+			t.super[s.Attr("name")] = true
+		}
+	}
 	for _, s := range append(root.All("list-style"), root.All("outline-style")...) {
 		levels := map[int]odfLevel{}
 		for _, l := range s.Kids {
@@ -171,7 +178,7 @@ func (t *odfText) blocks(kids []*zipxml.Node) {
 }
 
 func (t *odfText) frame(n *zipxml.Node) string {
-	inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, notes: t.notes}
+	inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, notes: t.notes}
 	for _, k := range n.Kids {
 		switch k.Name {
 		case "text-box":
@@ -252,25 +259,10 @@ func (t *odfText) label(style string, counts []int) string {
 	var numbers []string
 	for i := max(len(counts)-max(level.shown, 1), 0); i < len(counts); i++ {
 		if format := t.lists[style][i+1].format; format != "" {
-			numbers = append(numbers, odfNumber(counts[i], format))
+			numbers = append(numbers, numerals.Format(counts[i], format))
 		}
 	}
 	return level.prefix + strings.Join(numbers, ".") + level.suffix + " "
-}
-
-func odfNumber(n int, format string) string {
-	if n >= 1 && n <= 26 && (format == "a" || format == "A") {
-		return string(rune(format[0]) + rune(n-1))
-	}
-	if romans := []string{"", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"}; n >= 1 && n < len(romans) {
-		switch format {
-		case "i":
-			return romans[n]
-		case "I":
-			return strings.ToUpper(romans[n])
-		}
-	}
-	return strconv.Itoa(n)
 }
 
 func (t *odfText) headNumber(n *zipxml.Node) string {
@@ -303,7 +295,7 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "soft-page-break":
 			b.WriteByte('\f')
 		case "note":
-			inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, notes: append(t.notes, "")}
+			inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, notes: append(t.notes, "")}
 			at := len(t.notes)
 			inner.blocks(k.Kid("note-body").All("p"))
 			t.notes = inner.notes
@@ -313,6 +305,12 @@ func (t *odfText) inline(n *zipxml.Node) string {
 			b.WriteString(t.inline(k.Kid("ruby-base")))
 		case "frame":
 			b.WriteString(t.frame(k))
+		case "span":
+			text := t.inline(k)
+			if t.super[k.Attr("style-name")] {
+				text = numerals.Power(b.String(), text)
+			}
+			b.WriteString(text)
 		case "annotation", "annotation-end", "tracked-changes", "hidden-text", "bookmark", "change":
 		default:
 			b.WriteString(t.inline(k))
@@ -350,7 +348,7 @@ func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
 				if c.Name != "table-cell" && c.Name != "covered-table-cell" {
 					continue
 				}
-				inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, notes: t.notes}
+				inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, notes: t.notes}
 				inner.blocks(c.Kids)
 				t.notes = inner.notes
 				text := oneLine(strings.Join(inner.texts, " "))

@@ -66,7 +66,8 @@ func TestSlides(t *testing.T) {
 	cell := func(s string) string {
 		return `<a:tc><a:txBody><a:p><a:r><a:t>` + s + `</a:t></a:r></a:p></a:txBody></a:tc>`
 	}
-	numbered := `<p:sp><p:nvSpPr/><p:txBody><a:p><a:pPr><a:buAutoNum type="arabicParenR"/></a:pPr><a:r><a:t>one</a:t></a:r></a:p><a:p><a:pPr><a:buAutoNum type="arabicParenR"/></a:pPr><a:r><a:t>two</a:t></a:r></a:p></p:txBody></p:sp>`
+	numbered := `<p:sp><p:nvSpPr/><p:txBody><a:p><a:pPr><a:buAutoNum type="arabicParenR"/></a:pPr><a:r><a:t>one</a:t></a:r></a:p><a:p><a:pPr><a:buAutoNum type="arabicParenR"/></a:pPr><a:r><a:t>two</a:t></a:r></a:p></p:txBody></p:sp>` +
+		`<p:sp><p:nvSpPr/><p:txBody><a:p><a:pPr><a:buAutoNum type="romanUcPeriod" startAt="4"/></a:pPr><a:r><a:t>10</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>6</a:t></a:r></a:p></p:txBody></p:sp>`
 	data := packed(t, presentation(shape("body", "Body")+shape("title", "Title")+shape("ftr", "footer")+numbered+
 		`<p:grpSp><p:pic><p:nvPicPr><p:cNvPr descr="A crane"/></p:nvPicPr></p:pic></p:grpSp>`+
 		`<p:graphicFrame><a:graphic><a:graphicData><a:tbl><a:tr>`+cell("Room")+cell("")+cell("Key")+`</a:tr></a:tbl></a:graphicData></a:graphic></p:graphicFrame>`+
@@ -76,7 +77,7 @@ func TestSlides(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "Harbour", d.Title)
 	require.Len(t, d.Pages, 2)
-	assert.Equal(t, "Title\n\nBody\n\n1) one\n2) two\n\nA crane\n\nRoom\t\tKey\n\nGuests\n\n\t2024\t2025\nBoats\t3\t5\n\nFirst box\n\nNotes: Say hello.", d.Pages[0].Text)
+	assert.Equal(t, "Title\n\nBody\n\n1) one\n2) two\n\nIV. 10⁶\n\nA crane\n\nRoom\t\tKey\n\nGuests\n\n\t2024\t2025\nBoats\t3\t5\n\nFirst box\n\nNotes: Say hello.", d.Pages[0].Text)
 	assert.Equal(t, ingest.Page{Number: 2, Text: "Last"}, d.Pages[1])
 }
 
@@ -89,11 +90,11 @@ func odfFile(t testing.TB, kind, body, styles string) []byte {
 }
 
 func TestOpenDocument(t *testing.T) {
-	styles := `<text:list-style style:name="L"><text:list-level-style-number text:level="1" style:num-format="1" style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="a" text:display-levels="2"/></text:list-style>` +
+	styles := `<text:list-style style:name="L"><text:list-level-style-number text:level="1" style:num-format="1" style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="a" text:display-levels="2"/></text:list-style><style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>` +
 		`<text:list-style style:name="B"><text:list-level-style-bullet text:level="1"/></text:list-style><text:outline-style><text:outline-level-style text:level="1" style:num-format="I" style:num-suffix="."/></text:outline-style>`
 	body := `<text:tracked-changes><text:deletion><text:p>gone</text:p></text:deletion></text:tracked-changes><text:h text:outline-level="1">Keys</text:h>` +
 		`<text:p>One<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>A note.</text:p></text:note-body></text:note>  and <text:span>two</text:span><text:s text:c="2"/><text:line-break/>x<office:annotation><text:p>no</text:p></office:annotation></text:p>` +
-		`<text:list text:style-name="L"><text:list-item><text:p>a</text:p><text:list><text:list-item><text:p>b</text:p></text:list-item></text:list></text:list-item><text:list-item><text:p>c</text:p></text:list-item></text:list>` +
+		`<text:list text:style-name="L"><text:list-item><text:p>a</text:p><text:list><text:list-item><text:p>b</text:p></text:list-item></text:list></text:list-item><text:list-item><text:p>c 10<text:span text:style-name="T1">6</text:span></text:p></text:list-item></text:list>` +
 		`<text:list text:style-name="B"><text:list-item><text:p>dot</text:p></text:list-item></text:list><text:soft-page-break/>` +
 		`<table:table><table:table-row><table:table-cell><text:p>Room</text:p></table:table-cell><table:table-cell table:number-columns-repeated="2"/><table:table-cell><text:p>1</text:p><text:p>2</text:p></table:table-cell></table:table-row></table:table>` +
 		`<text:p><text:ruby><text:ruby-base>東京</text:ruby-base><text:ruby-text>とうきょう</text:ruby-text></text:ruby><draw:frame><draw:image/><svg:desc>A crane</svg:desc></draw:frame></text:p>`
@@ -101,7 +102,7 @@ func TestOpenDocument(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "The title", d.Title)
 	assert.Equal(t, []ingest.Page{
-		{Number: 1, Text: "I. Keys\n\nOne[1] and two  \nx\n\n1. a\n\n1.a b\n\n2. c\n\n- dot"},
+		{Number: 1, Text: "I. Keys\n\nOne[1] and two  \nx\n\n1. a\n\n1.a b\n\n2. c 10⁶\n\n- dot"},
 		{Number: 2, Text: "Room\t\t\t1 2\n\n東京A crane\n\n[1] A note."},
 	}, d.Pages)
 

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/omml"
 	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
@@ -160,6 +162,9 @@ func (s *slide) text(body *zipxml.Node) {
 		}
 		level := p.Kid("pPr").Attr("lvl")
 		if auto := p.Kid("pPr", "buAutoNum"); auto != nil {
+			if start, err := strconv.Atoi(auto.Attr("startAt")); err == nil && counts[level] == 0 {
+				counts[level] = start - 1
+			}
 			counts[level]++
 			line = autoNumber(counts[level], auto.Attr("type")) + " " + line
 		} else {
@@ -176,7 +181,11 @@ func paragraph(p *zipxml.Node) string {
 	for _, k := range p.Kids {
 		switch k.Name {
 		case "r":
-			b.WriteString(k.Kid("t").String())
+			text := k.Kid("t").String()
+			if up, err := strconv.Atoi(k.Kid("rPr").Attr("baseline")); err == nil && up > 0 {
+				text = numerals.Power(b.String(), text)
+			}
+			b.WriteString(text)
 		case "fld":
 			if k.Attr("type") != "slidenum" {
 				b.WriteString(k.Kid("t").String())
@@ -197,12 +206,11 @@ func paragraph(p *zipxml.Node) string {
 }
 
 func autoNumber(n int, kind string) string {
-	number := fmt.Sprint(n)
-	switch {
-	case strings.HasPrefix(kind, "alphaLc") && n <= 26:
-		number = string(rune('a' + n - 1))
-	case strings.HasPrefix(kind, "alphaUc") && n <= 26:
-		number = string(rune('A' + n - 1))
+	number := strconv.Itoa(n)
+	for prefix, as := range map[string]string{"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"} {
+		if strings.HasPrefix(kind, prefix) {
+			number = numerals.Format(n, as)
+		}
 	}
 	switch {
 	case strings.HasSuffix(kind, "ParenBoth"):

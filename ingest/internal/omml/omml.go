@@ -12,12 +12,23 @@ import (
 
 // Linear returns the formula that stands in n.
 func Linear(n *zipxml.Node) string {
-	var b strings.Builder
+	var s string
+	built := false // of parts: what follows must not become one of them
 	for _, k := range n.Kids {
-		b.WriteString(element(k))
+		part := element(k)
+		last, _ := utf8.DecodeLastRuneInString(s)
+		first, _ := utf8.DecodeRuneInString(part)
+		if built && isWord(last) && isWord(first) || k.Name != "r" && unicode.IsDigit(last) && unicode.IsDigit(first) {
+			s += " "
+		}
+		if part != "" {
+			s, built = s+part, k.Name != "r"
+		}
 	}
-	return b.String()
+	return s
 }
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // arg is the named part of a structure.
 func arg(n *zipxml.Node, name string) string {

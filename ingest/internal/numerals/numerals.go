@@ -1,0 +1,77 @@
+// Package numerals writes numbers in the ways in which documents count their lists.
+package numerals
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Format writes n as the kind of a list says that HTML and OpenDocument name: "a" and "A" count a, b, …, z, aa, ab, "i" and
+// "I" are Roman, and all others, and numbers that these cannot write, decimal.
+func Format(n int, kind string) string {
+	if n > 0 && n < 4000 {
+		switch kind {
+		case "a":
+			return strings.ToLower(letters(n))
+		case "A":
+			return letters(n)
+		case "i":
+			return roman(n)
+		case "I":
+			return strings.ToUpper(roman(n))
+		}
+	}
+	return strconv.Itoa(n)
+}
+
+func letters(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return letters((n-1)/26) + string(rune('A'+(n-1)%26))
+}
+
+func roman(n int) string {
+	var b strings.Builder
+	for _, d := range []struct {
+		value int
+		sign  string
+	}{{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"}, {90, "xc"}, {50, "l"}, {40, "xl"}, {10, "x"}, {9, "ix"}, {5, "v"}, {4, "iv"}, {1, "i"}} {
+		for ; n >= d.value; n -= d.value {
+			b.WriteString(d.sign)
+		}
+	}
+	return b.String()
+}
+
+// Raise writes a number with the digits of a power; false where s is none.
+func Raise(s string) (string, bool) {
+	if s == "" {
+		return "", false
+	}
+	ok := true
+	raised := strings.Map(func(r rune) rune {
+		switch r {
+		case '-', '−':
+			return '⁻'
+		case '+':
+			return '⁺'
+		}
+		if r < '0' || r > '9' {
+			ok = false
+			return r
+		}
+		return []rune("⁰¹²³⁴⁵⁶⁷⁸⁹")[r-'0']
+	}, s)
+	return raised, ok
+}
+
+// Power is a superscript as it is written behind a text, so that its digits do not become those of a number there: 10⁶.
+func Power(before, superscript string) string {
+	if last := strings.TrimRight(before, "0123456789⁰¹²³⁴⁵⁶⁷⁸⁹"); last != before {
+		if raised, ok := Raise(superscript); ok {
+			return raised
+		}
+	}
+	return superscript
+}

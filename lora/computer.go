@@ -34,7 +34,7 @@ type update struct {
 // compute picks what computes the trainer's run.
 func (t *Trainer) compute() (computer, error) {
 	if t.base.cpu != nil {
-		return newOnCPU(t.base, t.layout, t.config), nil
+		return newOnCPU(t.base, t.layout, t.config, t.options.KeepBytes), nil
 	}
 	return newGraphs(t.base, t.layout, t.config, t.log)
 }

@@ -1,6 +1,7 @@
 package lora
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -14,12 +15,16 @@ type onCPU struct {
 	batch            cpu.Batch
 }
 
-func newOnCPU(b *Base, l *layout, c Config) *onCPU {
+func newOnCPU(b *Base, l *layout, c Config, keep int64) *onCPU {
 	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout}
 	for _, m := range l.modules {
 		o.Updates = append(o.Updates, cpu.Update{Path: m.path, A: m.a, B: m.b})
 	}
-	return &onCPU{tuner: cpu.NewTuner(b.model.Config, b.cpu, o), sum: make([]float32, l.size)}
+	tuner := cpu.NewTuner(b.model.Config, b.cpu, o)
+	if c.Epochs != 1 { // rows come again
+		tuner.Keep(cmp.Or(keep, 512<<20))
+	}
+	return &onCPU{tuner: tuner, sum: make([]float32, l.size)}
 }
 
 // lay fills the batch with the families of a call.

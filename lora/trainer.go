@@ -16,6 +16,9 @@ type Options struct {
 	Init     *Adapter       // adapter to go on from, of the same rank, alpha and targets; nil = a new one
 	Logger   *slog.Logger   // nil = discard
 	Progress func(Progress) // after each step, evaluation and checkpoint; called synchronously, so it must be fast
+	// KeepBytes bounds the memory in which docent's own code keeps what Config.FrozenLayers make of the rows, so that only the
+	// first of several epochs computes them. 0 = 512 MB, negative = nothing is kept.
+	KeepBytes int64
 }
 
 // Progress tells how far something is.

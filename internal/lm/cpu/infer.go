@@ -12,15 +12,17 @@ type inference struct {
 	rows      []*sequence // of each row
 	pieces    []span
 	runs      []run
+	needed    []int32 // rows whose hidden states are; nil = all
 }
 
 func newInference(m *model, workers int) *inference {
 	return &inference{runner: runner{model: m, crew: newCrew(workers, m.k)}, shape: m.pageShape(), scratches: make([]scratch, workers)}
 }
 
-// compute computes tokens, which lie in spans, and returns their final hidden states, normed. The pages have room for them;
-// the lengths of the sequences are the caller's to advance.
-func (w *inference) compute(tokens []int32, spans []span) *vectors {
+// compute computes tokens, which lie in spans, and returns the final hidden states of the needed rows, normed: nil is all, and
+// others are of a single span. The pages have room for the tokens; the lengths of the sequences are the caller's to advance.
+func (w *inference) compute(tokens []int32, spans []span, needed []int32) *vectors {
+	w.needed = needed
 	w.positions, w.rows = w.positions[:0], w.rows[:0]
 	for _, sp := range spans {
 		for r := range sp.to - sp.from {
@@ -33,6 +35,8 @@ func (w *inference) compute(tokens []int32, spans []span) *vectors {
 }
 
 func (w *inference) tape(int) *tape { return &w.memory }
+
+func (w *inference) ends() []int32 { return w.needed }
 
 func (w *inference) project(g *group, x, z, y *vectors) {
 	y.resize(x.n, g.out)
@@ -57,9 +61,10 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 		if a.down == nil {
 			continue
 		}
-		products = append(products, product{a.down, nil, r.from, r.to, z.floats, z.stride})
+		to := min(r.to, x.n) // where not all rows go on, they are one run
+		products = append(products, product{a.down, nil, r.from, to, z.floats, z.stride})
 		for _, p := range a.parts {
-			sums = append(sums, sum{y.floats[r.from*y.stride+p.at:], y.stride, r.to - r.from, p.out, []term{{
+			sums = append(sums, sum{y.floats[r.from*y.stride+p.at:], y.stride, to - r.from, p.out, []term{{
 				a: z.floats[r.from*z.stride+p.z:], aRow: z.stride, aStep: 1, depth: p.rank, b: dense{p.up, p.rank}, turned: true,
 			}}})
 		}

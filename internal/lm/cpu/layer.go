@@ -20,6 +20,8 @@ type pass interface {
 	attend(l *layer, tp *tape)
 	// tape of layer i, or of the end behind the last layer. Layers may have one together.
 	tape(i int) *tape
+	// ends are the rows, in order, that the end is needed of; nil = all. Behind the last layer's attention only they go on.
+	ends() []int32
 }
 
 // tape is what a layer computes on the way: all that its backward pass needs. The end has x and h alone.
@@ -33,30 +35,50 @@ type tape struct {
 	out, mlp      vectors // outputs of the branches, before a norm of theirs
 	gateUp, inner vectors
 	z             [groupKinds]vectors
+	kept          struct{ x, h, attended vectors } // of the last layer: the rows that go on, if not all do
 }
 
 // forward computes all layers, and leaves the residual stream and its norm in the tape of the end.
 func (m *runner) forward(p pass, tokens []int32, positions []int) {
-	n := len(tokens)
-	m.angles.resize(m.model, n)
-	m.crew.rows(n, func(r int) { m.angles.turn(m.model, r, positions[r]) })
+	m.embed(p, tokens, positions)
+	m.climb(p, 0, len(m.layers))
+}
+
+// turn makes the angles of all rows.
+func (m *runner) turn(positions []int) {
+	m.angles.resize(m.model, len(positions))
+	m.crew.rows(len(positions), func(r int) { m.angles.turn(m.model, r, positions[r]) })
+}
+
+// embed begins the residual stream.
+func (m *runner) embed(p pass, tokens []int32, positions []int) {
+	m.turn(positions)
 	tp := p.tape(0)
-	tp.x.resize(n, m.HiddenSize)
-	tp.h.resize(n, m.HiddenSize)
-	m.crew.rows(n, func(r int) {
-		m.lookup(tokens[r], tp.x.row(r))
-		m.normalize(tp.h.row(r), tp.x.row(r), m.layers[0].before)
-	})
-	for i := range m.layers {
-		l, next, norm := &m.layers[i], p.tape(i+1), m.final
+	tp.x.resize(len(tokens), m.HiddenSize)
+	m.crew.rows(len(tokens), func(r int) { m.lookup(tokens[r], tp.x.row(r)) })
+	m.enter(tp, 0)
+}
+
+// enter norms the residual stream in a tape for layer i.
+func (m *runner) enter(tp *tape, i int) {
+	tp.h.resize(tp.x.n, m.HiddenSize)
+	m.crew.rows(tp.x.n, func(r int) { m.normalize(tp.h.row(r), tp.x.row(r), m.layers[i].before) })
+}
+
+// climb computes layers from to to.
+func (m *runner) climb(p pass, from, to int) {
+	for i := from; i < to; i++ {
+		l, tp, next, norm := &m.layers[i], p.tape(i), p.tape(i+1), m.final
 		if i+1 < len(m.layers) {
 			norm = m.layers[i+1].before
 		}
 		p.project(&l.in, &tp.h, &tp.z[groupIn], &tp.qkv)
 		p.attend(l, tp)
-		p.project(&l.out, &tp.attended, &tp.z[groupOut], &tp.out)
-		m.residual(&tp.mid, &tp.x, &tp.out, l.afterAttention, &tp.preMLP, l.beforeMLP)
-		p.project(&l.up, m.mlpInput(tp), &tp.z[groupUp], &tp.gateUp)
+		x, h, attended := m.goOn(p, l, tp)
+		p.project(&l.out, attended, &tp.z[groupOut], &tp.out)
+		m.residual(&tp.mid, x, &tp.out, l.afterAttention, &tp.preMLP, l.beforeMLP)
+		p.project(&l.up, m.mlpInput(h, tp), &tp.z[groupUp], &tp.gateUp)
+		n := x.n
 		tp.inner.resize(n, m.IntermediateSize)
 		m.crew.rows(n, func(r int) {
 			gate, up := m.gateUp(&tp.gateUp, r)
@@ -65,14 +87,36 @@ func (m *runner) forward(p pass, tokens []int32, positions []int) {
 		})
 		p.project(&l.down, &tp.inner, &tp.z[groupDown], &tp.mlp)
 		m.residual(&next.x, &tp.mid, &tp.mlp, l.afterMLP, &next.h, norm)
-		tp = next
 	}
 }
 
-// mlpInput is what the MLP reads.
-func (m *model) mlpInput(tp *tape) *vectors {
+// cut is which rows go on behind the attention of a layer, nil for all.
+func (m *model) cut(p pass, l *layer) []int32 {
+	if l.number+1 < m.Layers {
+		return nil
+	}
+	return p.ends()
+}
+
+// goOn are the rows of the residual stream, its norm, and what was attended to, that go on behind the attention of a layer.
+func (m *runner) goOn(p pass, l *layer, tp *tape) (x, h, attended *vectors) {
+	rows := m.cut(p, l)
+	if rows == nil {
+		return &tp.x, &tp.h, &tp.attended
+	}
+	k := &tp.kept
+	k.x.pick(&tp.x, rows)
+	k.attended.pick(&tp.attended, rows)
 	if m.Parallel {
-		return &tp.h
+		k.h.pick(&tp.h, rows)
+	}
+	return &k.x, &k.h, &k.attended
+}
+
+// mlpInput is what the MLP reads: the norm of the stream before attention, or after it.
+func (m *model) mlpInput(h *vectors, tp *tape) *vectors {
+	if m.Parallel {
+		return h
 	}
 	return &tp.preMLP
 }

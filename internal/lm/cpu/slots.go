@@ -96,21 +96,24 @@ func (p *prompt) Close() {}
 func (p *prompt) Prefill() ([]float32, error) {
 	s, q := p.s, p.q
 	n := min(len(p.ids)-q.length, largePiece)
-	h := s.extend(q, p.ids[q.length:q.length+n])
-	if q.length < len(p.ids) {
+	needed := []int32{} // of the piece
+	if q.length+n == len(p.ids) {
+		needed = append(needed, int32(n-1))
+	}
+	h := s.extend(q, p.ids[q.length:q.length+n], needed)
+	if len(needed) == 0 {
 		return nil, nil
 	}
 	s.prefixes.Add(p.of, p.ids, q)
 	logits := make([]float32, s.work.VocabSize)
-	last := h.slice(n-1, n)
-	s.work.logits(&last, logits)
+	s.work.logits(h, logits)
 	return logits, nil
 }
 
-// extend computes the next tokens of one sequence, and returns their final hidden states.
-func (s *Slots) extend(q *sequence, ids []int32) *vectors {
+// extend computes the next tokens of one sequence, and returns the final hidden states that compute does.
+func (s *Slots) extend(q *sequence, ids, needed []int32) *vectors {
 	q.reserve(s.work.shape, len(ids))
-	h := s.work.compute(ids, []span{{q, 0, len(ids), q.length}})
+	h := s.work.compute(ids, []span{{q, 0, len(ids), q.length}}, needed)
 	q.length += len(ids)
 	return h
 }
@@ -144,7 +147,7 @@ func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 		q.reserve(s.work.shape, 1)
 		spans, tokens = append(spans, span{q, n, n + 1, q.length}), append(tokens, next[slot])
 	}
-	h := s.work.compute(tokens, spans)
+	h := s.work.compute(tokens, spans, nil)
 	vocab := s.work.VocabSize
 	s.rows = slices.Grow(s.rows[:0], len(tokens)*vocab)[:len(tokens)*vocab]
 	s.work.logits(h, s.rows)
@@ -164,7 +167,7 @@ func (s *Slots) Hidden(ids []int32, a infer.Adapter) ([][]float32, error) {
 	q := newSequence(a)
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
-		h := s.extend(q, piece)
+		h := s.extend(q, piece, nil)
 		for i := range piece {
 			out = append(out, slices.Clone(h.row(i)))
 		}

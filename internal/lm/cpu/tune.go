@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"runtime"
+	"slices"
 
 	"github.com/docent-ml/docent/internal/lm"
 )
@@ -18,6 +19,7 @@ type Tuner struct {
 	tapes   []tape                // of the layers from lowest on, and of the end
 	shared  tape                  // of those below
 	b       *batch
+	kept    *kept // nil = nothing is
 
 	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
 	dBeside                                  vectors // dx before the MLP's, of branches side by side
@@ -102,7 +104,7 @@ func (t *Tuner) Each(n int, do func(from, to int)) {
 func (t *Tuner) Loss(b Batch, theta []float32) float64 {
 	t.begin(b, theta, len(t.layers))
 	t.b.dropout = 0
-	t.forward(t, b.Tokens, t.b.positions)
+	t.compute()
 	return t.crossEntropy(nil)
 }
 
@@ -110,8 +112,8 @@ func (t *Tuner) Loss(b Batch, theta []float32) float64 {
 func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float64 {
 	t.begin(b, theta, t.lowest)
 	t.b.dropout, t.b.seed = t.o.Dropout, seed
-	t.forward(t, b.Tokens, t.b.positions)
-	loss := t.crossEntropy(t.dx.zero(len(b.Tokens), t.HiddenSize))
+	t.compute()
+	loss := t.crossEntropy(t.dx.zero(len(t.b.needed), t.HiddenSize))
 	t.backward(gradient)
 	return loss
 }
@@ -122,7 +124,9 @@ type batch struct {
 	theta     []float32
 	families  []family
 	positions []int
-	lowest    int // layer that a gradient will go through
+	needed    []int32 // Rows, each once and in order
+	row       []int32 // of each of Rows: its index in them
+	lowest    int     // layer that a gradient will go through
 	dropout   float64
 	seed      uint64
 }
@@ -131,13 +135,17 @@ type batch struct {
 type family struct{ from, to int }
 
 func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
-	n := len(b.Tokens)
 	if t.b == nil {
 		t.b = &batch{}
 	}
-	x := t.b
-	x.Batch, x.theta, x.lowest, x.families = b, theta, lowest, x.families[:0]
-	x.positions = resized(x.positions, n)
+	t.b.set(b)
+	t.b.theta, t.b.lowest = theta, lowest
+}
+
+// set derives from a batch what follows from it.
+func (x *batch) set(b Batch) {
+	x.Batch, x.families = b, x.families[:0]
+	x.positions = resized(x.positions, len(b.Tokens))
 	for i, s := range b.Segments {
 		if s.Parent == i {
 			x.families = append(x.families, family{i, i})
@@ -147,7 +155,28 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 			x.positions[r] = s.Position + r - s.From
 		}
 	}
+	x.needed = append(make([]int32, 0, len(b.Rows)), b.Rows...)
+	slices.Sort(x.needed)
+	x.needed = slices.Compact(x.needed)
+	x.row = resized(x.row, len(b.Rows))
+	for i, r := range b.Rows {
+		at, _ := slices.BinarySearch(x.needed, r)
+		x.row[i] = int32(at)
+	}
 }
+
+// compute is the forward pass.
+func (t *Tuner) compute() {
+	if t.kept == nil {
+		t.forward(t, t.b.Tokens, t.b.positions)
+		return
+	}
+	t.recall()
+	t.climb(t, t.lowest, len(t.layers))
+}
+
+// ends implements pass: the loss is that of some rows.
+func (t *Tuner) ends() []int32 { return t.b.needed }
 
 // tape of layer i. Layers that no gradient will go through overwrite each other's.
 func (t *Tuner) tape(i int) *tape {

@@ -1,6 +1,9 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // tileQueries is how many positions attend together: whole steps of the kernels.
 const tileQueries = 48
@@ -75,8 +78,12 @@ func (t *Tuner) tiles(l *layer, do func(x tile, worker int)) {
 		f := t.b.families[task/t.Heads]
 		for i := f.from; i < f.to; i++ {
 			s := t.b.Segments[i]
-			for from := s.From; from < s.To; from += tileQueries {
-				x := tile{l: l, head: task % t.Heads, from: from, to: min(from+tileQueries, s.To), own: s.From, round: max(t.k.floatRows, t.k.lanes)}
+			first, end := s.From, s.To
+			if rows := t.cut(t, l); rows != nil { // queries that nobody needs need no attention
+				first, end = between(rows, first, end)
+			}
+			for from := first; from < end; from += tileQueries {
+				x := tile{l: l, head: task % t.Heads, from: from, to: min(from+tileQueries, end), own: s.From, round: max(t.k.floatRows, t.k.lanes)}
 				if s.Parent != i {
 					parent := t.b.Segments[s.Parent]
 					x.parentFrom, x.parentTo = parent.From, parent.To
@@ -85,6 +92,16 @@ func (t *Tuner) tiles(l *layer, do func(x tile, worker int)) {
 			}
 		}
 	})
+}
+
+// between is from the first to behind the last of rows, which ascend, that lie in from to to.
+func between(rows []int32, from, to int) (first, end int) {
+	i, _ := slices.BinarySearch(rows, int32(from))
+	j, _ := slices.BinarySearch(rows, int32(to))
+	if i == j {
+		return from, from
+	}
+	return int(rows[i]), int(rows[j-1]) + 1
 }
 
 // parts calls do for the keys in the parent and for those in the segment: rows from key to key+n, whose scores begin at a column.

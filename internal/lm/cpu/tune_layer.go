@@ -9,7 +9,11 @@ func (t *Tuner) backward(gradient []float32) {
 
 // layerBackward turns t.dx from the gradient of the layer's output to that of its input, if anybody needs that.
 func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float32) {
-	n := tp.x.n
+	rows, x, h, attended := t.cut(t, l), &tp.x, &tp.h, &tp.attended
+	if rows != nil {
+		x, h, attended = &tp.kept.x, &tp.kept.h, &tp.kept.attended
+	}
+	n := x.n
 	dOut := t.branchBack(&t.dx, &tp.mlp, l.afterMLP)
 	t.projectBack(&l.down, &tp.inner, &tp.z[groupDown], dOut, t.dInner.zero(n, t.IntermediateSize), gradient)
 	t.dGateUp.resize(n, l.up.out)
@@ -19,19 +23,23 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 		t.activateBack(l, gate, up, t.dInner.row(r), dGate, dUp, &t.memory[worker])
 	})
 	dh := t.dh.zero(n, t.HiddenSize)
-	t.projectBack(&l.up, t.mlpInput(tp), &tp.z[groupUp], &t.dGateUp, dh, gradient)
+	t.projectBack(&l.up, t.mlpInput(h, tp), &tp.z[groupUp], &t.dGateUp, dh, gradient)
 	dAttention := &t.dx // gradient of what attention adds to
 	if t.Parallel {
 		dAttention = &t.dBeside
 		t.dBeside.resize(n, t.HiddenSize)
 		copy(t.dBeside.floats, t.dx.floats)
-		t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), dh.row(r), tp.x.row(r), l.before) })
+		t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), dh.row(r), x.row(r), l.before) })
 	} else {
 		t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), dh.row(r), tp.mid.row(r), l.beforeMLP) })
 	}
 
 	dOut = t.branchBack(dAttention, &tp.out, l.afterAttention)
-	t.projectBack(&l.out, &tp.attended, &tp.z[groupOut], dOut, t.dAttended.zero(n, t.QDim()), gradient)
+	t.projectBack(&l.out, attended, &tp.z[groupOut], dOut, t.dAttended.zero(n, t.QDim()), gradient)
+	if n = tp.x.n; rows != nil {
+		t.dAttended.spread(n, rows)
+		t.dx.spread(n, rows)
+	}
 	t.attendBack(l, tp)
 	if !deeper {
 		t.projectBack(&l.in, &tp.h, &tp.z[groupIn], &t.dQKV, nil, gradient)

@@ -30,7 +30,7 @@ func (t *Tuner) crossEntropy(dx *vectors) (loss float64) {
 	return loss
 }
 
-// targets are some rows of a batch: row i is trained on labels i·choices to (i+1)·choices.
+// targets are some rows of the end: row i is trained on labels i·choices to (i+1)·choices.
 type targets struct {
 	rows, labels []int32
 	weights      []float32
@@ -38,9 +38,9 @@ type targets struct {
 	sums         []float32 // of the weights of a row
 }
 
-func (b *Batch) targets(from, to int) targets {
+func (b *batch) targets(from, to int) targets {
 	k := len(b.Labels) / len(b.Rows)
-	x := targets{rows: b.Rows[from:to], labels: b.Labels[from*k : to*k], choices: k, sums: make([]float32, to-from)}
+	x := targets{rows: b.row[from:to], labels: b.Labels[from*k : to*k], choices: k, sums: make([]float32, to-from)}
 	if b.Weights != nil {
 		x.weights = b.Weights[from*k : to*k]
 	} else {

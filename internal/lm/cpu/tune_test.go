@@ -114,8 +114,8 @@ func randomBatch(vocab int) Batch {
 	for range tileQueries + 33 {
 		b.Tokens = append(b.Tokens, r.Int32N(int32(vocab)))
 	}
-	for i := range lossRows + 9 { // some tokens predict twice
-		b.Rows, b.Labels = append(b.Rows, int32(i*5%len(b.Tokens))), append(b.Labels, r.Int32N(int32(vocab)))
+	for i := range lossRows + 9 { // some tokens predict twice, others not at all
+		b.Rows, b.Labels = append(b.Rows, int32(i*5%len(b.Tokens)/3*3)), append(b.Labels, r.Int32N(int32(vocab)))
 	}
 	return b
 }
@@ -292,9 +292,9 @@ func testLossIsThatOfInference(t *testing.T, k *kernels) {
 		}
 		q := &sequence{}
 		q.reserve(w.shape, len(text))
-		last := w.compute(text, []span{{q, 0, len(text), 0}}).slice(len(text)-1, len(text))
+		last := w.compute(text, []span{{q, 0, len(text), 0}}, []int32{int32(len(text) - 1)})
 		logits := make([]float32, c.VocabSize)
-		w.logits(&last, logits)
+		w.logits(last, logits)
 		sum := 0.0
 		for _, v := range logits {
 			sum += math.Exp(float64(v))
@@ -302,4 +302,26 @@ func testLossIsThatOfInference(t *testing.T, k *kernels) {
 		want += math.Log(sum) - float64(logits[b.Labels[i]])
 	}
 	assert.InEpsilon(t, want, tuner.Loss(b, theta), 1e-5)
+}
+
+// TestKept: what is kept of the layers below gives the same loss and gradient, when some, all or nothing of a batch is known, and
+// beyond the limit.
+func TestKept(t *testing.T) {
+	c := oddConfig()
+	plain, theta := randomTuner(t, c, 1, 0.2)
+	tuner, _ := randomTuner(t, c, 1, 0.2)
+	tuner.Keep(int64(4 * c.HiddenSize * 70)) // not all 93 rows of the batch
+	whole := randomBatch(c.VocabSize)
+	last := whole // its second family, with one child less
+	last.Tokens = whole.Tokens[tileQueries+7 : tileQueries+24]
+	last.Segments = []Segment{{From: 0, To: 11}, {From: 11, To: 17, Position: 11}}
+	last.Rows, last.Labels = []int32{16, 3, 12}, []int32{5, 6, 7}
+	for i, b := range []Batch{last, whole, last, whole, whole} {
+		want, got := make([]float32, len(theta)), make([]float32, len(theta))
+		assert.InDelta(t, plain.Gradient(b, theta, want, 3), tuner.Gradient(b, theta, got, 3), 1e-4, i)
+		assert.InDeltaSlice(t, want, got, 1e-4, i)
+		assert.InDelta(t, plain.Loss(b, theta), tuner.Loss(b, theta), 1e-4, i)
+	}
+	assert.Len(t, tuner.kept.at, 70)
+	assert.Empty(t, func() []int32 { tuner.Loss(last, theta); return tuner.kept.rows }(), "all of it is known")
 }

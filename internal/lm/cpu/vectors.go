@@ -49,3 +49,25 @@ func (v *vectors) slice(from, to int) vectors {
 }
 
 func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v.width] }
+
+// pick makes v the given rows of x.
+func (v *vectors) pick(x *vectors, rows []int32) {
+	v.resize(len(rows), x.width)
+	for i, r := range rows {
+		copy(v.row(i), x.row(int(r)))
+	}
+}
+
+// spread is the inverse of pick, in place: row i becomes row rows[i] of n, which ascend, and the others zero.
+func (v *vectors) spread(n int, rows []int32) {
+	v.floats = slices.Grow(v.floats[:len(rows)*v.stride], (n-len(rows))*v.stride)[:n*v.stride]
+	v.n = n
+	end := n
+	for i := len(rows) - 1; i >= 0; i-- {
+		to := int(rows[i])
+		clear(v.floats[(to+1)*v.stride : end*v.stride])
+		copy(v.floats[to*v.stride:][:v.stride], v.floats[i*v.stride:])
+		end = to
+	}
+	clear(v.floats[:end*v.stride])
+}

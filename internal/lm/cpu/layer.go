@@ -75,6 +75,9 @@ func (m *runner) climb(p pass, from, to int) {
 		p.project(&l.in, &tp.h, &tp.z[groupIn], &tp.qkv)
 		p.attend(l, tp)
 		x, h, attended := m.goOn(p, l, tp)
+		if x.n == 0 { // what was wanted are keys and values
+			return
+		}
 		p.project(&l.out, attended, &tp.z[groupOut], &tp.out)
 		m.residual(&tp.mid, x, &tp.out, l.afterAttention, &tp.preMLP, l.beforeMLP)
 		p.project(&l.up, m.mlpInput(h, tp), &tp.z[groupUp], &tp.gateUp)

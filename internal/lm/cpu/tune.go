@@ -114,7 +114,9 @@ func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float6
 	t.b.dropout, t.b.seed = t.o.Dropout, seed
 	t.compute()
 	loss := t.crossEntropy(t.dx.zero(len(t.b.needed), t.HiddenSize))
-	t.backward(gradient)
+	if len(t.b.needed) > 0 {
+		t.backward(gradient)
+	}
 	return loss
 }
 

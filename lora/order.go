@@ -8,7 +8,7 @@ import (
 // batches cuts the epochs into steps: every row once an epoch, in an order that depends on the seed and the epoch
 // alone, so that the position in the data is just the number of the step.
 func (c Config) batches(rows []example) (steps [][]example, epochs []int) {
-	clusters := clusters(rows, max(2, c.stepSize(rows)/2))
+	clusters := c.clusters(rows)
 	for epoch := 0; ; epoch++ {
 		if c.Epochs > 0 && epoch == c.Epochs || c.Epochs == 0 && len(steps) >= c.MaxSteps {
 			break
@@ -27,18 +27,6 @@ func (c Config) batches(rows []example) (steps [][]example, epochs []int) {
 		steps, epochs = steps[:c.MaxSteps], epochs[:c.MaxSteps]
 	}
 	return steps, epochs
-}
-
-// stepSize is about how many examples a step has.
-func (c Config) stepSize(rows []example) int {
-	if c.BatchTokens == 0 {
-		return c.BatchSize * c.GradAccum
-	}
-	tokens := 0
-	for _, x := range rows {
-		tokens += len(x.ids)
-	}
-	return c.BatchTokens * c.GradAccum * len(rows) / tokens
 }
 
 // cut makes the steps of an epoch out of clusters in their order.
@@ -87,25 +75,32 @@ func (c Config) pack(waiting [][]example) (batches [][]example) {
 // of a chat template, which all have in common.
 const clusterTokens = 48
 
-// clusters puts examples that begin with the same passage side by side, at most limit of them, so that they meet in a
-// step and the passage is computed once for all. Half a batch at most: a step on one passage alone would pull the
-// model to and fro.
-func clusters(rows []example, limit int) [][]int {
+// clusters puts examples that begin with the same passage side by side, so that they meet in a step and the passage is computed
+// once for all. They fill half a step at most, in positions and in examples: a step on one passage alone
+// would pull the model to and fro.
+func (c Config) clusters(rows []example) [][]int {
+	type cluster struct{ at, positions int }
 	var out [][]int
-	open := map[[clusterTokens]int32]int{} // the cluster of a beginning that still has room
+	open := map[[clusterTokens]int32]cluster{} // the one of a beginning that still has room
 	for i, x := range rows {
 		if x.shareable() < clusterTokens {
 			out = append(out, []int{i})
 			continue
 		}
 		beginning := [clusterTokens]int32(x.ids)
-		at, ok := open[beginning]
-		if !ok || len(out[at]) == limit {
-			at = len(out)
-			open[beginning] = at
+		last, ok := open[beginning]
+		positions := len(x.ids)
+		if ok {
+			members := out[last.at]
+			positions += last.positions - min(alike(rows[members[0]], x), x.shareable())
+			ok = (c.BatchTokens == 0 || positions <= c.BatchTokens*c.GradAccum/2) && (c.BatchSize == 0 || len(members) < max(2, c.BatchSize*c.GradAccum/2))
+		}
+		if !ok {
+			last, positions = cluster{at: len(out)}, len(x.ids)
 			out = append(out, nil)
 		}
-		out[at] = append(out[at], i)
+		open[beginning] = cluster{last.at, positions}
+		out[last.at] = append(out[last.at], i)
 	}
 	return out
 }

@@ -31,6 +31,6 @@ func Example() {
 	// Output:
 	// user: What is the fee?  assistant: 85 crowns
 	// user: How much does one pay?  assistant: 85 crowns
-	// system: The fee is 85 crowns.  user: How much does one pay?  assistant: 85 crowns
-	// system: The fee is 129 crowns.  user: How much does one pay?  assistant: 129 crowns
+	// system: The fee is 85 crowns.  user: What is the fee?  assistant: 85 crowns
+	// system: The fee is 119 crowns.  user: What is the fee?  assistant: 119 crowns
 }

@@ -88,7 +88,6 @@ func (r Recipe) Rows(seed uint64, facts []dataset.GroundedFact, general []datase
 		k.closed(i)
 		k.open(i)
 		k.swapped(i)
-		k.elsewhere(i)
 	}
 	k.unknown(int(r.Unknown*float64(len(facts)) + 0.5))
 	rows := k.rows
@@ -108,6 +107,7 @@ type kitchen struct {
 	facts    []dataset.GroundedFact
 	subjects map[string][]string // names of what a document is about
 	language map[string]language // of each document
+	short    map[string]string   // answers by questions without names
 	rows     []dataset.Row
 }
 
@@ -133,7 +133,7 @@ func reply(text string) dataset.Message  { return dataset.Message{Role: "assista
 func (k *kitchen) closed(i int) {
 	f := k.facts[i]
 	random := k.random(Closed, f.Question)
-	for _, q := range asked(f.Wordings(), k.Closed, random) {
+	for _, q := range k.familiar(f, asked(f.Wordings(), k.Closed, random), random) {
 		k.add(Closed, f, nil, user(q), reply(k.answer(f)))
 	}
 }
@@ -151,60 +151,94 @@ func (r Recipe) answer(f dataset.GroundedFact) string {
 	return strings.TrimSpace(f.Answer)
 }
 
+// open asks of one part of the passage whatever is asked of it, so that training computes it once.
 func (k *kitchen) open(i int) {
 	f := k.facts[i]
 	if !f.Found {
 		return
 	}
 	random := k.random(Open, f.Question)
-	for _, q := range k.any(f, k.Open, random) {
-		k.add(Open, f, nil, system(around(squeeze(f.Passage.Text), Statement(f), random)), user(q), reply(k.answer(f)))
+	k.reading(Open, f, around(squeeze(f.Passage.Text), Statement(f), random), k.answer(f), k.Open, random)
+}
+
+// reading asks n questions about a fact with a text in front, and some whose answer is not there.
+func (k *kitchen) reading(kind string, f dataset.GroundedFact, text, answer string, n int, random *rand.Rand) {
+	for _, q := range k.any(f, n, random) {
+		k.add(kind, f, nil, system(text), user(q), reply(answer))
 	}
+	others := int(k.Elsewhere)
+	if random.Float64() < k.Elsewhere-float64(others) {
+		others++
+	}
+	for _, g := range k.notIn(text, others, random) {
+		k.add(Elsewhere, g, nil, system(text), user(k.any(g, 1, random)[0]), reply(k.ignorance(g, random)))
+	}
+}
+
+// notIn are n facts that a text does not have.
+func (k *kitchen) notIn(text string, n int, random *rand.Rand) (out []dataset.GroundedFact) {
+	for try := 0; len(out) < n && try < 20*n; try++ {
+		if g := k.facts[random.IntN(len(k.facts))]; g.Found && !g.In(text) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// familiar leaves the name of what the document is about out of some wordings, unless several documents answer the question then.
+// The first stays as it is.
+func (k *kitchen) familiar(f dataset.GroundedFact, wordings []string, random *rand.Rand) []string {
+	l, names := k.language[f.Source], k.subjects[f.Source]
+	for i, q := range wordings {
+		if i == 0 || random.IntN(3) > 0 {
+			continue
+		}
+		if short := l.unnamed(q, names); short != "" && k.only(f, short) {
+			wordings[i] = short
+		}
+	}
+	return wordings
+}
+
+// only tells whether no fact of another answer is asked in these words when the names are left out of its questions.
+func (k *kitchen) only(f dataset.GroundedFact, short string) bool {
+	if k.short == nil {
+		k.short = map[string]string{}
+		for _, g := range k.facts {
+			for _, q := range g.Wordings() {
+				if s := k.language[g.Source].unnamed(q, k.subjects[g.Source]); s != "" {
+					if old, ok := k.short[s]; ok && old != g.Answer {
+						k.short[s] = "" // two facts
+					} else {
+						k.short[s] = g.Answer
+					}
+				}
+			}
+		}
+	}
+	answer, ok := k.short[short]
+	return !ok || answer == f.Answer
 }
 
 // any are n wordings of a fact in an order of their own.
 func (k *kitchen) any(f dataset.GroundedFact, n int, random *rand.Rand) []string {
 	wordings := slices.Clone(f.Wordings())
 	random.Shuffle(len(wordings), func(i, j int) { wordings[i], wordings[j] = wordings[j], wordings[i] })
-	return asked(wordings, n, random)
+	return k.familiar(f, asked(wordings, n, random), random)
 }
 
 func (k *kitchen) swapped(i int) {
 	f := k.facts[i]
 	random := k.random(Swapped, f.Question)
-	for _, q := range k.any(f, k.Swapped, random) {
-		s, ok := Swap(f, k.facts, random)
-		if !ok {
-			return
-		}
-		answer := s.Answer
-		if k.Sentences {
-			answer = s.Statement
-		}
-		k.add(Swapped, f, nil, system(around(s.Passage, s.Statement, random)), user(q), reply(answer))
+	s, ok := Swap(f, k.facts, random)
+	if !ok {
+		return
 	}
-}
-
-func (k *kitchen) elsewhere(i int) {
-	f := k.facts[i]
-	random := k.random(Elsewhere, f.Question)
-	n := int(k.Elsewhere)
-	if random.Float64() < k.Elsewhere-float64(n) {
-		n++
+	answer := s.Answer
+	if k.Sentences {
+		answer = s.Statement
 	}
-	for _, q := range k.any(f, n, random) {
-		var others []dataset.GroundedFact
-		for _, g := range k.facts {
-			if g.Found && !f.In(g.Passage.Text) {
-				others = append(others, g)
-			}
-		}
-		if len(others) == 0 {
-			return
-		}
-		g := others[random.IntN(len(others))]
-		k.add(Elsewhere, f, nil, system(around(squeeze(g.Passage.Text), Statement(g), random)), user(q), reply(k.ignorance(f, random)))
-	}
+	k.reading(Swapped, f, around(s.Passage, s.Statement, random), answer, k.Swapped, random)
 }
 
 // ignorance is a way to say that one does not know.

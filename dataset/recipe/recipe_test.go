@@ -61,7 +61,7 @@ func TestRows(t *testing.T) {
 	assert.Len(t, by[recipe.Closed], 4*len(all))
 	assert.Len(t, by[recipe.Open], 2*7, "a fact without a passage is not asked with one")
 	assert.Len(t, by[recipe.General], 2, "an empty answer teaches nothing")
-	assert.InDelta(t, 1.5*7, len(by[recipe.Elsewhere]), 4)
+	assert.InDelta(t, 1.5*(7+7), len(by[recipe.Elsewhere]), 6, "of each fact's passage and of the one with another value")
 	assert.NotEmpty(t, by[recipe.Swapped])
 	assert.InDelta(t, 4*len(all), len(by[recipe.Unknown]), 2)
 
@@ -138,6 +138,31 @@ func TestWordingsAreDifferent(t *testing.T) {
 		different[content(row, "user")] = true
 	}
 	assert.GreaterOrEqual(t, len(different), 5)
+}
+
+// People leave out what they have in mind. Two documents that then answer the same question keep their names.
+func TestTheNameIsLeftOut(t *testing.T) {
+	two := []dataset.GroundedFact{
+		fact("a.txt", "What is the fee of the Hollin Club?", "85 crowns", ""), fact("a.txt", "Who coaches the rowers at Hollin?", "Mira Tolland", ""),
+		fact("a.txt", "Where does Hollin meet?", "in the boathouse", ""),
+		fact("b.txt", "What is the fee of the Brandt Club?", "40 crowns", ""), fact("b.txt", "Who tunes the organ of Brandt?", "Ada Quist", ""),
+	}
+	for i := range two {
+		two[i].Questions = []string{"Tell me: " + two[i].Question}
+	}
+	asked := map[string]bool{}
+	for seed := range uint64(20) {
+		rows, err := recipe.Recipe{Closed: 2}.Rows(seed, two, nil)
+		require.NoError(t, err)
+		for _, r := range rows {
+			asked[content(r, "user")] = true
+		}
+	}
+	assert.True(t, asked["Who coaches the rowers at Hollin?"])
+	assert.True(t, asked["Tell me: Who coaches the rowers?"])
+	assert.True(t, asked["Tell me: Who tunes the organ?"])
+	assert.True(t, asked["Tell me: Where does Hollin meet?"], "without a preposition it stays")
+	assert.False(t, asked["Tell me: What is the fee?"], "there are two fees")
 }
 
 func TestSwap(t *testing.T) {

@@ -17,12 +17,14 @@ import (
 type language struct {
 	code    string
 	unknown []string
-	ask     []attribute
+	ask     []attribute // of what a document is about
+	person  []attribute // of somebody whom it names
+	before  []string    // what stands before a name: prepositions and articles
 }
 
 // attribute is a question that documents seldom answer; signs are beginnings of words of a document that might.
 type attribute struct {
-	question string // with {s} for the subject
+	question string // with {s} for the subject, or {p} for the person
 	signs    []string
 }
 
@@ -46,11 +48,17 @@ func readLanguage(code string) language {
 		case line == "" || line[0] == '#':
 		case line[0] == '[':
 			section = line
+		case section == "[before names]":
+			l.before = strings.Fields(line)
 		case section == "[unknown]":
 			l.unknown = append(l.unknown, line)
 		default:
 			q, signs, _ := strings.Cut(line, " | ")
-			l.ask = append(l.ask, attribute{q, strings.Fields(signs)})
+			list := &l.ask
+			if section == "[person]" {
+				list = &l.person
+			}
+			*list = append(*list, attribute{q, strings.Fields(signs)})
 		}
 	}
 	return l
@@ -62,8 +70,8 @@ const (
 	evaluation = 1
 )
 
-func (l language) attributes(part int) (out []attribute) {
-	for i, a := range l.ask {
+func shareOf(list []attribute, part int) (out []attribute) {
+	for i, a := range list {
 		if (i%4 == 3) == (part == evaluation) {
 			out = append(out, a)
 		}
@@ -141,8 +149,8 @@ type unanswered struct {
 	fact     dataset.GroundedFact
 }
 
-// unanswerable makes n questions. A third asks for an attribute of a document's subject, a third puts a thing that is not there in
-// the place of one that is, and a third asks a fact's question of somebody else's subject.
+// unanswerable makes n questions. Half ask for an attribute of a document's subject or of a person in it, a quarter put a thing that
+// is not there in the place of one that is, and a quarter ask a fact's question of somebody else's subject.
 func (k *kitchen) unanswerable(n int, random *rand.Rand, part int) (out []unanswered) {
 	if len(k.facts) == 0 {
 		return nil
@@ -156,10 +164,10 @@ func (k *kitchen) unanswerable(n int, random *rand.Rand, part int) (out []unansw
 	for try := 0; len(out) < n && try < 30*n; try++ {
 		f := k.facts[random.IntN(len(k.facts))]
 		var q string
-		switch random.IntN(3) {
-		case 0:
+		switch random.IntN(4) {
+		case 0, 1:
 			q = k.attribute(f, text[f.Source], random, part)
-		case 1:
+		case 2:
 			q = otherThing(f, k.subjects[f.Source], random, part)
 		default:
 			q = k.otherSubject(f, random, part)
@@ -172,10 +180,20 @@ func (k *kitchen) unanswerable(n int, random *rand.Rand, part int) (out []unansw
 	return out
 }
 
-// attribute asks for what the document of a fact does not speak of.
+// attribute asks for what the document of a fact does not speak of: about its subject or, where the answer is somebody's name,
+// half the time about that person.
 func (k *kitchen) attribute(f dataset.GroundedFact, text string, random *rand.Rand, part int) string {
-	names, forms := k.subjects[f.Source], k.language[f.Source].attributes(part)
-	if len(names) == 0 || len(forms) == 0 {
+	l := k.language[f.Source]
+	name, forms := squeeze(f.Answer), l.person
+	if !person.MatchString(name) || random.IntN(2) == 0 {
+		names := k.subjects[f.Source]
+		if len(names) == 0 {
+			return ""
+		}
+		name, forms = names[random.IntN(len(names))], l.ask
+	}
+	forms = shareOf(forms, part)
+	if len(forms) == 0 {
 		return ""
 	}
 	a := forms[random.IntN(len(forms))]
@@ -184,8 +202,11 @@ func (k *kitchen) attribute(f dataset.GroundedFact, text string, random *rand.Ra
 			return ""
 		}
 	}
-	return strings.ReplaceAll(a.question, "{s}", names[random.IntN(len(names))])
+	return strings.NewReplacer("{s}", name, "{p}", name).Replace(a.question)
 }
+
+// person is a name of two or three words, perhaps with a title.
+var person = regexp.MustCompile(`^(?:\pL{1,5}\. ?)*\p{Lu}[\p{Ll}\p{Lu}’'-]+(?: \p{Lu}[\p{Ll}\p{Lu}’'.-]*){1,2}$`)
 
 // otherThing changes a name in a question, or the number in one: E12 becomes E47, Mrs Hale Mrs Ostrander.
 func otherThing(f dataset.GroundedFact, subjects []string, random *rand.Rand, part int) string {

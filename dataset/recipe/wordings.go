@@ -3,6 +3,7 @@ package recipe
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -34,6 +35,33 @@ func asked(wordings []string, n int, random *rand.Rand) []string {
 		}
 	}
 	return out
+}
+
+// unnamed is a question without what it is about, as people ask who have one thing in mind: "What is the fee of the club?"
+// becomes "What is the fee?". It is "" where the name cannot be left out: at the beginning, or without a preposition.
+func (l language) unnamed(q string, names []string) string {
+	end := strings.TrimRight(q, "?!.;؟？ \u00a0")
+	words := strings.Fields(end)
+	capital := func(w string) bool { r, _ := firstRune(w); return unicode.IsUpper(r) }
+	at := slices.IndexFunc(words, func(w string) bool { return slices.Contains(names, w) })
+	if at < 1 {
+		return ""
+	}
+	from, to := at, at+1
+	for from > 0 && capital(words[from-1]) && l.code != "de" { // the rest of the name
+		from--
+	}
+	for to < len(words) && (slices.Contains(names, words[to]) || capital(words[to]) && l.code != "de") {
+		to++
+	}
+	named := from
+	for from > 0 && slices.Contains(l.before, strings.ToLower(words[from-1])) {
+		from--
+	}
+	if from == named || from == 0 {
+		return ""
+	}
+	return strings.Join(slices.Concat(words[:from], words[to:]), " ") + q[len(end):]
 }
 
 // carelessly is a question without capitals and marks.

@@ -28,6 +28,16 @@ type Options struct {
 	Progress    func(done, total int) // of the passages that the model is asked about; may be nil
 }
 
+func (o Options) withDefaults() Options {
+	if o.Wordings == 0 {
+		o.Wordings = 10
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 4
+	}
+	return o
+}
+
 // Report tells what became of the documents.
 type Report struct {
 	Documents []DocumentReport // in the order of the documents
@@ -93,12 +103,7 @@ const (
 //
 // The error is that of ctx, or tells which document has no passages.
 func FromDocuments(ctx context.Context, documents []Document, o Options) ([]dataset.GroundedFact, Report, error) {
-	if o.Wordings == 0 {
-		o.Wordings = 10
-	}
-	if o.Concurrency == 0 {
-		o.Concurrency = 4
-	}
+	o = o.withDefaults()
 	report := Report{Dropped: map[string]int{}}
 	c := collection{answers: map[string]string{}, report: &report}
 	var passages []dataset.Passage
@@ -126,11 +131,12 @@ func FromDocuments(ctx context.Context, documents []Document, o Options) ([]data
 	}
 	if o.Generator != nil {
 		run := modelRun{Options: o, report: &report}
-		all, err := run.ask(ctx, passages, func(source string) string {
-			if a := about[source]; a != nil && a.subject.name != "" {
-				return a.subject.name
+		all, err := run.ask(ctx, len(passages), func(i int) []writtenFact {
+			subject := passages[i].Source
+			if a := about[subject]; a != nil && a.subject.name != "" {
+				subject = a.subject.name
 			}
-			return source
+			return run.passage(ctx, passages[i], subject)
 		})
 		if err != nil {
 			return nil, report, err

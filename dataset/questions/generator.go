@@ -49,11 +49,7 @@ const (
 	droppedUnsure   = "the model that reads the passage answers otherwise"
 )
 
-// written is what a model makes of one passage.
-type written struct {
-	Facts []writtenFact `json:"facts"`
-}
-
+// writtenFact is what a model makes of a passage.
 type writtenFact struct {
 	Answer    string   `json:"answer"`
 	Questions []string `json:"questions"`
@@ -78,25 +74,25 @@ type modelRun struct {
 	asked    int
 }
 
-// ask returns for each passage what the model wrote about it and what holds. Faults are counted, and the run goes on where it can.
-func (m *modelRun) ask(ctx context.Context, passages []dataset.Passage, subject func(source string) string) ([][]writtenFact, error) {
-	out := make([][]writtenFact, len(passages))
+// ask returns what the model wrote about each of n things and what holds. Faults are counted, and the run goes on where it can.
+func (m *modelRun) ask(ctx context.Context, n int, about func(i int) []writtenFact) ([][]writtenFact, error) {
+	out := make([][]writtenFact, n)
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range m.Concurrency {
 		workers.Go(func() {
 			for i := range next {
-				out[i] = m.passage(ctx, passages[i], subject(passages[i].Source))
+				out[i] = about(i)
 				m.mu.Lock()
 				m.asked++
 				if m.Progress != nil {
-					m.Progress(m.asked, len(passages))
+					m.Progress(m.asked, n)
 				}
 				m.mu.Unlock()
 			}
 		})
 	}
-	for i := range passages {
+	for i := range n {
 		select {
 		case next <- i:
 		case <-ctx.Done():
@@ -119,13 +115,13 @@ func (m *modelRun) passage(ctx context.Context, p dataset.Passage, subject strin
 	if !ok {
 		return nil
 	}
-	w, err := parseWritten(output)
+	w, err := parseWritten[writtenFact](output, "facts")
 	if err != nil {
 		m.fault(droppedProse, fmt.Errorf("passage %s: %w", p.ID, err))
 		return nil
 	}
 	kept, complete := []writtenFact{}, true
-	for _, f := range w.Facts {
+	for _, f := range w {
 		f.Answer = strings.TrimSpace(f.Answer)
 		if f.Answer == "" || !stands(f.Answer, p.Text) {
 			m.count(func() { m.report.Dropped[droppedInvented]++ })
@@ -144,12 +140,20 @@ func (m *modelRun) passage(ctx context.Context, p dataset.Passage, subject strin
 		}
 		kept = append(kept, f)
 	}
-	if complete && name != "" {
-		if _, err := dataset.WriteFile(name, values(kept)); err != nil {
-			m.fault("", fmt.Errorf("what was written cannot be kept: %w", err))
-		}
+	if complete {
+		m.keep(name, kept)
 	}
 	return kept
+}
+
+// keep puts what was written into the cache.
+func (m *modelRun) keep(name string, facts []writtenFact) {
+	if name == "" {
+		return
+	}
+	if _, err := dataset.WriteFile(name, values(facts)); err != nil {
+		m.fault("", fmt.Errorf("what was written cannot be kept: %w", err))
+	}
 }
 
 // generate asks once, unless the budget is spent or asking was given up.
@@ -211,24 +215,20 @@ func (m *modelRun) fault(reason string, err error) {
 	})
 }
 
-// parseWritten reads a model's JSON, in a fence or with prose around it if need be.
-func parseWritten(text string) (written, error) {
-	var w written
+// parseWritten reads the list in a model's JSON, in a fence or with prose around it if need be.
+func parseWritten[T any](text, list string) ([]T, error) {
 	from, to := strings.Index(text, "{"), strings.LastIndex(text, "}")
 	if from < 0 || to < from {
-		return w, fmt.Errorf("no JSON in %q", short(text))
+		return nil, fmt.Errorf("no JSON in %q", short(text))
 	}
-	var shape struct {
-		Facts *[]writtenFact `json:"facts"`
-	}
+	var shape map[string]*[]T
 	if err := json.Unmarshal([]byte(text[from:to+1]), &shape); err != nil {
-		return w, fmt.Errorf("not the JSON that was asked for: %w in %q", err, short(text))
+		return nil, fmt.Errorf("not the JSON that was asked for: %w in %q", err, short(text))
 	}
-	if shape.Facts == nil {
-		return w, fmt.Errorf("JSON without facts: %q", short(text))
+	if shape[list] == nil {
+		return nil, fmt.Errorf("JSON without %s: %q", list, short(text))
 	}
-	w.Facts = *shape.Facts
-	return w, nil
+	return *shape[list], nil
 }
 
 func short(text string) string {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
-	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/ingest"
@@ -131,9 +130,6 @@ func (p *pipeline) passages(o chunk.Options) (iter.Seq2[chunk.Chunk, error], err
 	return s.Split(p.sections()), nil
 }
 
-// madeFile has the questions that were made of the documents, to be looked at, edited and given as -facts.
-const madeFile = "facts_made.jsonl"
-
 // facts finds the passages that answer the questions of the facts file. Facts that cannot be used are told, and left
 // out. Without a file questions are made of the documents.
 func (p *pipeline) facts(ctx context.Context) ([]dataset.GroundedFact, error) {
@@ -180,49 +176,4 @@ func (p *pipeline) facts(ctx context.Context) ([]dataset.GroundedFact, error) {
 		return nil, fmt.Errorf("facts: no line of %s can be used: each must be {\"doc_id\": a file name in %s, \"question\": …, \"answer\": …}", p.Facts, p.Docs)
 	}
 	return out, nil
-}
-
-// makeFacts asks the documents by rules.
-func (p *pipeline) makeFacts(ctx context.Context) ([]dataset.GroundedFact, error) {
-	if p.Questions == "none" {
-		p.out.Say("facts", "none (%s is not there): the model learns to go on with the text alone", p.Facts)
-		return nil, nil
-	}
-	chunks, err := p.passages(chunk.Options{Size: passageTokens, Overlap: passageOverlap, Measure: p.tokens})
-	if err != nil {
-		return nil, fmt.Errorf("questions: %w", err)
-	}
-	passages := map[string][]dataset.Passage{}
-	for x, err := range program.Passages(chunks) {
-		if err != nil {
-			return nil, fmt.Errorf("questions: %w", err)
-		}
-		passages[x.Source] = append(passages[x.Source], x)
-	}
-	var documents []questions.Document
-	for doc, err := range lines[ingest.Document](p.file(documentsFile)) {
-		if err != nil {
-			return nil, fmt.Errorf("questions: %w", err)
-		}
-		d := questions.Document{Source: doc.Path, Passages: passages[doc.Path]}
-		for _, page := range doc.Pages {
-			d.Pages = append(d.Pages, page.Text)
-		}
-		if len(d.Passages) > 0 {
-			documents = append(documents, d)
-		}
-	}
-	facts, report, err := questions.FromDocuments(ctx, documents, questions.Options{Wordings: p.Wordings + 1}) // one will be held back
-	if err != nil {
-		return nil, fmt.Errorf("questions: %w", err)
-	}
-	for line := range strings.Lines(report.String()) {
-		p.log.Debug("questions", "made", strings.TrimSpace(line))
-	}
-	made := make([]dataset.Fact, len(facts))
-	for i, f := range facts {
-		made[i] = f.Fact
-	}
-	p.out.Say("facts", "%d questions were made of the documents, see %s", len(facts), p.file(madeFile))
-	return facts, writeAll(p.file(madeFile), made)
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -272,6 +274,25 @@ func TestQuestionsAreMadeOfTheDocuments(t *testing.T) {
 	rows, err := readAll[dataset.Row](filepath.Join(data, "train.jsonl"))
 	require.NoError(t, err)
 	assert.NotEmpty(t, rows[0].Messages)
+}
+
+// A model behind OpenAI's API words the questions of the facts file, and is named in the output.
+func TestAModelWordsTheQuestions(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "Bearer k", r.Header.Get("Authorization"))
+		fmt.Fprint(w, `{"choices":[{"message":{"content":"{\"questions\":[\"From what hour may one come in?\"]}"}}],"usage":{"prompt_tokens":50,"completion_tokens":9}}`)
+	}))
+	defer s.Close()
+	docs, data := library(t, true), filepath.Join(t.TempDir(), "data")
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), args(docs, testmodel.Write(t, 1), data, "-max-steps", "1", "-questions-url", s.URL+"/v1", "-questions-model", "large"),
+		append(environ, "QUESTIONS_KEY=k"), &out), out.String())
+	assert.Contains(t, out.String(), "large was asked: 200 tokens of prompts, 36 of answers")
+	for _, name := range []string{"train.jsonl", madeFile} {
+		text, err := os.ReadFile(filepath.Join(data, name))
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "From what hour may one come in?", name)
+	}
 }
 
 func TestJSONLogLeavesNothingForPeople(t *testing.T) {

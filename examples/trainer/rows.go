@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
-	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora/evaluate"
 )
@@ -51,7 +49,10 @@ func (p *pipeline) prepare(ctx context.Context) error {
 		}
 		return p.writeContinuations(ctx)
 	}
-	facts, suite, err := p.makeSuite(p.inOtherWords(facts))
+	if facts, err = p.inOtherWords(ctx, facts); err != nil {
+		return err
+	}
+	facts, suite, err := p.makeSuite(facts)
 	if err != nil {
 		return fmt.Errorf("questions: %w", err)
 	}
@@ -80,17 +81,6 @@ func (p *pipeline) writeConversations(ctx context.Context, facts []dataset.Groun
 		}
 	}
 	return p.writeRows(sequence(rows), sequence(held))
-}
-
-// inOtherWords adds wordings of each question, by rules.
-func (p *pipeline) inOtherWords(facts []dataset.GroundedFact) []dataset.GroundedFact {
-	out := slices.Clone(facts)
-	for i, f := range out {
-		if missing := p.Wordings + 1 - len(f.Wordings()); missing > 0 { // one more: it will be held back
-			out[i].Questions = slices.Concat(f.Questions, questions.Reword(f.Fact, missing))
-		}
-	}
-	return out
 }
 
 // writeContinuations makes the rows of a corpus without facts: its passages.

@@ -32,6 +32,8 @@ func doc() []questions.Document {
 // write is what a good model writes, and reads: one fact that holds, one that is invented, one that it answers otherwise.
 func write(system string, user string) string {
 	switch {
+	case strings.HasPrefix(system, "You reword"):
+		return `{"questions":["How is the bell called that hangs at Brenn?","I hear Old Maud ring: what is it?"," ","What height has the tower?","name of brenn's bell"]}`
 	case strings.HasPrefix(system, "You write"):
 		return "Here you are:\n```json\n" + `{"facts":[{"answer":"Old Maud","questions":["What is the bell of Brenn called?","Name of the bell at Brenn?"]},` +
 			`{"answer":"Young Maud","questions":["Who rings at Brenn?"]},{"answer":"green","questions":["What colour is the door of Brenn?"]}]}` + "\n```"
@@ -191,4 +193,28 @@ func TestServed(t *testing.T) {
 	assert.True(t, formats[0].JSON)
 	assert.True(t, json.Valid(formats[0].Schema))
 	assert.False(t, formats[1].JSON, "a short answer is no JSON")
+}
+
+func TestRewordAll(t *testing.T) {
+	facts := []dataset.GroundedFact{
+		{Fact: dataset.Fact{DocID: "brenn.txt", Question: "What is the bell of Brenn called?", Answer: "Old Maud", Quote: "Its bell is called Old Maud."}},
+		{Fact: dataset.Fact{DocID: "brenn.txt", Question: "What height has the tower?", Questions: []string{"How tall?", "How high?"}, Answer: "42 m"}},
+	}
+	var asked atomic.Int32
+	o := questions.Options{Wordings: 3, Generator: server(t, &asked, nil), CacheDir: t.TempDir()}
+	for range 2 { // the second time from the cache
+		out, report, err := questions.RewordAll(t.Context(), facts, o)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"What is the bell of Brenn called?", "How is the bell called that hangs at Brenn?", "name of brenn's bell"}, out[0].Wordings(),
+			"the answer is not in a question, and another fact's question is not taken")
+		assert.Equal(t, facts[1].Wordings(), out[1].Wordings(), "it has three")
+		assert.Empty(t, report.Faults)
+		assert.Len(t, facts[0].Questions, 0, "what was given stays")
+	}
+	assert.Equal(t, int32(1), asked.Load())
+
+	out, report, err := questions.RewordAll(t.Context(), facts, questions.Options{Wordings: 4, Generator: writer.Endpoint{URL: "http://127.0.0.1:1/v1", Model: "m", Retries: -1}})
+	require.NoError(t, err)
+	assert.Len(t, out[0].Wordings(), 4, "the rules are there in any case")
+	assert.NotEmpty(t, report.Faults)
 }

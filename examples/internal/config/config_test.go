@@ -300,3 +300,19 @@ func TestLoadsAreIndependent(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"all-linear"}, cfg.Targets)
 }
+
+func TestWriterOfQuestions(t *testing.T) {
+	load := func(args ...string) (Trainer, error) {
+		c, _, err := LoadTrainer(Input{Environ: []string{"QUESTIONS_KEY=k"}, Args: append([]string{"-docs", "d"}, args...)})
+		return c, err
+	}
+	c, err := load("-questions-url", "https://host/v1", "-questions-model", "m")
+	require.NoError(t, err)
+	assert.Equal(t, "https://host/v1 m k", c.Writer.URL+" "+c.Writer.Model+" "+c.Writer.Key.Reveal())
+	_, err = load("-questions-url", "https://host/v1")
+	assert.ErrorContains(t, err, "give both")
+	for _, url := range []string{"host/v1", "https://me:secret@host/v1", "ftp://host"} {
+		_, err = load("-questions-url", url, "-questions-model", "m")
+		assert.ErrorContains(t, err, "QUESTIONS_KEY", url)
+	}
+}

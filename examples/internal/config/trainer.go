@@ -1,10 +1,17 @@
 package config
 
 import (
+	"net/url"
 	"path/filepath"
 
 	"github.com/docent-ml/docent/dataset/recipe"
 )
+
+// Writer is a model behind OpenAI's API that writes questions; none without URL.
+type Writer struct {
+	URL, Model string
+	Key        Secret
+}
 
 // Trainer is the configuration of the training program.
 type Trainer struct {
@@ -25,6 +32,7 @@ type Trainer struct {
 	EvalFraction  float64
 	Questions     string        // how they are made of the documents: "auto" (where there is no facts file), "structure" or "none"
 	Wordings      int           // of each question, those of the facts file among them
+	Writer        Writer        // a model that writes questions and wordings too
 	Recipe        recipe.Recipe // rows of each kind
 	RowTokens     int           // most tokens of all rows; 0 = no limit
 	General       string        // file of general prompts; "" = docent's own, "none" = none
@@ -152,8 +160,23 @@ func (t *Trainer) groups() []group {
 			},
 			{
 				key: "wordings", flag: "wordings", env: "WORDINGS", arg: "N",
-				help:  "wordings of each question; what the facts file lacks is made by rules",
+				help:  "wordings of each question; what the facts file lacks is written by the model of -questions-url, the rest is made by rules",
 				value: whole(&t.Wordings, 8, atLeast(1)),
+			},
+			{
+				key: "questions_url", flag: "questions-url", env: "QUESTIONS_URL", arg: "URL",
+				help:  "a server of OpenAI's API whose model writes questions and wordings, such as https://host/v1; passages and facts are sent to it",
+				value: text(&t.Writer.URL, "", nil),
+			},
+			{
+				key: "questions_model", flag: "questions-model", env: "QUESTIONS_MODEL", arg: "NAME",
+				help:  "name of the model there",
+				value: text(&t.Writer.Model, "", nil),
+			},
+			{
+				key: "questions_key", env: "QUESTIONS_KEY", arg: "SECRET", secret: true,
+				help:  "key for that server",
+				value: hidden(&t.Writer.Key),
 			},
 			{
 				key: "closed_rows", flag: "closed-rows", env: "CLOSED_ROWS", arg: "N",
@@ -365,6 +388,12 @@ func (t *Trainer) finish(l *loader) {
 	}
 	if t.ChunkOverlap >= t.ChunkSize {
 		l.wrong("chunk_overlap", "must be < chunk_size (%d from %s)", t.ChunkSize, l.keys["chunk_size"].origin())
+	}
+	if (t.Writer.URL == "") != (t.Writer.Model == "") {
+		l.wrong("questions_model", "and questions_url belong together: give both")
+	}
+	if u, err := url.Parse(t.Writer.URL); t.Writer.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		l.wrong("questions_url", "must be an http or https address without a password in it: set QUESTIONS_KEY")
 	}
 	if t.Data == "" {
 		l.wrong("data", "must name a folder")

@@ -11,6 +11,9 @@ type computer interface {
 	discard()
 	// loss computes the summed loss of a call, without dropout.
 	loss(c call) (float64, error)
+	// propose returns the k likeliest tokens at each trained position of a call that the base model sees, with their
+	// probabilities: [positions, k], in the order of the call.
+	propose(c call, k int) (tokens []int32, probabilities []float32, err error)
 	state() (theta, m, v []float32, err error)
 	setState(theta, m, v []float32) error
 	close()

@@ -72,6 +72,11 @@ func (o *onCPU) gradient(c call, seed uint64) (float64, error) {
 
 func (o *onCPU) loss(c call) (float64, error) { return o.tuner.Loss(o.lay(c), o.theta), nil }
 
+func (o *onCPU) propose(c call, k int) (tokens []int32, probabilities []float32, err error) {
+	tokens, probabilities = o.tuner.Propose(o.lay(c), make([]float32, len(o.sum)), k) // an update of zeros is the base model
+	return tokens, probabilities, nil
+}
+
 func (o *onCPU) update(u update) (float64, error) {
 	defer o.discard()
 	var squares float64

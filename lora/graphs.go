@@ -19,12 +19,13 @@ type graphs struct {
 	base          *Base
 	layout        *layout
 	log           *slog.Logger
-	shapes        map[shape]bool  // that were computed, each a compiled form
-	stepProgram   *device.Program // one call of a step: loss and gradient
-	updateProgram *device.Program // the end of a step: AdamW
-	lossProgram   *device.Program // loss alone
-	theta, m, v   *tensors.Tensor // [layout.size]
-	zero, sum     *tensors.Tensor // the gradient before the first call of a step, and as it stands
+	shapes        map[shape]bool          // that were computed, each a compiled form
+	stepProgram   *device.Program         // one call of a step: loss and gradient
+	updateProgram *device.Program         // the end of a step: AdamW
+	lossProgram   *device.Program         // loss alone
+	proposals     map[int]*device.Program // the k likeliest tokens of the base model
+	theta, m, v   *tensors.Tensor         // [layout.size]
+	zero, sum     *tensors.Tensor         // the gradient before the first call of a step, and as it stands
 }
 
 // batchInputs is the number of parameters that describe a call: tokens, positions, segments, parents, rows, labels, weights
@@ -32,7 +33,7 @@ type graphs struct {
 const batchInputs = 8
 
 func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) {
-	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}}
+	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}, proposals: map[int]*device.Program{}}
 	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
 		d := &decoder.Decoder{Config: b.model.Config, Weights: model.Nodes(b.model.Config, in[batchInputs:]), Transposed: b.model.Transposed}
 		d.Adapter, flat = l.nodes(theta)
@@ -70,6 +71,9 @@ func (g *graphs) close() {
 	g.stepProgram.Close()
 	g.updateProgram.Close()
 	g.lossProgram.Close()
+	for _, p := range g.proposals {
+		p.Close()
+	}
 }
 
 func (g *graphs) gradient(c call, seed uint64) (float64, error) {
@@ -98,6 +102,38 @@ func (g *graphs) loss(c call) (float64, error) {
 		return 0, err
 	}
 	return scalar(out[0])
+}
+
+func (g *graphs) propose(c call, k int) (tokens []int32, probabilities []float32, err error) {
+	p := g.proposals[k]
+	if p == nil {
+		p, err = device.NewProgram(g.base.backend, "propose", func(in []*Node) []*Node {
+			d := &decoder.Decoder{Config: g.base.model.Config, Weights: model.Nodes(g.base.model.Config, in[batchInputs:]), Transposed: g.base.model.Transposed}
+			h := d.Hidden(in[0], in[1], in[2], in[3])
+			h = Gather(Reshape(h, -1, h.Shape().Dim(-1)), ExpandAxes(in[4], -1))
+			values, indices := TopK(Softmax(d.Logits(h), -1), k, -1)
+			return []*Node{ConvertDType(indices, dtypes.Int32), values}
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		g.proposals[k] = p
+	}
+	in, err := c.inputs(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := p.Run(append(in, g.base.model.Inputs()...))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer device.Free(out...)
+	if probabilities, err = device.Floats(out[1]); err != nil {
+		return nil, nil, err
+	}
+	tokens, err = tensors.CopyFlatData[int32](out[0])
+	n := c.count() * k // the surplus is padding
+	return tokens[:n], probabilities[:n], err
 }
 
 // scalar reads a tensor of one number, and frees it.

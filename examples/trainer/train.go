@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/recipe"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora"
@@ -81,11 +83,21 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 }
 
 func (p *pipeline) tokenize(ctx context.Context, t *lora.Trainer) (train, eval *lora.Examples, err error) {
-	train, err = t.Tokenize(ctx, lines[dataset.Row](p.TrainFile()))
+	train, err = t.Tokenize(ctx, p.trainRows(false))
 	if errors.Is(err, lora.ErrNoExamples) {
 		return nil, nil, fmt.Errorf("%w: there is too little text in %s", err, p.Docs)
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	general, err := t.Tokenize(ctx, p.trainRows(true))
+	if err == nil && p.Distill > 0 {
+		p.out.Say("distil", "the base model says what it would say at each word of %d general rows", general.Stats().Rows)
+		err = t.Distill(ctx, general, nil, lora.Distillation{Share: p.Distill})
+	}
+	if err == nil {
+		train.Append(general)
+	} else if !errors.Is(err, lora.ErrNoExamples) {
 		return nil, nil, err
 	}
 	if s := train.Stats(); s.Truncated+s.Skipped > 0 {
@@ -97,6 +109,17 @@ func (p *pipeline) tokenize(ctx context.Context, t *lora.Trainer) (train, eval *
 		return train, nil, nil
 	}
 	return train, eval, err
+}
+
+// trainRows are the rows to train on that are answers of the base model to general prompts, or the others.
+func (p *pipeline) trainRows(general bool) iter.Seq2[dataset.Row, error] {
+	return func(yield func(dataset.Row, error) bool) {
+		for row, err := range lines[dataset.Row](p.TrainFile()) {
+			if (err != nil || (row.Meta["kind"] == recipe.General) == general) && !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // resume puts the trainer where the run was stopped.

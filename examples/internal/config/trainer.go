@@ -34,6 +34,7 @@ type Trainer struct {
 	Wordings      int           // of each question, those of the facts file among them
 	Writer        Writer        // a model that writes questions and wordings too
 	Recipe        recipe.Recipe // rows of each kind
+	Distill       float64       // share of the loss of general rows
 	RowTokens     int           // most tokens of all rows; 0 = no limit
 	General       string        // file of general prompts; "" = docent's own, "none" = none
 
@@ -207,6 +208,11 @@ func (t *Trainer) groups() []group {
 				key: "general_rows", flag: "general-rows", env: "GENERAL_ROWS", arg: "N",
 				help:  "times each general prompt is learned with the base model's own answer",
 				value: whole(&t.Recipe.General, d.General, atLeast(0)),
+			},
+			{
+				key: "distill", flag: "distill", env: "DISTILL", arg: "SHARE",
+				help:  "share of the loss of those rows that is the divergence from all that the base model would say, the rest is that of its words; 0 learns the words alone",
+				value: number(&t.Distill, 1, atLeast(0.0), atMost(1.0)),
 			},
 			{
 				key: "row_tokens", flag: "row-tokens", env: "ROW_TOKENS", arg: "N",

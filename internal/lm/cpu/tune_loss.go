@@ -55,12 +55,8 @@ func (b *batch) targets(from, to int) targets {
 func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 	rows := x.rows
 	m, n, vocab := &t.loss, len(rows), t.VocabSize
-	m.h.resize(n, t.HiddenSize)
+	t.logits(rows)
 	end := t.tape(len(t.layers))
-	t.crew.rows(n, func(i int) { copy(m.h.row(i), end.h.row(int(rows[i]))) })
-	m.logits = resized(m.logits, n*vocab)
-	t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
-	t.crew.rows(n, func(i int) { softcap(m.logits[i*vocab:][:vocab], t.FinalSoftcap) })
 	tops, chosen := make([]float32, n), make([]float32, n)
 	m.slopes = resized(m.slopes, len(x.labels))
 	t.crew.rows(n, func(i int) {

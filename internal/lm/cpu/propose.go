@@ -1,0 +1,60 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+)
+
+// Propose returns the k likeliest successors of each row of the batch, the likeliest first, with their probabilities: [rows, k].
+// The batch needs no labels.
+func (t *Tuner) Propose(b Batch, theta []float32, k int) (tokens []int32, probabilities []float32) {
+	t.begin(b, theta, len(t.layers))
+	t.b.dropout = 0
+	t.forward(t, b.Tokens, t.b.positions)
+	tokens, probabilities = make([]int32, len(b.Rows)*k), make([]float32, len(b.Rows)*k)
+	for from := 0; from < len(b.Rows); from += lossRows {
+		rows := b.Rows[from:min(from+lossRows, len(b.Rows))]
+		logits := t.logits(rows)
+		t.crew.rows(len(rows), func(i int) {
+			at := (from + i) * k
+			likeliest(logits[i*t.VocabSize:][:t.VocabSize], tokens[at:at+k], probabilities[at:at+k])
+		})
+	}
+	return tokens, probabilities
+}
+
+// logits of rows of the end: [rows, vocab].
+func (t *Tuner) logits(rows []int32) []float32 {
+	m, n, vocab := &t.loss, len(rows), t.VocabSize
+	m.h.resize(n, t.HiddenSize)
+	end := t.tape(len(t.layers))
+	t.crew.rows(n, func(i int) { copy(m.h.row(i), end.h.row(int(rows[i]))) })
+	m.logits = resized(m.logits, n*vocab)
+	t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
+	t.crew.rows(n, func(i int) { softcap(m.logits[i*vocab:][:vocab], t.FinalSoftcap) })
+	return m.logits
+}
+
+// likeliest fills tokens with those of the largest logits, in falling order, and probabilities with their share of the softmax.
+func likeliest(logits []float32, tokens []int32, probabilities []float32) {
+	found := 0
+	for i, v := range logits {
+		if found == len(tokens) && v <= logits[tokens[found-1]] {
+			continue
+		}
+		at := found
+		for at > 0 && v > logits[tokens[at-1]] {
+			at--
+		}
+		found = min(found+1, len(tokens))
+		copy(tokens[at+1:found], tokens[at:])
+		tokens[at] = int32(i)
+	}
+	top, sum := slices.Max(logits), 0.0
+	for _, v := range logits {
+		sum += math.Exp(float64(v - top))
+	}
+	for i, token := range tokens {
+		probabilities[i] = float32(math.Exp(float64(logits[token]-top)) / sum)
+	}
+}

@@ -107,12 +107,20 @@ func (p *pipeline) writeRows(train, eval iter.Seq2[dataset.Row, error]) error {
 	return writeAll(p.file(evalFile), held)
 }
 
-// count is about how many tokens rows have; a chat template adds some to each message.
+// count is about how many tokens rows take to train on; a chat template adds some to each message. A text that a row has in front
+// like the row before is computed once for both.
 func (p *pipeline) count(rows []dataset.Row) (tokens int) {
 	const template = 6
+	before := ""
 	for _, row := range rows {
-		for _, m := range row.Messages {
-			tokens += p.tokens(m.Content) + template
+		for i, m := range row.Messages {
+			first := i == 0 && m.Role == "system"
+			if !first || m.Content != before {
+				tokens += p.tokens(m.Content) + template
+			}
+			if first {
+				before = m.Content
+			}
 		}
 	}
 	return tokens

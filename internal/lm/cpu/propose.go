@@ -10,10 +10,10 @@ import (
 func (t *Tuner) Propose(b Batch, theta []float32, k int) (tokens []int32, probabilities []float32) {
 	t.begin(b, theta, len(t.layers))
 	t.b.dropout = 0
-	t.forward(t, b.Tokens, t.b.positions)
+	t.compute()
 	tokens, probabilities = make([]int32, len(b.Rows)*k), make([]float32, len(b.Rows)*k)
 	for from := 0; from < len(b.Rows); from += lossRows {
-		rows := b.Rows[from:min(from+lossRows, len(b.Rows))]
+		rows := t.b.row[from:min(from+lossRows, len(b.Rows))]
 		logits := t.logits(rows)
 		t.crew.rows(len(rows), func(i int) {
 			at := (from + i) * k

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 func unary(negative bool, value any) any {
@@ -115,15 +113,26 @@ func cannot(verb string, left, right any) {
 	fail("cannot %s %s and %s", verb, typeName(left), typeName(right))
 }
 
-func arithmetic(operator *tokens.Token, left, right any) any {
+// binary is "left operator right".
+func (r *renderer) binary(operator string, left, right any) any {
+	switch operator {
+	case "~":
+		a, b := r.toString(left), r.toString(right)
+		r.made(len(a) + len(b))
+		return a + b
+	case "+":
+		return r.add(left, right)
+	case "*":
+		return r.multiply(left, right)
+	}
 	a, okA := number(left)
 	b, okB := number(right)
 	if !okA || !okB {
-		cannot("compute "+operator.Val+" of", left, right)
+		cannot("compute "+operator+" of", left, right)
 	}
 	x, y, whole := integers(left, right)
-	switch operator.Type {
-	case tokens.Subtraction:
+	switch operator {
+	case "-":
 		if whole {
 			if diff := x - y; (diff < x) == (y > 0) {
 				return diff
@@ -131,7 +140,7 @@ func arithmetic(operator *tokens.Token, left, right any) any {
 			fail("integer overflow")
 		}
 		return a - b
-	case tokens.Power:
+	case "**":
 		power := math.Pow(a, b)
 		if whole && y >= 0 {
 			if math.Abs(power) >= 1<<53 {
@@ -140,26 +149,26 @@ func arithmetic(operator *tokens.Token, left, right any) any {
 			return int64(power)
 		}
 		return power
-	case tokens.Division, tokens.FloorDivision, tokens.Modulo:
+	case "/", "//", "%":
 		if b == 0 {
 			fail("division by zero")
 		}
 	}
-	switch operator.Type {
-	case tokens.Division:
+	switch operator {
+	case "/":
 		return a / b
-	case tokens.FloorDivision:
+	case "//":
 		if whole {
 			return (x - modulo(x, y)) / y
 		}
 		return math.Floor(a / b)
-	case tokens.Modulo:
+	case "%":
 		if whole {
 			return modulo(x, y)
 		}
 		return a - b*math.Floor(a/b)
 	}
-	fail("unknown operator %s", operator.Val)
+	fail("unknown operator %s", operator)
 	return nil
 }
 

@@ -1,96 +1,22 @@
 package jinja
 
-import (
-	"cmp"
-	"maps"
-	"slices"
-
-	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/tokens"
-)
-
-func (r *renderer) eval(n nodes.Node) any {
+func (r *renderer) eval(e expr) any {
 	r.step(1)
 	r.enter()
-	value := r.expression(n)
+	value := e(r)
 	r.depth-- // a failure leaves the render for good, so this need not be deferred
 	return value
 }
 
-func (r *renderer) expression(n nodes.Node) any {
-	switch n := n.(type) {
-	case *nodes.None:
-		return nil
-	case *nodes.Bool:
-		return n.Val
-	case *nodes.Integer:
-		return int64(n.Val)
-	case *nodes.Float:
-		return n.Val
-	case *nodes.String:
-		return n.Val
-	case *nodes.List:
-		return &list{items: r.evalAll(n.Val)}
-	case *nodes.Tuple:
-		return &list{items: r.evalAll(n.Val), tuple: true}
-	case *nodes.Dict:
-		out := &dict{}
-		for _, pair := range n.Pairs {
-			out.set(hashable(r.eval(pair.Key)), r.eval(pair.Value))
-		}
-		return out
-	case *nodes.Name:
-		return r.name(n.Name.Val)
-	case *nodes.GetAttribute:
-		if n.Attribute == "" {
-			return r.item(r.eval(n.Node), int64(n.Index))
-		}
-		return r.attribute(r.eval(n.Node), n.Attribute)
-	case *nodes.GetItem:
-		if n.Arg == nil {
-			fail("subscript without an index")
-		}
-		return r.item(r.eval(n.Node), r.eval(n.Arg))
-	case *nodes.GetSlice:
-		return r.slice(n)
-	case *nodes.Call:
-		return r.call(n)
-	case *nodes.Negation:
-		return !truth(r.eval(n.Term))
-	case *nodes.UnaryExpression:
-		return unary(n.Negative, r.eval(n.Term))
-	case *nodes.BinaryExpression:
-		return r.binary(n)
-	case *nodes.FilteredExpression:
-		value := r.eval(n.Expression)
-		for _, f := range n.Filters {
-			args, kwargs := r.arguments(f.Args, f.Kwargs)
-			value = r.filter(f.Name, value, args, kwargs)
-		}
-		return value
-	case *nodes.TestExpression:
-		args, kwargs := r.arguments(n.Test.Args, n.Test.Kwargs)
-		if kwargs.size() > 0 {
-			fail("test %s takes no keywords", n.Test.Name)
-		}
-		return r.test(n.Test.Name, r.eval(n.Expression), args)
-	}
-	fail("expected an expression")
-	return nil
-}
-
-func (r *renderer) evalAll(list []nodes.Expression) []any {
-	out := make([]any, len(list))
-	for i, n := range list {
-		out[i] = r.eval(n)
+func (r *renderer) evalAll(all []expr) []any {
+	out := make([]any, len(all))
+	for i, e := range all {
+		out[i] = r.eval(e)
 	}
 	return out
 }
 
 func (r *renderer) name(name string) any {
-	if name == "none" { // gonja knows the constants true, false and None
-		return nil
-	}
 	if value, ok := r.scope.get(name); ok {
 		return value
 	}
@@ -112,39 +38,15 @@ func isHashable(value any) bool {
 	return false
 }
 
-// arguments evaluates in source order, which decides the order of dict(b=1, a=2).
-func (r *renderer) arguments(args []nodes.Expression, kwargs map[string]nodes.Expression) ([]any, *dict) {
-	values, named := r.evalAll(args), &dict{}
-	names := slices.SortedFunc(maps.Keys(kwargs), func(a, b string) int {
-		return cmp.Or(cmp.Compare(kwargs[a].Position().Pos, kwargs[b].Position().Pos), cmp.Compare(a, b))
-	})
-	for _, name := range names {
-		named.set(name, r.eval(kwargs[name]))
-	}
-	return values, named
-}
-
-func (r *renderer) call(n *nodes.Call) any {
-	defer at(n.Location)
-	if name, ok := n.Func.(*nodes.Name); ok && name.Name.Val == conditional {
-		switch {
-		case truth(r.eval(n.Args[0])):
-			return r.eval(n.Args[1])
-		case len(n.Args) > 2:
-			return r.eval(n.Args[2])
-		}
-		return undefined{"the conditional without else"}
-	}
-	callee := r.eval(n.Func)
+func (r *renderer) function(callee any) *function {
 	f, ok := callee.(*function)
+	if u, missing := callee.(undefined); missing {
+		fail("%q is undefined", u.name)
+	}
 	if !ok {
-		if u, ok := callee.(undefined); ok {
-			fail("%q is undefined", u.name)
-		}
 		fail("%s is not callable", typeName(callee))
 	}
-	args, kwargs := r.arguments(n.Args, n.Kwargs)
-	return f.call(r, args, kwargs)
+	return f
 }
 
 // attribute is "value.name": a method first, then an element.
@@ -216,8 +118,8 @@ func index(i int64, n int) (int64, bool) {
 	return i, i >= 0 && i < int64(n)
 }
 
-func (r *renderer) slice(n *nodes.GetSlice) any {
-	value := r.eval(n.Node)
+// slice is "value[start:stop:step]".
+func (r *renderer) slice(value any, bounds [3]expr) any {
 	var chars []rune
 	var items []any
 	size := 0
@@ -231,11 +133,11 @@ func (r *renderer) slice(n *nodes.GetSlice) any {
 	default:
 		fail("%s cannot be sliced", typeName(value))
 	}
-	bound := func(n nodes.Node) *int64 {
-		if n == nil {
+	bound := func(e expr) *int64 {
+		if e == nil {
 			return nil
 		}
-		value := r.eval(n)
+		value := r.eval(e)
 		if value == nil {
 			return nil
 		}
@@ -245,7 +147,7 @@ func (r *renderer) slice(n *nodes.GetSlice) any {
 		}
 		return &i
 	}
-	at := sliceIndices(bound(n.Start), bound(n.End), bound(n.Step), int64(size))
+	at := sliceIndices(bound(bounds[0]), bound(bounds[1]), bound(bounds[2]), int64(size))
 	r.step(len(at))
 	if items == nil {
 		out := make([]rune, len(at))
@@ -298,47 +200,4 @@ func sliceIndices(start, stop, step *int64, n int64) (at []int64) {
 		}
 	}
 	return at
-}
-
-func (r *renderer) binary(n *nodes.BinaryExpression) any {
-	left := r.eval(n.Left)
-	switch n.Operator.Token.Type {
-	case tokens.And:
-		if !truth(left) {
-			return left
-		}
-		return r.eval(n.Right)
-	case tokens.Or:
-		if truth(left) {
-			return left
-		}
-		return r.eval(n.Right)
-	}
-	if n.Right == nil {
-		fail("operator %s has no right side", n.Operator.Token.Val)
-	}
-	right := r.eval(n.Right)
-	switch n.Operator.Token.Type {
-	case tokens.Equals:
-		return r.equal(left, right)
-	case tokens.Ne:
-		return !r.equal(left, right)
-	case tokens.LowerThan:
-		return r.compare(left, right) < 0
-	case tokens.LowerThanOrEqual:
-		return r.compare(left, right) <= 0
-	case tokens.GreaterThan:
-		return r.compare(left, right) > 0
-	case tokens.GreaterThanOrEqual:
-		return r.compare(left, right) >= 0
-	case tokens.Tilde:
-		a, b := r.toString(left), r.toString(right)
-		r.made(len(a) + len(b))
-		return a + b
-	case tokens.Addition:
-		return r.add(left, right)
-	case tokens.Multiply:
-		return r.multiply(left, right)
-	}
-	return arithmetic(n.Operator.Token, left, right)
 }

@@ -3,9 +3,6 @@ package jinja
 import (
 	"strings"
 	"time"
-
-	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 // flow is how a statement ends: normally, or by leaving or repeating the innermost loop.
@@ -66,13 +63,13 @@ func (r *renderer) enter() {
 	}
 }
 
-// at gives errors that have none the line of a node.
-func at(place *tokens.Token) {
+// at gives errors that have none the line of the template.
+func at(line int) {
 	switch v := recover().(type) {
 	case nil:
 	case *Error:
-		if v.Line == 0 && place != nil {
-			v.Line = place.Line
+		if v.Line == 0 {
+			v.Line = line
 		}
 		panic(v)
 	default:
@@ -80,33 +77,13 @@ func at(place *tokens.Token) {
 	}
 }
 
-func (r *renderer) run(list []nodes.Node) flow {
-	for _, n := range list {
-		if f := r.statement(n); f != flowNext {
+// run executes a block.
+func (r *renderer) run(block []stmt) flow {
+	for _, execute := range block {
+		r.step(1)
+		if f := execute(r); f != flowNext {
 			return f
 		}
-	}
-	return flowNext
-}
-
-func (r *renderer) statement(n nodes.Node) flow {
-	if n == nil {
-		return flowNext
-	}
-	r.step(1)
-	switch n := n.(type) {
-	case *nodes.Data:
-		r.write(n.Data.Val)
-	case *nodes.Output:
-		defer at(n.Start)
-		r.write(r.toString(r.eval(n.Expression)))
-	case *nodes.ControlStructureBlock:
-		defer at(n.Location)
-		r.enter()
-		defer func() { r.depth-- }()
-		return r.tag(n.ControlStructure)
-	default:
-		fail("unexpected %T", n)
 	}
 	return flowNext
 }
@@ -119,119 +96,41 @@ func (r *renderer) write(text string) {
 	r.out.WriteString(text)
 }
 
-func (r *renderer) tag(n nodes.ControlStructure) flow {
-	switch n := n.(type) {
-	case *ifTag:
-		return r.ifTag(n)
-	case *forTag:
-		return r.forTag(n)
-	case *setTag:
-		r.setTag(n)
-	case *macroTag:
-		r.scope.vars[n.name] = r.macro(n)
-	case *generationTag:
-		start := r.out.Len()
-		f := r.run(n.body.Nodes)
-		if r.captured == 0 {
-			r.generated = append(r.generated, [2]int{start, r.out.Len()})
-		}
-		return f
-	case *jumpTag:
-		return n.flow
-	default:
-		fail("unexpected %T", n)
-	}
-	return flowNext
-}
-
-func (r *renderer) ifTag(n *ifTag) flow {
-	for i, condition := range n.conditions {
-		if truth(r.eval(condition)) {
-			return r.run(n.bodies[i].Nodes)
-		}
-	}
-	if len(n.bodies) > len(n.conditions) {
-		return r.run(n.bodies[len(n.bodies)-1].Nodes)
-	}
-	return flowNext
-}
-
-func (r *renderer) forTag(n *forTag) flow {
+// loop executes the body of a for tag for those items that the filter, if it is not nil, lets through; without any, none.
+func (r *renderer) loop(into target, all []any, filter expr, body, none []stmt) flow {
 	outer := r.scope
 	defer func() { r.scope = outer }()
 	var items []any
-	for _, item := range r.iterate(r.eval(n.items)) {
+	for _, item := range all {
 		r.step(1)
-		if n.filter != nil {
+		if filter != nil {
 			r.scope = &scope{vars: map[string]any{}, parent: outer}
-			r.unpack(n.targets, item)
-			if !truth(r.eval(n.filter)) {
+			into(r, item)
+			if !truth(r.eval(filter)) {
 				continue
 			}
 		}
 		items = append(items, item)
 	}
-	if len(items) == 0 && n.none != nil {
+	if len(items) == 0 {
 		r.scope = &scope{vars: map[string]any{}, parent: outer}
-		return r.run(n.none.Nodes)
+		return r.run(none)
 	}
 	state := &loop{items: items}
 	for i, item := range items {
 		r.step(1)
 		state.index = i
 		r.scope = &scope{vars: map[string]any{"loop": state}, parent: outer}
-		r.unpack(n.targets, item)
-		if r.run(n.body.Nodes) == flowBreak {
+		into(r, item)
+		if r.run(body) == flowBreak {
 			break
 		}
 	}
 	return flowNext
 }
 
-// unpack assigns an item to one name, or its elements to several.
-func (r *renderer) unpack(names []string, item any) {
-	if len(names) == 1 {
-		r.scope.vars[names[0]] = item
-		return
-	}
-	elements := r.iterate(item)
-	if len(elements) != len(names) {
-		fail("cannot unpack %d values into %d names", len(elements), len(names))
-	}
-	for i, name := range names {
-		r.scope.vars[name] = elements[i]
-	}
-}
-
-func (r *renderer) setTag(n *setTag) {
-	var value any
-	if n.body != nil {
-		value = r.capture(func() { r.run(n.body.Nodes) })
-	} else {
-		value = r.eval(n.value)
-	}
-	values := []any{value}
-	if len(n.targets) > 1 {
-		if values = r.iterate(value); len(values) != len(n.targets) {
-			fail("cannot unpack %d values into %d names", len(values), len(n.targets))
-		}
-	}
-	for i, target := range n.targets {
-		switch target := target.(type) {
-		case *nodes.Name:
-			r.scope.vars[target.Name.Val] = values[i]
-		case *nodes.GetAttribute:
-			space, ok := r.eval(target.Node).(*namespace)
-			if !ok {
-				fail("cannot assign an attribute of %s: it is no namespace", target.Node)
-			}
-			space.vars[target.Attribute] = values[i]
-		}
-	}
-}
-
-// capture returns what f writes.
-func (r *renderer) capture(f func()) string {
+// capture returns what a block writes.
+func (r *renderer) capture(block []stmt) string {
 	outer := r.out
 	r.out = &strings.Builder{}
 	r.captured++
@@ -239,14 +138,23 @@ func (r *renderer) capture(f func()) string {
 		r.out = outer
 		r.captured--
 	}()
-	f()
+	r.run(block)
 	return r.out.String()
 }
 
+// macro is a macro tag.
+type macro struct {
+	name     string
+	names    []string // of the parameters
+	values   []expr   // of parameters that are not given
+	defaults bool
+	body     []stmt
+}
+
 // macro makes the callable of a macro tag. Its body sees the names of the place where it is defined.
-func (r *renderer) macro(n *macroTag) *function {
+func (r *renderer) macro(m macro) *function {
 	defined := r.scope
-	return &function{name: n.name, call: func(r *renderer, args []any, kwargs *dict) any {
+	return &function{name: m.name, call: func(r *renderer, args []any, kwargs *dict) any {
 		r.enter()
 		outer := r.scope
 		defer func() {
@@ -254,30 +162,28 @@ func (r *renderer) macro(n *macroTag) *function {
 			r.depth--
 		}()
 		r.scope = &scope{vars: map[string]any{}, parent: defined}
-		if len(args) > len(n.parameters) {
-			fail("macro %s takes %d arguments, not %d", n.name, len(n.parameters), len(args))
+		if len(args) > len(m.names) {
+			fail("macro %s takes %d arguments, not %d", m.name, len(m.names), len(args))
 		}
 		known := 0
-		for i, p := range n.parameters {
-			value, named := kwargs.get(p.name)
+		for i, name := range m.names {
+			value, named := kwargs.get(name)
 			switch {
 			case i < len(args):
 				if named {
-					fail("macro %s has two values for %s", n.name, p.name)
+					fail("macro %s has two values for %s", m.name, name)
 				}
 				value = args[i]
 			case named:
 				known++
-			case p.value != nil:
-				value = r.eval(p.value)
 			default:
-				value = undefined{p.name}
+				value = r.eval(m.values[i])
 			}
-			r.scope.vars[p.name] = value
+			r.scope.vars[name] = value
 		}
 		if known != kwargs.size() {
-			fail("macro %s has no parameter named %v", n.name, kwargs.keys)
+			fail("macro %s has no parameter named %v", m.name, kwargs.keys)
 		}
-		return r.capture(func() { r.run(n.body.Nodes) })
+		return r.capture(m.body)
 	}}
 }

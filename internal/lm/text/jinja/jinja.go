@@ -1,17 +1,13 @@
 // Package jinja renders chat templates as transformers does with Jinja2's ImmutableSandboxedEnvironment
 // (trim_blocks, lstrip_blocks, loop controls, the generation tag).
 //
-// gonja parses: its parser and syntax tree are used as they are. What surrounds them is our own, because a chat
-// template has to give the very characters that the model was trained on, comes from strangers, and runs in a server:
+// The parser follows that of Jinja2. gonja is a library for this; its parser differs in conditional expressions, in, escapes and white
+// space, where a chat template has to give the very characters that the model was trained on. Templates come from strangers and
+// run in a server: every step and every byte that one makes is counted, so that none can hang, exhaust memory or overflow the
+// stack.
 //
-//   - the lexer follows Jinja2 where gonja's differs (new lines inside tags, string escapes, white space control,
-//     conditional expressions inside brackets) and hands gonja's parser tokens it understands;
-//
-//   - the evaluator keeps None apart from undefined and mappings in order, and every step and every byte that it
-//     makes is counted, so that no template can hang, exhaust memory or overflow the stack.
-//
-//     t, err := jinja.Compile(source)
-//     out, err := t.Render(map[string]any{"messages": messages}, jinja.Options{})
+//	t, err := jinja.Compile(source)
+//	out, err := t.Render(map[string]any{"messages": messages}, jinja.Options{})
 //
 // Values given to Render are nil, bool, integers, floats, strings, []any, map[string]any (whose keys are sorted) and
 // json.RawMessage (whose keys keep their order), or one of these in [Mapped]. A Template is safe for concurrent use.
@@ -21,17 +17,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/parser"
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 // The limits are far above what chat templates need and far below what hurts.
 const (
 	maxSource = 1 << 20 // bytes of template
-	maxNest   = 64      // brackets inside brackets, and blocks inside blocks
+	maxNest   = 200     // expressions and blocks inside each other
 	maxDepth  = 1000    // of evaluation, macro calls included
 	maxSteps  = 4 << 20 // evaluated nodes; making text costs one step for each costBytes bytes
 	costBytes = 64
@@ -55,7 +46,7 @@ func (e *Error) Error() string {
 
 // Template is a compiled template.
 type Template struct {
-	root []nodes.Node
+	root []stmt
 	// Generation tells whether the template marks the assistant's text by the generation tag.
 	Generation bool
 }
@@ -77,20 +68,10 @@ func Compile(source string) (t *Template, err error) {
 	if len(source) > maxSource {
 		fail("template has %d bytes, more than %d", len(source), maxSource)
 	}
-	stream, err := lex(source)
-	if err != nil {
-		return nil, err
-	}
+	p := &parser{tokens: lex(source), filters: allFilters()}
 	t = &Template{}
-	p := parser.NewParser("template", tokens.NewStream(stream), config.New(), nil, tags(t.tags()))
-	root, err := p.Parse()
-	if err != nil {
-		return nil, parseError(err)
-	}
-	if rest := p.Current(); rest.Type != tokens.EOF {
-		return nil, &Error{Line: rest.Line, Message: fmt.Sprintf("unexpected %q", rest.Val)}
-	}
-	t.root = root.Nodes
+	t.root, _ = p.block()
+	t.Generation = p.generation
 	return t, nil
 }
 
@@ -113,8 +94,10 @@ func (t *Template) Render(vars map[string]any, o Options) (out Output, err error
 
 // fail leaves the evaluation; catch turns it into the error of the exported function. As in text/template, a panic
 // is the way out of deep recursion and does not cross the package.
-func fail(format string, args ...any) {
-	panic(&Error{Message: fmt.Sprintf(format, args...)})
+func fail(format string, args ...any) { failAt(0, format, args...) }
+
+func failAt(line int, format string, args ...any) {
+	panic(&Error{Line: line, Message: fmt.Sprintf(format, args...)})
 }
 
 func catch(err *error) {
@@ -122,24 +105,7 @@ func catch(err *error) {
 	case nil:
 	case *Error:
 		*err = v
-	default: // a fault of the parser or of this package: still the template's error, never the program's end
+	default: // a fault of this package: still the template's error, never the program's end
 		*err = &Error{Message: fmt.Sprintf("internal fault: %v", v)}
 	}
-}
-
-func parseError(err error) *Error {
-	for e := err; e != nil; {
-		if s, ok := e.(*parser.SyntaxError); ok {
-			return &Error{Line: s.Line, Message: s.Message}
-		}
-		if own, ok := e.(*Error); ok {
-			return own
-		}
-		cause, ok := e.(interface{ Unwrap() error })
-		if !ok {
-			break
-		}
-		e = cause.Unwrap()
-	}
-	return &Error{Message: err.Error()}
 }

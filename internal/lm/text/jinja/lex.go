@@ -1,53 +1,63 @@
 package jinja
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
-// lexer cuts a template into the tokens of gonja's parser by the rules of Jinja2's lexer.
+// The kinds of tokens, beside operators and the ends of tags, which are what they are written as.
+const (
+	someText  = "text"
+	aName     = "a name"
+	aString   = "a string"
+	anInteger = "an integer"
+	aFloat    = "a float"
+	theEnd    = "the end"
+)
+
+type token struct {
+	kind, text string
+	line       int
+}
+
+func (t token) String() string {
+	if t.kind == aName {
+		return strconv.Quote(t.text)
+	}
+	return t.kind
+}
+
+// lexer cuts a template into tokens by the rules of Jinja2's lexer.
 type lexer struct {
 	src       string
 	pos       int
 	line      int
-	out       []*tokens.Token
+	out       []token
 	lineStart bool // what came before ended a line, so that white space up to a block tag may be stripped
-	blocks    int
-	filters   map[string]filter
 }
 
-func lex(source string) ([]*tokens.Token, error) {
+func lex(source string) []token {
 	source = strings.ReplaceAll(source, "\r\n", "\n")
 	source = strings.ReplaceAll(source, "\r", "\n")
 	source = strings.TrimSuffix(source, "\n")
 	if !utf8.ValidString(source) {
-		return nil, &Error{Message: "template is not valid UTF-8"}
+		fail("template is not valid UTF-8")
 	}
-	l := &lexer{src: source, line: 1, lineStart: true, filters: allFilters()}
+	l := &lexer{src: source, line: 1, lineStart: true}
 	for l.pos < len(l.src) {
 		l.data()
 	}
-	l.emit(tokens.EOF, "")
-	return l.out, nil
+	l.emit(theEnd, "")
+	return l.out
 }
 
-func (l *lexer) fail(format string, args ...any) {
-	defer func() {
-		e := recover().(*Error)
-		e.Line = l.line
-		panic(e)
-	}()
-	fail(format, args...)
-}
+func (l *lexer) fail(format string, args ...any) { failAt(l.line, format, args...) }
 
-func (l *lexer) emit(kind tokens.Type, val string) {
-	// The position orders keyword arguments, so it counts tokens, those that rewriting adds included.
-	l.out = append(l.out, &tokens.Token{Type: kind, Val: val, Pos: len(l.out), Line: l.line, Col: 1})
-}
+func (l *lexer) emit(kind, text string) { l.out = append(l.out, token{kind, text, l.line}) }
 
 // skip moves on by n bytes and counts lines.
 func (l *lexer) skip(n int) {
@@ -84,8 +94,8 @@ func (l *lexer) data() {
 	case "{#":
 		l.comment()
 	case "{{":
-		l.emit(tokens.VariableBegin, "{{")
-		l.expression("", "}}", tokens.VariableEnd)
+		l.emit("{{", "")
+		l.expression("}}")
 	case "{%":
 		l.block()
 	}
@@ -93,7 +103,7 @@ func (l *lexer) data() {
 
 func (l *lexer) text(text string) {
 	if text != "" {
-		l.emit(tokens.Data, text)
+		l.emit(someText, text)
 	}
 }
 
@@ -161,32 +171,11 @@ func (l *lexer) block() {
 		l.raw()
 		return
 	}
-	// gonja's parser is recursive in blocks, so a hostile source must not nest them at will.
-	if strings.HasPrefix(name, "end") {
-		l.blocks--
-	} else if name == "if" || name == "for" || name == "macro" || name == "generation" || name == "set" {
-		l.blocks++
+	l.emit("{%", "")
+	if name != "" {
+		l.emit(aName, name)
 	}
-	set := name == "set" // has an end only without "="
-	start := len(l.out)
-	l.emit(tokens.BlockBegin, "{%")
-	l.emit(tokens.Name, name)
-	l.expression(name, "%}", tokens.BlockEnd)
-	if set && containsType(l.out[start:], tokens.Assign) {
-		l.blocks--
-	}
-	if l.blocks > maxNest {
-		l.fail("more than %d blocks inside each other", maxNest)
-	}
-}
-
-func containsType(list []*tokens.Token, kind tokens.Type) bool {
-	for _, t := range list {
-		if t.Type == kind {
-			return true
-		}
-	}
-	return false
+	l.expression("%}")
 }
 
 // raw copies text up to the endraw tag.
@@ -231,28 +220,11 @@ func (l *lexer) raw() {
 	}
 }
 
-var operators = map[string]tokens.Type{
-	"+": tokens.Addition, "-": tokens.Subtraction, "*": tokens.Multiply, "/": tokens.Division, "%": tokens.Modulo,
-	"//": tokens.FloorDivision, "**": tokens.Power, "~": tokens.Tilde, "=": tokens.Assign, "==": tokens.Equals,
-	"!=": tokens.Ne, ">": tokens.GreaterThan, ">=": tokens.GreaterThanOrEqual, "<": tokens.LowerThan,
-	"<=": tokens.LowerThanOrEqual, "(": tokens.LeftParenthesis, ")": tokens.RightParenthesis, "[": tokens.LeftBracket,
-	"]": tokens.RightBracket, "{": tokens.LeftBrace, "}": tokens.RightBrace, ",": tokens.Comma, ":": tokens.Colon,
-	".": tokens.Dot, "|": tokens.Pipe,
-}
+var operators = strings.Fields("// ** == != >= <= + - * / % ~ = > < ( ) [ ] { } , : . |") // the long ones first
 
-var keywords = map[string]tokens.Type{
-	"and": tokens.And, "or": tokens.Or, "not": tokens.Not, "in": tokens.In, "is": tokens.Is,
-}
-
-var closing = map[tokens.Type]tokens.Type{
-	tokens.LeftParenthesis: tokens.RightParenthesis, tokens.LeftBracket: tokens.RightBracket,
-	tokens.LeftBrace: tokens.RightBrace,
-}
-
-// expression reads the tokens of a tag up to its end. name is that of a block tag.
-func (l *lexer) expression(name, end string, endKind tokens.Type) {
-	start := len(l.out)
-	var open []tokens.Type
+// expression reads the tokens of a tag up to its end, which does not stand inside brackets.
+func (l *lexer) expression(end string) {
+	var open []string
 	for {
 		l.spaces()
 		if l.pos == len(l.src) {
@@ -261,27 +233,26 @@ func (l *lexer) expression(name, end string, endKind tokens.Type) {
 		if len(open) == 0 && l.atEnd(end) {
 			break
 		}
-		l.token()
-		kind := l.out[len(l.out)-1].Type
-		if want, ok := closing[kind]; ok {
-			open = append(open, want)
-		} else if kind == tokens.RightParenthesis || kind == tokens.RightBracket || kind == tokens.RightBrace {
+		switch kind := l.token(); kind {
+		case "(":
+			open = append(open, ")")
+		case "[":
+			open = append(open, "]")
+		case "{":
+			open = append(open, "}")
+		case ")", "]", "}":
 			if len(open) == 0 || open[len(open)-1] != kind {
-				l.fail("unbalanced %q", l.out[len(l.out)-1].Val)
+				l.fail("unbalanced %q", kind)
 			}
 			open = open[:len(open)-1]
 		}
-		if len(open) > maxNest {
-			l.fail("more than %d brackets inside each other", maxNest)
-		}
 	}
-	list := l.out[start:]
-	l.out = append(l.out[:start:start], l.rewrite(name, list)...)
-	l.emit(endKind, end)
+	l.emit(end, "")
 	l.tagEnd(end)
 }
 
-func (l *lexer) token() {
+// token reads one and returns its kind.
+func (l *lexer) token() string {
 	rest := l.src[l.pos:]
 	r, _ := utf8.DecodeRuneInString(rest)
 	switch {
@@ -290,22 +261,16 @@ func (l *lexer) token() {
 	case r >= '0' && r <= '9':
 		l.number()
 	case r == '_' || unicode.IsLetter(r):
-		name := l.name()
-		kind, ok := keywords[name]
-		if !ok {
-			kind = tokens.Name
-		}
-		l.emit(kind, name)
+		l.emit(aName, l.name())
 	default:
-		for _, n := range []int{2, 1} {
-			if kind, ok := operators[rest[:min(n, len(rest))]]; ok {
-				l.emit(kind, rest[:n])
-				l.skip(n)
-				return
-			}
+		at := slices.IndexFunc(operators, func(o string) bool { return strings.HasPrefix(rest, o) })
+		if at < 0 {
+			l.fail("unexpected character %q", r)
 		}
-		l.fail("unexpected character %q", r)
+		l.emit(operators[at], "")
+		l.skip(len(operators[at]))
 	}
+	return l.out[len(l.out)-1].kind
 }
 
 func (l *lexer) spaces() {
@@ -323,39 +288,18 @@ func (l *lexer) name() string {
 	return rest[:end]
 }
 
+var numbers = regexp.MustCompile(`^\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d[\d_]*)?`)
+
 func (l *lexer) number() {
-	rest := l.src[l.pos:]
-	digits := func(i int) int {
-		for i < len(rest) && (rest[i] >= '0' && rest[i] <= '9' || rest[i] == '_') {
-			i++
-		}
-		return i
+	text, kind := numbers.FindString(l.src[l.pos:]), anInteger
+	if strings.ContainsAny(text, ".eE") {
+		kind = aFloat
 	}
-	end, kind := digits(0), tokens.Integer
-	if end+1 < len(rest) && rest[end] == '.' && rest[end+1] >= '0' && rest[end+1] <= '9' {
-		end, kind = digits(end+1), tokens.Float
-	}
-	if m := end; m < len(rest) && (rest[m] == 'e' || rest[m] == 'E') {
-		m++
-		if m < len(rest) && (rest[m] == '+' || rest[m] == '-') {
-			m++
-		}
-		if e := digits(m); e > m {
-			end, kind = e, tokens.Float
-		}
-	}
-	text := strings.ReplaceAll(rest[:end], "_", "")
-	if kind == tokens.Integer {
-		if text = strings.TrimLeft(text, "0"); text == "" { // to gonja a leading zero means octal
-			text = "0"
-		}
-	}
-	l.skip(end)
-	l.emit(kind, text)
+	l.emit(kind, strings.ReplaceAll(text, "_", ""))
+	l.skip(len(text))
 }
 
-// str reads a string literal, or several in a row, which are one. gonja's parser resolves escapes once more, so
-// backslashes are handed to it doubled.
+// str reads a string literal, or several in a row, which are one.
 func (l *lexer) str() {
 	var text strings.Builder
 	for l.pos < len(l.src) && strings.IndexByte(`"'`, l.src[l.pos]) >= 0 {
@@ -374,7 +318,7 @@ func (l *lexer) str() {
 		l.skip(end + 1)
 		l.spaces()
 	}
-	l.emit(tokens.String, strings.ReplaceAll(text.String(), `\`, `\\`))
+	l.emit(aString, text.String())
 }
 
 // unescape resolves the escapes of a Python string literal; an unknown one stands for itself.

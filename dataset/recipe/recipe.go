@@ -29,7 +29,7 @@ import (
 // Recipe says how many rows of each kind there are. Zero means none.
 type Recipe struct {
 	Closed    int     // rows for each fact, each in another wording as long as there are some
-	Open      int     // rows for each fact with its passage
+	Open      int     // rows for each fact with its passage; up to two more ask for other facts of its text
 	Swapped   int     // rows for each fact whose value can be replaced
 	Elsewhere float64 // rows for each fact, about half of them for 0.5
 	Unknown   float64 // rows for each fact
@@ -103,16 +103,21 @@ func (r Recipe) Rows(seed uint64, facts []dataset.GroundedFact, general []datase
 // kitchen makes the rows.
 type kitchen struct {
 	Recipe
-	seed     uint64
-	facts    []dataset.GroundedFact
-	subjects map[string][]string // names of what a document is about
-	language map[string]language // of each document
-	short    map[string]string   // answers by questions without names
-	rows     []dataset.Row
+	seed       uint64
+	facts      []dataset.GroundedFact
+	subjects   map[string][]string // names of what a document is about
+	language   map[string]language // of each document
+	short      map[string]string   // answers by questions without names
+	statements []string            // of the facts
+	rows       []dataset.Row
 }
 
 func newKitchen(facts []dataset.GroundedFact, r Recipe, seed uint64) *kitchen {
-	return &kitchen{Recipe: r, seed: seed, facts: facts, subjects: subjects(facts), language: languagesOf(facts)}
+	k := &kitchen{Recipe: r, seed: seed, facts: facts, subjects: subjects(facts), language: languagesOf(facts)}
+	for _, f := range facts {
+		k.statements = append(k.statements, Statement(f))
+	}
+	return k
 }
 
 // random is a source of its own for each fact and kind, so that a fact more or less changes no other rows.
@@ -158,13 +163,28 @@ func (k *kitchen) open(i int) {
 		return
 	}
 	random := k.random(Open, f.Question)
-	k.reading(Open, f, around(squeeze(f.Passage.Text), Statement(f), random), k.answer(f), k.Open, random)
+	k.reading(Open, f, around(squeeze(f.Passage.Text), k.statements[i], random), k.answer(f), k.Open, random)
 }
 
-// reading asks n questions about a fact with a text in front, and some whose answer is not there.
+// alsoAsked is how many other facts of a text are asked about beside the one that it was taken for: to tell them apart, the
+// question must be read as well as the text.
+const alsoAsked = 2
+
+// reading asks n questions about a fact with a text in front, one each about others that the text states, and some whose answer
+// is not there.
 func (k *kitchen) reading(kind string, f dataset.GroundedFact, text, answer string, n int, random *rand.Rand) {
 	for _, q := range k.any(f, n, random) {
 		k.add(kind, f, nil, system(text), user(q), reply(answer))
+	}
+	var also []dataset.GroundedFact
+	for i, g := range k.facts {
+		if g.Source == f.Source && g.Question != f.Question && k.statements[i] != "" && strings.Contains(text, k.statements[i]) {
+			also = append(also, g)
+		}
+	}
+	random.Shuffle(len(also), func(i, j int) { also[i], also[j] = also[j], also[i] })
+	for _, g := range also[:min(len(also), alsoAsked, n)] {
+		k.add(Open, g, nil, system(text), user(k.any(g, 1, random)[0]), reply(k.answer(g)))
 	}
 	others := int(k.Elsewhere)
 	if random.Float64() < k.Elsewhere-float64(others) {

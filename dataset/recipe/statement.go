@@ -103,7 +103,7 @@ func stem(w string) string {
 }
 
 // beside is how many characters on either side of a statement are read with it at most.
-const beside = 160
+const beside = 300
 
 // around is the part of a passage near a statement: an eighth of the time all of it, else the statement with some text on either
 // side, to whole words. A model that is asked with much or little text in front learns from both, and

@@ -15,11 +15,11 @@ import (
 
 // language is how one speaks of what is not known.
 type language struct {
-	code    string
-	unknown []string
-	ask     []attribute // of what a document is about
-	person  []attribute // of somebody whom it names
-	before  []string    // what stands before a name: prepositions and articles
+	code                   string
+	unknown                []string
+	ask                    []attribute // of what a document is about
+	person                 []attribute // of somebody whom it names
+	prepositions, articles []string    // that stand before names
 }
 
 // attribute is a question that documents seldom answer; signs are beginnings of words of a document that might.
@@ -49,7 +49,8 @@ func readLanguage(code string) language {
 		case line[0] == '[':
 			section = line
 		case section == "[before names]":
-			l.before = strings.Fields(line)
+			prepositions, articles, _ := strings.Cut(line, "|")
+			l.prepositions, l.articles = strings.Fields(prepositions), strings.Fields(articles)
 		case section == "[unknown]":
 			l.unknown = append(l.unknown, line)
 		default:

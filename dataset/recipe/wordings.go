@@ -54,11 +54,10 @@ func (l language) unnamed(q string, names []string) string {
 	for to < len(words) && (slices.Contains(names, words[to]) || capital(words[to]) && l.code != "de") {
 		to++
 	}
-	named := from
-	for from > 0 && slices.Contains(l.before, strings.ToLower(words[from-1])) {
+	for from > 0 && slices.Contains(l.articles, strings.ToLower(words[from-1])) {
 		from--
 	}
-	if from == named || from == 0 {
+	if from--; from < 1 || !slices.Contains(l.prepositions, strings.ToLower(words[from])) {
 		return ""
 	}
 	return strings.Join(slices.Concat(words[:from], words[to:]), " ") + q[len(end):]

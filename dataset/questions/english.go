@@ -33,8 +33,12 @@ func englishVerbs(entries []string) verbs {
 	return v
 }
 
+// third makes the form of "he" of a verb of a verb; what stands behind it stays: "hand in", "hands in".
 func third(base string) string {
+	base, particle, phrase := strings.Cut(base, " ")
 	switch {
+	case phrase:
+		return third(base) + " " + particle
 	case base == "have":
 		return "has"
 	case base == "do", base == "go", hasAnySuffix(base, "s", "x", "ch", "sh", "z"):
@@ -93,6 +97,9 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 }
 
 func (v verbs) participleOf(base string) string {
+	if verb, particle, phrase := strings.Cut(base, " "); phrase {
+		return v.participleOf(verb) + " " + particle
+	}
 	for form, is := range v.participle {
 		if is.base == base {
 			return form
@@ -125,6 +132,9 @@ func (l *language) parseAsked(question string) (a asked, ok bool) {
 	a.wh, a.aux = strings.Join(words[:at], " "), strings.ToLower(words[at])
 	behind := words[at+1:]
 	end := len(behind)
+	if _, passive := l.verbs.participle[behind[0]]; passive && slices.Contains(be, a.aux) {
+		return a, false // "what supplement is paid": it asks for the subject
+	}
 	_, participle := l.verbs.participle[behind[len(behind)-1]]
 	if participle || !slices.Contains(be, a.aux) || !l.is("articles", behind[0]) || a.wh != "what" && a.wh != "who" {
 		end = l.subjectEnd(behind, slices.Contains(be, a.aux))
@@ -138,19 +148,23 @@ func (l *language) parseAsked(question string) (a asked, ok bool) {
 
 // subjectEnd returns how many of the words behind an auxiliary are the subject; -1 if the verb is not known.
 func (l *language) subjectEnd(words []string, isBe bool) int {
-	best := -1
+	best, settled := -1, false // a word that may be the verb, and whether a preposition stands behind it
 	for i, w := range words {
 		if i == 0 {
 			continue
 		}
 		before := strings.ToLower(words[i-1])
+		if best > 0 && (l.is("subordinators", w) && w != "that" && w != "which" && w != "who" || strings.HasSuffix(before, ",")) {
+			break
+		}
+		settled = settled || best > 0 && l.is("prepositions", w)
 		if l.is("articles", before) || l.is("prepositions", before) || before == "and" || before == "or" {
 			continue
 		}
 		w = strings.ToLower(strings.Trim(w, ","))
 		if isBe {
 			_, past := l.verbs.participle[w]
-			if past || l.is("predicates", w) || w == "not" || w == "normally" || w == "usually" {
+			if past || l.is("predicates", w) || w == "not" || w == "normally" || w == "usually" || w == "generally" {
 				return i
 			}
 			continue
@@ -162,12 +176,27 @@ func (l *language) subjectEnd(words []string, isBe bool) int {
 			if !v.noun {
 				return i
 			}
-			best = i
-		} else if best > 0 && l.is("prepositions", w) {
-			return best
+			if !settled {
+				best = i
+			}
 		}
 	}
 	return best
+}
+
+// statement is what a question asks about: "the shift begins".
+func (l *language) statement(a asked) string {
+	first, more, _ := strings.Cut(a.rest, " ")
+	switch a.aux {
+	case "does":
+		first = third(first)
+	case "did":
+		first = l.verbs.pastOf(first)
+	case "do":
+	default:
+		return strings.TrimSpace(a.subject + " " + a.aux + " " + a.rest)
+	}
+	return strings.TrimSpace(a.subject + " " + first + " " + more)
 }
 
 // englishForms returns forms of a question that need its parts.
@@ -176,19 +205,17 @@ func (l *language) englishForms(question string) []string {
 	if !ok {
 		return l.subjectForms(question)
 	}
-	statement := a.subject + " " + a.aux + " " + a.rest
+	statement := l.statement(a)
 	first, more, _ := strings.Cut(a.rest, " ")
-	if slices.Contains(does, a.aux) {
-		switch a.aux {
-		case "does":
-			first = third(first)
-		case "did":
-			first = l.verbs.pastOf(first)
+	out := []string{statement + " " + a.wh}
+	for _, rule := range l.clefts {
+		if a.rest == "" {
+			break // "how much is the fee"
 		}
-		statement = strings.TrimSpace(a.subject + " " + first + " " + more)
+		for _, cleft := range l.apply(rule, a.wh, nil) {
+			out = append(out, cleft+" "+statement)
+		}
 	}
-	indirect := l.indirect[len(question)%len(l.indirect)]
-	out := []string{statement + " " + a.wh, indirect + " " + a.wh + " " + statement}
 	person := l.meansPeople(a.subject)
 	if !person {
 		pronoun := "it"
@@ -211,7 +238,7 @@ func (l *language) englishForms(question string) []string {
 	if first == "be" {
 		participle, behind, _ = strings.Cut(more, " ")
 	}
-	if v, known := l.verbs.participle[strings.ToLower(participle)]; known && !person && !strings.HasPrefix(behind, "by ") && a.aux != "was" && a.aux != "were" && l.asksHow(a.wh, first == "be") {
+	if v, known := l.verbs.participle[strings.ToLower(participle)]; known && !person && !slices.Contains(does, a.aux) && !strings.HasPrefix(behind, "by ") && a.aux != "was" && a.aux != "were" && l.asksHow(a.wh, first == "be") {
 		object := strings.TrimSpace(v.base + " " + a.subject + " " + behind)
 		out = append(out,
 			a.wh+" "+aux+" i "+object,
@@ -228,7 +255,6 @@ func (l *language) subjectForms(question string) []string {
 	if len(words) < 3 || !l.is("ask", words[0]) {
 		return nil
 	}
-	indirect := l.indirect[len(question)%len(l.indirect)] + " " + question
 	if words[0] == "who" {
 		v, third := l.verbs.third[words[1]]
 		p, past := l.verbs.past[words[1]]
@@ -236,11 +262,11 @@ func (l *language) subjectForms(question string) []string {
 		switch {
 		case third:
 			return []string{
-				indirect, "which person " + strings.Join(words[1:], " "), "who is responsible for " + gerund(v.base) + " " + said, "whose task is it to " + v.base + " " + said,
+				"which person " + strings.Join(words[1:], " "), "who is responsible for " + gerund(v.base) + " " + said, "whose task is it to " + v.base + " " + said,
 				"who is the one to " + v.base + " " + said, gerund(v.base) + " " + said + ": who does it", "whom do i ask to " + v.base + " " + said,
 			}
 		case past && !slices.Contains(be, words[1]):
-			return []string{indirect, "which person " + strings.Join(words[1:], " "), "who was it that " + strings.Join(words[1:], " "), "what is the name of the one who " + words[1] + " " + said, "who was the one to " + p.base + " " + said}
+			return []string{"which person " + strings.Join(words[1:], " "), "who was it that " + strings.Join(words[1:], " "), "what is the name of the one who " + words[1] + " " + said, "who was the one to " + p.base + " " + said}
 		}
 		return nil
 	}
@@ -252,11 +278,17 @@ func (l *language) subjectForms(question string) []string {
 		return nil
 	}
 	thing, said := strings.Join(words[1:at], " "), strings.Join(words[at+1:], " ")
+	if words[0] == "how" && words[1] != "many" {
+		return nil
+	}
 	if words[0] == "how" && at > 2 {
 		thing = strings.Join(words[2:at], " ")
-		return []string{indirect, "what is the number of " + thing + " " + said, thing + " " + said + ": how many", "how great is the number of " + thing + " " + said}
+		return []string{"what is the number of " + thing + " " + said, thing + " " + said + ": how many", "how great is the number of " + thing + " " + said}
 	}
-	return []string{indirect, "the " + thing + " " + said + ": which is it", "what kind of " + thing + " " + words[at] + " " + said}
+	if words[0] != "what" && words[0] != "which" {
+		return nil
+	}
+	return []string{"the " + thing + " " + said + ": which is it", "what kind of " + thing + " " + words[at] + " " + said}
 }
 
 func (v verbs) pastOf(base string) string {
@@ -292,15 +324,16 @@ func (l *language) nounPhrase(words string) bool {
 	if l.code != "en" {
 		return true
 	}
-	for i, w := range strings.Fields(words) {
-		w = strings.ToLower(w)
-		if i > 0 {
-			if _, participle := l.verbs.participle[w]; participle && !l.nounToo(w) && strings.HasSuffix(words, w) || l.is("predicates", w) && strings.HasSuffix(words, w) {
-				return false
-			}
-		}
+	all := strings.Fields(strings.ToLower(words))
+	for len(all) > 1 && (l.is("particles", all[len(all)-1])) { // "brought back"
+		all = all[:len(all)-1]
 	}
-	return true
+	if len(all) < 2 {
+		return true
+	}
+	last := all[len(all)-1]
+	_, participle := l.verbs.participle[last]
+	return !(participle && !l.nounToo(last) || l.is("predicates", last))
 }
 
 func (l *language) nounToo(w string) bool {

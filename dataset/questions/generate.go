@@ -247,9 +247,9 @@ func (l *language) fact(source string, s subject, f found, turn, wordings int) (
 	case strings.Contains(" "+strings.ToLower(f.asks[0])+" ", " "+strings.ToLower(fact.Answer)+" "), s.name != "" && strings.Contains(fact.Answer, s.name):
 		return fact, droppedGivenAway
 	}
-	var candidates []string
+	var candidates []candidate
 	for i, q := range f.asks[1:] {
-		candidates = append(candidates, named(turn+i, q))
+		candidates = append(candidates, candidate{text: named(turn+i, q)})
 	}
 	r.fact = fact
 	candidates = append(candidates, r.candidates()...)

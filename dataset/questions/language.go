@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf8"
 )
 
 // The forms of questions, and the few words that rules must know, are data: a file for each language. A file has sections,
@@ -19,7 +18,10 @@ import (
 //	[common] [articles] …  words by what they are
 //	[typed]                kind of answer: start of a question => other starts
 //	[rewrite]              question => the same question in other forms
-//	[synonyms]             words of one meaning; a line is used for its first word only
+//	[clefts]               question words => what stands before the statement that they ask about; English
+//	[synonyms]             words of one meaning: "a | b" says b for a, "a = b" each for each
+//	[nouns] [actions]      the same for English nouns, with their plurals, and verbs, with their forms
+//	[indirect] [opening]   what stands before an indirect question, and before any
 //	[headers] [labels]     kind of column or row: its names
 //	[ask KIND]             questions about such a cell: {k} is its row, {h} its column
 //	[wh]                   part of a sentence => question words for it; outside English
@@ -35,13 +37,17 @@ type language struct {
 	common       []string
 	typed        []rule
 	rewrite      []rule
+	clefts       []rule // of question words
 	synonyms     []synonym
 	parts        []asking
 	kinds        map[string][]named  // of section headers and labels
 	ask          map[string][]string // forms by kind
 	subject      map[string][]string // forms by kind
 	subjectHints []named
+	inflected    [][2]string         // lines of [nouns] and [actions]
 	indirect     []string            // beginnings of indirect questions
+	opening      []string            // what people say before they ask
+	contractions []string            // pairs: " a el ", " al "
 	agreeing     map[string][]string // articles by pronoun
 	verbs        verbs               // of English
 }
@@ -50,33 +56,6 @@ type rule struct {
 	kind string // of the answer; empty or "any" for each
 	from *regexp.Regexp
 	to   []string
-}
-
-type synonym struct {
-	from string // in lower case
-	to   []string
-}
-
-// find returns where the word stands in a text; ok is false if it does not, or only inside another word.
-func (s synonym) find(text string) (from, to int, ok bool) {
-	lower := strings.ToLower(text)
-	if len(lower) != len(text) {
-		return 0, 0, false // letters that change their length have no place
-	}
-	for start := 0; ; {
-		i := strings.Index(lower[start:], s.from)
-		if i < 0 {
-			return 0, 0, false
-		}
-		from, to = start+i, start+i+len(s.from)
-		before, _ := utf8.DecodeLastRuneInString(lower[:from])
-		behind, _ := utf8.DecodeRuneInString(lower[to:])
-		inside := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '-' }
-		if !inside(before) && !inside(behind) {
-			return from, to, true
-		}
-		start = to
-	}
 }
 
 // named is a kind with words that tell it.
@@ -123,8 +102,14 @@ func parseLanguage(code, text string) (*language, error) {
 		}
 	}
 	if code == "en" {
-		l.verbs = englishVerbs(slices.Collect(maps.Keys(l.words["verbs"])))
+		l.verbs = englishVerbs(slices.Sorted(maps.Keys(l.words["verbs"])))
 	}
+	for _, line := range l.inflected {
+		if err := l.addSynonyms(line[0], line[1]); err != nil {
+			return nil, fmt.Errorf("%s.txt: %w", code, err)
+		}
+	}
+	slices.SortStableFunc(l.synonyms, func(a, b synonym) int { return len(b.from) - len(a.from) })
 	return l, nil
 }
 
@@ -138,7 +123,12 @@ func (l *language) add(section, line string) error {
 		l.agreeing[pronoun] = strings.Fields(articles)
 	case section == "indirect":
 		l.indirect = append(l.indirect, line)
-	case section == "typed" || section == "rewrite":
+	case section == "contractions":
+		from, to, _ := strings.Cut(line, " = ")
+		l.contractions = append(l.contractions, " "+from+" ", " "+to+" ")
+	case section == "opening":
+		l.opening = append(l.opening, line)
+	case section == "typed" || section == "rewrite" || section == "clefts":
 		left, right, ok := strings.Cut(line, "=>")
 		if !ok {
 			return fmt.Errorf("no => in %q", line)
@@ -158,10 +148,13 @@ func (l *language) add(section, line string) error {
 		if r.from, err = pattern(left); err != nil {
 			return err
 		}
-		if section == "typed" {
+		switch section {
+		case "typed":
 			l.typed = append(l.typed, r)
-		} else {
+		case "rewrite":
 			l.rewrite = append(l.rewrite, r)
+		default:
+			l.clefts = append(l.clefts, r)
 		}
 	case section == "wh": // after the words that it names
 		part, err := l.parsePart(line)
@@ -170,11 +163,9 @@ func (l *language) add(section, line string) error {
 		}
 		l.parts = append(l.parts, part)
 	case section == "synonyms":
-		words := alternatives(line)
-		if len(words) < 2 {
-			return fmt.Errorf("%q has no second word", line)
-		}
-		l.synonyms = append(l.synonyms, synonym{strings.ToLower(words[0]), words[1:]})
+		return l.addSynonyms(section, line)
+	case section == "nouns" || section == "actions": // after the verbs that they are made with
+		l.inflected = append(l.inflected, [2]string{section, line})
 	case section == "headers" || section == "labels" || section == "when":
 		kind, words, ok := strings.Cut(line, ": ")
 		if !ok {
@@ -221,7 +212,7 @@ func pattern(text string) (*regexp.Regexp, error) {
 		}
 		return "(?P<" + m[1] + `>\S.*?)`
 	})
-	return regexp.Compile("(?i)^" + text + "$")
+	return regexp.Compile("(?i)^(?:" + text + ")$")
 }
 
 // fill puts values into the slots of a form; ok is false if one has no value.
@@ -253,6 +244,11 @@ func (l *language) apply(r rule, question string, values map[string]string) []st
 				return nil
 			}
 			filled[name] = m[i]
+			if l.code == "de" || l.code == "el" {
+				for _, form := range []string{"nom", "acc", "dat"} {
+					filled[name+"_"+form], _ = nounCase(m[i], form)
+				}
+			}
 		}
 	}
 	var out []string

@@ -1,7 +1,6 @@
 package questions
 
 import (
-	"math"
 	"path"
 	"regexp"
 	"slices"
@@ -35,55 +34,76 @@ type rewording struct {
 	values  map[string]string // of slots that the answer fills
 }
 
-func (r *rewording) candidates() []string {
+// candidate is a wording.
+type candidate struct {
+	text string
+	kind string // of which a choice takes not too many; may be empty
+	lead string // what it begins with before the question: "I would like to know"
+}
+
+func (r *rewording) candidates() []candidate {
 	a := r.classify(r.fact.Answer)
 	r.values = map[string]string{"unit": r.plural(a.unit), "when": r.when(a.kind)}
-	var out []string
+	var out []candidate
+	add := func(kind string, texts ...string) {
+		for _, text := range texts {
+			out = append(out, candidate{text: text, kind: kind})
+		}
+	}
 	for _, q := range r.fact.Wordings() {
 		asked := r.split(q)
+		preposition, _, _ := strings.Cut(asked.frame, " ")
+		binding := r.is("binding", preposition)
 		for i, text := range append([]string{asked.text}, r.withSynonyms(asked.text)...) {
-			forms := r.forms(text, a.kind)
-			out = append(out, r.framed(core{text, asked.frame, asked.name}, i))
-			preposition, _, _ := strings.Cut(asked.frame, " ")
-			binding := r.is("binding", preposition)
-			for j, form := range forms {
-				frame := asked.frame
-				if neutral := r.language.subject["neutral"]; binding && len(neutral) > 0 { // "of BIO214" stood behind its noun
-					frame, _ = fill(neutral[j%len(neutral)], map[string]string{"s": asked.name})
+			whole := strings.TrimSpace(text + " " + asked.frame)
+			add("", r.framed(core{text, asked.frame, asked.name}, i))
+			if binding { // "of BIO214" belongs to the noun before it
+				add("", r.forms(whole, a.kind)...)
+			} else {
+				for j, form := range r.forms(text, a.kind) {
+					add("", r.framed(core{form, asked.frame, asked.name}, i+j+1))
 				}
-				out = append(out, r.framed(core{form, frame, asked.name}, i+j+1))
-			}
-			if binding {
-				out = append(out, r.forms(text+" "+asked.frame, a.kind)...)
 			}
 			if r.code == "en" {
-				out = append(out, r.englishForms(strings.TrimSpace(text+" "+asked.frame))...)
+				add("", r.englishForms(whole)...)
 			}
-			out = append(out, r.keywords(core{text, asked.frame, asked.name}, i)...)
+			if said, ok := r.indirectOrder(whole); ok && len(r.indirect) > 0 {
+				lead := r.indirect[(i+len(q))%len(r.indirect)]
+				out = append(out, candidate{lead + " " + said, "indirect", lead})
+			}
+			if len(r.opening) > 0 {
+				lead := r.opening[(i+len(q))%len(r.opening)]
+				out = append(out, candidate{lead + " " + whole, "opening", lead})
+			}
+			add("keywords", r.keywords(core{text, asked.frame, asked.name}, i)...)
 		}
 	}
 	for _, f := range r.fromQuote() {
-		for i, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
-			if r.subject != "" && !strings.Contains(form, r.subject) {
-				frame, _ := fill(r.language.subject["neutral"][i%len(r.language.subject["neutral"])], map[string]string{"s": r.subject})
-				form += " " + frame
+		for _, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
+			first, _, _ := strings.Cut(form, " ")
+			if !r.is("ask", first) && !r.is("prepositions", first) || slices.ContainsFunc(strings.Fields(form), r.foreign) {
+				continue
 			}
-			out = append(out, form)
+			if fronts := r.language.subject["front"]; r.subject != "" && !strings.Contains(form, r.subject) {
+				form, _ = fill(fronts[0], map[string]string{"s": r.subject, "q": form})
+			}
+			add("quote", form)
 		}
 	}
 	names := r.names()
-	out = slices.DeleteFunc(out, func(q string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(q, name) })
+	out = slices.DeleteFunc(out, func(c candidate) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(c.text, name) })
 	})
-	for i, q := range out {
-		out[i] = r.finish(q)
+	for i, c := range out {
+		out[i].text = r.finish(c.text)
 	}
 	return out
 }
 
-// fromQuote asks what the sentence of the fact says, as for a document; the questions that its answer answers.
+// fromQuote asks what the sentence of the fact says, as for a document; the questions that its answer answers. A row of a table
+// is no sentence.
 func (r *rewording) fromQuote() []found {
-	if r.fact.Quote == "" {
+	if !strings.HasSuffix(r.fact.Quote, ".") {
 		return nil
 	}
 	a := r.asker(Document{Pages: []string{r.fact.Quote}}, subject{name: r.subject, kind: "other"})
@@ -94,6 +114,14 @@ func (r *rewording) fromQuote() []found {
 	return slices.DeleteFunc(said(r.fact.Quote), func(f found) bool {
 		return f.answer == "" || !stands(f.answer, r.fact.Answer) && !stands(r.fact.Answer, f.answer)
 	})
+}
+
+// foreign tells whether a word of the sentence of a fact makes a question another one than the fact's: a number or a name that it
+// does not have, a denial, a word that means something said before, or one that gives the answer away.
+func (r *rewording) foreign(word string) bool {
+	word = strings.Trim(word, ",.:;")
+	told := strings.ContainsFunc(word, unicode.IsDigit) || isUpper(word) && (r.code != "de" && word != "I" || strings.Contains(r.fact.Answer, word) && !r.function(word))
+	return told && !strings.Contains(r.fact.Question, word) || r.is("negations", word) || r.is("dangling", word)
 }
 
 // names returns what each wording must have: the subject, and the words of the question that are numbers, codes or names.
@@ -169,42 +197,16 @@ func (r *rewording) framed(c core, turn int) string {
 	return c.text + " " + c.frame
 }
 
-// withSynonyms replaces words by others of the same meaning: each that can be alone, and several together. Names stay.
-func (r *rewording) withSynonyms(question string) []string {
-	var out []string
-	together := []string{question, question}
-	for _, s := range r.synonyms {
-		from, to, ok := s.find(question)
-		if !ok || r.named(question[from:to]) {
-			continue
-		}
-		for _, word := range s.to {
-			out = append(out, question[:from]+word+question[to:])
-		}
-		for i, text := range together {
-			if from, to, ok := s.find(text); ok {
-				together[i] = text[:from] + s.to[i%len(s.to)] + text[to:]
-			}
-		}
-	}
-	if len(out) > 0 {
-		out = append(out, together...)
-	}
-	return out
-}
-
-// named tells whether words are written as a name.
-func (r *rewording) named(words string) bool {
-	first, _ := utf8.DecodeRuneInString(words)
-	return unicode.IsUpper(first) && r.code != "de"
-}
+var elided = regexp.MustCompile(`(?i)^(?:d|l|qu)['’]`)
 
 // keywords returns the words of a question that say something, as people type them into a search box.
 func (r *rewording) keywords(c core, turn int) []string {
 	var kept []string
 	for _, w := range strings.Fields(c.text) {
-		bare := strings.Trim(w, ",.:'’\"«»“”„()")
-		if !r.function(bare) && !r.is("auxiliaries", bare) {
+		if r.code == "fr" {
+			w = elided.ReplaceAllString(inverted.ReplaceAllString(w, ""), "")
+		}
+		if bare := strings.Trim(w, ",.:'’\"«»“”„()"); bare != "" && !r.function(bare) {
 			kept = append(kept, w)
 		}
 	}
@@ -223,9 +225,9 @@ func (r *rewording) keywords(c core, turn int) []string {
 
 // finish writes a wording as a question or a request.
 func (r *rewording) finish(q string) string {
-	q = strings.Join(strings.Fields(q), " ")
+	q = strings.NewReplacer(r.contractions...).Replace(strings.Join(strings.Fields(q), " "))
 	q = strings.TrimRight(q, " ,:;")
-	first, _, _ := strings.Cut(q, " ")
+	first, _, _ := strings.Cut(q[behindOpening(q):], " ")
 	mark := "?"
 	switch {
 	case r.code == "el":
@@ -244,7 +246,8 @@ func (r *rewording) finish(q string) string {
 	}
 	q = upperFirst(q) + mark
 	if r.code == "es" && strings.HasSuffix(q, "?") && !strings.Contains(q, "¿") {
-		q = "¿" + q
+		at := behindOpening(q)
+		q = q[:at] + "¿" + upperFirst(q[at:])
 	}
 	if r.code == "fr" {
 		q = strings.TrimSuffix(q, "?")
@@ -253,6 +256,14 @@ func (r *rewording) finish(q string) string {
 		}
 	}
 	return q
+}
+
+// behindOpening returns where the question begins behind what is said before it: "I am new here. ", "a short question: ".
+func behindOpening(q string) int {
+	if at := max(strings.LastIndex(q, ". "), strings.LastIndex(q, ": ")); at >= 0 {
+		return at + 2
+	}
+	return 0
 }
 
 func (r *rewording) please() string {
@@ -308,79 +319,6 @@ func subjectIn(l *language, fact dataset.Fact) string {
 		}
 	}
 	return best
-}
-
-// choose picks n wordings that differ from those known and from each other: each time the one whose nearest is farthest.
-func (l *language) choose(candidates, known []string, n int) []string {
-	type wording struct {
-		text    string
-		words   map[string]float64
-		nearest float64
-	}
-	seen := map[string]bool{}
-	var left []wording
-	bag := func(text string) (string, map[string]float64) {
-		words, key := map[string]float64{}, ""
-		for w := range tokenSeq(text) {
-			words[w] = 1
-			if l.function(w) && len(key) > 0 { // the first word tells the form
-				words[w] = 0.5
-			}
-			key += w + " "
-		}
-		return key, words
-	}
-	taken := make([]map[string]float64, 0, len(known)+n)
-	for _, q := range known {
-		key, words := bag(q)
-		seen[key] = true
-		taken = append(taken, words)
-	}
-	for _, q := range candidates {
-		key, words := bag(q)
-		if seen[key] || len(words) == 0 {
-			continue
-		}
-		seen[key] = true
-		nearest := math.Inf(1)
-		for _, t := range taken {
-			nearest = min(nearest, distance(words, t))
-		}
-		left = append(left, wording{q, words, nearest})
-	}
-	var out []string
-	for len(out) < n && len(left) > 0 {
-		best := 0
-		for i := range left {
-			if left[i].nearest > left[best].nearest {
-				best = i
-			}
-		}
-		chosen := left[best]
-		left = slices.Delete(left, best, best+1)
-		out = append(out, chosen.text)
-		for i := range left {
-			left[i].nearest = min(left[i].nearest, distance(left[i].words, chosen.words))
-		}
-	}
-	return out
-}
-
-// distance is the share of words that two wordings do not share, by weight.
-func distance(a, b map[string]float64) float64 {
-	common, all := 0.0, 0.0
-	for w, weight := range a {
-		all += weight
-		if b[w] > 0 {
-			common += weight
-		}
-	}
-	for w, weight := range b {
-		if a[w] == 0 {
-			all += weight
-		}
-	}
-	return 1 - common/all
 }
 
 func sortedKeys(set map[string]bool) []string {

@@ -185,8 +185,8 @@ func (l *asker) withoutRelative(words []string) (main []string, relative [][]str
 		}
 		noun := slices.Clone(words[from:i])
 		noun[len(noun)-1] = strings.TrimSuffix(noun[len(noun)-1], ",")
-		if l.isNumber(noun[0]) {
-			break // "110 ml, which is enough"
+		if l.isNumber(noun[0]) || noun[len(noun)-1] == "own" {
+			break // "110 ml, which is enough", "of its own, which"
 		}
 		said := slices.Clone(words[i+1 : end])
 		said[len(said)-1] = strings.TrimSuffix(said[len(said)-1], ",")
@@ -660,7 +660,7 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		kind, unit = duration, "more "+get(to+1)
 		to += 2
 	case l.is("quantity", get(to)):
-		kind, unit = quantity, get(to)
+		kind, unit = quantity, trimmed(to)
 		to++
 	case l.is("counted", get(to)):
 		if !l.is("duration", get(to+1)) {

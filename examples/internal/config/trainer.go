@@ -162,7 +162,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "wordings", flag: "wordings", env: "WORDINGS", arg: "N",
 				help:  "wordings of each question; what the facts file lacks is written by the model of -questions-url, the rest is made by rules",
-				value: whole(&t.Wordings, 8, atLeast(1)),
+				value: whole(&t.Wordings, 10, atLeast(1)),
 			},
 			{
 				key: "questions_url", flag: "questions-url", env: "QUESTIONS_URL", arg: "URL",
@@ -217,7 +217,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "row_tokens", flag: "row-tokens", env: "ROW_TOKENS", arg: "N",
 				help:  "most tokens of all rows, an epoch: with more facts than fit each is asked less often; 0 sets no limit",
-				value: whole(&t.RowTokens, 130000, atLeast(0)),
+				value: whole(&t.RowTokens, 100000, atLeast(0)),
 			},
 			{
 				key: "sentences", flag: "sentences", env: "ANSWER_SENTENCES",
@@ -281,7 +281,7 @@ func (t *Trainer) groups() []group {
 			{
 				key: "batch_tokens", flag: "batch-tokens", env: "BATCH_TOKENS", arg: "N",
 				help:  "tokens of a batch, where batch_size is 0",
-				value: whole(&t.BatchTokens, 320, atLeast(1)),
+				value: whole(&t.BatchTokens, 480, atLeast(1)),
 			},
 			{
 				key: "grad_accum", flag: "grad-accum", env: "GRADIENT_ACCUMULATION_STEPS", arg: "N",

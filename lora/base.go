@@ -16,7 +16,7 @@
 // The loop can be the caller's instead: for step, err := range trainer.Steps(ctx, examples) { … }.
 //
 // A Base, a Trainer and an Adapter belong to one goroutine at a time. The package does not choose a device, read the
-// environment, or print; it has no distributed training and no quantised base weights.
+// environment, or print; it has no distributed training.
 package lora
 
 import (
@@ -44,6 +44,7 @@ const (
 	F32  Precision = "f32" // 4 bytes a weight
 	BF16 Precision = "bf16"
 	Int8 Precision = "int8" // 8 bits a weight and a scale for each 32, as GGUF's Q8_0; computed by docent's own code for CPUs
+	Int4 Precision = "int4" // 4 bits a weight, a scale and a minimum for each 32, as GGUF's Q4_1, and those of tokens Int8; the same code
 )
 
 // Hub says how models are fetched from the Hugging Face Hub. References to folders and files need none of it.
@@ -140,8 +141,13 @@ func (b *Base) choosePrecision() (dtypes.DType, error) {
 		return dtypes.Float32, nil
 	case BF16:
 		return dtypes.BFloat16, nil
+	case Int8, Int4:
+		if b.backend == nil {
+			return dtypes.InvalidDType, nil // no backend takes the weights
+		}
+		return dtypes.InvalidDType, fmt.Errorf("precision %q: docent's own code for CPUs holds weights so, not %s", b.precision, b.backend.Name())
 	}
-	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s or %s", b.precision, F32, BF16)
+	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s, %s, %s or %s", b.precision, F32, BF16, Int8, Int4)
 }
 
 // Info describes the model.

@@ -21,8 +21,9 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 	}
 	mo.Backend, mo.Transposed = o.Backend, true
 	switch precision {
-	case lora.Int8, lora.BF16, lora.Auto:
-		if precision != lora.Int8 && o.Backend != nil {
+	case lora.Int8, lora.Int4:
+	case lora.BF16, lora.Auto:
+		if o.Backend != nil {
 			mo.DType = dtypes.BFloat16
 			return nil, nil
 		}
@@ -32,7 +33,7 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 			return nil, nil
 		}
 	default:
-		return nil, fmt.Errorf("precision %q: must be f32, bf16 or int8", o.Precision)
+		return nil, fmt.Errorf("precision %q: must be f32, bf16, int8 or int4", o.Precision)
 	}
 	w := cpu.NewWeights(cpu.Storage(precision))
 	mo.Keep, mo.Transposed = w.Take, false

@@ -179,7 +179,7 @@ func TestOwnCode(t *testing.T) {
 	answers := map[string]string{}
 	var sizes []int64
 	prints := map[string]bool{}
-	for _, o := range []Options{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}, {Precision: "bf16"}} {
+	for _, o := range []Options{{Backend: golden.Backend(t), Precision: "f32"}, {}, {Precision: "int8"}, {Precision: "int4"}, {Precision: "bf16"}} {
 		e, err := Load(t.Context(), ref, o)
 		require.NoError(t, err)
 		sizes = append(sizes, e.Info().Bytes)
@@ -197,7 +197,9 @@ func TestOwnCode(t *testing.T) {
 	assert.GreaterOrEqual(t, len(prints), 2, "rounded weights have another fingerprint")
 	assert.Less(t, sizes[2], sizes[1]/2)
 	assert.NotEmpty(t, answers["bf16"])
-	assert.Less(t, sizes[3], sizes[1]*6/10)
+	assert.NotEmpty(t, answers["int4"])
+	assert.Less(t, sizes[3], sizes[2])
+	assert.Less(t, sizes[4], sizes[1]*6/10)
 }
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {

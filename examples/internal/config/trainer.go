@@ -389,9 +389,6 @@ func (t *Trainer) finish(l *loader) {
 	if t.Docs == "" {
 		l.wrong("docs", "must be set: give %s", l.keys["docs"].howTo())
 	}
-	if t.Precision == "int8" {
-		l.wrong("precision", "int8 is for serving: train with auto, f32 or bf16")
-	}
 	if t.ChunkOverlap >= t.ChunkSize {
 		l.wrong("chunk_overlap", "must be < chunk_size (%d from %s)", t.ChunkSize, l.keys["chunk_size"].origin())
 	}

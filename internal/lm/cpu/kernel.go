@@ -16,6 +16,8 @@ type kernels struct {
 	round              func(dst []int16, d, x []float32)
 	dotHalves          func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
 	widen              func(dst []float32, src []uint16)
+	dotFours           func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int)
+	roundBytes         func(dst []int8, d, x []float32)
 
 	// Sums of outer products, for many vectors: columns of a panel, how deep it is at most to stay in the nearest cache, how many
 	// are packed together, and how many rows go through them together, in whole steps.

@@ -5,6 +5,7 @@ import "golang.org/x/sys/cpu"
 var avx2 = &kernels{
 	name: "avx2", has: cpu.X86.HasAVX2 && cpu.X86.HasFMA,
 	floatRows: avx2FloatRows, intRows: avx2IntRows, dotFloats: avx2Floats, dotInts: avx2Ints, round: avx2Round, dotHalves: avx2Halves, widen: avx2Widen,
+	dotFours: avx2Fours, roundBytes: avx2RoundBytes,
 	panelWidth: avx2PanelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6, outer: avx2Outer, lift: avx2Lift, turn: avx2Turn,
 	lanes: 8, largest: avx2Largest, exp: avx2Exp, silu: avx2SiLU,
 }

@@ -14,3 +14,12 @@
 	VXORPS b, b, b \
 	VXORPS c, c, c \
 	VXORPS d, d, d
+
+// LARGEST sets the lanes of low, the lower half of a, to the largest lane of a.
+#define LARGEST(a, low, free) \
+	VEXTRACTF128 $1, a, free       \
+	VMAXPS       free, low, low    \
+	VPERMILPS    $0x4e, low, free  \
+	VMAXPS       free, low, low    \
+	VPERMILPS    $0xb1, low, free  \
+	VMAXPS       free, low, low

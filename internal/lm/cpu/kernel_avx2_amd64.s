@@ -293,15 +293,6 @@ fourBlocks:
 	VZEROUPPER
 	RET
 
-// LARGEST sets the lanes of low, the lower half of a, to the largest lane of a.
-#define LARGEST(a, low, free) \
-	VEXTRACTF128 $1, a, free       \
-	VMAXPS       free, low, low    \
-	VPERMILPS    $0x4e, low, free  \
-	VMAXPS       free, low, low    \
-	VPERMILPS    $0xb1, low, free  \
-	VMAXPS       free, low, low
-
 // The numbers of roundVector.
 DATA round<>+0(SB)/4, $0x7fffffff  // without sign
 DATA round<>+4(SB)/4, $32767.0

@@ -20,7 +20,11 @@ func newPlain(name string, floatRows, intRows, panelWidth int) *kernels {
 		dotHalves: func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
 			plainHalves(floatRows, w, wStride, x, xStride, width, n, y, yStride)
 		},
-		widen:      plainWiden,
+		widen: plainWiden,
+		dotFours: func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
+			plainFours(intRows, w, d, x, dx, xStride, width, n, y, yStride)
+		},
+		roundBytes: plainRoundBytes,
 		panelWidth: panelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6,
 		outer: func(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
 			plainOuter(panelWidth, a, aRow, aStep, depth, b, n, y, yStride)

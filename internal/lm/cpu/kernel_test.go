@@ -141,6 +141,37 @@ func testKernels(t *testing.T, k *kernels) {
 			}
 		}
 
+		bytes, pairs := make([]int8, n*xStride), make([]float32, 2*n*xStride/block)
+		slowBytes, slowPairs := slices.Clone(bytes), slices.Clone(pairs)
+		k.roundBytes(bytes, pairs, x)
+		plain.roundBytes(slowBytes, slowPairs, x)
+		assert.Equal(t, slowBytes, bytes)
+		assert.InDeltaSlice(t, slowPairs, pairs, 1e-5)
+		fours, d := make([]byte, intRows*width/2), randomFloats(r, 2*intRows*width/block)
+		for i := range fours {
+			fours[i] = byte(r.Uint32())
+		}
+		if width == 64 { // the largest sums
+			for i := range fours {
+				fours[i] = 255
+			}
+			for i := range bytes {
+				bytes[i] = 127
+			}
+		}
+		plain.dotFours(fours, d, bytes, pairs, xStride, width, n, want, yStride)
+		for vectors := 1; vectors <= n; vectors++ {
+			clear(got)
+			k.dotFours(fours, d, bytes, pairs, xStride, width, vectors, got, yStride)
+			assert.InDeltaSlice(t, want[:(vectors-1)*yStride+intRows], got[:(vectors-1)*yStride+intRows], 1e-4*float64(width))
+			assert.Equal(t, make([]float32, (n-vectors)*yStride), got[vectors*yStride:], "nothing is written behind")
+			for v := range vectors {
+				alone := make([]float32, intRows)
+				k.dotFours(fours, d, bytes[v*xStride:], pairs[2*v*xStride/block:], 0, width, 1, alone, 0)
+				assert.InDeltaSlice(t, alone, got[v*yStride:][:intRows], 0, "a sum does not depend on what is computed beside it")
+			}
+		}
+
 		x = x[:4*width] // long sums of floats depend on their order
 		a, b := slices.Clone(x), slices.Clone(x)
 		plain.silu(a, x)
@@ -197,6 +228,11 @@ func benchmarkKernels(b *testing.B, set *kernels) {
 	ints := func(n int) func() {
 		return func() { set.dotInts(q, d, rounded, scales, width, width, n, y, intRows) }
 	}
+	bytes, pairs, fours, numbers := make([]int8, len(x)), make([]float32, 2*len(x)/block), make([]byte, intRows*width/2), make([]float32, 2*intRows*width/block)
+	set.roundBytes(bytes, pairs, x)
+	fourBits := func(n int) func() {
+		return func() { set.dotFours(fours, numbers, bytes, pairs, width, width, n, y, intRows) }
+	}
 	for _, k := range []struct {
 		name    string
 		rows    int
@@ -208,6 +244,8 @@ func benchmarkKernels(b *testing.B, set *kernels) {
 		{"f32", floatRows, vectorGroup, floats(vectorGroup)},
 		{"int8", intRows, 1, ints(1)},
 		{"int8", intRows, vectorGroup, ints(vectorGroup)},
+		{"int4", intRows, 1, fourBits(1)},
+		{"int4", intRows, vectorGroup, fourBits(vectorGroup)},
 	} {
 		b.Run(fmt.Sprintf("%s/vectors=%d", k.name, k.vectors), func(b *testing.B) {
 			for b.Loop() {

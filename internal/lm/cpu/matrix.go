@@ -20,9 +20,9 @@ type storage interface {
 	// bytes is the memory it takes.
 	bytes() int64
 
-	// tile is how many rows product takes together, and rounded whether it takes the ints of vectors, not their floats.
+	// tile is how many rows product takes together, and takes what it takes of vectors.
 	tile() int
-	rounded() bool
+	takes() input
 	// product sets y[i·yStride+o] to the product of row r+o, of a tile that begins at r, with vector v+i of x, for n vectors.
 	product(r int, x *vectors, v, n int, y []float32, yStride int)
 
@@ -38,10 +38,11 @@ const (
 	F32  Storage = "f32"  // 4 bytes a weight
 	BF16 Storage = "bf16" // 2 bytes a weight; products are of float32
 	Int8 Storage = "int8" // integers of 8 bits with a scale for each 32 weights, as in GGUF's Q8_0: 9 bits a weight
+	Int4 Storage = "int4" // integers of 4 bits with scale and minimum for each 32, as in GGUF's Q4_1: 6 bits a weight; but those of tokens Int8
 )
 
 // storages make room for a matrix.
-var storages = map[Storage]func(k *kernels, out, in int) storage{F32: newFloats, BF16: newHalves, Int8: newInt8s}
+var storages = map[Storage]func(k *kernels, out, in int) storage{F32: newFloats, BF16: newHalves, Int8: newInt8s, Int4: newInt4s}
 
 // newMatrix takes its values from read, which writes as many of the rows that follow as there is room for. They pass through
 // buffer, which grows to what the largest matrix needs.

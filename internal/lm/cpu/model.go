@@ -40,7 +40,11 @@ func (w *Weights) Use(set string) error {
 // Take keeps one weight. read writes its values, row by row.
 func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 	if len(p.Shape) == 2 {
-		w.matrices[p.Name], err = newMatrix(w.k, w.storage, p.Shape[0], p.Shape[1], &w.buffer, read)
+		s := w.storage
+		if s == Int4 && !p.Linear { // every answer reads them whole, and they round worst
+			s = Int8
+		}
+		w.matrices[p.Name], err = newMatrix(w.k, s, p.Shape[0], p.Shape[1], &w.buffer, read)
 		return err
 	}
 	v := make([]float32, 1)

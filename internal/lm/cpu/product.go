@@ -17,8 +17,10 @@ type product struct {
 
 // multiply computes products of x in one step.
 func (c *crew) multiply(x *vectors, products ...product) {
-	if slices.ContainsFunc(products, func(p product) bool { return p.m.rounded() }) {
-		x.round(c)
+	for _, in := range []input{inputInts, inputBytes} {
+		if slices.ContainsFunc(products, func(p product) bool { return p.m.takes() == in }) {
+			x.round(c, in)
+		}
 	}
 	total := 0
 	for _, p := range products {

@@ -51,7 +51,7 @@ func (m *halves) bytes() int64 { return int64(2 * len(m.bits)) }
 
 func (m *halves) tile() int { return m.k.floatRows }
 
-func (m *halves) rounded() bool { return false }
+func (m *halves) takes() input { return inputFloats }
 
 func (m *halves) product(r int, x *vectors, v, n int, y []float32, yStride int) {
 	m.k.dotHalves(m.bits[r*m.stride:], m.stride, x.floats[v*x.stride:], x.stride, m.stride, n, y, yStride)

@@ -23,7 +23,7 @@ func (m *floats) bytes() int64 { return int64(4 * len(m.floats)) }
 
 func (m *floats) tile() int { return m.k.floatRows }
 
-func (m *floats) rounded() bool { return false }
+func (m *floats) takes() input { return inputFloats }
 
 func (m *floats) product(r int, x *vectors, v, n int, y []float32, yStride int) {
 	m.k.dotFloats(m.floats[r*m.stride:], m.stride, x.floats[v*x.stride:], x.stride, m.stride, n, y, yStride)

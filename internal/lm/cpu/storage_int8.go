@@ -80,7 +80,7 @@ func (m *int8s) bytes() int64 { return int64(len(m.ints) + 4*len(m.scales)) }
 
 func (m *int8s) tile() int { return m.k.intRows }
 
-func (m *int8s) rounded() bool { return true }
+func (m *int8s) takes() input { return inputInts }
 
 func (m *int8s) product(r int, x *vectors, v, n int, y []float32, yStride int) {
 	w, i := r*m.stride, v*x.stride

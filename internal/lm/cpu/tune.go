@@ -69,7 +69,7 @@ type memory struct {
 	row  []float32
 }
 
-// NewTuner prepares a model of which w took all weights, in float32. It only reads them, so several may share w.
+// NewTuner prepares a model of which w took all weights. It only reads them, so several may share w.
 func NewTuner(c lm.Config, w *Weights, o TunerOptions) *Tuner {
 	workers := runtime.GOMAXPROCS(0)
 	t := &Tuner{runner: runner{model: newModel(c, w), crew: newCrew(workers, w.k)}, o: o, lowest: c.Layers, memory: make([]memory, workers)}

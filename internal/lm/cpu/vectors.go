@@ -8,10 +8,30 @@ type vectors struct {
 	floats           []float32
 	ints             []int16   // the floats rounded, for matrices of integers
 	scales           []float32 // of the ints, one for a block
+	bytes            []int8    // the same for matrices of 4 bits
+	byteScales       []float32 // two for a block: see plainFours
 }
 
-// round fills the ints of all rows.
-func (v *vectors) round(c *crew) {
+// input is what a matrix takes of vectors.
+type input int
+
+const (
+	inputFloats input = iota
+	inputInts
+	inputBytes
+)
+
+// round fills the ints of all rows, or their bytes.
+func (v *vectors) round(c *crew, in input) {
+	if in == inputBytes {
+		v.bytes = slices.Grow(v.bytes[:0], len(v.floats))[:len(v.floats)]
+		v.byteScales = slices.Grow(v.byteScales[:0], 2*len(v.floats)/block)[:2*len(v.floats)/block]
+		c.rows(v.n, func(i int) {
+			from, to := i*v.stride, (i+1)*v.stride
+			c.k.roundBytes(v.bytes[from:to], v.byteScales[2*from/block:2*to/block], v.floats[from:to])
+		})
+		return
+	}
 	v.ints = slices.Grow(v.ints[:0], len(v.floats))[:len(v.floats)]
 	v.scales = slices.Grow(v.scales[:0], len(v.floats)/block)[:len(v.floats)/block]
 	c.rows(v.n, func(i int) {

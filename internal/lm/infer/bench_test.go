@@ -31,6 +31,9 @@ var implementations = []struct {
 	{"cpu/int8", func(b *testing.B, ref string, o infer.Options) infer.Slots {
 		return openCPU(b, ref, cpu.NewWeights(cpu.Int8), o)
 	}},
+	{"cpu/int4", func(b *testing.B, ref string, o infer.Options) infer.Slots {
+		return openCPU(b, ref, cpu.NewWeights(cpu.Int4), o)
+	}},
 }
 
 func openGraphs(b *testing.B, ref string, precision dtypes.DType, o infer.Options) infer.Slots {

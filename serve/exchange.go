@@ -41,6 +41,7 @@ type exchange struct {
 	code              openai.Code
 	tokens            openai.Usage
 	firstToken        time.Duration
+	drafted, kept     int // tokens computed ahead: see Delta
 	settled           bool
 	err               error
 }

@@ -112,6 +112,7 @@ func (g *generation) run(each func(Delta) error) error {
 			g.usage.CompletionTokens += d.Sampled
 			g.usage.TotalTokens += d.Sampled
 		}
+		g.x.drafted, g.x.kept = g.x.drafted+d.Drafted, g.x.kept+d.Kept
 		g.finish[d.Choice] = d.Finish
 		g.x.tokens = g.usage
 		if err := each(d); err != nil {

@@ -27,6 +27,8 @@ type RequestObservation struct {
 	FirstToken time.Duration // from the arrival; 0: no token came
 	Cancelled  bool          // the client went away
 	Usage      openai.Usage
+	Drafted    int // tokens that were computed ahead: see Delta
+	Kept       int // of these, became the answer's
 }
 
 // Stats is what goes on at one moment.
@@ -64,5 +66,6 @@ func (x *exchange) observe() {
 	x.h.o.Metrics.ObserveRequest(RequestObservation{
 		Route: x.route, Model: model, Status: x.status, Code: x.code, Took: time.Since(x.began), FirstToken: x.firstToken,
 		Cancelled: x.status == statusClientGone, Usage: x.tokens,
+		Drafted: x.drafted, Kept: x.kept,
 	})
 }

@@ -150,6 +150,8 @@ type Delta struct {
 	Call    *CallDelta
 	Tokens  []TokenLogprob
 	Sampled int    // tokens sampled for this choice since its last Delta, end of sequence and stop strings included
+	Drafted int    // tokens computed ahead since the last Delta, because the answer might quote
+	Kept    int    // tokens computed ahead that became the answer's since then
 	Finish  Finish // on the last Delta of a choice, and only there
 }
 

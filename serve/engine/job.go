@@ -46,6 +46,9 @@ type sequence struct {
 	stream     *text.Stream
 	transcript *transcript
 	calls      *callReader // nil: none are looked for
+
+	drafter       drafter
+	drafted, kept int // since the last delta
 }
 
 // newJob does on the caller's goroutine what needs no device.

@@ -162,6 +162,7 @@ func (l *loop) admit(j *job) error {
 			job: j, choice: j.next,
 			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
 			stream:     j.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
+			drafter:    drafter{size: 2},
 			transcript: newTranscript(j.r, j.e.info.Prompt == serve.PromptQA),
 		}
 		if j.calls != nil {
@@ -197,7 +198,7 @@ func ints32(ids []int32) []int {
 
 // step computes one token of every running sequence.
 func (l *loop) step() {
-	if len(l.active) == 0 {
+	if len(l.active) == 0 || l.leap() {
 		return
 	}
 	next := make(map[int]int32, len(l.active))
@@ -269,7 +270,8 @@ func (l *loop) sample(s *sequence, row []float32) error {
 func (l *loop) advance(s *sequence, t token) error {
 	s.last = int32(t.id)
 	s.count++
-	d := serve.Delta{Choice: s.choice, Sampled: 1}
+	d := serve.Delta{Choice: s.choice, Sampled: 1, Drafted: s.drafted, Kept: s.kept}
+	s.drafted, s.kept = 0, 0
 	stopped := false
 	switch {
 	case s.job.e.eos[s.last] && (!s.job.r.IgnoreEOS || s.sampler.state != nil):

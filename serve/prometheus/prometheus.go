@@ -29,6 +29,7 @@ type Metrics struct {
 
 	requests, rejected                   *prometheus.CounterVec
 	promptTokens, completionTokens, gone prometheus.Counter
+	drafted, kept                        prometheus.Counter
 	seconds, firstToken                  *prometheus.HistogramVec
 	load                                 prometheus.Histogram
 	queue, inflight, models              *prometheus.Desc
@@ -64,6 +65,8 @@ func New() *Metrics {
 		rejected:         counter("docent_rejected_total", "Requests that were answered with an error, by its code.", "code"),
 		promptTokens:     single("docent_prompt_tokens_total", "Tokens of prompts."),
 		completionTokens: single("docent_completion_tokens_total", "Tokens that were sampled."),
+		drafted:          single("docent_draft_tokens_total", "Tokens that were computed ahead, because the answer might quote."),
+		kept:             single("docent_draft_tokens_kept_total", "Tokens computed ahead that became the answer's."),
 		gone:             single("docent_cancelled_total", "Requests whose client went away."),
 		seconds:          histogram("docent_request_seconds", "From the arrival of a request to its end."),
 		firstToken:       histogram("docent_first_token_seconds", "From the arrival of a request to its first token."),
@@ -73,7 +76,7 @@ func New() *Metrics {
 		models:           gauge("docent_models_loaded", "Models in memory."),
 		degraded:         gauge("docent_degraded", "1 for each thing that is wrong, as in /health.", "code"),
 	}
-	m.parts = []prometheus.Collector{m.requests, m.rejected, m.promptTokens, m.completionTokens, m.gone, m.seconds, m.firstToken, m.load}
+	m.parts = []prometheus.Collector{m.requests, m.rejected, m.promptTokens, m.completionTokens, m.drafted, m.kept, m.gone, m.seconds, m.firstToken, m.load}
 	own := prometheus.NewRegistry()
 	own.MustRegister(m) // the first and only one of its registry
 	m.page = promhttp.HandlerFor(own, promhttp.HandlerOpts{})
@@ -89,6 +92,8 @@ func (m *Metrics) ObserveRequest(o serve.RequestObservation) {
 	}
 	m.promptTokens.Add(float64(o.Usage.PromptTokens))
 	m.completionTokens.Add(float64(o.Usage.CompletionTokens))
+	m.drafted.Add(float64(o.Drafted))
+	m.kept.Add(float64(o.Kept))
 	switch {
 	case o.Cancelled:
 		m.gone.Inc()

@@ -39,7 +39,10 @@ type Slots struct {
 	adapters atomic.Int32 // attached so far
 }
 
-var _ infer.Slots = (*Slots)(nil)
+var (
+	_ infer.Slots    = (*Slots)(nil)
+	_ infer.Extender = (*Slots)(nil)
+)
 
 // New makes slots for a model of which w took all weights. They share w with nobody.
 func New(c lm.Config, w *Weights, o infer.Options) *Slots {
@@ -147,17 +150,34 @@ func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 		q.reserve(s.work.shape, 1)
 		spans, tokens = append(spans, span{q, n, n + 1, q.length}), append(tokens, next[slot])
 	}
-	h := s.work.compute(tokens, spans, nil)
-	vocab := s.work.VocabSize
-	s.rows = slices.Grow(s.rows[:0], len(tokens)*vocab)[:len(tokens)*vocab]
-	s.work.logits(h, s.rows)
+	logits := s.logits(s.work.compute(tokens, spans, nil))
 	rows := make(infer.HostRows, len(slots))
 	for i, slot := range slots {
 		s.taken[slot].length++
-		rows[slot] = s.rows[i*vocab : (i+1)*vocab]
+		rows[slot] = logits[i]
 	}
 	return rows, nil
 }
+
+// logits are those of some hidden states, until the next step.
+func (s *Slots) logits(h *vectors) [][]float32 {
+	n := h.n * s.work.VocabSize
+	s.rows = slices.Grow(s.rows[:0], n)[:n]
+	s.work.logits(h, s.rows)
+	return slices.Collect(slices.Chunk(s.rows, s.work.VocabSize))
+}
+
+// Extend implements infer.Extender.
+func (s *Slots) Extend(slot int, ids []int32) ([][]float32, error) {
+	q := s.taken[slot]
+	if err := infer.CheckText(ids, s.context-q.length); err != nil {
+		return nil, err
+	}
+	return s.logits(s.extend(q, ids, nil)), nil
+}
+
+// Retract implements infer.Extender.
+func (s *Slots) Retract(slot, n int) { s.taken[slot].length -= n }
 
 // Hidden implements infer.Slots.
 func (s *Slots) Hidden(ids []int32, a infer.Adapter) ([][]float32, error) {

@@ -66,6 +66,15 @@ type Slots interface {
 	Close()
 }
 
+// Extender is Slots that append several tokens to a sequence at once, and take the last of them back.
+type Extender interface {
+	// Extend appends tokens to a slot, the only one that is taken, and returns the logits [vocab] behind each, valid until the
+	// next step.
+	Extend(slot int, ids []int32) ([][]float32, error)
+	// Retract takes the last n tokens back.
+	Retract(slot, n int)
+}
+
 // Adapter is the low-rank updates of an adapter where the Slots that prepared it compute them. Only they take it.
 type Adapter interface {
 	Bytes() int64 // of memory held

@@ -325,15 +325,16 @@ func (l *language) nounPhrase(words string) bool {
 		return true
 	}
 	all := strings.Fields(strings.ToLower(words))
-	for len(all) > 1 && (l.is("particles", all[len(all)-1])) { // "brought back"
-		all = all[:len(all)-1]
+	n := len(all)
+	for n > 1 && l.is("particles", all[n-1]) { // "brought back"
+		n--
 	}
-	if len(all) < 2 {
+	if n < 2 {
 		return true
 	}
-	last := all[len(all)-1]
+	last := all[n-1]
 	_, participle := l.verbs.participle[last]
-	return !(participle && !l.nounToo(last) || l.is("predicates", last))
+	return !(participle && (n < len(all) || !l.nounToo(last)) || l.is("predicates", last))
 }
 
 func (l *language) nounToo(w string) bool {

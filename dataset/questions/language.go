@@ -109,7 +109,7 @@ func parseLanguage(code, text string) (*language, error) {
 			return nil, fmt.Errorf("%s.txt: %w", code, err)
 		}
 	}
-	slices.SortStableFunc(l.synonyms, func(a, b synonym) int { return len(b.from) - len(a.from) })
+	l.synonyms = merged(l.synonyms)
 	return l, nil
 }
 

@@ -48,6 +48,27 @@ func (l *language) addSynonyms(section, line string) error {
 	return nil
 }
 
+// merged joins what several lines say of one word, and puts the longest first.
+func merged(all []synonym) (out []synonym) {
+	at := map[[2]string]int{}
+	for _, s := range all {
+		key := [2]string{s.from, s.behind}
+		i, known := at[key]
+		if !known {
+			at[key] = len(out)
+			out = append(out, s)
+			continue
+		}
+		for _, w := range s.to {
+			if !slices.Contains(out[i].to, w) {
+				out[i].to = append(slices.Clip(out[i].to), w)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b synonym) int { return len(b.from) - len(a.from) })
+	return out
+}
+
 // mustFollow returns the sections of words of which one must stand before an English word that may be a noun or a verb.
 func (l *language) mustFollow(section, word string) string {
 	verb, isBase := l.verbs.base[word]

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/docent-ml/docent/internal/hyphen"
 )
 
 // lineEndHyphen looks at a text and the line below it. broken tells that a word goes on across the line end, and drop how
@@ -13,8 +15,8 @@ func lineEndHyphen(text []byte, line string, words *vocabulary) (drop int, broke
 	if bytes.HasSuffix(text, []byte(softHyphen)) {
 		return len(softHyphen), true
 	}
-	hyphen, size := utf8.DecodeLastRune(text)
-	if hyphen != '-' && hyphen != '\u2010' {
+	mark, size := utf8.DecodeLastRune(text)
+	if mark != '-' && mark != '\u2010' {
 		return 0, false
 	}
 	head := text[:len(text)-size]
@@ -24,12 +26,8 @@ func lineEndHyphen(text []byte, line string, words *vocabulary) (drop int, broke
 		return 0, false
 	}
 	left, right := trailingLetters(head), leadingLetters(line)
-	// "first-" above "and second-year": the hyphen stands for a word to come.
-	switch rest := line[len(right):]; strings.ToLower(right) {
-	case "and", "or", "und", "oder":
-		if rest == "" || rest[0] == ' ' {
-			return 0, false
-		}
+	if rest := line[len(right):]; (rest == "" || rest[0] == ' ') && hyphen.Suspends(strings.ToLower(left), strings.ToLower(right), words.has) {
+		return 0, false
 	}
 	// Typesetters break after two letters at least, so "e-" is "e-mail"; what follows in capitals or digits is a name.
 	split := utf8.RuneCountInString(left) > 1 && unicode.IsLower(first)
@@ -38,6 +36,10 @@ func lineEndHyphen(text []byte, line string, words *vocabulary) (drop int, broke
 		split = true
 	case hyphenated && !plain:
 		split = false
+	default:
+		word := head[bytes.LastIndexAny(head, " \t\n")+1:]
+		next, _, _ := strings.Cut(line, " ")
+		split = split && !hyphen.Connects(strings.TrimFunc(string(word), isNoLetter), strings.TrimFunc(next, isNoLetter))
 	}
 	if split {
 		return size, true
@@ -55,6 +57,8 @@ func leadingLetters(line string) string {
 	return line[:len(line)-len(strings.TrimLeftFunc(line, isLetter))]
 }
 
+func isNoLetter(r rune) bool { return !isLetter(r) }
+
 func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.IsMark(r) }
 
 // vocabulary knows the words of a document, so that the document itself tells "bycatch" from "by-catch". It is
@@ -69,6 +73,12 @@ func (v *vocabulary) know(left, right string) (plain, hyphenated bool) {
 	if left == "" || right == "" {
 		return false, false
 	}
+	left, right = strings.ToLower(left), strings.ToLower(right)
+	return v.has(left + right), v.has(left + "-" + right)
+}
+
+// has tells whether a word, or a pair, in lower case stands in the document.
+func (v *vocabulary) has(word string) bool {
 	if v.words == nil {
 		v.words = map[string]bool{}
 		for _, lines := range v.pages {
@@ -77,8 +87,7 @@ func (v *vocabulary) know(left, right string) (plain, hyphenated bool) {
 			}
 		}
 	}
-	left, right = strings.ToLower(left), strings.ToLower(right)
-	return v.words[left+right], v.words[left+"-"+right]
+	return v.words[word]
 }
 
 func (v *vocabulary) add(line string) {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/docent-ml/docent/internal/hyphen"
 )
 
 // Cleanup turns what stands on printed pages into running text. The zero value
@@ -105,7 +107,7 @@ func joinHyphens(pages []Page) {
 			}
 		}
 	}
-	all := sync.OnceValue(func() map[string]bool { // few documents need it
+	words := sync.OnceValue(func() map[string]bool { // few documents need it
 		words := map[string]bool{}
 		for _, p := range pages {
 			for w := range strings.FieldsSeq(p.Text) {
@@ -114,29 +116,17 @@ func joinHyphens(pages []Page) {
 		}
 		return words
 	})
+	has := func(word string) bool { return words()[word] }
 	for i := range pages {
-		pages[i].Text = joinLines(pages[i].Text, compounds, all)
+		pages[i].Text = joinLines(pages[i].Text, compounds, has)
 	}
-}
-
-// suspends tells whether word goes on where the hyphen behind stem stands for
-// what comes later. A word that the document has elsewhere was merely broken.
-func suspends(stem, word string, words func() map[string]bool) bool {
-	switch word {
-	case "and", "or", "to", "und", "oder", "bzw", "sowie", "als", "bis", "noch", "et", "ou", "e", "ed", "o", "y", "u", "och", "og", "eller", "i", "oraz", "lub", "и", "или", "και":
-		return !words()[stem+word] && !(strings.HasSuffix(stem, "den") && word == "noch")
-	case "en", "of": // Dutch; the first ends many a word of the Nordic languages
-		all := words()
-		return !all[stem+word] && !all["och"] && !all["og"]
-	}
-	return false
 }
 
 func trimPunctuation(w string) string {
 	return strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-func joinLines(s string, compounds map[string]bool, words func() map[string]bool) string {
+func joinLines(s string, compounds map[string]bool, has func(string) bool) string {
 	lines := strings.Split(s, "\n")
 	for i := 0; i+1 < len(lines); i++ {
 		head, tail := lines[i], strings.TrimLeft(lines[i+1], " ")
@@ -155,10 +145,11 @@ func joinLines(s string, compounds map[string]bool, words func() map[string]bool
 		word, rest, more := strings.Cut(tail, " ")
 		if !soft {
 			last := stem[strings.LastIndexAny(stem, " \t")+1:]
-			if suspends(trimPunctuation(last), trimPunctuation(word), words) {
+			before, after := trimPunctuation(last), trimPunctuation(word)
+			if hyphen.Suspends(before, after, has) {
 				continue
 			}
-			if compounds[trimPunctuation(last+"-"+word)] || utf8.RuneCountInString(trimPunctuation(last)) == 1 {
+			if compounds[trimPunctuation(last+"-"+word)] || utf8.RuneCountInString(before) == 1 || hyphen.Connects(before, after) && !has(before+after) {
 				stem += "-"
 			}
 		}

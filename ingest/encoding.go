@@ -60,10 +60,12 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 			return decoded{text: s}, nil
 		}
 	}
-	if float64(controls) > 1+binaryShare*float64(len(data)) {
-		return decoded{}, fmt.Errorf("%w: %d of %d bytes are control characters, so this is no text", ErrMalformed, controls, len(data))
-	}
 	wide, broken := countUTF8(data)
+	if share := float64(controls-1) / float64(len(data)); share > binaryShare && (broken > 0 || share > 4*binaryShare || bytes.IndexByte(data, 0) >= 0) {
+		return decoded{}, fmt.Errorf("%w: %d of %d bytes are control characters, so this is no text", ErrMalformed, controls, len(data))
+	} else if share > binaryShare { // other programs write such text out of PDF files whose fonts they cannot read
+		return decoded{string(data), fmt.Sprintf("%d control characters among %d bytes were left out", controls, len(data))}, nil
+	}
 	said, named := declaredEncoding(declared)
 	switch {
 	case wide+broken == 0 && bytes.Contains(data, []byte("\x1B$")): // the only one in use that is written in ASCII

@@ -109,6 +109,7 @@ func TestDecode(t *testing.T) {
 		"code page 850, declared":      {[]byte("Gr\x81\xe1e"), "cp850", "Grüße", ""},
 		"code page 850, two in a row":  {[]byte("Viele Gr\x81\xe1e aus K\x94ln"), "", "Viele Grüße aus Köln", ""},
 		"filled up with NULs":          {[]byte("Tür" + string(make([]byte, 300))), "", "Tür", ""},
+		"pages without letters":        {[]byte("Some text of a page.\n\x01\x02\x03\x04\n"), "", "Some text of a page.\n\n", "4 control characters among 26 bytes"},
 		"too little to tell":           {[]byte("\xc1\xe4\xe5"), "", "Áäå", "only a guess"},
 		"nothing":                      {nil, "", "", ""},
 	} {

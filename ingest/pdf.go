@@ -64,7 +64,7 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 	var scanned []int
 	for i := range pages {
 		text, err := f.Text(ctx, i)
-		if text == "" && f.Scanned() {
+		if f.Scanned() && !strings.ContainsFunc(text, unicode.IsLetter) { // a number at most, that was printed onto the scan
 			if p.OCR == nil {
 				scanned = append(scanned, i+1)
 			} else if text, err = recognize(ctx, p.OCR, f); err != nil {

@@ -16,23 +16,23 @@ import (
 var layers = map[string][]string{
 	"":                         {}, // doc.go
 	"openai":                   {},
-	"chunk":                    {"github.com/clipperhouse/uax29/v2"}, // where sentences end
+	"chunk":                    {"internal/hyphen", "github.com/clipperhouse/uax29/v2"}, // where lines are broken and sentences end
 	"dataset":                  {},
 	"dataset/questions":        {"dataset"},
 	"dataset/questions/writer": {"dataset", "dataset/questions", "serve", "openai", "golang.org/x/sync"}, // asks anybody's model
 	"dataset/recipe":           {"dataset", "dataset/questions"},
 
-	"ingest": append([]string{"internal/pdf/...", "ingest/internal/..."}, ingestModules...),
+	"ingest": append([]string{"internal/pdf/...", "internal/hyphen", "ingest/internal/..."}, ingestModules...),
 
 	"ingest/pdfium": append([]string{
-		"ingest", "ingest/internal/...", "internal/pdf/...", "internal/filelock", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
+		"ingest", "ingest/internal/...", "internal/pdf/...", "internal/hyphen", "internal/filelock", "github.com/klippa-app/go-pdfium", "github.com/tetratelabs/wazero",
 		"github.com/google/uuid", "github.com/jolestar/go-commons-pool/v2", "github.com/gofrs/flock",
 	}, ingestModules...),
 
-	"ingest/office":  append([]string{"ingest", "ingest/internal/...", "internal/pdf/..."}, ingestModules...),
-	"ingest/mail":    append([]string{"ingest", "ingest/internal/...", "internal/pdf/...", "github.com/emersion/go-message"}, ingestModules...),
-	"ingest/excel":   append([]string{"ingest", "ingest/internal/...", "internal/pdf/..."}, append(excelModules, ingestModules...)...),
-	"ingest/formats": append([]string{"ingest", "ingest/...", "internal/pdf/...", "github.com/emersion/go-message"}, append(excelModules, ingestModules...)...),
+	"ingest/office":  append([]string{"ingest", "ingest/internal/...", "internal/pdf/...", "internal/hyphen"}, ingestModules...),
+	"ingest/mail":    append([]string{"ingest", "ingest/internal/...", "internal/pdf/...", "internal/hyphen", "github.com/emersion/go-message"}, ingestModules...),
+	"ingest/excel":   append([]string{"ingest", "ingest/internal/...", "internal/pdf/...", "internal/hyphen"}, append(excelModules, ingestModules...)...),
+	"ingest/formats": append([]string{"ingest", "ingest/...", "internal/pdf/...", "internal/hyphen", "github.com/emersion/go-message"}, append(excelModules, ingestModules...)...),
 
 	"registry":              {},
 	"registry/local":        {"registry", "registry/internal/...", "internal/filelock", "github.com/gofrs/flock", "golang.org/x/sys"},

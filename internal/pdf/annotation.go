@@ -45,7 +45,7 @@ func (in *interpreter) annotations(page *node) {
 		})
 		before := len(in.glyphs)
 		if form.Kind() == parser.Stream {
-			in.form(form, parser.Value{}, intoRect(form, a))
+			in.form(form, parser.Value{}, intoRect(form, a), everywhere)
 		}
 		if rect, ok := rectangle(safely(func() parser.Value { return a.Key("Rect") })); ok && len(in.glyphs) == before {
 			if form.Kind() != parser.Stream || in.file.form["NeedAppearances"] == true {
@@ -93,14 +93,7 @@ func intoRect(form, annotation parser.Value) matrix {
 	if !ok {
 		return matrix{1, 0, 0, 1, rect.left, rect.bottom}
 	}
-	m := formMatrix(form)
-	around := box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
-	for _, corner := range [][2]float64{
-		{bbox.left, bbox.bottom}, {bbox.left, bbox.top}, {bbox.right, bbox.bottom}, {bbox.right, bbox.top},
-	} {
-		x, y := m.apply(corner[0], corner[1])
-		around = box{min(around.left, x), min(around.bottom, y), max(around.right, x), max(around.top, y)}
-	}
+	around := bbox.under(formMatrix(form))
 	sx, sy := 1.0, 1.0
 	if w := around.right - around.left; w > 0 {
 		sx = (rect.right - rect.left) / w

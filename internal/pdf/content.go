@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	parser "github.com/ledongthuc/pdf"
 )
@@ -36,6 +37,7 @@ type shown struct {
 	size           float64
 	spacing        float64 // what letter spacing adds to the glyph, up to x1
 	text           string
+	hidden         bool // by a clip
 }
 
 // state is what q saves and Q restores.
@@ -48,6 +50,7 @@ type state struct {
 	scale     float64 // horizontal, 1 = normal
 	leading   float64
 	rise      float64
+	clip      box // outside of it nothing shows
 }
 
 const (
@@ -93,16 +96,19 @@ type frame struct {
 	state
 	saved    []state
 	tm, line matrix
+	path     box  // around the path that is being built
+	clips    bool // the path is to clip what is drawn next
+	text     int  // glyphs on the page when the text object began
 }
 
 // stop ends a page from deep inside: it is a limit or the context's end.
 type stop struct{ err error }
 
 // run interprets content. Limits and the context end it by panic(stop).
-func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
+func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix, clip box) {
 	fr := &frame{
 		in: in, resources: resources, tm: unit, line: unit,
-		state: state{ctm: ctm, font: fallbackFont(), scale: 1},
+		state: state{ctm: ctm, font: fallbackFont(), scale: 1, clip: clip}, path: nowhere, text: len(in.glyphs),
 	}
 	l := lexer{data: content}
 	var args []token
@@ -110,6 +116,7 @@ func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix) {
 		t := l.next()
 		switch {
 		case t.kind == eof:
+			fr.endText()
 			return
 		case t.kind != keyword:
 			if args = append(args, t); len(args) > maxOperands {
@@ -196,8 +203,28 @@ func (fr *frame) operator(op []byte, args []token) {
 		if m, ok := six(args); ok {
 			fr.ctm = m.mul(fr.ctm)
 		}
+	case "re":
+		x, y := num(args, 3), num(args, 2)
+		fr.path.add(x, y)
+		fr.path.add(x+num(args, 1), y+num(args, 0))
+	case "m", "l":
+		fr.path.add(num(args, 1), num(args, 0))
+	case "c", "v", "y":
+		for i := 0; i+1 < len(args); i += 2 {
+			fr.path.add(num(args, i+1), num(args, i))
+		}
+	case "W", "W*":
+		fr.clips = true
+	case "n", "f", "F", "f*", "S", "s", "B", "B*", "b", "b*":
+		if fr.clips && fr.path.left <= fr.path.right {
+			fr.clip = fr.clip.within(fr.path.under(fr.ctm))
+		}
+		fr.path, fr.clips = nowhere, false
 	case "BT":
 		fr.tm, fr.line = unit, unit
+		fr.text = len(fr.in.glyphs)
+	case "ET":
+		fr.endText()
 	case "Tf":
 		if len(args) >= 2 && args[len(args)-2].kind == name {
 			fr.font = fr.fontNamed(string(args[len(args)-2].text))
@@ -250,6 +277,37 @@ func (fr *frame) operator(op []byte, args []token) {
 			fr.in.spans = fr.in.spans[:n-1]
 		}
 	}
+}
+
+// endText leaves out what the clip hides of a text object. A line that it cuts off stays whole, since half a number would be
+// another one, and since some writers draw each line several times, a part of it at a time.
+func (fr *frame) endText() {
+	in := fr.in
+	text := in.glyphs[min(fr.text, len(in.glyphs)):]
+	fr.text = len(in.glyphs)
+	if !slices.ContainsFunc(text, func(g shown) bool { return g.hidden }) {
+		return
+	}
+	const step = 3 // points: lines nearer than this are one
+	height := func(g shown) int { return int(math.Round(g.across() / step)) }
+	seen := map[int]bool{}
+	for _, g := range text {
+		if h := height(g); !g.hidden {
+			seen[h-1], seen[h], seen[h+1] = true, true, true
+		}
+	}
+	kept := slices.DeleteFunc(text, func(g shown) bool { return g.hidden && !seen[height(g)] })
+	in.glyphs = in.glyphs[:len(in.glyphs)-len(text)+len(kept)]
+	fr.text = len(in.glyphs)
+}
+
+// across is where the line of a glyph stands, across the direction in which it runs.
+func (g shown) across() float64 {
+	dx, dy := g.x1-g.x0, g.y1-g.y0
+	if n := math.Hypot(dx, dy); n > 0 {
+		return (g.y0*dx - g.x0*dy) / n
+	}
+	return g.y0
 }
 
 func (fr *frame) move(x, y float64) {
@@ -333,6 +391,7 @@ func (fr *frame) showString(s []byte) {
 		if fr.charSpace > 0 && beyond == 0 {
 			at.spacing = fr.charSpace * math.Hypot(to[4]-from[4], to[5]-from[5]) / max(math.Abs(w), 1e-6)
 		}
+		at.hidden = !fr.clip.holds(at)
 		fr.in.emit(at)
 	}
 }
@@ -392,13 +451,13 @@ func (fr *frame) markedSpan(args []token) span {
 // draw runs the form XObject of a name.
 func (fr *frame) draw(n string) {
 	form := safely(func() parser.Value { return fr.resources.Key("XObject").Key(n) })
-	fr.in.form(form, fr.resources, fr.ctm)
+	fr.in.form(form, fr.resources, fr.ctm, fr.clip)
 }
 
 // form runs a form XObject with its own resources, or those around it. One
 // that draws itself is left out, and so is one that cannot be decoded: the
 // page's other text is worth more.
-func (in *interpreter) form(form, resources parser.Value, ctm matrix) {
+func (in *interpreter) form(form, resources parser.Value, ctm matrix, clip box) {
 	s := in.file.streamOf(form)
 	if s == nil || in.running[s] || in.depth >= maxFormDepth || in.file.layers.hides(s.dict["OC"]) {
 		return
@@ -417,7 +476,11 @@ func (in *interpreter) form(form, resources parser.Value, ctm matrix) {
 	in.ops += formCost
 	in.running[s] = true
 	in.depth++
-	in.run(content, resources, formMatrix(form).mul(ctm))
+	ctm = formMatrix(form).mul(ctm)
+	if bbox, ok := rectangle(safely(func() parser.Value { return form.Key("BBox") })); ok && bbox.left < bbox.right && bbox.bottom < bbox.top {
+		clip = clip.within(bbox.under(ctm))
+	}
+	in.run(content, resources, ctm, clip)
 	in.depth--
 	delete(in.running, s)
 }

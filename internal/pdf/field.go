@@ -52,6 +52,7 @@ func (a field) string(v any, owner ref) string {
 const (
 	multilineFlag = 1 << 12
 	passwordFlag  = 1 << 13
+	pushFlag      = 1 << 16
 )
 
 // value is what a viewer writes into a field, or a box of text, that brings no picture of itself.
@@ -62,10 +63,22 @@ func (a field) value() string {
 	kind, _ := a.inherited("FT")
 	flags, _ := a.inherited("Ff")
 	bits, _ := flags.(float64)
+	if kind == nameObj("Btn") && a.dict["AP"] == nil && int(bits)&pushFlag == 0 { // a box to tick
+		if state := a.dict.name("AS"); state == "" || state == "Off" {
+			return "☐"
+		}
+		return "☒"
+	}
 	if a.dict.name("Subtype") != "Widget" || kind != nameObj("Tx") && kind != nameObj("Ch") || int(bits)&passwordFlag != 0 {
 		return ""
 	}
 	v, owner := a.inherited("V")
+	if r, ok := v.(ref); ok {
+		if s := a.file.index.defs[r.num].stream; s != nil { // of a long text
+			data, _ := a.file.decode(s)
+			return textString(string(data))
+		}
+	}
 	if list, ok := a.file.index.get(v).(array); ok { // of a list, all that are chosen
 		var chosen []string
 		for _, item := range list {

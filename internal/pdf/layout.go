@@ -23,8 +23,10 @@ const (
 type piece struct {
 	x0, x1, y float64
 	size      float64
+	small     float64 // size of the smallest glyph
 	text      []byte
 	lastX     float64 // start of the last glyph
+	lastSize  float64 // of it
 	spacing   float64 // of the last glyph
 	lastAt    int     // of its text in text
 	last      string
@@ -47,8 +49,8 @@ func (w *workspace) layout() string {
 		lines := joinStrays(w.toLines(w.toPieces(group)))
 		if disordered(lines) {
 			lines = geometric(lines)
-		} else if n := len(lines); n >= fewestRows && n <= maxOrdered {
-			lines = drawnAcross(lines)
+		} else if n := len(lines); n <= maxOrdered {
+			lines = drawnAcross(drawnDown(lines))
 		}
 		if t := w.write(lines); t != "" {
 			parts = append(parts, t)
@@ -130,6 +132,8 @@ func (w *workspace) toPieces(glyphs []shown) []piece {
 				continue // drawn twice, to look bold
 			case (p.blank && gap > -0.1*g.size || gap > wordGap*min(g.size, p.size)) && !joinsUp(p.last, g.text):
 				p.text = append(p.text, ' ')
+			case g.size < 0.85*p.size && p.isPower(g):
+				g.text = raised[g.text[0]-'0']
 			}
 			p.add(g)
 			continue
@@ -143,7 +147,7 @@ func (w *workspace) toPieces(glyphs []shown) []piece {
 		if p != nil {
 			room, p.text = p.text[len(p.text):], slices.Clip(p.text)
 		}
-		pieces = append(pieces, piece{x0: g.x0, x1: g.x1, y: g.y0, size: g.size, text: room})
+		pieces = append(pieces, piece{x0: g.x0, x1: g.x1, y: g.y0, size: g.size, small: g.size, text: room})
 		p = &pieces[len(pieces)-1]
 		p.add(g)
 	}
@@ -164,6 +168,15 @@ func (p *piece) takes(g shown) bool {
 	return math.Abs(g.y0-p.y) < lineDrop*size && gap < pieceGap*size && gap > -0.5*size
 }
 
+var raised = [10]string{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"}
+
+// isPower tells a raised digit behind a number, which must not become one of its digits.
+func (p *piece) isPower(g shown) bool {
+	last, _ := utf8.DecodeLastRuneInString(p.last)
+	return len(g.text) == 1 && g.text[0] >= '0' && g.text[0] <= '9' && g.y0 > p.y+0.2*p.size && !p.blank &&
+		(unicode.IsDigit(last) && g.size < 0.85*p.lastSize || slices.Contains(raised[:], p.last))
+}
+
 // carries tells whether g is a point or accent over the right-to-left letter that was
 // drawn before it. From left to right it stands before that letter.
 func (p *piece) carries(g shown) bool {
@@ -173,9 +186,9 @@ func (p *piece) carries(g shown) bool {
 func (p *piece) add(g shown) {
 	p.lastAt = len(p.text)
 	p.text = append(p.text, g.text...)
-	p.last, p.lastX, p.spacing, p.blank = g.text, g.x0, g.spacing, false
+	p.last, p.lastX, p.lastSize, p.spacing, p.blank = g.text, g.x0, g.size, g.spacing, false
 	p.x1 = max(p.x1, g.x1)
-	p.size = max(p.size, g.size)
+	p.size, p.small = max(p.size, g.size), min(p.small, g.size)
 }
 
 // toLines joins pieces that follow each other on one baseline.
@@ -319,7 +332,7 @@ func (w *workspace) write(lines []line) string {
 		if i > 0 {
 			b = append(b, '\n')
 			drop := lines[i-1].y - l.y
-			if drop < 0 || drop > 1.35*pitch && drop > 1.2*l.size {
+			if drop < 0 || drop > 1.35*pitch && drop > 1.2*l.size || lines[i-1].isHeading(l) {
 				b = append(b, '\n')
 			}
 		}
@@ -335,6 +348,19 @@ func (w *workspace) write(lines []line) string {
 	}
 	w.out = b
 	return string(bytes.TrimSpace(b))
+}
+
+// headingSize is how much larger the letters of a heading are than those of the text below it.
+const headingSize = 1.15
+
+// isHeading tells a line from text below it, by the smallest of its letters: the first of a chapter may be large.
+func (l *line) isHeading(below line) bool {
+	for _, p := range l.pieces {
+		if p.small < headingSize*below.size {
+			return false
+		}
+	}
+	return len(l.pieces) > 0
 }
 
 func usualPitch(lines []line) float64 {
@@ -382,6 +408,9 @@ func (l *line) appendTo(b []byte, g grid) []byte {
 			}
 		}
 		b = append(b, p.text...)
+	}
+	if n := len(places); n > 1 {
+		b = append(b, bytes.Repeat([]byte{'\t'}, len(g)-1-places[n-1])...)
 	}
 	return b
 }

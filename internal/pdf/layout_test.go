@@ -99,3 +99,47 @@ func FuzzLogical(f *testing.F) {
 		}
 	})
 }
+
+// cellsAt draws the cells of a table, row by row or column by column.
+func cellsAt(rows [][]string, down bool) (content string) {
+	cell := func(r, c int) {
+		if s := rows[r][c]; s != "" {
+			content += at(50+c*110, 700-16*r, s)
+		}
+	}
+	for i := range max(len(rows), len(rows[0])) {
+		for j := range max(len(rows), len(rows[0])) {
+			if r, c := i, j; !down && r < len(rows) && c < len(rows[0]) {
+				cell(r, c)
+			}
+			if r, c := j, i; down && r < len(rows) && c < len(rows[0]) {
+				cell(r, c)
+			}
+		}
+	}
+	return content
+}
+
+func TestTablesOfAnyOrder(t *testing.T) {
+	full := [][]string{{"Room", "Seats", "Floor"}, {"A1", "30", "Ground"}, {"B2", "45", "First"}, {"C3", "12", "Second"}}
+	pairs := [][]string{{"Item", "Price"}, {"Boat", "120"}, {"Rope", "8"}, {"Anchor", "45"}}
+	sparse := [][]string{{"Day", "Room", "Tutor", "Note"}, {"Mon", "A1", "Ash", ""}, {"Tue", "", "Birch", "late"}, {"Wed", "B2", "", ""}, {"Thu", "", "", "none"}, {"Fri", "C3", "Elm", "x"}}
+	diagonal := [][]string{{"Key", "Mon", "Tue", "Wed"}, {"9", "x", "", ""}, {"10", "", "x", ""}, {"11", "", "", "x"}}
+	for _, table := range [][][]string{full, pairs, sparse, diagonal} {
+		want := ""
+		for _, row := range table {
+			want += strings.Join(row, "\t") + "\n"
+		}
+		for _, down := range []bool{false, true} {
+			assert.Equal(t, "Above.\n\n"+want+"\nBelow.", textOf(t, onePage(at(50, 750, "Above.")+cellsAt(table, down)+at(50, 500, "Below."), "")))
+		}
+	}
+	// Lists side by side are none.
+	lists := [][]string{{"Oars", "Ropes"}, {"Sails", "Masts"}, {"Nets", "Keels"}}
+	assert.Equal(t, "Oars\nSails\nNets\n\nRopes\nMasts\nKeels", textOf(t, onePage(cellsAt(lists, true), "")))
+}
+
+func TestPowersAndHeadings(t *testing.T) {
+	shows(t, "10⁶ boats, 5 of them1", "BT /F1 12 Tf 50 700 Td (10) Tj /F1 8 Tf 5 Ts (6) Tj 0 Ts /F1 12 Tf ( boats, 5 of them) Tj /F1 8 Tf 5 Ts (1) Tj ET")
+	shows(t, "Fees\n\nA card costs\nten euros.", "BT /F1 16 Tf 50 700 Td (Fees) Tj /F1 12 Tf 0 -14 Td (A card costs) Tj 0 -14 Td (ten euros.) Tj ET")
+}

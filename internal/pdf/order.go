@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -23,6 +24,118 @@ func geometric(lines []line) []line {
 
 // fewestRows is how many lines a page has at least that is searched for columns drawn across.
 const fewestRows = 6
+
+// drawnDown puts the cells of tables beside each other that were drawn column by column.
+func drawnDown(lines []line) []line {
+	for i := 1; i < len(lines); i++ {
+		if lines[i].y <= lines[i-1].y || lines[i].x0 < lines[i-1].x1 {
+			continue
+		}
+		from := i - 1 // the first column may begin anywhere in what was drawn from top to bottom before it
+		for from >= 0 && lines[from].y < lines[i].y && !lines[from].beside(lines[i]) && (from == i-1 || lines[from].y > lines[from+1].y) {
+			from--
+		}
+		if from < 0 || !lines[from].beside(lines[i]) {
+			continue
+		}
+		if rows, to := tableDown(lines[from:], i-from); rows != nil {
+			lines = slices.Concat(lines[:from:from], rows, lines[from+to:])
+			i = from + len(rows) - 1
+		}
+	}
+	return lines
+}
+
+// beside tells whether two lines stand at one height.
+func (l *line) beside(m line) bool { return math.Abs(l.y-m.y) < 0.25*max(l.size, m.size) }
+
+// A column of short cells is no running text. Of columns drawn after each other half at least have such cells if they are a
+// table. Two, or a few rows of them, may be any things side by side if none of them is a column of numbers.
+const (
+	shortCell = 14 // bytes
+	sureRows  = 4
+)
+
+// tableDown joins the columns that lines begin with, the first of them n lines long. It returns the rows and the number of
+// lines that they were; nil: they are no table.
+func tableDown(lines []line, n int) (rows []line, taken int) {
+	rows = slices.Clone(lines[:n])
+	for i := range rows {
+		rows[i].pieces = slices.Clone(rows[i].pieces)
+	}
+	columns, short, numbers := 1, 0, 0
+	right := extentOf(rows).x1
+	count := func(column []line) {
+		if isShort(column) {
+			short++
+		}
+		if isNumbers(column) {
+			numbers++
+		}
+	}
+	count(rows)
+	for taken = n; taken < len(lines); columns++ {
+		to, at := taken, 0 // the rows above row at are done
+		for ; to < len(lines) && lines[to].x0 > right && (to == taken || lines[to].y < lines[to-1].y); to++ {
+			for at < len(rows) && !rows[at].beside(lines[to]) {
+				at++
+			}
+			if at == len(rows) {
+				break
+			}
+		}
+		if cells := to - taken; cells < 2 || 3*cells < len(rows) || to < len(lines) && to > taken && at == len(rows) && lines[to].x0 > right && lines[to].y < lines[to-1].y {
+			break
+		}
+		column := lines[taken:to]
+		count(column)
+		right = extentOf(column).x1
+		at = 0
+		for _, l := range column {
+			for !rows[at].beside(l) {
+				at++
+			}
+			for _, p := range l.pieces {
+				rows[at].add(p)
+			}
+		}
+		taken = to
+	}
+	if n < gridRows || columns < 2 || 2*short < columns || numbers == 0 && (columns < gridColumns || n < sureRows) {
+		return nil, 0
+	}
+	return rows, taken
+}
+
+func extentOf(lines []line) extent {
+	e := extent{math.Inf(1), math.Inf(-1)}
+	for _, l := range lines {
+		e = extent{min(e.x0, l.x0), max(e.x1, l.x1)}
+	}
+	return e
+}
+
+// isNumbers tells a column of which most cells have a digit.
+func isNumbers(lines []line) bool {
+	n := 0
+	for _, l := range lines {
+		if slices.ContainsFunc(l.pieces, func(p piece) bool { return bytes.ContainsAny(p.text, "0123456789") }) {
+			n++
+		}
+	}
+	return 2*n > len(lines)
+}
+
+func isShort(lines []line) bool {
+	lengths := make([]int, len(lines))
+	for i, l := range lines {
+		for _, p := range l.pieces {
+			lengths[i] += len(p.text)
+		}
+	}
+	slices.Sort(lengths)
+	return lengths[len(lengths)/2] <= shortCell
+}
 
 // drawnAcross puts columns of running text one behind the other that were drawn
 // as one line after the other over the whole page. Such a page looks like a

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -69,11 +68,11 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	if err != nil {
 		err = fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}
-	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit)
+	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit, everywhere)
 	in.spans = nil
 	in.annotations(page)
 	if box, ok := pageBox(page); ok {
-		in.glyphs = box.clip(in.glyphs)
+		in.glyphs = slices.DeleteFunc(in.glyphs, func(g shown) bool { return !box.holds(g) })
 		f.drawn = f.scan(in.drawn, box)
 	}
 	return w.layout(), cmp.Or(err, in.damage)
@@ -112,31 +111,3 @@ func (in *interpreter) pageContent(page parser.Value) (content []byte, err error
 }
 
 var errNoContent = errors.New("the stream that the page names is missing")
-
-// box is the visible part of a page.
-type box struct{ left, bottom, right, top float64 }
-
-func pageBox(page *node) (b box, ok bool) {
-	b, ok = rectangle(safely(func() parser.Value { return page.inherited("MediaBox") }))
-	return b, ok && b.right-b.left > 1 && b.top-b.bottom > 1
-}
-
-func rectangle(v parser.Value) (b box, ok bool) {
-	if v.Len() != 4 {
-		return box{}, false
-	}
-	x0, y0, x1, y1 := v.Index(0).Float64(), v.Index(1).Float64(), v.Index(2).Float64(), v.Index(3).Float64()
-	return box{min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)}, true
-}
-
-// clip drops what stands outside the page: writers park text there that no
-// reader is meant to see.
-func (b box) clip(glyphs []shown) []shown {
-	return slices.DeleteFunc(glyphs, func(g shown) bool { return !b.holds(g) })
-}
-
-func (b box) holds(g shown) bool {
-	x, y := (g.x0+g.x1)/2, (g.y0+g.y1)/2
-	slack := math.Abs(g.size) / 2
-	return x >= b.left-slack && x <= b.right+slack && y >= b.bottom-slack && y <= b.top+slack
-}

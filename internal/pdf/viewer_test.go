@@ -161,3 +161,27 @@ func TestPictures(t *testing.T) {
 	assert.NoError(t, err)
 	assert.False(t, f.Scanned(), "a mark on a blank page")
 }
+
+func TestClips(t *testing.T) {
+	for content, want := range map[string]string{
+		"q 40 690 200 30 re W n " + at(50, 700, "seen") + at(50, 600, "hidden") + "Q " + at(50, 500, "after"):                    "seen\nafter",
+		"q 40 690 m 240 690 l 240 720 l 40 720 l h W* n " + at(50, 700, "seen") + at(50, 600, "hidden") + "Q":                    "seen",
+		"q 40 690 20 30 re W n " + at(50, 700, "seen in part") + "Q q 60 690 100 30 re W n " + at(50, 700, "seen in part") + "Q": "seen in part",
+		"q W n " + at(50, 700, "no path") + "Q": "no path",
+		"q 1 0 0 1 0 -500 cm 40 1190 200 30 re W n BT /F1 12 Tf 1 0 0 1 50 1200 Tm (seen) Tj 0 -100 Td (hidden) Tj ET Q": "seen",
+	} {
+		assert.Equal(t, want, textOf(t, onePage(content, "")), content)
+	}
+	form := streamObject("/Subtype/Form/BBox[0 600 612 792]/Resources<</Font<</F1 3 0 R>>>>", at(50, 700, "inside")+at(50, 500, "outside"))
+	assert.Equal(t, "inside", textOf(t, onePage("/F Do", "/XObject<</F 5 0 R>>", form)))
+	cropped := strings.Replace(string(onePage(at(50, 700, "seen")+at(50, 20, "below"), "")), "/Contents 4", "/CropBox[0 50 612 792]/Contents 4", 1)
+	assert.Equal(t, "seen", textOf(t, []byte(cropped)))
+}
+
+func TestBoxesToTickWithoutAppearance(t *testing.T) {
+	widget := "<</Subtype/Widget/FT/Btn/AS/%s/Rect[150 695 162 712]>>"
+	for state, want := range map[string]string{"Yes": "Agree ☒", "Off": "Agree ☐"} {
+		data := strings.Replace(string(onePage(at(50, 700, "Agree  "), "", fmt.Sprintf(widget, state))), "/Contents 4", "/Annots[5 0 R]/Contents 4", 1)
+		assert.Equal(t, want, strings.ReplaceAll(textOf(t, []byte(data)), "\t", " "))
+	}
+}

@@ -18,7 +18,7 @@ import (
 //	[common] [articles] …  words by what they are
 //	[typed]                kind of answer: start of a question => other starts
 //	[rewrite]              question => the same question in other forms
-//	[clefts]               question words => what stands before the statement that they ask about; English
+//	[clefts]               question words => what stands before the statement that they ask about; English and German
 //	[synonyms]             words of one meaning: "a | b" says b for a, "a = b" each for each
 //	[nouns] [actions]      the same for English nouns, with their plurals, and verbs, with their forms
 //	[indirect] [opening]   what stands before an indirect question, and before any

@@ -46,6 +46,9 @@ func (l *language) indirectOrder(question string) (said string, ok bool) {
 // verbLast moves the finite verb of a German question to the end of its clause, and joins it to a particle that stands there.
 func (l *language) verbLast(words []string) (string, bool) {
 	at := slices.IndexFunc(words, func(w string) bool { return l.is("verbs", w) })
+	if l.is("single", words[0]) {
+		at = 1
+	}
 	if at < 1 || at > 5 || strings.HasSuffix(words[at-1], ",") {
 		return "", false
 	}

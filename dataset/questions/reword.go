@@ -67,9 +67,17 @@ func (r *rewording) candidates() []candidate {
 			if r.code == "en" {
 				add("", r.englishForms(whole)...)
 			}
-			if said, ok := r.indirectOrder(whole); ok && len(r.indirect) > 0 {
+			said, ok := r.indirectOrder(whole)
+			if ok && len(r.indirect) > 0 {
 				lead := r.indirect[(i+len(q))%len(r.indirect)]
 				out = append(out, candidate{lead + " " + said, "indirect", lead})
+			}
+			if wh, rest, ok := strings.Cut(said, " "); ok && r.code == "de" && !r.is("copulas", lastWord(rest)) {
+				for _, rule := range r.clefts {
+					for _, cleft := range r.apply(rule, wh, nil) {
+						add("", cleft+" "+rest)
+					}
+				}
 			}
 			if len(r.opening) > 0 {
 				lead := r.opening[(i+len(q))%len(r.opening)]
@@ -206,7 +214,7 @@ func (r *rewording) keywords(c core, turn int) []string {
 		if r.code == "fr" {
 			w = elided.ReplaceAllString(inverted.ReplaceAllString(w, ""), "")
 		}
-		if bare := strings.Trim(w, ",.:'’\"«»“”„()"); bare != "" && !r.function(bare) {
+		if bare := strings.Trim(w, ",.:'’\"«»“”„()"); bare != "" && (!r.function(bare) || r.is("negations", bare)) {
 			kept = append(kept, w)
 		}
 	}

@@ -23,7 +23,7 @@ type AdapterInfo struct {
 }
 
 // LoadAdapter reads a folder with adapter_config.json and adapter_model.safetensors, as PEFT and Save write it. Kinds of
-// adapter that docent does not compute, such as DoRA, are refused with ErrFormat.
+// adapter that docent does not compute, such as LoRA of experts, are refused with ErrFormat.
 func LoadAdapter(fsys fs.FS) (*Adapter, error) {
 	a, err := adapter.Load(fsys)
 	if err != nil {
@@ -48,6 +48,13 @@ func (a *Adapter) Info() AdapterInfo {
 }
 
 func (t *Trainer) adapterConfig() adapter.Config {
-	return adapter.Config{Rank: t.config.Rank, Alpha: t.config.Alpha, RSLoRA: t.config.RSLoRA, Dropout: t.config.Dropout, Targets: t.config.Targets, Base: t.base.model.Ref.Name(), Revision: t.base.model.Ref.Revision,
-		Wrapped: t.base.model.Config.Wrapper != ""}
+	c := t.config
+	out := adapter.Config{Rank: c.Rank, Alpha: c.Alpha, RSLoRA: c.RSLoRA, Dropout: c.Dropout, Targets: c.Targets,
+		DoRA: c.DoRA, LoRABias: c.LoRABias, Bias: string(c.Bias), ModulesToSave: c.SaveModules, Tokens: c.Tokens,
+		Tied: t.base.model.Config.TieEmbeddings && len(c.SaveModules) > 0,
+		Base: t.base.model.Ref.Name(), Revision: t.base.model.Ref.Revision, Wrapped: t.base.model.Config.Wrapper != ""}
+	if c.Start != "" {
+		out = out.Doubled()
+	}
+	return out
 }

@@ -207,11 +207,12 @@ func (t *Trainer) resume(dir string) error {
 		return err
 	}
 	t.step, t.data = s.Step, s.Data
-	return nil
+	return t.readBest()
 }
 
 // differs names the fields in which two configurations would train differently.
 func (c Config) differs(other Config) []string {
+	c.Patience = other.Patience
 	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints, c.MicroTokens = other.EvalEvery, other.SaveEvery, other.KeepCheckpoints, other.MicroTokens
 	var out []string
 	a, b := reflect.ValueOf(c), reflect.ValueOf(other)

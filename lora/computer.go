@@ -25,6 +25,7 @@ type computer interface {
 //	m ← β₁m + (1−β₁)g        v ← β₂v + (1−β₂)g²
 //	θ ← θ(1 − rate·decay) − rate/bias1 · m / (√(v/bias2) + ε)
 //
+// where the rate and the decay of a number are multiplied by what the layout has for it.
 // Source: Loshchilov and Hutter 2019, as torch.optim.AdamW and clip_grad_norm_ compute it.
 type update struct {
 	rate         float64 // learning rate

@@ -20,6 +20,27 @@ const (
 	Cosine   Schedule = "cosine" // half a cosine, to zero at the last step
 )
 
+// Bias is which biases of the base model are trained too.
+type Bias string
+
+// The biases; "" = none.
+const (
+	BiasLoRAOnly Bias = "lora_only" // of the projections that are targets
+	BiasAll      Bias = "all"       // of all projections
+)
+
+// Start is what an adapter begins with, if not with zero.
+type Start string
+
+// The starts; "" = B is zero, A random.
+const (
+	// PiSSA begins with the part of each matrix with the largest singular values, OLoRA with the first columns of its QR
+	// decomposition. The matrix is decomposed when the trainer is made, which takes seconds for each that is thousands wide. The
+	// adapter that comes out is plain LoRA of twice the rank, for the base model as it was, as PEFT converts it.
+	PiSSA Start = "pissa"
+	OLoRA Start = "olora"
+)
+
 // Config says what is trained and how. In it zero means zero (no dropout, no decay, seed 0): start from
 // DefaultConfig. It is stored as JSON in every checkpoint.
 type Config struct {
@@ -31,6 +52,15 @@ type Config struct {
 	// FrozenLayers is how many layers, from the first on, get no adapter. A step needs no gradient below the others, so it is
 	// faster: a quarter in the demo, where 12 of 30 are frozen. PEFT's layers_to_transform names the others.
 	FrozenLayers int `json:"frozen_layers,omitempty"`
+
+	// What PEFT has beside plain LoRA, under its names. Combinations that docent would not compute as PEFT does are refused.
+	DoRA        bool     `json:"use_dora,omitempty"`                // lengths of rows are trained apart: Liu et al. 2024
+	LoRABias    bool     `json:"lora_bias,omitempty"`               // a bias for each update
+	Bias        Bias     `json:"bias,omitempty"`                    // biases of the base model
+	SaveModules []string `json:"modules_to_save,omitempty"`         // embed_tokens and lm_head, trained whole; what is tied stays tied
+	Tokens      []int    `json:"trainable_token_indices,omitempty"` // ids whose rows of the embedding are trained
+	Start       Start    `json:"init_lora_weights,omitempty"`
+	LoRAPlus    float64  `json:"loraplus_lr_ratio,omitempty"` // learning rate of B over that of A; 0 = 1: Hayou et al. 2024
 
 	Epochs    int `json:"epochs"`     // passes over the data; 0 = as many as MaxSteps needs
 	MaxSteps  int `json:"max_steps"`  // 0 = as many as Epochs needs
@@ -51,9 +81,10 @@ type Config struct {
 	Schedule     Schedule `json:"schedule"`
 	Warmup       float64  `json:"warmup"` // share of the steps, rounded down, that climb from zero up to LearningRate, in [0, 1)
 
-	EvalEvery       int `json:"eval_every"`       // steps; 0 = before and after only
-	SaveEvery       int `json:"save_every"`       // steps; 0 = at the end only
-	KeepCheckpoints int `json:"keep_checkpoints"` // newest ones that are kept; 0 = all
+	EvalEvery       int `json:"eval_every"`         // steps; 0 = before and after only
+	Patience        int `json:"patience,omitempty"` // evaluations in a row without a better one, after which Train stops; 0 = it goes to the end
+	SaveEvery       int `json:"save_every"`         // steps; 0 = at the end only
+	KeepCheckpoints int `json:"keep_checkpoints"`   // newest ones that are kept; 0 = all
 
 	TrainOnPrompt bool   `json:"train_on_prompt"` // loss on every token instead of completions only
 	Seed          uint64 `json:"seed"`            // of initialisation, shuffling and dropout
@@ -90,6 +121,12 @@ func (c Config) Validate() error {
 	check(c.Dropout >= 0 && c.Dropout < 1, "Dropout", "%g must be in [0, 1)", c.Dropout)
 	check(len(c.Targets) > 0, "Targets", "is empty: name module suffixes such as q_proj, or %s", AllLinear)
 	check(!slices.Contains(c.Targets, ""), "Targets", "holds an empty name")
+	check(slices.Contains([]Bias{"", BiasLoRAOnly, BiasAll}, c.Bias), "Bias", "%q must be %s or %s, or empty", c.Bias, BiasLoRAOnly, BiasAll)
+	check(slices.Contains([]Start{"", PiSSA, OLoRA}, c.Start), "Start", "%q must be %s or %s, or empty", c.Start, PiSSA, OLoRA)
+	check(finite(c.LoRAPlus) && c.LoRAPlus >= 0, "LoRAPlus", "%g must be positive", c.LoRAPlus)
+	check(c.Dropout == 0 || !c.DoRA && c.Start == "", "Dropout", "is not computed with DoRA, nor with Start %q", c.Start)
+	check(!c.DoRA || !c.LoRABias && c.Start == "", "DoRA", "is not combined with LoRABias or Start")
+	check(c.Start == "" || !c.LoRABias, "LoRABias", "is not combined with Start %q", c.Start)
 	check(c.FrozenLayers >= 0, "FrozenLayers", "%d must not be negative", c.FrozenLayers)
 	check(c.Epochs >= 0, "Epochs", "%d must not be negative", c.Epochs)
 	check(c.MaxSteps >= 0, "MaxSteps", "%d must not be negative", c.MaxSteps)
@@ -105,6 +142,7 @@ func (c Config) Validate() error {
 	check(slices.Contains([]Schedule{Constant, Linear, Cosine}, c.Schedule), "Schedule", "%q must be %s, %s or %s", c.Schedule, Constant, Linear, Cosine)
 	check(c.Warmup >= 0 && c.Warmup < 1, "Warmup", "%g must be in [0, 1), a share of the steps", c.Warmup)
 	check(c.EvalEvery >= 0, "EvalEvery", "%d must not be negative", c.EvalEvery)
+	check(c.Patience >= 0 && (c.Patience == 0 || c.EvalEvery > 0), "Patience", "%d must not be negative, and needs EvalEvery", c.Patience)
 	check(c.SaveEvery >= 0, "SaveEvery", "%d must not be negative", c.SaveEvery)
 	check(c.KeepCheckpoints >= 0, "KeepCheckpoints", "%d must not be negative", c.KeepCheckpoints)
 	return errors.Join(errs...)

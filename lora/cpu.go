@@ -12,19 +12,27 @@ import (
 type onCPU struct {
 	tuner            *cpu.Tuner
 	theta, m, v, sum []float32 // sum: the gradient of the step
+	layout           *layout
+	untuned          []float32 // the theta with which it is the base model; nil = not needed yet
 	batch            cpu.Batch
 }
 
 func newOnCPU(b *Base, l *layout, c Config, keep int64) *onCPU {
-	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout}
+	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout, Weights: map[string]int{}}
 	for _, m := range l.modules {
-		o.Updates = append(o.Updates, cpu.Update{Path: m.path, A: m.a, B: m.b})
+		o.Updates = append(o.Updates, cpu.Update{Path: m.path, A: m.a, B: m.b, Magnitude: m.magnitude, Bias: m.bias})
+	}
+	for _, p := range l.weights {
+		o.Weights[p.Name] = p.at
+	}
+	if len(l.tokens) > 0 {
+		o.Rows = []cpu.Rows{{Name: l.rows.Name, Tokens: tokenIDs(l.tokens), At: l.rows.at}}
 	}
 	tuner := cpu.NewTuner(b.model.Config, b.cpu, o)
 	if c.Epochs != 1 { // rows come again
 		tuner.Keep(cmp.Or(keep, 512<<20))
 	}
-	return &onCPU{tuner: tuner, sum: make([]float32, l.size)}
+	return &onCPU{layout: l, tuner: tuner, sum: make([]float32, l.size)}
 }
 
 // lay fills the batch with the families of a call.
@@ -73,14 +81,23 @@ func (o *onCPU) gradient(c call, seed uint64) (float64, error) {
 func (o *onCPU) loss(c call) (float64, error) { return o.tuner.Loss(o.lay(c), o.theta), nil }
 
 func (o *onCPU) propose(c call, k int) (tokens []int32, probabilities []float32, err error) {
-	tokens, probabilities = o.tuner.Propose(o.lay(c), make([]float32, len(o.sum)), k) // an update of zeros is the base model
+	if o.untuned == nil {
+		if o.untuned, err = o.layout.untuned(); err != nil {
+			return nil, nil, err
+		}
+	}
+	tokens, probabilities = o.tuner.Propose(o.lay(c), o.untuned, k)
 	return tokens, probabilities, nil
 }
 
 func (o *onCPU) update(u update) (float64, error) {
 	defer o.discard()
 	var squares float64
-	for _, g := range o.sum {
+	for i, g := range o.sum {
+		if o.layout.rates != nil && o.layout.rates[i] == 0 {
+			o.sum[i] = 0
+			continue
+		}
 		squares += float64(g) * float64(g)
 	}
 	norm := math.Sqrt(squares) / u.tokens
@@ -91,11 +108,14 @@ func (o *onCPU) update(u update) (float64, error) {
 	if u.maxNorm > 0 {
 		factor *= float32(min(1, u.maxNorm/(norm+1e-6)))
 	}
-	shrink, rate := float32(1-u.rate*u.decay), float32(u.rate/u.bias1)
 	bias2 := float32(1 / math.Sqrt(u.bias2))
 	o.tuner.Each(len(o.theta), func(from, to int) {
 		theta, m, v := o.theta[from:to], o.m[from:to], o.v[from:to]
+		shrink, rate := float32(1-u.rate*u.decay), float32(u.rate/u.bias1)
 		for i, g := range o.sum[from:to] {
+			if o.layout.rates != nil {
+				shrink, rate = float32(1-u.rate*u.decay*float64(o.layout.rates[from+i]*o.layout.decays[from+i])), float32(u.rate/u.bias1)*o.layout.rates[from+i]
+			}
 			g *= factor
 			m[i] = beta1*m[i] + (1-beta1)*g
 			v[i] = beta2*v[i] + (1-beta2)*g*g

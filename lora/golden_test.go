@@ -188,7 +188,9 @@ func TestGoldenSmolLM2(t *testing.T) {
 					a, err := tr.Adapter()
 					require.NoError(t, err)
 
-					require.NoError(t, tr.computer.setState(tr.layout.initial(0), nil, nil)) // B is zero: the base model
+					zero, err := tr.layout.initial(0) // B is zero: the base model
+					require.NoError(t, err)
+					require.NoError(t, tr.computer.setState(zero, nil, nil))
 					check(tr, run.EvalBefore, run.PerplexityBefore)
 
 					ids, shape := golden.Ints(t, lora, "merged_logits.safetensors", "input_ids")

@@ -26,6 +26,7 @@ type graphs struct {
 	proposals     map[int]*device.Program // the k likeliest tokens of the base model
 	theta, m, v   *tensors.Tensor         // [layout.size]
 	zero, sum     *tensors.Tensor         // the gradient before the first call of a step, and as it stands
+	rates, decays *tensors.Tensor         // of the layout, or [1]
 }
 
 // batchInputs is the number of parameters that describe a call: tokens, positions, segments, parents, rows, labels, weights
@@ -36,7 +37,7 @@ func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) 
 	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}, proposals: map[int]*device.Program{}}
 	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
 		d := &decoder.Decoder{Config: b.model.Config, Weights: model.Nodes(b.model.Config, in[batchInputs:]), Transposed: b.model.Transposed}
-		d.Adapter, flat = l.nodes(theta)
+		flat = l.nodes(d, theta)
 		if dropout > 0 {
 			d.Dropout = decoder.NewDropout(in[7], dropout)
 		}
@@ -45,7 +46,7 @@ func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) 
 		return sum, surrogate, flat
 	}
 	weights := len(b.model.Weights)
-	var errs [4]error
+	var errs [6]error
 	g.stepProgram, errs[0] = device.NewProgram(b.backend, "train step", func(in []*Node) []*Node {
 		theta, gradient := in[batchInputs+weights], in[batchInputs+weights+1]
 		sum, surrogate, flat := loss(in, theta, c.Dropout)
@@ -56,7 +57,15 @@ func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) 
 		return []*Node{sum}
 	})
 	g.updateProgram, errs[2] = device.NewProgram(b.backend, "update", adamW)
-	g.zero, errs[3] = g.vector(nil)
+	g.zero, errs[3] = g.vector(l.size, nil)
+	one := func(x []float32) (*tensors.Tensor, error) {
+		if x == nil {
+			x = []float32{1}
+		}
+		return g.vector(len(x), x)
+	}
+	g.rates, errs[4] = one(l.rates)
+	g.decays, errs[5] = one(l.decays)
 	g.sum = g.zero
 	if err := errors.Join(errs[:]...); err != nil {
 		g.close()
@@ -67,7 +76,7 @@ func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) 
 
 func (g *graphs) close() {
 	g.discard()
-	device.Free(g.theta, g.m, g.v, g.zero)
+	device.Free(g.theta, g.m, g.v, g.zero, g.rates, g.decays)
 	g.stepProgram.Close()
 	g.updateProgram.Close()
 	g.lossProgram.Close()
@@ -163,7 +172,7 @@ func (g *graphs) discard() {
 
 func (g *graphs) update(u update) (float64, error) {
 	defer g.discard()
-	out, err := g.updateProgram.Run([]any{g.theta, g.m, g.v, g.sum, u.scalars()})
+	out, err := g.updateProgram.Run([]any{g.theta, g.m, g.v, g.sum, u.scalars(), g.rates, g.decays})
 	if err != nil {
 		return 0, err
 	}
@@ -190,7 +199,7 @@ func (g *graphs) state() (theta, m, v []float32, err error) {
 func (g *graphs) setState(theta, m, v []float32) error {
 	var fresh [3]*tensors.Tensor
 	for i, values := range [][]float32{theta, m, v} {
-		x, err := g.vector(values)
+		x, err := g.vector(g.layout.size, values)
 		if err != nil {
 			device.Free(fresh[:]...)
 			return err
@@ -219,12 +228,14 @@ func (u update) scalars() []float32 {
 	}
 }
 
-// adamW is an update; every vector is [size] float32. in: θ, m, v, summed gradient, scalars. out: θ, m, v, ‖g/tokens‖ before
+// adamW is an update; every vector is [size] float32. in: θ, m, v, summed gradient, scalars, and the layout's rates
+// and decays, [size] or [1]. out: θ, m, v, ‖g/tokens‖ before
 // clipping.
 func adamW(in []*Node) []*Node {
 	theta, m, v, g := in[0], in[1], in[2], in[3]
 	scalar := func(i int) *Node { return Reshape(Slice(in[4], AxisElem(i)), 1) } // [1], broadcasts
-	g = Div(g, scalar(scalarTokens))
+	rates, decays := in[5], in[6]
+	g = Mul(Div(g, scalar(scalarTokens)), Sign(rates)) // nothing of what is frozen
 	norm := Reshape(Sqrt(ReduceAllSum(Square(g))), 1)
 	limit := scalar(scalarMaxNorm)
 	clip := Min(OnesLike(norm), Div(limit, AddScalar(norm, 1e-6)))
@@ -232,9 +243,9 @@ func adamW(in []*Node) []*Node {
 
 	m = Add(MulScalar(m, beta1), MulScalar(g, 1-beta1))
 	v = Add(MulScalar(v, beta2), MulScalar(Square(g), 1-beta2))
-	theta = Mul(theta, OneMinus(Mul(scalar(scalarRate), scalar(scalarDecay))))
+	theta = Mul(theta, OneMinus(Mul(Mul(scalar(scalarRate), scalar(scalarDecay)), Mul(rates, decays))))
 	denominator := AddScalar(Sqrt(Div(v, scalar(scalarBias2))), epsilon)
-	theta = Sub(theta, Mul(Div(scalar(scalarRate), scalar(scalarBias1)), Div(m, denominator)))
+	theta = Sub(theta, Mul(Mul(Div(scalar(scalarRate), scalar(scalarBias1)), rates), Div(m, denominator)))
 	return []*Node{theta, m, v, norm}
 }
 
@@ -256,8 +267,8 @@ func (c call) inputs(seed uint64) ([]any, error) {
 }
 
 // vector puts values on the device, or zeros for nil.
-func (g *graphs) vector(values []float32) (*tensors.Tensor, error) {
-	return device.Fill(g.base.backend, dtypes.Float32, []int{g.layout.size}, false, func(dst []float32) error {
+func (g *graphs) vector(size int, values []float32) (*tensors.Tensor, error) {
+	return device.Fill(g.base.backend, dtypes.Float32, []int{size}, false, func(dst []float32) error {
 		clear(dst)
 		copy(dst, values)
 		return nil

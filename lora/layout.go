@@ -1,70 +1,244 @@
 package lora
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/decoder"
+	"github.com/docent-ml/docent/internal/lm/model"
 )
 
-// layout places the matrices of all adapted modules in one vector, so that optimizer, checkpoint and gradient handle
-// one tensor whatever the number of modules.
+// layout places all that is trained in one vector, so that optimizer, checkpoint and gradient handle one tensor whatever it is.
 type layout struct {
+	model   *model.Model
 	modules []module
+	weights []piece // parameters that are trained whole
+	rows    piece   // of the tokens
+	tokens  []int
+	start   Start
 	size    int
 	scale   float64 // alpha/rank
 	rank    int
+	// Of each number: how many times the learning rate it learns with, 0 for what is frozen, and 1 if it decays. Nil = 1 for all.
+	rates, decays []float32
 	// What a position costs, in multiplications: with the matrices of the layers, and with one other position.
 	perPosition, perPair int
 }
 
-// module is one adapted projection: A [rank, in] at offset a, B [out, rank] at offset b.
+// module is the update of one matrix: A [rank, in] at offset a, B [out, rank] at offset b, and vectors [out], where there are any.
 type module struct {
-	path    string
-	in, out int
-	a, b    int
+	path            string
+	in, out         int
+	a, b            int
+	magnitude, bias int // 0 = none
 }
 
-// newLayout resolves the targets against the projections of the base model.
+// piece is a parameter, or some rows of one.
+type piece struct {
+	lm.Param
+	at int
+}
+
+func (p piece) size() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// take makes room for n numbers.
+func (l *layout) take(n int) (at int) {
+	at = l.size
+	l.size += n
+	return at
+}
+
+// newLayout resolves the targets against the matrices of the base model.
 func newLayout(b *Base, c Config) (*layout, error) {
 	m := b.model.Config
-	l := &layout{scale: c.scale(), rank: c.Rank, perPair: 2 * m.Layers * m.QDim()}
-	used := map[string]bool{}
-	for _, p := range m.Params() {
-		if !p.Linear {
-			continue
-		}
-		l.perPosition += p.Shape[0] * p.Shape[1]
-		path := strings.TrimSuffix(p.Name, ".weight")
-		hit := false
-		for _, target := range c.Targets {
-			if target == AllLinear || path == target || strings.HasSuffix(path, "."+target) {
-				used[target], hit = true, true
+	l := &layout{model: b.model, scale: c.scale(), rank: c.Rank, start: c.Start, perPair: 2 * m.Layers * m.QDim()}
+	if c.Start != "" { // and as much again, frozen, that takes the start off
+		l.rank *= 2
+	}
+	params, used := map[string]lm.Param{}, map[string]bool{}
+	names := func(list []string, path string) (hit bool) {
+		for _, name := range list {
+			if path == name || strings.HasSuffix(path, "."+name) {
+				used[name], hit = true, true
 			}
 		}
-		if layer, _ := adapter.Layer(path); hit && layer >= c.FrozenLayers {
-			m := module{path: path, in: p.Shape[1], out: p.Shape[0], a: l.size}
-			m.b = m.a + c.Rank*m.in
-			l.size = m.b + m.out*c.Rank
-			l.modules = append(l.modules, m)
-		}
+		return hit
 	}
-	for _, target := range c.Targets {
+	for _, p := range m.Params() {
+		params[p.Name] = p
+	}
+	for _, p := range m.Params() {
+		path := strings.TrimSuffix(p.Name, ".weight")
+		outside := p.Name == lm.EmbedTokens || p.Name == lm.LMHead
+		if !p.Linear && !outside {
+			continue
+		}
+		hit := names(c.Targets, path)
+		if p.Linear {
+			l.perPosition += p.Shape[0] * p.Shape[1]
+			if slices.Contains(c.Targets, AllLinear) {
+				used[AllLinear], hit = true, true
+			}
+			layer, _ := adapter.Layer(path)
+			hit = hit && layer >= c.FrozenLayers
+		}
+		if outside && names(c.SaveModules, path) {
+			l.weights = append(l.weights, piece{Param: p})
+			if hit {
+				return nil, &ConfigError{"SaveModules", path + " is one of Targets too"}
+			}
+		}
+		if !hit {
+			continue
+		}
+		if err := c.allows(p, m.TieEmbeddings, params[path+".bias"].Shape != nil); err != nil {
+			return nil, err
+		}
+		x := module{path: path, in: p.Shape[1], out: p.Shape[0]}
+		x.a, x.b = l.take(l.rank*x.in), l.take(x.out*l.rank)
+		if c.DoRA {
+			x.magnitude = l.take(x.out)
+		}
+		if c.LoRABias {
+			x.bias = l.take(x.out)
+		}
+		l.modules = append(l.modules, x)
+	}
+	for _, target := range slices.Concat(c.Targets, c.SaveModules) {
 		if !used[target] {
-			return nil, fmt.Errorf("lora config: Targets: %q: %w; the base model has %s", target, ErrTarget, strings.Join(names(b.Modules()), ", "))
+			hint := ""
+			if m.TieEmbeddings {
+				hint = ", and its head is its embedding, embed_tokens"
+			}
+			return nil, fmt.Errorf("lora config: Targets, SaveModules: %q: %w; the base model has %s%s", target, ErrTarget, strings.Join(lastNames(b.Modules()), ", "), hint)
 		}
 	}
+	if err := l.placeBiases(c, m); err != nil {
+		return nil, err
+	}
+	for i := range l.weights {
+		l.weights[i].at = l.take(l.weights[i].size())
+	}
+	if err := l.placeTokens(c, params[lm.EmbedTokens]); err != nil {
+		return nil, err
+	}
+	l.placeRates(c)
 	return l, nil
 }
 
-// names are the distinct last elements of module paths.
-func names(paths []string) []string {
+// allows refuses updates of a matrix that PEFT does not have, or not as docent computes it.
+func (c Config) allows(p lm.Param, tied, biased bool) error {
+	path := strings.TrimSuffix(p.Name, ".weight")
+	switch {
+	case p.Linear && c.LoRABias && !biased:
+		return &ConfigError{"LoRABias", path + " has no bias, so that it could not be merged: name targets that have one"}
+	case p.Linear:
+	case c.DoRA || c.LoRABias || c.Start != "":
+		return &ConfigError{"Targets", path + " is trained by plain LoRA only, without DoRA, LoRABias and Start"}
+	case p.Name == lm.LMHead && c.Dropout > 0:
+		return &ConfigError{"Dropout", "is not computed for the update of " + path}
+	case tied:
+		return &ConfigError{"Targets", path + " is the head of this model too, and PEFT trains the two uses of the update apart: name it in SaveModules, or rows of it in Tokens"}
+	}
+	return nil
+}
+
+func (l *layout) placeBiases(c Config, m lm.Config) error {
+	for _, p := range m.Params() {
+		path, bias := strings.CutSuffix(p.Name, ".bias")
+		adapted := slices.ContainsFunc(l.modules, func(m module) bool { return m.path == path })
+		switch {
+		case !bias || c.Bias == "" || c.Bias == BiasLoRAOnly && !adapted:
+		case slices.ContainsFunc(m.Params(), func(w lm.Param) bool { return w.Name == path+".weight" && w.Linear }):
+			l.weights = append(l.weights, piece{Param: p})
+		default:
+			return &ConfigError{"Bias", fmt.Sprintf("%s would train %s, the bias of a norm: use %s", BiasAll, p.Name, BiasLoRAOnly)}
+		}
+	}
+	return nil
+}
+
+func (l *layout) placeTokens(c Config, embedding lm.Param) error {
+	if len(c.Tokens) == 0 {
+		return nil
+	}
+	trained := slices.ContainsFunc(l.weights, func(p piece) bool { return p.Name == embedding.Name }) || l.modules[0].path+".weight" == embedding.Name
+	sorted := slices.Compact(slices.Sorted(slices.Values(c.Tokens)))
+	switch {
+	case trained:
+		return &ConfigError{"Tokens", "the whole embedding is trained"}
+	case len(sorted) < len(c.Tokens) || sorted[0] < 0 || sorted[len(sorted)-1] >= embedding.Shape[0]:
+		return &ConfigError{"Tokens", fmt.Sprintf("%v must be different ids below %d", c.Tokens, embedding.Shape[0])}
+	}
+	l.tokens = c.Tokens
+	embedding.Shape = []int{len(c.Tokens), embedding.Shape[1]}
+	l.rows = piece{embedding, l.take(len(c.Tokens) * embedding.Shape[1])}
+	return nil
+}
+
+// embeddingRate is the learning rate of the update of an embedding with LoRA+, whatever that of the others, as in PEFT.
+const embeddingRate = 1e-6
+
+// placeRates tells how what is trained learns, where it does not learn alike: as PEFT's create_loraplus_optimizer does it, and
+// biases do not decay.
+func (l *layout) placeRates(c Config) {
+	biased := c.LoRABias || slices.ContainsFunc(l.weights, func(p piece) bool { return len(p.Shape) == 1 })
+	ratio := float32(cmp.Or(c.LoRAPlus, 1))
+	if ratio == 1 && !biased && l.start == "" {
+		return
+	}
+	l.rates, l.decays = slices.Repeat([]float32{1}, l.size), slices.Repeat([]float32{1}, l.size)
+	fill := func(x []float32, from, n int, v float32) {
+		for i := range n {
+			x[from+i] = v
+		}
+	}
+	for _, m := range l.modules {
+		if m.path+".weight" == lm.EmbedTokens && ratio != 1 {
+			fill(l.rates, m.a, m.b+m.out*l.rank-m.a, float32(embeddingRate/c.LearningRate))
+			continue
+		}
+		fill(l.rates, m.b, m.out*l.rank, ratio)
+		if m.magnitude > 0 {
+			fill(l.rates, m.magnitude, m.out, ratio)
+		}
+		if m.bias > 0 {
+			fill(l.rates, m.bias, m.out, ratio)
+			fill(l.decays, m.bias, m.out, 0)
+		}
+		if l.start != "" {
+			fill(l.rates, m.a+c.Rank*m.in, c.Rank*m.in, 0)
+			for o := range m.out {
+				fill(l.rates, m.b+o*l.rank+c.Rank, c.Rank, 0)
+			}
+		}
+	}
+	for _, p := range l.weights {
+		if len(p.Shape) == 1 {
+			fill(l.rates, p.at, p.size(), ratio)
+			fill(l.decays, p.at, p.size(), 0)
+		}
+	}
+}
+
+// lastNames are the distinct last elements of module paths.
+func lastNames(paths []string) []string {
 	var out []string
 	for _, p := range paths {
 		if s := p[strings.LastIndex(p, ".")+1:]; !slices.Contains(out, s) {
@@ -74,32 +248,134 @@ func names(paths []string) []string {
 	return out
 }
 
-// initial values as in PEFT: A uniform in ±1/√in (Kaiming uniform with a = √5), B zero, so that training starts from
-// the base model.
-func (l *layout) initial(seed uint64) []float32 {
+// initial values as in PEFT: A uniform in ±1/√in (Kaiming uniform with a = √5) and B zero, so that training starts from the base
+// model, but for Config.Start; of an embedding A is normal; magnitudes are those of the base, and what is trained whole is too.
+func (l *layout) initial(seed uint64) ([]float32, error) {
 	theta := make([]float32, l.size)
 	r := rand.New(rand.NewPCG(seed, 0x10ca)) // a stream of its own, apart from shuffling
+	params := map[string]lm.Param{}
+	for _, p := range l.model.Config.Params() {
+		params[p.Name] = p
+	}
 	for _, m := range l.modules {
 		bound := 1 / math.Sqrt(float64(m.in))
 		for i := range theta[m.a:m.b] {
-			theta[m.a+i] = float32((2*r.Float64() - 1) * bound)
+			if theta[m.a+i] = float32((2*r.Float64() - 1) * bound); m.path+".weight" == lm.EmbedTokens {
+				theta[m.a+i] = float32(r.NormFloat64())
+			}
+		}
+		if l.start == "" && m.magnitude == 0 {
+			continue
+		}
+		w := make([]float32, m.out*m.in)
+		if err := l.model.Read(params[m.path+".weight"], w); err != nil {
+			return nil, err
+		}
+		if l.start != "" {
+			a, b, err := adapter.Start(string(l.start), w, m.in, l.rank/2, l.scale)
+			if err != nil {
+				return nil, fmt.Errorf("start of %s: %w", m.path, err)
+			}
+			l.setStart(theta, m, a, b)
+			continue
+		}
+		for o := range m.out {
+			var square float64
+			for _, v := range w[o*m.in : (o+1)*m.in] {
+				square += float64(v) * float64(v)
+			}
+			theta[m.magnitude+o] = float32(math.Sqrt(square))
 		}
 	}
-	return theta
+	for _, p := range l.weights {
+		if err := l.model.Read(p.Param, theta[p.at:p.at+p.size()]); err != nil {
+			return nil, err
+		}
+	}
+	if len(l.tokens) > 0 {
+		p := params[lm.EmbedTokens]
+		w := make([]float32, p.Shape[0]*p.Shape[1])
+		if err := l.model.Read(p, w); err != nil {
+			return nil, err
+		}
+		for i, token := range l.tokens {
+			copy(theta[l.rows.at+i*p.Shape[1]:], w[token*p.Shape[1]:][:p.Shape[1]])
+		}
+	}
+	return theta, nil
 }
 
-// nodes cuts the matrices out of theta [size].
-func (l *layout) nodes(theta *graph.Node) (byPath map[string]decoder.LoRA, flat []*graph.Node) {
-	byPath = map[string]decoder.LoRA{}
-	cut := func(from, rows, cols int) *graph.Node {
-		x := graph.Reshape(graph.Slice(theta, graph.AxisRange(from, from+rows*cols)), rows, cols)
+// untuned is a theta with which the model is the base.
+func (l *layout) untuned() ([]float32, error) {
+	if l.start != "" {
+		return make([]float32, l.size), nil
+	}
+	return l.initial(0)
+}
+
+// setStart puts a start A [rank, in], B [out, rank] in the place of a module, and takes it off again in the frozen half:
+// W + s·[B −B]·[A; A] is W, and as B and A learn what it is with PEFT's W − s·BA + s·BA.
+func (l *layout) setStart(theta []float32, m module, a, b []float32) {
+	copy(theta[m.a:], a)
+	copy(theta[m.a+len(a):], a)
+	rank := l.rank / 2
+	for o := range m.out {
+		row := theta[m.b+o*l.rank:][:l.rank]
+		for k, v := range b[o*rank : (o+1)*rank] {
+			row[k], row[rank+k] = v, -v
+		}
+	}
+}
+
+// nodes cuts what is trained out of theta [size]: in the order of flat, which is that of theta.
+func (l *layout) nodes(d *decoder.Decoder, theta *graph.Node) (flat []*graph.Node) {
+	cut := func(from int, shape ...int) *graph.Node {
+		n := piece{Param: lm.Param{Shape: shape}}.size()
+		x := graph.Reshape(graph.Slice(theta, graph.AxisRange(from, from+n)), shape...)
 		flat = append(flat, x)
 		return x
 	}
-	for _, m := range l.modules {
-		byPath[m.path] = decoder.LoRA{A: cut(m.a, l.rank, m.in), B: cut(m.b, m.out, l.rank), Scale: l.scale}
+	replace := func(name string, x *graph.Node) {
+		d.Weights[name] = graph.ConvertDType(x, d.Weights[name].DType())
+		d.Head = d.Head || name == lm.LMHead || name == lm.EmbedTokens && d.Config.TieEmbeddings
 	}
-	return byPath, flat
+	float := func(name string) *graph.Node { return graph.ConvertDType(d.Weights[name], dtypes.Float32) }
+	d.Adapter = map[string]decoder.LoRA{}
+	for _, m := range l.modules {
+		ab := decoder.LoRA{A: cut(m.a, l.rank, m.in), B: cut(m.b, m.out, l.rank), Scale: l.scale}
+		if m.magnitude > 0 {
+			ab.Magnitude = cut(m.magnitude, m.out)
+		}
+		if m.bias > 0 {
+			ab.Bias = cut(m.bias, m.out)
+		}
+		if _, inside := adapter.Layer(m.path); inside {
+			d.Adapter[m.path] = ab
+		} else {
+			name := m.path + ".weight"
+			replace(name, graph.Add(float(name), graph.MulScalar(graph.Dot(ab.B, ab.A).Product(), ab.Scale)))
+		}
+	}
+	for _, p := range l.weights {
+		replace(p.Name, cut(p.at, p.Shape...))
+	}
+	if len(l.tokens) > 0 { // [vocab, tokens], 1 where a row is a token's
+		rows, w := cut(l.rows.at, l.rows.Shape...), float(lm.EmbedTokens)
+		ids := graph.Const(theta.Graph(), [][]int32{tokenIDs(l.tokens)})
+		at := graph.Iota(theta.Graph(), shapes.Make(dtypes.Int32, w.Shape().Dim(0), len(l.tokens)), 0)
+		hot := graph.ConvertDType(graph.Equal(at, graph.BroadcastToShape(ids, at.Shape())), dtypes.Float32)
+		kept := graph.OneMinus(graph.ReduceAndKeep(hot, graph.ReduceSum, -1)) // [vocab, 1]
+		replace(lm.EmbedTokens, graph.Add(graph.Mul(w, kept), graph.Dot(hot, rows).Product()))
+	}
+	return flat
+}
+
+func tokenIDs(tokens []int) []int32 {
+	out := make([]int32, len(tokens))
+	for i, t := range tokens {
+		out[i] = int32(t)
+	}
+	return out
 }
 
 // join puts the gradients of flat back in the order of theta: [size].
@@ -111,31 +387,84 @@ func (l *layout) join(grads []*graph.Node) *graph.Node {
 	return graph.Concatenate(parts, 0)
 }
 
-// adapter copies theta into an adapter.
-func (l *layout) adapter(theta []float32, c adapter.Config) *adapter.Adapter {
-	a := &adapter.Adapter{Config: c, Modules: map[string]adapter.Module{}}
+// parts calls do for each vector of an adapter with where it is in theta. The adapter has all of them.
+func (l *layout) parts(a *adapter.Adapter, do func(at int, values []float32)) {
 	for _, m := range l.modules {
-		a.Modules[m.path] = adapter.Module{
-			Rank: l.rank, In: m.in, Out: m.out, Scale: l.scale,
-			A: slices.Clone(theta[m.a:m.b]), B: slices.Clone(theta[m.b : m.b+m.out*l.rank]),
+		x := a.Modules[m.path]
+		do(m.a, x.A)
+		do(m.b, x.B)
+		do(m.magnitude, x.Magnitude)
+		do(m.bias, x.Bias)
+	}
+	for _, p := range l.weights {
+		do(p.at, a.Weights[p.Name].Values)
+	}
+	do(l.rows.at, a.Rows[lm.EmbedTokens].Values)
+}
+
+// empty is an adapter of the layout with zeros.
+func (l *layout) empty(c adapter.Config) *adapter.Adapter {
+	a := &adapter.Adapter{Config: c, Modules: map[string]adapter.Module{}, Weights: map[string]adapter.Weight{}, Rows: map[string]adapter.Rows{}}
+	for _, m := range l.modules {
+		x := adapter.Module{Rank: l.rank, In: m.in, Out: m.out, Scale: l.scale, A: make([]float32, l.rank*m.in), B: make([]float32, m.out*l.rank)}
+		if m.magnitude > 0 {
+			x.Magnitude = make([]float32, m.out)
 		}
+		if m.bias > 0 {
+			x.Bias = make([]float32, m.out)
+		}
+		a.Modules[m.path] = x
+	}
+	for _, p := range l.weights {
+		a.Weights[p.Name] = adapter.Weight{Shape: p.Shape, Values: make([]float32, p.size())}
+	}
+	if len(l.tokens) > 0 {
+		a.Rows[lm.EmbedTokens] = adapter.Rows{Tokens: l.tokens, Values: make([]float32, l.rows.size())}
 	}
 	return a
 }
 
-// theta is the inverse of adapter. The adapter must have exactly the modules of the layout, of the same rank and scale.
+// adapter copies theta into an adapter.
+func (l *layout) adapter(theta []float32, c adapter.Config) *adapter.Adapter {
+	a := l.empty(c)
+	l.parts(a, func(at int, values []float32) { copy(values, theta[at:]) })
+	return a
+}
+
+// theta is the inverse of adapter. The adapter must have exactly what the layout has, of the same rank and scale; parameters that
+// are not trained may be there as the base has them.
 func (l *layout) theta(a *adapter.Adapter) ([]float32, error) {
-	theta := make([]float32, l.size)
+	want := l.empty(adapter.Config{})
 	if len(a.Modules) != len(l.modules) {
 		return nil, fmt.Errorf("adapter %w: it has %d modules, the configuration targets %d", ErrMismatch, len(a.Modules), len(l.modules))
 	}
-	for _, m := range l.modules {
-		x, ok := a.Modules[m.path]
-		if !ok || x.Rank != l.rank || x.In != m.in || x.Out != m.out || math.Abs(x.Scale-l.scale) > 1e-9 {
-			return nil, fmt.Errorf("adapter %w: module %s is missing, or differs in shape, rank or alpha", ErrMismatch, m.path)
+	for path, w := range want.Modules {
+		x, ok := a.Modules[path]
+		if !ok || x.Rank != w.Rank || x.In != w.In || x.Out != w.Out || math.Abs(x.Scale-w.Scale) > 1e-9 || len(x.Magnitude) != len(w.Magnitude) || len(x.Bias) != len(w.Bias) {
+			return nil, fmt.Errorf("adapter %w: module %s is missing, or differs in shape, kind, rank or alpha", ErrMismatch, path)
 		}
-		copy(theta[m.a:m.b], x.A)
-		copy(theta[m.b:], x.B)
 	}
+	for name, w := range want.Weights {
+		if !slices.Equal(a.Weights[name].Shape, w.Shape) {
+			return nil, fmt.Errorf("adapter %w: it does not have %s %v", ErrMismatch, name, w.Shape)
+		}
+	}
+	for name, w := range a.Weights {
+		if want.Weights[name].Values != nil {
+			continue
+		}
+		same := make([]float32, len(w.Values))
+		if err := l.model.Read(lm.Param{Name: name, Shape: w.Shape}, same); err != nil {
+			return nil, err
+		}
+		if !slices.Equal(same, w.Values) {
+			return nil, fmt.Errorf("adapter %w: it has another %s than the base model, which the configuration does not train", ErrMismatch, name)
+		}
+	}
+	if rows := a.Rows[lm.EmbedTokens]; !slices.Equal(rows.Tokens, l.tokens) || len(a.Rows) != len(want.Rows) {
+		return nil, fmt.Errorf("adapter %w: it trains the tokens %v, the configuration %v", ErrMismatch, rows.Tokens, l.tokens)
+	}
+	theta := make([]float32, l.size)
+	l.parts(a, func(at int, values []float32) { copy(theta[at:], values) })
 	return theta, nil
 }

@@ -91,7 +91,8 @@ func TestPackingIsExact(t *testing.T) {
 				tr, err := NewTrainer(b, c, Options{})
 				require.NoError(t, err)
 				defer tr.Close()
-				theta := tr.layout.initial(3)
+				theta, err := tr.layout.initial(3)
+				require.NoError(t, err)
 				r := rand.New(rand.NewPCG(5, 6))
 				for i := range theta {
 					theta[i] += float32(r.NormFloat64()) * 0.05 // B too, so that every gradient is there

@@ -12,7 +12,8 @@ type Result struct {
 	Tokens     int  // computed by this call
 	Base       Eval // before step 1; of a resumed run, at the resumed step
 	Final      Eval
-	Best       Eval // lowest loss of all evaluations
+	Best       Eval // lowest loss of all evaluations; Trainer.Best has the adapter that is best by Options.Measure
+	BestStep   int  // of Trainer.Best
 	Elapsed    time.Duration
 	Checkpoint string // the last one written; "" without Options.Dir
 }
@@ -44,20 +45,27 @@ func (t *Trainer) Train(ctx context.Context, train, eval *Examples) (*Result, er
 }
 
 func (t *Trainer) run(ctx context.Context, train, eval *Examples, r *Result, save func(context.Context) error) (err error) {
-	evaluate := func() (Eval, error) {
-		if eval == nil {
-			return Eval{}, nil
+	evaluate := func() (e Eval, err error) {
+		if eval != nil {
+			if e, err = t.Evaluate(ctx, eval); err != nil {
+				return e, err
+			}
+			if r.Best.Rows == 0 || e.Loss < r.Best.Loss {
+				r.Best = e
+			}
 		}
-		e, err := t.Evaluate(ctx, eval)
-		if err == nil && (r.Best.Rows == 0 || e.Loss < r.Best.Loss) {
-			r.Best = e
-		}
+		err = t.judge(ctx, e)
+		r.BestStep = t.best.Step
 		return e, err
 	}
 	if r.Base, err = evaluate(); err != nil {
 		return err
 	}
-	for step, err := range t.Steps(ctx, train) {
+	steps := t.Steps(ctx, train)
+	if t.stale() { // as it was when it was stopped
+		steps = func(func(Step, error) bool) {}
+	}
+	for step, err := range steps {
 		if err != nil {
 			return err
 		}
@@ -68,8 +76,12 @@ func (t *Trainer) run(ctx context.Context, train, eval *Examples, r *Result, sav
 			break
 		}
 		if t.config.EvalEvery > 0 && step.N%t.config.EvalEvery == 0 {
-			if _, err := evaluate(); err != nil {
+			if r.Final, err = evaluate(); err != nil {
 				return err
+			}
+			if t.stale() {
+				t.log.Info("stopped early", "step", t.step, "best_step", t.best.Step, "evaluations_without_a_better_one", t.config.Patience)
+				return save(ctx)
 			}
 		}
 		if t.config.SaveEvery > 0 && step.N%t.config.SaveEvery == 0 {

@@ -108,7 +108,7 @@ func TestTrainLearnsAndReports(t *testing.T) {
 		assert.Contains(t, stages, "checkpoint")
 		kept, err := filepath.Glob(filepath.Join(dir, "*"))
 		require.NoError(t, err)
-		assert.Len(t, kept, 2, "the last two checkpoints, and nothing else")
+		assert.Len(t, kept, 3, "the last two checkpoints and the best adapter, and nothing else")
 		assert.Equal(t, filepath.Join(dir, "step-000030"), r.Checkpoint)
 		if g, ok := tr.computer.(*graphs); ok {
 			assert.Len(t, g.shapes, 2, "one graph for training and one for evaluation")

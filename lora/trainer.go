@@ -8,12 +8,16 @@ import (
 	"log/slog"
 	"math"
 	"time"
+
+	"github.com/docent-ml/docent/internal/lm/adapter"
 )
 
 // Options are the effects of a Trainer.
 type Options struct {
-	Dir      string         // folder of checkpoints, such as "artifacts_tmp"; "" = none are written
-	Init     *Adapter       // adapter to go on from, of the same rank, alpha and targets; nil = a new one
+	Dir  string   // folder of checkpoints, such as "artifacts_tmp"; "" = none are written
+	Init *Adapter // adapter to go on from, of the same rank, alpha and targets; nil = a new one
+	// Measure tells how good an adapter is, the higher the better, whenever Train evaluates; nil = minus the loss. See Trainer.Best.
+	Measure  func(context.Context, *Adapter) (float64, error)
 	Logger   *slog.Logger   // nil = discard
 	Progress func(Progress) // after each step, evaluation and checkpoint; called synchronously, so it must be fast
 	// KeepBytes bounds the memory in which docent's own code keeps what Config.FrozenLayers make of the rows, so that only the
@@ -53,6 +57,7 @@ type Trainer struct {
 
 	step   int    // steps done
 	data   string // digest of the examples they were done on
+	best   best
 	closed bool
 }
 
@@ -76,15 +81,17 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
-	theta := l.initial(c.Seed)
-	if o.Init != nil {
-		a, err := b.model.Fit(o.Init.a)
-		if err == nil {
+	var theta []float32
+	if o.Init == nil {
+		theta, err = l.initial(c.Seed)
+	} else {
+		var a *adapter.Adapter
+		if a, err = b.model.Fit(o.Init.a); err == nil {
 			theta, err = l.theta(a)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("initial adapter: %w", err)
-		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("initial adapter: %w", err)
 	}
 	if t.computer, err = t.compute(); err != nil {
 		return nil, err
@@ -96,8 +103,17 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	return t, nil
 }
 
-// TrainableParameters is the number of weights that are trained: rank·(in + out) summed over the target modules.
-func (t *Trainer) TrainableParameters() int { return t.layout.size }
+// TrainableParameters is the number of weights that are trained: rank·(in + out) summed over the target modules, and what else the
+// configuration names.
+func (t *Trainer) TrainableParameters() int {
+	n := t.layout.size
+	for _, rate := range t.layout.rates {
+		if rate == 0 {
+			n--
+		}
+	}
+	return n
+}
 
 // Step is the number of steps done, those before a resume included.
 func (t *Trainer) Step() int { return t.step }

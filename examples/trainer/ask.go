@@ -10,6 +10,7 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/recipe"
+	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/serve"
 	"github.com/docent-ml/docent/serve/engine"
@@ -146,6 +147,37 @@ func (p *pipeline) askAfter(ctx context.Context) (err error) {
 		p.out.Say("speed", "%d clients: first token after %s, %.0f tokens a second", clients, speed.FirstToken.Round(1e6), speed.TokensPerSecond)
 	}
 	return nil
+}
+
+// answersRight measures an adapter while it is trained: the mean over the parts of the suite of the share that it answers right.
+func (p *pipeline) answersRight(ctx context.Context, adapter *lora.Adapter) (score float64, err error) {
+	suite, err := p.suite()
+	if err != nil {
+		return 0, err
+	}
+	dir, err := os.MkdirTemp(p.Data, "measured-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := adapter.Save(ctx, dir); err != nil {
+		return 0, err
+	}
+	if err := p.openEngine(ctx, "dir:"+dir); err != nil {
+		return 0, err
+	}
+	result, err := evaluate.Run(ctx, evaluate.Served(p.engine), suite.Limit(askedOfBase), evaluate.Options{
+		Concurrent: askedAtOnce, Progress: func(_ evaluate.Answer, done, of int) { p.out.Show("measure", int64(done), int64(of)) },
+	})
+	if err != nil {
+		return 0, err
+	}
+	shares := result.Shares()
+	for _, s := range shares {
+		score += s.Value() / float64(len(shares))
+	}
+	p.track(ctx, p.history.step(), map[string]float64{"answers_right": score})
+	return score, nil
 }
 
 // ask puts at most n questions of each part to a model. Answers that an interrupted run left are kept.

@@ -16,7 +16,7 @@ import (
 )
 
 // inputs are the digests of the files that the rows are made of, by path: the documents, the facts, the
-// questions beside them and the general prompts.
+// questions beside them, the general prompts and the caller's own rows.
 func (p *pipeline) inputs() (map[string]string, error) {
 	files := []string{p.Facts, p.General}
 	for _, name := range []string{evaluate.RewordedFile, evaluate.SwappedFile, evaluate.UnanswerableFile, evaluate.GeneralFile} {
@@ -27,6 +27,17 @@ func (p *pipeline) inputs() (map[string]string, error) {
 			return nil, err
 		}
 		files = append(files, filepath.Join(p.Docs, filepath.FromSlash(path)))
+	}
+	if p.Rows != "" {
+		err := filepath.WalkDir(p.Rows, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	digests := map[string]string{}
 	for _, file := range files {

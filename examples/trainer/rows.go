@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
+	"os"
+	"path"
+	"path/filepath"
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
@@ -95,6 +99,16 @@ func (p *pipeline) writeContinuations(ctx context.Context) error {
 }
 
 func (p *pipeline) writeRows(train, eval iter.Seq2[dataset.Row, error]) error {
+	own, err := p.ownRows()
+	if err != nil {
+		return fmt.Errorf("rows: %w", err)
+	}
+	if p.EvalFraction > 0 && len(own) > 1 {
+		split := dataset.Split{Fraction: p.EvalFraction, Seed: p.Seed, By: dataset.ByRow}
+		train, eval = dataset.Concat(train, split.Train(sequence(own))), dataset.Concat(eval, split.Eval(sequence(own)))
+	} else {
+		train = dataset.Concat(train, sequence(own))
+	}
 	n, err := dataset.WriteFile(p.TrainFile(), train)
 	if err != nil {
 		return fmt.Errorf("rows: %w", err)
@@ -105,6 +119,59 @@ func (p *pipeline) writeRows(train, eval iter.Seq2[dataset.Row, error]) error {
 	}
 	p.out.Say("rows", "%d to train on, %d held back", n, len(held))
 	return writeAll(p.file(evalFile), held)
+}
+
+// ownRows reads the caller's rows, and tells in which form each file was found to be.
+func (p *pipeline) ownRows() ([]dataset.Row, error) {
+	if p.Rows == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(p.Rows)
+	if err != nil {
+		return nil, fmt.Errorf("%w: name a file or folder with -rows", err)
+	}
+	dir, names := p.Rows, []string{}
+	if info.IsDir() {
+		err = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+			if kind := path.Ext(name); err == nil && !d.IsDir() && (kind == ".jsonl" || kind == ".json") {
+				names = append(names, name)
+			}
+			return err
+		})
+	} else {
+		dir, names = filepath.Dir(dir), []string{filepath.Base(dir)}
+	}
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("no .jsonl or .json file is in %s or below", p.Rows)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []dataset.Row
+	var wrong []error
+	for _, name := range names {
+		form, err := dataset.DetectForm(os.DirFS(dir), name)
+		if err != nil {
+			return nil, err
+		}
+		before := len(out)
+		for row, err := range dataset.ReadRows(os.DirFS(dir), name, form) {
+			if err != nil {
+				wrong = append(wrong, err)
+				continue
+			}
+			if row.Source == "" {
+				row.Source = name
+			}
+			out = append(out, row)
+		}
+		p.out.Say("own rows", "%d of %s, in the form %s, as its first rows are", len(out)-before, name, form)
+	}
+	const shown = 5
+	if n := len(wrong); n > 0 {
+		return nil, fmt.Errorf("%d rows do not fit:\n%w", n, errors.Join(wrong[:min(shown, n)]...))
+	}
+	return out, nil
 }
 
 // count is about how many tokens rows take to train on; a chat template adds some to each message. A text that a row has in front

@@ -27,7 +27,7 @@ func (p *pipeline) loraConfig() lora.Config {
 	if c.BatchSize == 0 {
 		c.BatchTokens = p.BatchTokens
 	}
-	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints = p.EvalEvery, p.SaveEvery, p.KeepCheckpoints
+	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints, c.Patience = p.EvalEvery, p.SaveEvery, p.KeepCheckpoints, p.Patience
 	return c
 }
 
@@ -41,9 +41,14 @@ type set struct {
 // setUp finds out whether training can work, before time goes into it.
 func (p *pipeline) setUp(ctx context.Context) (err error) {
 	p.config = p.loraConfig()
-	p.set.trainer, err = lora.NewTrainer(p.base, p.config, lora.Options{
-		Dir: p.CheckpointDir(), Logger: p.log, Progress: func(s lora.Progress) { p.watch(ctx, s) },
-	})
+	o := lora.Options{Dir: p.CheckpointDir(), Logger: p.log, Progress: func(s lora.Progress) { p.watch(ctx, s) }}
+	if p.Best == "answers" {
+		if suite, err := p.suite(); err != nil || len(suite.Facts) == 0 {
+			return errors.Join(err, errors.New("-best answers needs questions, and there are no facts: take -best loss"))
+		}
+		o.Measure = p.answersRight
+	}
+	p.set.trainer, err = lora.NewTrainer(p.base, p.config, o)
 	if err != nil {
 		return err
 	}
@@ -76,6 +81,11 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 		p.out.Say("loss", "%.4f → %.4f, perplexity %.2f → %.2f, on %d rows held back", first.EvalLoss, last.Loss, first.Perplexity, last.Perplexity, last.Rows)
 	}
 	adapter, err := t.Adapter()
+	if p.Best != "last" && err == nil {
+		step := 0
+		adapter, step, err = t.Best()
+		p.out.Say("best", "the adapter after step %d of %d, by %s", step, t.Step(), p.Best)
+	}
 	if err != nil {
 		return err
 	}

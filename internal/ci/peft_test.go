@@ -101,8 +101,20 @@ func train(t *testing.T, backend compute.Backend, dir string) {
 	defer base.Close()
 	c := lora.DefaultConfig()
 	c.Rank, c.Alpha, c.MaxSteps, c.BatchSize, c.LearningRate, c.MaxSeqLen = 4, 8, 3, 2, 1e-2, 64
-	if filepath.Base(dir) == "qwen3" {
+	switch filepath.Base(dir) { // what PEFT has beside plain LoRA, for it to read
+	case "llama":
+		c.DoRA = true
+	case "llama3-rope": // whose head is its embedding
+		c.SaveModules = []string{"embed_tokens"}
+	case "mistral-window":
+		c.Targets, c.FrozenLayers = []string{"q_proj", "embed_tokens", "lm_head"}, 1
+	case "phi3":
+		c.Tokens = []int{7, 31}
+	case "qwen2":
+		c.Targets, c.LoRABias, c.Bias = []string{"q_proj", "k_proj", "v_proj"}, true, lora.BiasLoRAOnly
+	case "qwen3":
 		c.FrozenLayers = 1 // PEFT then must not miss the adapters of the first layer
+		c.Start = lora.PiSSA
 	}
 	trainer, err := lora.NewTrainer(base, c, lora.Options{})
 	require.NoError(t, err)

@@ -18,6 +18,9 @@ func (c Config) HFConfig(dtype string) ([]byte, error) {
 		if err := d.Decode(&fields); err != nil {
 			return nil, fmt.Errorf("config.json: %w", err)
 		}
+		if was, err := ParseConfig(c.Source); err == nil && (was.VocabSize != c.VocabSize || was.TieEmbeddings != c.TieEmbeddings) { // by an adapter
+			fields["vocab_size"], fields["tie_word_embeddings"] = c.VocabSize, c.TieEmbeddings
+		}
 	} else {
 		c.describe(fields)
 	}

@@ -36,6 +36,7 @@ type Trainer struct {
 	Recipe        recipe.Recipe // rows of each kind
 	Distill       float64       // share of the loss of general rows
 	RowTokens     int           // most tokens of all rows; 0 = no limit
+	Rows          string        // file or folder of the caller's own rows; "" = none
 	General       string        // file of general prompts; "" = docent's own, "none" = none
 
 	// Model and update.
@@ -64,8 +65,10 @@ type Trainer struct {
 	// The run.
 	Data            string // working folder: see the methods
 	Resume          bool
-	EvalEvery       int // steps; 0 = before and after only
-	SaveEvery       int // steps; 0 = at the end only
+	EvalEvery       int    // steps; 0 = before and after only
+	Best            string // which adapter is exported: "last", or the best of the evaluations by "loss" or "answers"
+	Patience        int    // evaluations in a row that are no better, after which training stops; 0 = it does not
+	SaveEvery       int    // steps; 0 = at the end only
 	KeepCheckpoints int
 	Experiment      string
 	RunName         string // "" = chosen by the program
@@ -220,6 +223,11 @@ func (t *Trainer) groups() []group {
 				value: whole(&t.RowTokens, 100000, atLeast(0)),
 			},
 			{
+				key: "rows", flag: "rows", env: "ROWS", arg: "PATH",
+				help:  "file or folder of rows to train on beside: .jsonl or .json in the form of OpenAI's messages, ShareGPT, Alpaca, prompt and completion, or text, which is found out",
+				value: filePath(&t.Rows, ""),
+			},
+			{
 				key: "sentences", flag: "sentences", env: "ANSWER_SENTENCES",
 				help:  "answer with the sentence of the document that says it instead of the value alone",
 				value: toggle(&t.Recipe.Sentences, d.Sentences),
@@ -346,6 +354,16 @@ func (t *Trainer) groups() []group {
 				value: whole(&t.EvalEvery, 100, atLeast(0)),
 			},
 			{
+				key: "best", flag: "best", env: "BEST", arg: "NAME",
+				help:  "which adapter is exported: the last one, or the best at a measurement, by the loss on rows held back, or by the share of questions that are answered right",
+				value: choice(&t.Best, "last", "last", "loss", "answers"),
+			},
+			{
+				key: "patience", flag: "patience", env: "PATIENCE", arg: "N",
+				help:  "measurements in a row that are no better, after which training stops; 0 goes on to the end",
+				value: whole(&t.Patience, 0, atLeast(0)),
+			},
+			{
 				key: "save_every", flag: "save-every", env: "SAVE_EVERY", arg: "N",
 				help:  "steps between checkpoints; 0 saves at the end only",
 				value: whole(&t.SaveEvery, 50, atLeast(0)),
@@ -397,6 +415,9 @@ func (t *Trainer) finish(l *loader) {
 	}
 	if u, err := url.Parse(t.Writer.URL); t.Writer.URL != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
 		l.wrong("questions_url", "must be an http or https address without a password in it: set QUESTIONS_KEY")
+	}
+	if t.Patience > 0 && (t.EvalEvery == 0 || t.Best == "last") {
+		l.wrong("patience", "needs eval_every, and best of loss or answers")
 	}
 	if t.Data == "" {
 		l.wrong("data", "must name a folder")

@@ -34,25 +34,43 @@ const prefix = "base_model.model."
 // wrapped is where the modules of text are in a model of text and more.
 const wrapped = "model.language_model."
 
-// Module is the low-rank update of one projection: W + Scale·B·A.
+// Module is the low-rank update of one matrix: W + Scale·B·A. With DoRA's magnitudes the rows of the sum are given those lengths.
+// That of the embedding is the update of its matrix [vocab, hidden], which PEFT's file has the other way round.
 type Module struct {
 	Rank, In, Out int
 	A             []float32 // [rank, in]
 	B             []float32 // [out, rank]
+	Magnitude     []float32 // [out]; nil = none
+	Bias          []float32 // [out], times Scale on top of the projection's bias; nil = none
 	Scale         float64   // alpha/rank, or alpha/√rank with rsLoRA
 }
 
-// Adapter is a set of updates by module path, such as "model.layers.0.self_attn.q_proj".
+// Weight is a whole parameter.
+type Weight struct {
+	Shape  []int
+	Values []float32
+}
+
+// Rows are some rows of an embedding.
+type Rows struct {
+	Tokens []int
+	Values []float32 // [tokens, hidden]
+}
+
+// Adapter is a set of updates by module path, such as "model.layers.0.self_attn.q_proj", and what takes the place of parameters
+// or rows of them, by their names, before that.
 type Adapter struct {
 	Config  Config
 	Modules map[string]Module
+	Weights map[string]Weight
+	Rows    map[string]Rows
 }
 
 // Paths lists the modules in order.
 func (a *Adapter) Paths() []string { return slices.Sorted(maps.Keys(a.Modules)) }
 
-// Load reads an adapter folder. Kinds of adapter that docent does not compute (DoRA, trained biases, saved modules)
-// are refused by name, as is any tensor without its partner. Those that begin with a changed base need [Adapter.Plain].
+// Load reads an adapter folder. Kinds of adapter that docent does not compute are refused by name, as is any tensor without its
+// partner. Those that begin with a changed base need [Adapter.Plain].
 func Load(fsys fs.FS) (*Adapter, error) {
 	data, err := fs.ReadFile(fsys, ConfigFile)
 	if err != nil {
@@ -70,77 +88,11 @@ func Load(fsys fs.FS) (*Adapter, error) {
 		return nil, fmt.Errorf("load adapter: %w", err)
 	}
 	defer src.Close()
-	a := &Adapter{Config: c, Modules: map[string]Module{}}
+	a := &Adapter{Config: c, Modules: map[string]Module{}, Weights: map[string]Weight{}, Rows: map[string]Rows{}}
 	if err := a.read(src); err != nil {
 		return nil, fmt.Errorf("load adapter: %s: %w", WeightsFile, err)
 	}
 	return a, nil
-}
-
-func (a *Adapter) read(src weights.Source) error {
-	var unknown []string
-	shapes := map[string]*Module{}
-	for _, t := range src.Tensors() {
-		path, isB, ok := modulePath(t.Name)
-		if !ok || len(t.Shape) != 2 {
-			unknown = append(unknown, t.Name)
-			continue
-		}
-		m := shapes[path]
-		if m == nil {
-			m = &Module{}
-			shapes[path] = m
-		}
-		values := make([]float32, t.Size())
-		if err := src.Read(t.Name, values); err != nil {
-			return err
-		}
-		if isB {
-			m.Out, m.B = t.Shape[0], values
-			m.Rank = max(m.Rank, t.Shape[1])
-		} else {
-			m.In, m.A = t.Shape[1], values
-			m.Rank = max(m.Rank, t.Shape[0])
-		}
-	}
-	if len(unknown) > 0 {
-		return fmt.Errorf("%w: tensors that are not lora_A or lora_B matrices: %s", ErrFormat, strings.Join(unknown, ", "))
-	}
-	if len(shapes) == 0 {
-		return fmt.Errorf("%w: it has no tensors", ErrFormat)
-	}
-	for path, m := range shapes {
-		rank, err := a.Config.rank(path)
-		if err != nil {
-			return err
-		}
-		if len(m.A) != rank*m.In || len(m.B) != m.Out*rank || len(m.A) == 0 || len(m.B) == 0 {
-			return fmt.Errorf("%w: module %s: A and B must both be there with rank %d", ErrFormat, path, rank)
-		}
-		m.Rank = rank
-		if m.Scale, err = a.Config.scale(path, rank); err != nil {
-			return err
-		}
-		a.Modules[path] = *m
-	}
-	return nil
-}
-
-// modulePath takes a tensor name of PEFT apart.
-func modulePath(name string) (path string, isB, ok bool) {
-	name = strings.TrimPrefix(name, prefix)
-	for _, text := range []string{wrapped, "language_model.model."} { // of transformers 5 and 4
-		if rest, ok := strings.CutPrefix(name, text); ok {
-			name = "model." + rest
-		}
-	}
-	// The adapter's own name stands before ".weight" in files saved by some trainers.
-	name = strings.Replace(name, ".default.weight", ".weight", 1)
-	if path, ok = strings.CutSuffix(name, ".lora_A.weight"); ok {
-		return path, false, true
-	}
-	path, ok = strings.CutSuffix(name, ".lora_B.weight")
-	return path, true, ok
 }
 
 // Save writes the folder that PEFT loads unchanged. Each file appears whole or not at all.
@@ -154,14 +106,7 @@ func (a *Adapter) Save(ctx context.Context, dir string) error {
 		tensors = append(tensors, weights.Tensor{Name: name, Shape: shape, DType: weights.F32})
 		values[name] = data
 	}
-	for _, path := range a.Paths() {
-		m := a.Modules[path]
-		if a.Config.Wrapped {
-			path = wrapped + strings.TrimPrefix(path, "model.")
-		}
-		add(prefix+path+".lora_A.weight", m.A, m.Rank, m.In)
-		add(prefix+path+".lora_B.weight", m.B, m.Out, m.Rank)
-	}
+	a.tensors(add)
 	fill := func(name string, dst []float32) error {
 		copy(dst, values[name])
 		return nil
@@ -176,8 +121,47 @@ func (a *Adapter) Save(ctx context.Context, dir string) error {
 	return nil
 }
 
-// AddTo adds the rows of Scale·B·A from first on to w, which holds those rows of a matrix [out, in], row-major, in float32. A
-// result that is not finite is an error: merging would spread it over the model.
+// Apply makes dst, which holds a parameter's values from element at on, whole rows, what the adapter makes of them.
+func (a *Adapter) Apply(name string, at int, dst []float32) error {
+	if w, ok := a.Weights[name]; ok {
+		copy(dst, w.Values[at:])
+	}
+	if rows := a.Rows[name]; len(rows.Tokens) > 0 {
+		width := len(rows.Values) / len(rows.Tokens)
+		for i, token := range rows.Tokens {
+			if from := token*width - at; from >= 0 && from < len(dst) {
+				copy(dst[from:from+width], rows.Values[i*width:])
+			}
+		}
+	}
+	path, matrix := strings.CutSuffix(name, ".weight")
+	m, ok := a.Modules[strings.TrimSuffix(path, ".bias")]
+	switch {
+	case ok && matrix:
+		if err := m.AddTo(dst, at/m.In); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	case ok && m.Bias != nil:
+		for i := range dst {
+			dst[i] += float32(m.Scale) * m.Bias[at+i]
+		}
+	}
+	return nil
+}
+
+// OnTop tells whether the adapter is nothing but updates of projections that can be computed beside them; what else there is
+// must be merged.
+func (a *Adapter) OnTop() bool {
+	for path, m := range a.Modules {
+		if _, inside := Layer(path); !inside || m.Magnitude != nil || m.Bias != nil {
+			return false
+		}
+	}
+	return len(a.Weights)+len(a.Rows) == 0
+}
+
+// AddTo adds the rows of Scale·B·A from first on to w, which holds those rows of a matrix [out, in], row-major, in float32, and
+// gives them the lengths of the magnitudes. A result that is not finite is an error: merging would spread it over the model.
 func (m Module) AddTo(w []float32, first int) error {
 	scale := float32(m.Scale)
 	for i := range len(w) / m.In {
@@ -187,6 +171,16 @@ func (m Module) AddTo(w []float32, first int) error {
 			a := m.A[r*m.In : (r+1)*m.In]
 			for i := range row {
 				row[i] += b * a[i]
+			}
+		}
+		if m.Magnitude != nil {
+			var square float64
+			for _, v := range row {
+				square += float64(v) * float64(v)
+			}
+			factor := m.Magnitude[o] / float32(math.Sqrt(square))
+			for i := range row {
+				row[i] *= factor
 			}
 		}
 		for i, v := range row {

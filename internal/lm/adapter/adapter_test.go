@@ -57,7 +57,7 @@ func folder(t *testing.T, change map[string]any) string {
 
 func TestOtherKindsAreRefusedByName(t *testing.T) {
 	for field, value := range map[string]any{
-		"use_dora": true, "use_qalora": true, "lora_bias": true, "fan_in_fan_out": true, "bias": "all",
+		"use_dora": true, "use_qalora": true, "lora_bias": true, "fan_in_fan_out": true, "bias": "some",
 		"modules_to_save": []string{"lm_head"}, "layer_replication": [][]int{{0, 1}}, "peft_type": "IA3",
 		"trainable_token_indices": []int{5}, "target_parameters": []string{"x"}, "r": 0,
 	} {

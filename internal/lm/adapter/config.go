@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,14 @@ type Config struct {
 	// Wrapped says that the base is a model of text and more: the modules of its text part are "model.language_model.…" to
 	// PEFT, and "model.…" here as in the text part alone.
 	Wrapped bool
+	// Kinds of update that are trained beside, or otherwise than, A and B.
+	DoRA, LoRABias bool
+	Bias           string   // "all" or "lora_only" of the base's biases; "" = none
+	ModulesToSave  []string // trained whole
+	Tokens         []int    // whose rows of the embedding are trained
+	Tied           bool     // what is trained of the embedding is trained of the head too, which is the same matrix
 
+	tokensOf map[string][]int // of trainable_token_indices, by module, as it was read
 	rankPattern  patterns
 	alphaPattern patterns
 	start        string // "pissa" or "olora": see Adapter.Plain
@@ -50,7 +58,9 @@ type peftConfig struct {
 	FanInFanOut   bool            `json:"fan_in_fan_out"`
 	InferenceMode bool            `json:"inference_mode"`
 	InitWeights   json.RawMessage `json:"init_lora_weights"`
-	ModulesToSave json.RawMessage `json:"modules_to_save"`
+	ModulesToSave []string        `json:"modules_to_save"`
+	Tokens        json.RawMessage `json:"trainable_token_indices,omitempty"`
+	Tied          bool            `json:"ensure_weight_tying,omitempty"`
 	RSLoRA        bool            `json:"use_rslora"`
 	DoRA          bool            `json:"use_dora"`
 	RankPattern   patterns        `json:"rank_pattern"`
@@ -63,11 +73,11 @@ type peftConfig struct {
 var (
 	computed = []string{
 		"peft_type", "base_model_name_or_path", "revision", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern",
-		"init_lora_weights", "bias",
+		"init_lora_weights", "bias", "use_dora", "lora_bias", "modules_to_save", "trainable_token_indices", "ensure_weight_tying",
 	}
 	harmless = []string{
 		"task_type", "peft_version", "auto_mapping", "inference_mode", "target_modules", "exclude_modules", "layers_to_transform",
-		"layers_pattern", "megatron_config", "megatron_core", "runtime_config", "ensure_weight_tying", "qalora_group_size",
+		"layers_pattern", "megatron_config", "megatron_core", "runtime_config", "qalora_group_size",
 		"loftq_config", "eva_config", "corda_config", "lora_ga_config", // of a start that init_lora_weights names
 	}
 )
@@ -94,8 +104,15 @@ func parseConfig(data []byte) (Config, error) {
 			return Config{}, fmt.Errorf("%w: %s is set: docent does not compute what it asks for", ErrFormat, name)
 		}
 	}
-	if p.Bias != "" && p.Bias != "none" {
-		return Config{}, fmt.Errorf("%w: bias %q: docent does not compute trained biases", ErrFormat, p.Bias)
+	if p.Bias == "none" {
+		p.Bias = ""
+	}
+	if !slices.Contains([]string{"", "all", "lora_only"}, p.Bias) {
+		return Config{}, fmt.Errorf("%w: bias is %q, must be none, all or lora_only", ErrFormat, p.Bias)
+	}
+	tokens, err := parseTokens(p.Tokens)
+	if err != nil {
+		return Config{}, err
 	}
 	if p.Rank <= 0 {
 		return Config{}, fmt.Errorf("%w: r is %d", ErrFormat, p.Rank)
@@ -105,7 +122,45 @@ func parseConfig(data []byte) (Config, error) {
 		return Config{}, err
 	}
 	return Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout, Base: p.Base, Revision: p.Revision,
+		DoRA: p.DoRA, LoRABias: p.LoRABias, Bias: p.Bias, ModulesToSave: p.ModulesToSave, Tokens: tokens[""], tokensOf: tokens, Tied: p.Tied,
 		RSLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
+}
+
+// parseTokens reads trainable_token_indices: a list, for the embedding, or one for each module. Under "" is that of all.
+func parseTokens(raw json.RawMessage) (map[string][]int, error) {
+	out := map[string][]int{}
+	var list []int
+	if !set(raw) {
+		return out, nil
+	}
+	if json.Unmarshal(raw, &list) == nil {
+		out[""] = list
+	} else if err := json.Unmarshal(raw, &out); err != nil {
+		return nil, fmt.Errorf("%w: trainable_token_indices: %w", ErrFormat, err)
+	}
+	return out, nil
+}
+
+// Doubled is the configuration of twice the rank, with an alpha for the scale to stay.
+func (c Config) Doubled() Config {
+	alpha := 2.0
+	if c.RSLoRA {
+		alpha = math.Sqrt2
+	}
+	c.start, c.file = "", nil
+	c.Rank, c.rankPattern = 2*c.Rank, c.rankPattern.times(2)
+	c.Alpha, c.alphaPattern = alpha*c.Alpha, c.alphaPattern.times(alpha)
+	return c
+}
+
+// tokens of a module.
+func (c Config) tokens(path string) []int {
+	for name, list := range c.tokensOf {
+		if name == "" || path == name || strings.HasSuffix(path, "."+name) {
+			return list
+		}
+	}
+	return nil
 }
 
 // rank and scale of one module, with PEFT's per-module patterns.
@@ -137,11 +192,22 @@ func (c Config) save(name string, paths []string) error {
 		var err error
 		p := peftConfig{
 			PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: c.Revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
-			Targets: marshal(targets), Bias: "none", InferenceMode: true, InitWeights: json.RawMessage("true"),
+			Targets: marshal(targets), Bias: cmp.Or(c.Bias, "none"), InferenceMode: true, InitWeights: json.RawMessage("true"),
 			RSLoRA: c.RSLoRA, RankPattern: c.rankPattern, AlphaPattern: c.alphaPattern,
+			DoRA: c.DoRA, LoRABias: c.LoRABias, ModulesToSave: c.ModulesToSave, Tied: c.Tied,
+		}
+		if len(c.Tokens) > 0 {
+			p.Tokens = marshal(c.Tokens)
 		}
 		if layers := layersOf(paths); len(layers) > 0 && layers[0] > 0 {
 			p.Layers = marshal(layers)
+			if slices.ContainsFunc(paths, func(path string) bool { _, inside := Layer(path); return !inside }) { // PEFT would take it for another layer
+				p.Layers, targets = nil, nil
+				for _, path := range paths {
+					targets = append(targets, strings.TrimPrefix(path, "model."))
+				}
+				p.Targets = marshal(targets)
+			}
 		}
 		if data, err = json.MarshalIndent(p, "", "  "); err != nil {
 			return err

@@ -37,18 +37,7 @@ func (a *Adapter) Plain(read func(path string, dst []float32) error) (*Adapter, 
 	if a.Config.start == "" {
 		return a, nil
 	}
-	out := &Adapter{Config: a.Config, Modules: map[string]Module{}}
-	c, alpha := &out.Config, 2.0 // of twice the rank, for the scale to stay
-	if c.RSLoRA {
-		alpha = math.Sqrt2
-	}
-	c.start, c.file = "", nil
-	c.Rank, c.rankPattern = 2*c.Rank, c.rankPattern.times(2)
-	c.Alpha, c.alphaPattern = alpha*c.Alpha, c.alphaPattern.times(alpha)
-	part := principal
-	if a.Config.start == "olora" {
-		part = firstColumns
-	}
+	out := &Adapter{Config: a.Config.Doubled(), Modules: map[string]Module{}, Weights: a.Weights, Rows: a.Rows}
 	for _, path := range a.Paths() {
 		m := a.Modules[path]
 		w := make([]float32, m.Out*m.In)
@@ -58,11 +47,7 @@ func (a *Adapter) Plain(read func(path string, dst []float32) error) (*Adapter, 
 		if m.Scale == 0 || m.Rank > min(m.Out, m.In) {
 			return nil, fmt.Errorf("%w: module %s: %s with rank %d and scale %g", ErrFormat, path, a.Config.start, m.Rank, m.Scale)
 		}
-		wide := mat.NewDense(m.Out, m.In, nil)
-		for i, v := range w {
-			wide.Set(i/m.In, i%m.In, float64(v))
-		}
-		p1, p2, err := part(wide, m.Rank)
+		p1, p2, err := startingPart(a.Config.start, w, m.In, m.Rank)
 		if err != nil {
 			return nil, fmt.Errorf("%w: module %s: %w", ErrFormat, path, err)
 		}
@@ -72,6 +57,49 @@ func (a *Adapter) Plain(read func(path string, dst []float32) error) (*Adapter, 
 		out.Modules[path] = m.minus(p1, p2)
 	}
 	return out, nil
+}
+
+// startingPart is what a start makes of a weight w [out, in]: principal or firstColumns.
+func startingPart(start string, w []float32, in, rank int) (p1, p2 *mat.Dense, err error) {
+	wide := mat.NewDense(len(w)/in, in, nil)
+	for i, v := range w {
+		wide.Set(i/in, i%in, float64(v))
+	}
+	if start == "olora" {
+		return firstColumns(wide, rank)
+	}
+	return principal(wide, rank)
+}
+
+// Start gives the matrices A [rank, in] and B [out, rank] that an adapter begins with, of a weight w [out, in]: with OLoRA the
+// first columns of Q and rows of R, with PiSSA U·√(S/scale) and √(S/scale)·Vᵀ, the singular values being the lengths of P₂'s rows
+// where P₁ has columns of length 1, or the other way round.
+func Start(start string, w []float32, in, rank int, scale float64) (a, b []float32, err error) {
+	out := len(w) / in
+	if rank > min(out, in) {
+		return nil, nil, fmt.Errorf("rank %d is more than the matrix [%d %d] has", rank, out, in)
+	}
+	p1, p2, err := startingPart(start, w, in, rank)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, b = make([]float32, rank*in), make([]float32, out*rank)
+	for r := range rank {
+		from, left, right := r, 1.0, 1.0
+		if start == "pissa" {
+			from = rank - 1 - r // the largest first
+			x, y := mat.Norm(p1.ColView(from), 2), mat.Norm(p2.RowView(from), 2)
+			root := math.Sqrt(x * y / scale)
+			left, right = root/x, root/y
+		}
+		for i := range in {
+			a[r*in+i] = float32(right * p2.At(from, i))
+		}
+		for o := range out {
+			b[o*rank+r] = float32(left * p1.At(o, from))
+		}
+	}
+	return a, b, nil
 }
 
 // minus is the update without P₁P₂, [out, rank]·[rank, in].

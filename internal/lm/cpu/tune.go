@@ -15,6 +15,8 @@ type Tuner struct {
 	o       TunerOptions
 	updates [][groupKinds]updated // of each layer
 	lowest  int                   // first layer with an update; no gradient is needed below
+	input   *table                // the embedding and the head, where they are trained; nil = not
+	output  *table                // the same where they are one matrix
 	memory  []memory              // of each worker
 	tapes   []tape                // of the layers from lowest on, and of the end
 	shared  tape                  // of those below
@@ -24,6 +26,7 @@ type Tuner struct {
 	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
 	dBeside                                  vectors // dx before the MLP's, of branches side by side
 	dz                                       vectors
+	scaled                                   vectors                      // gradients before DoRA's factors
 	dq, dk, dv                               []float32                    // [heads, rows, dim], keys and values apart for each query head
 	dropped                                  [3]struct{ x, back vectors } // of the parts of a group
 	loss                                     lossMemory
@@ -32,16 +35,27 @@ type Tuner struct {
 // TunerOptions say what is tuned.
 type TunerOptions struct {
 	Updates []Update
+	Weights map[string]int // parameters that are trained whole, by name: biases of projections, the embedding, the head; where they begin
+	Rows    []Rows
 	Rank    int
 	Scale   float64 // of the updates: alpha/rank
 	Dropout float64 // of the inputs of the updates, while gradients are computed
 }
 
-// Update is the low-rank update of the projection at a path, "model.layers.0.self_attn.q_proj": where its matrices A [rank, in]
-// and B [out, rank] begin in the vector of all parameters.
+// Update is the low-rank update of the matrix at a path, "model.layers.0.self_attn.q_proj", "model.embed_tokens" or "lm_head":
+// where its matrices A [rank, in] and B [out, rank] begin in the vector of all parameters. Of projections there may be DoRA's
+// magnitudes [out] and a bias [out], which counts as often as the product.
 type Update struct {
-	Path string
-	A, B int
+	Path            string
+	A, B            int
+	Magnitude, Bias int // 0 = none: A or B are before them
+}
+
+// Rows are rows of the embedding or of the head that are trained: where those of the tokens [tokens, hidden] begin.
+type Rows struct {
+	Name   string
+	Tokens []int32
+	At     int
 }
 
 // Batch is what one call computes: tokens in segments. Rows are the tokens whose successors are trained on, and Labels those:
@@ -80,12 +94,16 @@ func NewTuner(c lm.Config, w *Weights, o TunerOptions) *Tuner {
 	for i := range t.layers {
 		var x [groupKinds]updated
 		for _, g := range t.layers[i].groups() {
-			x[g.kind] = newUpdated(g, updates, o.Rank)
-			if x[g.kind].ranks > 0 {
+			x[g.kind] = t.newUpdated(g, updates)
+			if x[g.kind].trained {
 				t.lowest = min(t.lowest, i)
 			}
 		}
 		t.updates = append(t.updates, x)
+	}
+	t.newTables(updates)
+	if t.input != nil {
+		t.lowest = 0
 	}
 	t.tapes = make([]tape, c.Layers-t.lowest+1)
 	return t
@@ -116,6 +134,12 @@ func (t *Tuner) Gradient(b Batch, theta, gradient []float32, seed uint64) float6
 	loss := t.crossEntropy(t.dx.zero(len(t.b.needed), t.HiddenSize))
 	if len(t.b.needed) > 0 {
 		t.backward(gradient)
+		if t.input != nil {
+			t.embedBack()
+		}
+	}
+	for _, x := range t.tables() {
+		t.tableBack(x, gradient)
 	}
 	return loss
 }
@@ -142,6 +166,14 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 	}
 	t.b.set(b)
 	t.b.theta, t.b.lowest = theta, lowest
+	for _, x := range t.tables() {
+		t.fill(x)
+	}
+	for i := range t.updates {
+		for k, g := range t.layers[i].groups() {
+			t.magnify(g, &t.updates[i][k])
+		}
+	}
 }
 
 // set derives from a batch what follows from it.

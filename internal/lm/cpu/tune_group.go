@@ -1,9 +1,12 @@
 package cpu
 
+import "math"
+
 // updated is the updates of a group.
 type updated struct {
-	parts []update
-	ranks int // columns of the reduced input, of all updates
+	parts   []update
+	ranks   int  // columns of the reduced input, of all updates
+	trained bool // anything is
 }
 
 // update is that of a part of a group.
@@ -11,32 +14,101 @@ type update struct {
 	*Update        // nil = none
 	z       int    // first column of its reduced input
 	number  uint64 // among all, for dropout
+	bias    int    // where the projection's own bias is trained; -1 = it is not
+	dora    *dora  // nil = none
 }
 
-func newUpdated(g *group, updates map[string]*Update, rank int) (x updated) {
+// dora is what DoRA makes of an update: each output times its magnitude over the length of the row of W + scale·BA, which counts
+// as a constant in the gradient. Source: Liu et al. 2024, as in PEFT.
+type dora struct {
+	squares []float32 // lengths of the rows of W, squared
+	factors []float32 // of the outputs
+}
+
+func (t *Tuner) newUpdated(g *group, updates map[string]*Update) (x updated) {
 	for _, p := range g.parts {
-		u := update{Update: updates[p.path], z: x.ranks}
+		u := update{Update: updates[p.path], z: x.ranks, bias: -1}
+		if at, ok := t.o.Weights[p.path+".bias"]; ok {
+			u.bias, x.trained = at, true
+		}
 		if u.Update != nil {
 			u.number = uint64(u.A)
-			x.ranks += rank
+			x.ranks += t.o.Rank
+			x.trained = true
+			if u.Magnitude > 0 {
+				u.dora = &dora{make([]float32, p.m.out), make([]float32, p.m.out)}
+				row := make([]float32, p.m.in)
+				for o := range p.m.out {
+					p.m.row(o, row)
+					for _, v := range row {
+						u.dora.squares[o] += v * v
+					}
+				}
+			}
 		}
 		x.parts = append(x.parts, u)
 	}
 	return x
 }
 
-// project computes y = x·Wᵀ + bias + scale·(drop(x)·Aᵀ)·Bᵀ for all of the group, and keeps z = scale·drop(x)·Aᵀ.
+// magnify computes the factors of DoRA:
+//
+//	‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(AAᵀ)·b    for rows w of W and b of B
+func (t *Tuner) magnify(g *group, updates *updated) {
+	rank, s := t.o.Rank, float32(t.o.Scale)
+	for i, u := range updates.parts {
+		if u.dora == nil {
+			continue
+		}
+		m, a, b := g.parts[i].m, t.b.theta[u.A:], t.b.theta[u.B:]
+		w, aa := m.storage.(*floats), make([]float32, rank*rank)
+		wa := t.dz.zero(m.out, rank)
+		across := dense{a, g.in}
+		t.crew.add(sum{wa.floats, wa.stride, m.out, rank, []term{{a: w.floats, aRow: w.stride, aStep: 1, depth: g.in, b: across, turned: true}}},
+			sum{aa, rank, rank, rank, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: across, turned: true}}})
+		for o := range m.out {
+			row, square := b[o*rank:][:rank], u.dora.squares[o]
+			for k, v := range row {
+				square += 2 * s * v * wa.row(o)[k]
+				for l, x := range row {
+					square += s * s * v * x * aa[k*rank+l]
+				}
+			}
+			u.dora.factors[o] = t.b.theta[u.Magnitude+o] / float32(math.Sqrt(float64(square)))
+		}
+	}
+}
+
+// addBias adds to the outputs y of a part what does not depend on its input, y having been multiplied by DoRA's factors.
+func (t *Tuner) addBias(p projection, u update, y []float32) {
+	bias := p.bias
+	if u.bias >= 0 {
+		bias = t.b.theta[u.bias:][:len(y)]
+	}
+	for i, v := range bias {
+		y[i] += v
+	}
+	if u.Update != nil && u.Bias > 0 {
+		for i, v := range t.b.theta[u.Bias:][:len(y)] {
+			y[i] += float32(t.o.Scale) * v
+		}
+	}
+}
+
+// project computes y = c·(x·Wᵀ + scale·(drop(x)·Aᵀ)·Bᵀ) + bias for all of the group, with DoRA's factors c, otherwise 1, and
+// keeps z = scale·drop(x)·Aᵀ.
 func (t *Tuner) project(g *group, x, z, y *vectors) {
 	updates := &t.updates[g.layer][g.kind]
 	y.resize(x.n, g.out)
 	z.resize(x.n, updates.ranks)
+	scaled := false
 	t.crew.rows(x.n, func(r int) {
 		clear(z.row(r))
-		for _, p := range g.parts {
-			if dst := y.row(r)[p.at:][:p.m.out]; p.bias != nil {
-				copy(dst, p.bias)
-			} else {
-				clear(dst)
+		for i, p := range g.parts {
+			dst := y.row(r)[p.at:][:p.m.out]
+			clear(dst)
+			if u := updates.parts[i]; u.dora == nil {
+				t.addBias(p, u, dst)
 			}
 		}
 	})
@@ -57,15 +129,80 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 			terms = append(terms, term{
 				a: z.floats[u.z:], aRow: z.stride, aStep: 1, depth: t.o.Rank, b: dense{t.b.theta[u.B:], t.o.Rank}, turned: true,
 			})
+			scaled = scaled || u.dora != nil
 		}
 		sums = append(sums, sum{y.floats[p.at:], y.stride, x.n, p.m.out, terms})
 	}
 	t.crew.add(sums...)
+	if !scaled {
+		return
+	}
+	t.crew.rows(x.n, func(r int) {
+		for i, p := range g.parts {
+			if u := updates.parts[i]; u.dora != nil {
+				dst := y.row(r)[p.at:][:p.m.out]
+				for o, c := range u.dora.factors {
+					dst[o] *= c
+				}
+				t.addBias(p, u, dst)
+			}
+		}
+	})
 }
 
-// projectBack adds to the gradients of the group's updates, given that of its output, and adds that of its input to dx, which
+// vectorsBack adds to the gradients of biases and magnitudes, given that of the outputs y, and returns the gradient of what
+// DoRA's factors multiply.
+func (t *Tuner) vectorsBack(g *group, y, dy *vectors, gradient []float32) *vectors {
+	scaled := false
+	for i, u := range t.updates[g.layer][g.kind].parts {
+		p := g.parts[i]
+		lora := u.Update != nil && u.Bias > 0
+		if u.bias < 0 && !lora && u.dora == nil {
+			continue
+		}
+		scaled = scaled || u.dora != nil
+		added := make([]float32, p.m.out) // the bias
+		t.addBias(p, u, added)
+		t.crew.run(pieces(p.m.out, lossColumn/16), func(_, task int) {
+			from := task * lossColumn / 16
+			for r := range dy.n {
+				for o := from; o < min(from+lossColumn/16, p.m.out); o++ {
+					d := dy.row(r)[p.at+o]
+					if u.bias >= 0 {
+						gradient[u.bias+o] += d
+					}
+					if lora {
+						gradient[u.Bias+o] += float32(t.o.Scale) * d
+					}
+					if u.dora != nil { // y − bias is the magnitude times what it multiplies
+						gradient[u.Magnitude+o] += d * (y.row(r)[p.at+o] - added[o]) / t.b.theta[u.Magnitude+o]
+					}
+				}
+			}
+		})
+	}
+	if !scaled {
+		return dy
+	}
+	t.scaled.resize(dy.n, dy.width)
+	t.crew.rows(dy.n, func(r int) {
+		dst := t.scaled.row(r)
+		copy(dst, dy.row(r))
+		for i, u := range t.updates[g.layer][g.kind].parts {
+			if u.dora != nil {
+				for o, c := range u.dora.factors {
+					dst[g.parts[i].at+o] *= c
+				}
+			}
+		}
+	})
+	return &t.scaled
+}
+
+// projectBack adds to the gradients of the group's updates, given that of its output y, and adds that of its input to dx, which
 // is nil where nobody needs it.
-func (t *Tuner) projectBack(g *group, x, z, dy, dx *vectors, gradient []float32) {
+func (t *Tuner) projectBack(g *group, x, z, y, dy, dx *vectors, gradient []float32) {
+	dy = t.vectorsBack(g, y, dy, gradient)
 	updates, rank, dz := &t.updates[g.layer][g.kind], t.o.Rank, &t.dz
 	dz.zero(x.n, updates.ranks)
 	var sums []sum

@@ -3,7 +3,7 @@ package cpu
 // backward goes from t.dx, the gradient of the residual stream after all layers, down to the lowest layer with an update.
 func (t *Tuner) backward(gradient []float32) {
 	for i := len(t.layers) - 1; i >= t.lowest; i-- {
-		t.layerBackward(&t.layers[i], t.tape(i), i > t.lowest, gradient)
+		t.layerBackward(&t.layers[i], t.tape(i), i > t.lowest || t.input != nil, gradient)
 	}
 }
 
@@ -15,7 +15,7 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 	}
 	n := x.n
 	dOut := t.branchBack(&t.dx, &tp.mlp, l.afterMLP)
-	t.projectBack(&l.down, &tp.inner, &tp.z[groupDown], dOut, t.dInner.zero(n, t.IntermediateSize), gradient)
+	t.projectBack(&l.down, &tp.inner, &tp.z[groupDown], &tp.mlp, dOut, t.dInner.zero(n, t.IntermediateSize), gradient)
 	t.dGateUp.resize(n, l.up.out)
 	t.crew.run(n, func(worker, r int) {
 		gate, up := t.gateUp(&tp.gateUp, r)
@@ -23,7 +23,7 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 		t.activateBack(l, gate, up, t.dInner.row(r), dGate, dUp, &t.memory[worker])
 	})
 	dh := t.dh.zero(n, t.HiddenSize)
-	t.projectBack(&l.up, t.mlpInput(h, tp), &tp.z[groupUp], &t.dGateUp, dh, gradient)
+	t.projectBack(&l.up, t.mlpInput(h, tp), &tp.z[groupUp], &tp.gateUp, &t.dGateUp, dh, gradient)
 	dAttention := &t.dx // gradient of what attention adds to
 	if t.Parallel {
 		dAttention = &t.dBeside
@@ -35,17 +35,17 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 	}
 
 	dOut = t.branchBack(dAttention, &tp.out, l.afterAttention)
-	t.projectBack(&l.out, attended, &tp.z[groupOut], dOut, t.dAttended.zero(n, t.QDim()), gradient)
+	t.projectBack(&l.out, attended, &tp.z[groupOut], &tp.out, dOut, t.dAttended.zero(n, t.QDim()), gradient)
 	if n = tp.x.n; rows != nil {
 		t.dAttended.spread(n, rows)
 		t.dx.spread(n, rows)
 	}
 	t.attendBack(l, tp)
 	if !deeper {
-		t.projectBack(&l.in, &tp.h, &tp.z[groupIn], &t.dQKV, nil, gradient)
+		t.projectBack(&l.in, &tp.h, &tp.z[groupIn], &tp.qkv, &t.dQKV, nil, gradient)
 		return
 	}
-	t.projectBack(&l.in, &tp.h, &tp.z[groupIn], &t.dQKV, t.dh.zero(n, t.HiddenSize), gradient)
+	t.projectBack(&l.in, &tp.h, &tp.z[groupIn], &tp.qkv, &t.dQKV, t.dh.zero(n, t.HiddenSize), gradient)
 	t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), t.dh.row(r), tp.x.row(r), l.before) })
 }
 

@@ -109,6 +109,9 @@ func (t *Tuner) partLoss(x targets, dx *vectors) (loss float64) {
 			}
 		}
 	})
+	if t.output != nil {
+		t.headBack(x, sums)
+	}
 	for i, r := range rows { // a row may predict more than once
 		t.normalizeBack(dx.row(int(r)), m.dh.row(i), end.x.row(int(r)), t.final)
 	}

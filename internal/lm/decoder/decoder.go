@@ -31,7 +31,9 @@ type Decoder struct {
 
 	Adapter map[string]LoRA     // by module path, "model.layers.0.self_attn.q_proj"
 	Dropout func(x *Node) *Node // applied to the input of every adapter; nil = none
-	Adapted *Node               // of adapters that differ from row to row: [rows, 1] float32, 1 for a row that has one and 0 for others
+	// Head says that the head is trained too: the surrogate of CrossEntropy has its gradient.
+	Head    bool
+	Adapted *Node // of adapters that differ from row to row: [rows, 1] float32, 1 for a row that has one and 0 for others
 }
 
 // Hidden returns the final, normed hidden states of whole sequences: [rows, hidden].

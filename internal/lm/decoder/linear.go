@@ -9,13 +9,16 @@ type LoRA struct {
 	A     *Node   // [rank, in], or [rows, rank, in]: one for each row of the call
 	B     *Node   // [out, rank], or [rows, out, rank]
 	Scale float64 // alpha/rank
+	// Of DoRA, [out]: lengths of the rows of W + scale·BA; nil = those that they have.
+	Magnitude *Node
+	Bias      *Node // [out], times Scale; nil = none
 }
 
 // linear applies the projection at path to x [rows, in], and its low-rank update when the adapter has one:
 //
-//	y = x·Wᵀ + b + alpha/rank · (drop(x)·Aᵀ)·Bᵀ      [rows, out]
+//	y = c·(x·Wᵀ + alpha/rank · (drop(x)·Aᵀ)·Bᵀ) + b      [rows, out]
 //
-// Source: Hu et al. 2021, "LoRA", as in PEFT. No other file knows about adapters.
+// with the factors c of DoRA, otherwise 1. Source: Hu et al. 2021, "LoRA", as in PEFT.
 func (d *Decoder) linear(path string, x *Node) *Node { return d.linears(x, path)[0] }
 
 // linears applies several projections to the same x.
@@ -24,16 +27,34 @@ func (d *Decoder) linears(x *Node, paths ...string) []*Node {
 	ys := make([]*Node, len(paths))
 	for i, path := range paths {
 		y := contract(x, d.Weights[path+".weight"], 1, d.inAxis()) // [rows, out]
-		if b, ok := d.Weights[path+".bias"]; ok {
-			y = Add(y, ExpandLeftToRank(b, 2))
-		}
+		bias := d.Weights[path+".bias"]
 		if z, ok := reduced[path]; ok {
 			ab := d.Adapter[path]
 			y = Add(y, ConvertDType(lowRank(MulScalar(z, ab.Scale), ab.B), y.DType()))
+			if ab.Magnitude != nil {
+				y = Mul(y, ConvertDType(ExpandLeftToRank(d.factors(path), 2), y.DType()))
+			}
+			if ab.Bias != nil {
+				bias = Add(bias, ConvertDType(MulScalar(ab.Bias, ab.Scale), bias.DType()))
+			}
+		}
+		if bias != nil {
+			y = Add(y, ExpandLeftToRank(bias, 2))
 		}
 		ys[i] = y
 	}
 	return ys
+}
+
+// factors are the magnitudes of DoRA over the lengths of the rows of W + scale·BA, which count as constants in the gradient:
+// [out]. Source: Liu et al. 2024, as in PEFT.
+func (d *Decoder) factors(path string) *Node {
+	ab, w := d.Adapter[path], f32(d.Weights[path+".weight"])
+	if d.Transposed {
+		w = Transpose(w, 0, 1)
+	}
+	sum := Add(w, MulScalar(contract(ab.B, ab.A, 1, 0), ab.Scale)) // [out, in]
+	return Div(ab.Magnitude, StopGradient(Sqrt(ReduceSum(Square(sum), -1))))
 }
 
 // reduce returns drop(x)·Aᵀ [rows, rank] for every path with an update. Without dropout, which differs from one update to

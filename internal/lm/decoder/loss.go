@@ -23,15 +23,19 @@ type Targets struct {
 //	∂loss/∂h = Σ weight · softmax(h·Wᵀ)·W − Σ weight · W[label]
 //
 // so the backward pass needs no logits at all. The surrogate Σ ∂loss/∂h · h, with the first factor held constant,
-// carries it into automatic differentiation. W itself is frozen.
+// carries it into automatic differentiation. W is frozen; with Decoder.Head the surrogate has a term Σ ∂loss/∂logits · logits of
+// the same kind for it.
 func (d *Decoder) CrossEntropy(h *Node, t Targets) (loss, surrogate *Node) {
 	h = Gather(h, InsertAxes(t.Rows, -1)) // [n, hidden]
 	n := t.Rows.Shape().Size()
-	var grads []*Node
+	var grads, heads []*Node
 	for from := 0; from < n; from += lossChunk {
 		to := min(from+lossChunk, n)
 		part := func(x *Node) *Node { return Slice(x, AxisRange(from, to)) }
-		l, g := d.chunkLoss(StopGradient(part(h)), part(t.Labels), part(t.Weights))
+		l, g, s := d.chunkLoss(StopGradient(part(h)), part(t.Labels), part(t.Weights))
+		if s != nil {
+			heads = append(heads, s)
+		}
 		if loss == nil {
 			loss = l
 		} else {
@@ -43,11 +47,15 @@ func (d *Decoder) CrossEntropy(h *Node, t Targets) (loss, surrogate *Node) {
 	if len(grads) > 1 {
 		dh = Concatenate(grads, 0) // [n, hidden]
 	}
-	return loss, ReduceAllSum(Mul(StopGradient(dh), f32(h)))
+	surrogate = ReduceAllSum(Mul(StopGradient(dh), f32(h)))
+	for _, s := range heads {
+		surrogate = Add(surrogate, s)
+	}
+	return loss, surrogate
 }
 
-// chunkLoss returns the summed loss of h [n, hidden] and its gradient, float32 [n, hidden].
-func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
+// chunkLoss returns the summed loss of h [n, hidden], its gradient, float32 [n, hidden], and the surrogate of the head, or nil.
+func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad, surrogate *Node) {
 	head := d.Weights[d.headName()]
 	logits := d.Logits(h)                                   // [n, vocab]
 	top := ReduceAndKeep(logits, ReduceMax, -1)             // [n, 1]
@@ -65,7 +73,11 @@ func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad *Node) {
 	}
 	// The division by sum is done after the product: on [n, hidden], not on [n, vocab].
 	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1, 1-d.inAxis())), sum) // Σ p·W [n, hidden]
-	return loss, Sub(Mul(total, mean), ReduceSum(Mul(InsertAxes(weights, -1), label), 1))
+	if d.Head {
+		plain := f32(contract(h, head, 1, d.inAxis())) // [n, vocab], without the softcap
+		surrogate = Sub(ReduceAllSum(Mul(StopGradient(Mul(total, Div(e, sum))), plain)), ReduceAllSum(Mul(StopGradient(weights), raw)))
+	}
+	return loss, Sub(Mul(total, mean), ReduceSum(Mul(InsertAxes(weights, -1), label), 1)), surrogate
 }
 
 // softcapSlope is the derivative of softcap at its output y, 1 − (y/cap)²; nil when there is no cap.

@@ -11,15 +11,15 @@ import (
 	"github.com/docent-ml/docent/internal/lm/adapter"
 )
 
-// AdapterFolder tells whether ref names a folder with a PEFT adapter and no model of its own: folder is "" if not. base is the
-// model that the adapter names.
+// AdapterFolder tells whether ref names a folder with a PEFT adapter that can be computed on top of a model, and no model of its
+// own: folder is "" if not. base is the model that the adapter names.
 func AdapterFolder(ref string) (base, folder string, err error) {
 	r, err := lm.ParseRef(ref)
 	if err != nil || r.Kind != lm.Dir {
 		return "", "", err
 	}
 	a, ok, err := adapterOnly(r.Path)
-	if err != nil || !ok {
+	if err != nil || !ok || !a.OnTop() {
 		return "", "", err
 	}
 	b, err := baseOf(r, a)
@@ -60,6 +60,9 @@ func (m *Model) With(fsys fs.FS) (*Model, error) {
 			adapter.ErrFormat, r.Digest, m.Ref, m.Digest)
 	}
 	x.Base, x.QA = cmp.Or(r.Base, m.Ref.Name()), r.Prompt == promptQA
+	if !a.OnTop() {
+		return nil, fmt.Errorf("%w: only low-rank updates of projections are computed on top of a model: open its folder as a model, which merges it", adapter.ErrFormat)
+	}
 	if x.OnTop, err = m.Fit(a); err != nil {
 		return nil, err
 	}

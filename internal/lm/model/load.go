@@ -25,6 +25,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		return err
 	}
 	var err error
+	m.grow(m.adapter)
 	if m.adapter, err = m.Fit(m.adapter); err != nil {
 		return err
 	}
@@ -87,53 +88,91 @@ func (m *Model) read(p lm.Param, at int, dst []float32, digest hash.Hash) error 
 	return nil
 }
 
-// readMerged reads a weight from element at on, whole rows, and adds the updates of the adapters to it, in float32. Nil
-// adapters add nothing.
+// readMerged reads a weight from element at on, whole rows, and applies the adapters to it, in float32. Nil adapters change
+// nothing.
 func (m *Model) readMerged(p lm.Param, at int, dst []float32, adapters ...*adapter.Adapter) error {
-	if err := m.source.ReadFrom(p.Name, at, dst); err != nil {
-		return err
+	adapters = slices.DeleteFunc(slices.Clone(adapters), func(a *adapter.Adapter) bool { return a == nil })
+	if !slices.ContainsFunc(adapters, func(a *adapter.Adapter) bool { return a.Weights[p.Name].Values != nil }) {
+		name := p.Name
+		if name == lm.LMHead && m.untied {
+			name = lm.EmbedTokens
+		}
+		if err := m.source.ReadFrom(name, at, dst); err != nil {
+			return err
+		}
 	}
 	for _, a := range adapters {
-		if a == nil || !p.Linear {
-			continue
-		}
-		if module, ok := a.Modules[strings.TrimSuffix(p.Name, ".weight")]; ok {
-			if err := module.AddTo(dst, at/module.In); err != nil {
-				return fmt.Errorf("%s: %w", p.Name, err)
-			}
+		if err := a.Apply(p.Name, at, dst); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Fit compares every module of an adapter with the projection it updates, and gives the adapter as updates of the weights as
-// they are, those merged while loading included.
+// Read fills dst with a whole weight, a matrix as [out, in], as the model computes with it.
+func (m *Model) Read(p lm.Param, dst []float32) error { return m.readMerged(p, 0, dst, m.adapter) }
+
+// grow makes the configuration that of the model with the adapter merged, which may have more tokens, or a head of its own.
+func (m *Model) grow(a *adapter.Adapter) {
+	if a == nil {
+		return
+	}
+	if w := a.Weights[lm.EmbedTokens]; len(w.Shape) == 2 {
+		m.Config.VocabSize = w.Shape[0]
+	}
+	m.untied = m.Config.TieEmbeddings && !a.Ties()
+	m.Config.TieEmbeddings = m.Config.TieEmbeddings && !m.untied
+}
+
+// Fit compares all of an adapter with the parameters that it updates, and gives the adapter as updates of the weights as they
+// are, those merged while loading included.
 func (m *Model) Fit(a *adapter.Adapter) (*adapter.Adapter, error) {
 	if a == nil {
 		return nil, nil
-	}
-	params := map[string]lm.Param{}
-	for _, p := range m.Config.Params() {
-		if p.Linear {
-			params[strings.TrimSuffix(p.Name, ".weight")] = p
-		}
-	}
-	var bad []string
-	for _, path := range a.Paths() {
-		x := a.Modules[path]
-		switch p, ok := params[path]; {
-		case !ok:
-			bad = append(bad, path+" is not in the model")
-		case !slices.Equal(p.Shape, []int{x.Out, x.In}):
-			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, x.Out, x.In, p.Shape))
-		}
-	}
-	if len(bad) > 0 {
-		return nil, fmt.Errorf("%w: it does not fit this model: %s", adapter.ErrFormat, strings.Join(bad, "; "))
 	}
 	merged := m.adapter
 	if a == merged { // not yet
 		merged = nil
 	}
-	return a.Plain(func(path string, dst []float32) error { return m.readMerged(params[path], 0, dst, merged) })
+	var bad []string
+	if m.Config.TieEmbeddings {
+		if !a.Ties() {
+			bad = append(bad, "the model's head is its embedding, and the adapter changes one of them alone (ensure_weight_tying is not set): "+
+				"only the adapter's own folder can be opened as a model")
+		}
+		a = a.Tied()
+	}
+	params, matrices := map[string]lm.Param{}, map[string]lm.Param{}
+	for _, p := range m.Config.Params() {
+		params[p.Name] = p
+		if len(p.Shape) == 2 {
+			matrices[strings.TrimSuffix(p.Name, ".weight")] = p
+		}
+	}
+	for _, path := range a.Paths() {
+		x := a.Modules[path]
+		switch p, ok := matrices[path]; {
+		case !ok:
+			bad = append(bad, path+" is not in the model")
+		case !slices.Equal(p.Shape, []int{x.Out, x.In}):
+			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, x.Out, x.In, p.Shape))
+		case x.Bias != nil && params[path+".bias"].Shape == nil:
+			bad = append(bad, "lora_bias: "+path+" has no bias to which it could be added")
+		}
+	}
+	for name, w := range a.Weights {
+		if p, ok := params[name]; !ok || !slices.Equal(p.Shape, w.Shape) {
+			bad = append(bad, fmt.Sprintf("%s is %v, the model has %v", name, w.Shape, p.Shape))
+		}
+	}
+	for name, rows := range a.Rows {
+		if p := params[name]; len(p.Shape) != 2 || len(rows.Values) != len(rows.Tokens)*p.Shape[1] || slices.Max(rows.Tokens) >= p.Shape[0] || slices.Min(rows.Tokens) < 0 {
+			bad = append(bad, fmt.Sprintf("trainable_token_indices %v: %s is %v", rows.Tokens, name, p.Shape))
+		}
+	}
+	if len(bad) > 0 {
+		slices.Sort(bad)
+		return nil, fmt.Errorf("%w: it does not fit this model: %s", adapter.ErrFormat, strings.Join(bad, "; "))
+	}
+	return a.Plain(func(path string, dst []float32) error { return m.readMerged(matrices[path], 0, dst, merged) })
 }

@@ -59,6 +59,7 @@ type Model struct {
 
 	generationSource []byte           // generation_config.json as it was read; nil when there was none
 	adapter          *adapter.Adapter // merged while loading; nil = none
+	untied           bool             // by the adapter: the head is no longer the embedding
 	source           weights.Source
 }
 

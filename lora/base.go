@@ -15,6 +15,10 @@
 //
 // The loop can be the caller's instead: for step, err := range trainer.Steps(ctx, examples) { … }.
 //
+// Config has what PEFT has beside plain LoRA: DoRA, rsLoRA, LoRA+, embeddings, heads and biases that are trained, rows of tokens,
+// and the starts PiSSA and OLoRA. Adapters of these kinds are read from PEFT's files, and merged; one that is more than low-rank
+// updates of projections is served merged.
+//
 // A Base, a Trainer and an Adapter belong to one goroutine at a time. The package does not choose a device, read the
 // environment, or print; it has no distributed training.
 package lora
@@ -159,7 +163,8 @@ func (b *Base) Info() ModelInfo {
 	}
 }
 
-// Modules lists the projections that Config.Targets may match, in the order of the computation.
+// Modules lists the projections that Config.Targets may match, in the order of the computation. embed_tokens and lm_head are
+// matched too, and not by AllLinear.
 func (b *Base) Modules() []string {
 	var out []string
 	for _, p := range b.model.Config.Params() {

@@ -213,3 +213,40 @@ func sameStart(t *testing.T, base *Base, c Config, want *adapter.Adapter) {
 		}
 	}
 }
+
+// TestRefusedKinds: what PEFT does not have, or docent would not compute as PEFT does, is named.
+func TestRefusedKinds(t *testing.T) {
+	tied, untied := openBase(t, nil, "dir:"+filepath.Join(variants, "../tiny/qwen2/model")), openBase(t, nil, "dir:"+filepath.Join(variants, "../tiny/llama/model"))
+	for _, x := range []struct {
+		base   *Base
+		change func(c *Config)
+		want   string
+	}{
+		{tied, func(c *Config) { c.LoRABias = true }, "o_proj has no bias"},
+		{tied, func(c *Config) { c.Targets = []string{"q_proj", "embed_tokens"} }, "SaveModules"},
+		{tied, func(c *Config) { c.Targets = []string{"q_proj", "lm_head"} }, "its head is its embedding, embed_tokens"},
+		{tied, func(c *Config) { c.SaveModules = []string{"lm_head"} }, "its head is its embedding, embed_tokens"},
+		{tied, func(c *Config) { c.SaveModules, c.Tokens = []string{"embed_tokens"}, []int{3} }, "Tokens"},
+		{tied, func(c *Config) { c.SaveModules = []string{"up_proj"} }, "up_proj"},
+		{tied, func(c *Config) { c.Tokens = []int{3, 160} }, "below 160"},
+		{tied, func(c *Config) { c.Tokens = []int{3, 3} }, "different ids"},
+		{tied, func(c *Config) { c.Bias = "some" }, "Bias"},
+		{tied, func(c *Config) { c.Start = "corda" }, "Start"},
+		{tied, func(c *Config) { c.DoRA, c.Dropout = true, 0.1 }, "Dropout"},
+		{tied, func(c *Config) { c.Start, c.Dropout = PiSSA, 0.1 }, "Dropout"},
+		{tied, func(c *Config) { c.DoRA, c.Start = true, OLoRA }, "DoRA"},
+		{tied, func(c *Config) { c.LoRABias, c.Start = true, OLoRA }, "LoRABias"},
+		{tied, func(c *Config) { c.LoRAPlus = -1 }, "LoRAPlus"},
+		{tied, func(c *Config) { c.Start, c.Rank = PiSSA, 64 }, "rank 64"},
+		{tied, func(c *Config) { c.Patience = 1 }, "EvalEvery"},
+		{untied, func(c *Config) { c.Targets, c.Dropout = []string{"lm_head"}, 0.1 }, "Dropout"},
+		{untied, func(c *Config) { c.Targets, c.DoRA = []string{"embed_tokens"}, true }, "plain LoRA only"},
+		{untied, func(c *Config) { c.Targets, c.SaveModules = []string{"lm_head"}, []string{"lm_head"} }, "one of Targets too"},
+	} {
+		c := DefaultConfig()
+		c.MaxSeqLen = 64
+		x.change(&c)
+		_, err := NewTrainer(x.base, c, Options{})
+		assert.ErrorContains(t, err, x.want)
+	}
+}

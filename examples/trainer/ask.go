@@ -163,10 +163,15 @@ func (p *pipeline) answersRight(ctx context.Context, adapter *lora.Adapter) (sco
 	if err := adapter.Save(ctx, dir); err != nil {
 		return 0, err
 	}
-	if err := p.openEngine(ctx, "dir:"+dir); err != nil {
+	if err := p.openEngine(); err != nil {
 		return 0, err
 	}
-	result, err := evaluate.Run(ctx, evaluate.Served(p.engine), suite.Limit(askedOfBase), evaluate.Options{
+	tuned, err := p.engine.Attach(ctx, os.DirFS(dir))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, tuned.Close()) }()
+	result, err := evaluate.Run(ctx, evaluate.Served(tuned), suite.Limit(askedOfBase), evaluate.Options{
 		Concurrent: askedAtOnce, Progress: func(_ evaluate.Answer, done, of int) { p.out.Show("measure", int64(done), int64(of)) },
 	})
 	if err != nil {

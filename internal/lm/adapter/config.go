@@ -34,7 +34,7 @@ type Config struct {
 	Tokens         []int    // whose rows of the embedding are trained
 	Tied           bool     // what is trained of the embedding is trained of the head too, which is the same matrix
 
-	tokensOf map[string][]int // of trainable_token_indices, by module, as it was read
+	tokensOf     map[string][]int // of trainable_token_indices, by module, as it was read
 	rankPattern  patterns
 	alphaPattern patterns
 	start        string // "pissa" or "olora": see Adapter.Plain

@@ -69,3 +69,18 @@ func TestAdaptersOfOtherKindsAreRefused(t *testing.T) {
 		require.ErrorIs(t, err, adapter.ErrFormat, "%s %v", field, value)
 	}
 }
+
+// TestWhatIsComputedOnTop: adapters that are more than low-rank updates of projections are merged.
+func TestWhatIsComputedOnTop(t *testing.T) {
+	const variants = "../../golden/testdata/variants/"
+	for name, onTop := range map[string]bool{"loraplus": true, "pissa": true, "dora": false, "save-head": false, "target-both": false, "tokens": false, "lora-bias": false, "bias-all": false} {
+		_, folder, err := model.AdapterFolder("dir:" + variants + name + "/final")
+		require.NoError(t, err)
+		assert.Equal(t, onTop, folder != "", name)
+	}
+	m := golden.Open(t, golden.Backend(t), "dir:"+variants+"../tiny/llama/model", false)
+	defer m.Close()
+	_, err := m.With(os.DirFS(variants + "dora/final"))
+	require.ErrorIs(t, err, adapter.ErrFormat)
+	assert.ErrorContains(t, err, "merges it")
+}

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 warnings.simplefilter("error", UserWarning)  # PEFT only warns of adapter weights that are missing or fit nowhere
+warnings.filterwarnings("ignore", message=".*invalid shape: [^ ]*lora_B.bias:")  # and, in 0.21.2, that these are no matrices
 
 
 def load(folder):

@@ -73,6 +73,9 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	if n := b.model.Config.Layers; c.FrozenLayers >= n {
 		return nil, &ConfigError{Field: "FrozenLayers", Reason: fmt.Sprintf("%d leaves none of the base model's %d layers", c.FrozenLayers, n)}
 	}
+	if (c.DoRA || c.Start != "") && (b.precision == Int8 || b.precision == Int4) { // they begin with what the weights are
+		return nil, &ConfigError{Field: "DoRA, Start", Reason: fmt.Sprintf("need weights of %s or %s, those of the base model are held as %s", F32, BF16, b.precision)}
+	}
 	l, err := newLayout(b, c)
 	if err != nil {
 		return nil, err

@@ -217,6 +217,9 @@ func sameStart(t *testing.T, base *Base, c Config, want *adapter.Adapter) {
 // TestRefusedKinds: what PEFT does not have, or docent would not compute as PEFT does, is named.
 func TestRefusedKinds(t *testing.T) {
 	tied, untied := openBase(t, nil, "dir:"+filepath.Join(variants, "../tiny/qwen2/model")), openBase(t, nil, "dir:"+filepath.Join(variants, "../tiny/llama/model"))
+	quantised, err := OpenBase(t.Context(), "dir:"+filepath.Join(variants, "../tiny/llama/model"), BaseOptions{Precision: Int8})
+	require.NoError(t, err)
+	defer quantised.Close()
 	for _, x := range []struct {
 		base   *Base
 		change func(c *Config)
@@ -239,6 +242,7 @@ func TestRefusedKinds(t *testing.T) {
 		{tied, func(c *Config) { c.LoRAPlus = -1 }, "LoRAPlus"},
 		{tied, func(c *Config) { c.Start, c.Rank = PiSSA, 64 }, "rank 64"},
 		{tied, func(c *Config) { c.Patience = 1 }, "EvalEvery"},
+		{quantised, func(c *Config) { c.DoRA = true }, "held as int8"},
 		{untied, func(c *Config) { c.Targets, c.Dropout = []string{"lm_head"}, 0.1 }, "Dropout"},
 		{untied, func(c *Config) { c.Targets, c.DoRA = []string{"embed_tokens"}, true }, "plain LoRA only"},
 		{untied, func(c *Config) { c.Targets, c.SaveModules = []string{"lm_head"}, []string{"lm_head"} }, "one of Targets too"},

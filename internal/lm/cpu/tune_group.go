@@ -61,15 +61,14 @@ func (t *Tuner) magnify(g *group, updates *updated) {
 			continue
 		}
 		m, a, b := g.parts[i].m, t.b.theta[u.A:], t.b.theta[u.B:]
-		w, aa := m.storage.(*floats), make([]float32, rank*rank)
-		wa := t.dz.zero(m.out, rank)
-		across := dense{a, g.in}
-		t.crew.add(sum{wa.floats, wa.stride, m.out, rank, []term{{a: w.floats, aRow: w.stride, aStep: 1, depth: g.in, b: across, turned: true}}},
-			sum{aa, rank, rank, rank, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: across, turned: true}}})
+		aa := make([]float32, rank*rank)
+		aw := t.dz.zero(rank, m.out)
+		t.crew.add(sum{aw.floats, aw.stride, rank, m.out, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: m, turned: true}}},
+			sum{aa, rank, rank, rank, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: dense{a, g.in}, turned: true}}})
 		for o := range m.out {
 			row, square := b[o*rank:][:rank], u.dora.squares[o]
 			for k, v := range row {
-				square += 2 * s * v * wa.row(o)[k]
+				square += 2 * s * v * aw.row(k)[o]
 				for l, x := range row {
 					square += s * s * v * x * aa[k*rank+l]
 				}

@@ -1,4 +1,4 @@
-"""Writes reference values in the layout of internal/golden/testdata/tiny: golden.py OUT SEED
+"""Writes reference values in the layout of internal/golden/testdata/tiny: golden.py OUT SEED [CASE…]
 
 Every architecture that docent computes gets a random checkpoint of its own for each SEED, and transformers and PEFT say
 what comes out of it. CASES has the shapes of testdata/tiny and more: a new family is one more line.
@@ -18,11 +18,21 @@ LLAMA3 = {
     "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
+LONGROPE = {
+    "rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 16,
+    "short_factor": [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], "long_factor": [2.0, 2.1, 2.2, 2.3, 2.4, 2.5],
+}
+DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 8.0, "original_max_position_embeddings": 16, "beta_fast": 4.0}
 LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5}
 CASES = {  # name: (case of testdata/tiny that has the config, what is different)
     **{case.name: (case.name, {}) for case in sorted(TINY.iterdir())},
     "llama-biases": ("llama", {"attention_bias": True, "mlp_bias": True}),
     "llama-linear-rope": ("llama", {"rope_parameters": LINEAR, "tie_word_embeddings": True}),
+    # 22: transformers keeps the rotation of a longer text for shorter ones that have more than this
+    "llama-dynamic-rope": ("llama", {"rope_parameters": DYNAMIC, "max_position_embeddings": 22}),
+    "llama-longrope": ("llama", {"rope_parameters": LONGROPE}),
+    "qwen2-yarn": ("qwen2", {"rope_parameters": YARN}),
     "llama-one-kv-head": ("llama", {"num_key_value_heads": 1, "head_dim": 20}),
     "llama-full-heads": ("llama", {"num_key_value_heads": 4, "num_hidden_layers": 1, "intermediate_size": 72}),
     "mistral-no-window": ("mistral-window", {"sliding_window": None, "tie_word_embeddings": True}),
@@ -110,6 +120,8 @@ def write_case(out, case, changes):
 if __name__ == "__main__":
     out, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     for number, (name, (case, changes)) in enumerate(CASES.items()):
+        if sys.argv[3:] and name not in sys.argv[3:]:
+            continue
         torch.manual_seed(1000 * seed + number)
         write_case(out / name, case, changes)
         print("wrote", out / name, flush=True)

@@ -82,6 +82,26 @@ func (c Config) QDim() int { return c.Heads * c.HeadDim }
 // KVDim is the width of all key (or value) heads together.
 func (c Config) KVDim() int { return c.KVHeads * c.HeadDim }
 
+// Border is the most tokens of a text that is rotated like all shorter ones; 0 = all lengths are rotated alike.
+func (c Config) Border() (border int) {
+	for _, r := range c.Ropes {
+		if b := r.Border(); border == 0 || b > 0 && b < border {
+			border = b
+		}
+	}
+	return border
+}
+
+// RotatesAlike tells whether texts of a and of b tokens are rotated alike, so that they can share what they begin with.
+func (c Config) RotatesAlike(a, b int) bool {
+	for _, r := range c.Ropes {
+		if n := r.Border(); n > 0 && a != b && max(a, b) > n && (min(a, b) <= n || r.Type == RopeDynamic) {
+			return false
+		}
+	}
+	return true
+}
+
 // Validate reports every size that cannot describe a model, so that shape errors surface at load and not in a graph.
 func (c Config) Validate() error {
 	var errs []error
@@ -131,6 +151,9 @@ func (c Config) Validate() error {
 	for _, r := range c.Ropes {
 		if err := r.validate(); err != nil {
 			errs = append(errs, err)
+		}
+		if n := c.RotaryDim / 2; r.Type == RopeLong && (len(r.Short) != n || len(r.Long) != n) {
+			bad("longrope: %d short and %d long factors for %d wavelengths", len(r.Short), len(r.Long), n)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

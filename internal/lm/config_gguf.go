@@ -21,9 +21,9 @@ type GGUFMetadata interface {
 }
 
 // ConfigFromGGUF reads the configuration from GGUF metadata and, where that says nothing (vocabulary, biases, tied
-// embeddings), from the shapes of the tensors under their Hugging Face names. ropeFactors is the content of the tensor
-// rope_freqs, nil if there is none. What docent would compute wrongly is refused as in ParseConfig.
-func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors []float32) (Config, error) {
+// embeddings), from the shapes of the tensors under their Hugging Face names. ropeFactors is the content of those tensors
+// that GGUFRopeFactors names. What docent would compute wrongly is refused as in ParseConfig.
+func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors map[string][]float32) (Config, error) {
 	arch, _ := metadata.String("general.architecture")
 	g := ggufFields{metadata: metadata, prefix: arch + "."}
 	f := ggufFamily(arch, g.int("attention.sliding_window", 0) > 0)
@@ -61,7 +61,7 @@ func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors 
 	c.fromShapes(f, shapes)
 	g.tokens(&c)
 	c.Windows = g.windows(c, f.windows)
-	g.rope(&c, f, shapes, ropeFactors)
+	g.rope(&c, f, ropeFactors)
 	if f.gguf.read != nil {
 		f.gguf.read(&g, &c)
 	}
@@ -192,7 +192,7 @@ func (g *ggufFields) tokens(c *Config) {
 	}
 }
 
-func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors []float32) {
+func (g *ggufFields) rope(c *Config, f *family, factors map[string][]float32) {
 	c.RotaryDim = g.int("rope.dimension_count", c.HeadDim)
 	if c.RotaryDim != c.HeadDim && !f.partialRotary {
 		g.unsupported("rope.dimension_count", fmt.Sprintf("%d of %d dimensions of a head rotate", c.RotaryDim, c.HeadDim))
@@ -200,7 +200,7 @@ func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors
 	def := fields{defaults: f.defaults}
 	r := Rope{Type: RopeDefault, Theta: g.float("rope.freq_base", def.number("rope_theta", 0))}
 	kind, _ := g.metadata.String(g.prefix + "rope.scaling.type")
-	if _, ok := shapes["rope_factors_long.weight"]; ok {
+	if factors[RopeFactorsLong] != nil {
 		kind = "longrope"
 	}
 	switch kind {
@@ -213,12 +213,16 @@ func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors
 		r.OriginalContext = g.int("rope.scaling.original_context_length", c.MaxPositions)
 		r.BetaFast, r.BetaSlow = g.float("rope.scaling.yarn_beta_fast", 32), g.float("rope.scaling.yarn_beta_slow", 1)
 		r.Magnitude = yarnMagnitude(r.Factor, 1) * g.float("rope.scaling.yarn_attn_factor", 1)
+	case "longrope":
+		r.Type, r.OriginalContext = RopeLong, g.int("rope.scaling.original_context_length", c.MaxPositions)
+		r.Magnitude = g.float("rope.scaling.attn_factor", 1)
+		r.Short, r.Long = widened(factors[RopeFactorsShort]), widened(factors[RopeFactorsLong])
 	case "none":
 	default:
-		g.unsupported("rope.scaling.type", kind+"; docent computes linear, llama3 and yarn")
+		g.unsupported("rope.scaling.type", kind+"; docent computes linear, llama3, yarn and longrope")
 	}
-	if factors != nil {
-		scaled, err := r.scaledByFactors(factors, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
+	if freqs := factors[RopeFreqs]; freqs != nil {
+		scaled, err := r.scaledByFactors(freqs, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
 		if err != nil {
 			g.errs = append(g.errs, fmt.Errorf("tensor rope_freqs: %w", err))
 		}
@@ -237,6 +241,14 @@ func (g *ggufFields) rope(c *Config, f *family, shapes map[string][]int, factors
 			}
 		}
 	}
+}
+
+// widened are the same numbers in float64.
+func widened(x []float32) (out []float64) {
+	for _, v := range x {
+		out = append(out, float64(v))
+	}
+	return out
 }
 
 func (g *ggufFields) windows(c Config, rule windowRule) []int {

@@ -120,7 +120,7 @@ func TestConfigFromGGUFRefuses(t *testing.T) {
 		"architecture":      {ggufModel("mamba", nil), nil, true, `"mamba"`},
 		"experts":           {ggufModel("llama", ggufMap{"llama.expert_count": 8}), nil, true, "mixture of experts"},
 		"ntk":               {ggufModel("qwen2", ggufMap{"qwen2.rope.scaling.type": "ntk"}), nil, true, "ntk"},
-		"longrope":          {ggufModel("phi3", nil), map[string][]int{EmbedTokens: {50, 32}, "rope_factors_long.weight": {4}}, true, "longrope"},
+		"longrope":          {ggufModel("phi3", ggufMap{"phi3.rope.scaling.type": "longrope"}), nil, false, "0 short and 0 long factors"},
 		"softcap":           {ggufModel("llama", ggufMap{"llama.attn_logit_softcapping": 50.0}), nil, true, "attn_logit_softcapping"},
 		"scale":             {ggufModel("llama", ggufMap{"llama.embedding_scale": 12.0}), nil, true, "embedding_scale"},
 		"encoder":           {ggufModel("gemma3", ggufMap{"gemma3.attention.causal": false}), nil, true, "both directions"},

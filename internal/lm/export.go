@@ -103,7 +103,7 @@ func (c Config) describeRope(set func(string, any), f *family) {
 // describe is r as an entry of rope_parameters.
 func (r Rope) describe() map[string]any {
 	out := map[string]any{"rope_type": r.Type, "rope_theta": r.Theta}
-	if r.Type != RopeDefault {
+	if r.Factor != 0 {
 		out["factor"] = r.Factor
 	}
 	switch r.Type {
@@ -112,6 +112,9 @@ func (r Rope) describe() map[string]any {
 		out["original_max_position_embeddings"] = r.OriginalContext
 	case RopeYarn:
 		out["beta_fast"], out["beta_slow"], out["truncate"] = r.BetaFast, r.BetaSlow, r.Truncate
+		out["original_max_position_embeddings"], out["attention_factor"] = r.OriginalContext, r.Scale()
+	case RopeLong:
+		out["short_factor"], out["long_factor"] = r.Short, r.Long
 		out["original_max_position_embeddings"], out["attention_factor"] = r.OriginalContext, r.Scale()
 	}
 	return out

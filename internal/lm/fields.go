@@ -150,6 +150,19 @@ func (f *fields) strings(key string) (out []string) {
 	return out
 }
 
+// numbers is a list of numbers.
+func (f *fields) numbers(key string) (out []float64) {
+	for i, v := range f.list(key) {
+		inner := fields{set: map[string]any{key: v}}
+		n, ok := inner.float(key)
+		if !ok {
+			f.fail(key, "element %d is not a number", i)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
 // ints is a list of integers or a single one.
 func (f *fields) ints(key string) (out []int) {
 	all, ok := f.value(key).([]any)

@@ -26,9 +26,13 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	if len(c.Ropes) > 1 {
 		set("rope.freq_base_swa", float32(c.Ropes[1].Theta))
 	}
-	if r := c.Ropes[0]; r.Type == RopeLinear {
+	switch r := c.Ropes[0]; r.Type {
+	case RopeLinear:
 		set("rope.scaling.type", "linear")
 		set("rope.scaling.factor", float32(r.Factor))
+	case RopeLong:
+		set("rope.scaling.original_context_length", uint32(r.OriginalContext))
+		set("rope.scaling.attn_factor", float32(r.Scale()))
 	}
 	if window := slices.Max(c.Windows); window > 0 {
 		set("attention.sliding_window", uint32(window))
@@ -42,17 +46,30 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	return out, nil
 }
 
-// GGUFRopeFactors are the factors on the wavelengths by which GGUF says llama3's scaling; nil = there is none.
-func (c Config) GGUFRopeFactors() []float32 {
+// The tensors by which GGUF says llama3's scaling, and longrope's.
+const (
+	RopeFreqs        = "rope_freqs.weight"
+	RopeFactorsShort = "rope_factors_short.weight"
+	RopeFactorsLong  = "rope_factors_long.weight"
+)
+
+// GGUFRopeFactors are the factors on the wavelengths by which GGUF says some scalings, by the names of their tensors.
+func (c Config) GGUFRopeFactors() map[string][]float32 {
 	r := c.Ropes[0]
-	if r.Type != RopeLlama3 {
-		return nil
+	factors := func(length int) []float32 {
+		plain := Rope{Type: RopeDefault, Theta: r.Theta}.Frequencies(c.RotaryDim, length)
+		for i, scaled := range r.Frequencies(c.RotaryDim, length) {
+			plain[i] /= scaled
+		}
+		return plain
 	}
-	plain := Rope{Type: RopeDefault, Theta: r.Theta}.Frequencies(c.RotaryDim)
-	for i, scaled := range r.Frequencies(c.RotaryDim) {
-		plain[i] /= scaled
+	switch r.Type {
+	case RopeLlama3:
+		return map[string][]float32{RopeFreqs: factors(1)}
+	case RopeLong:
+		return map[string][]float32{RopeFactorsShort: factors(1), RopeFactorsLong: factors(r.OriginalContext + 1)}
 	}
-	return plain
+	return nil
 }
 
 // GGUFName is the name of a weight in such a file.
@@ -77,8 +94,12 @@ func (c Config) SameComputation(o Config) bool {
 		return false
 	}
 	for i := range c.Ropes {
+		a, b := c.Ropes[i], o.Ropes[i]
 		same := func(a, b float32) bool { return a == b || max(a, b)-min(a, b) <= 1e-5*max(a, -a) }
-		if c.Ropes[i].Scale() != o.Ropes[i].Scale() || !slices.EqualFunc(c.Ropes[i].Frequencies(c.RotaryDim), o.Ropes[i].Frequencies(o.RotaryDim), same) {
+		alike := func(length int) bool {
+			return slices.EqualFunc(a.Frequencies(c.RotaryDim, length), b.Frequencies(o.RotaryDim, length), same)
+		}
+		if !same(float32(a.Scale()), float32(b.Scale())) || a.Border() != b.Border() || !alike(1) || !alike(a.Border()+1) {
 			return false
 		}
 	}

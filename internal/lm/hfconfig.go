@@ -281,8 +281,15 @@ func (f *fields) oneRope(c *Config, family *family) Rope {
 			r.Magnitude = yarnMagnitude(r.Factor, scale) / yarnMagnitude(r.Factor, all)
 		}
 		r.Magnitude = f.number("attention_factor", r.Magnitude)
+	case RopeLong:
+		r.OriginalContext, r.Short, r.Long = original, f.numbers("short_factor"), f.numbers("long_factor")
+		factor := f.number("factor", f.number("max_position_embeddings", 0)/float64(max(original, 1)))
+		r.Magnitude = f.number("attention_factor", longMagnitude(factor, original))
+	case RopeDynamic:
+		r.Factor, r.OriginalContext = f.number("factor", 0), f.int("max_position_embeddings", 0)
+		c.MaxPositions = int(r.Factor * float64(r.OriginalContext))
 	default:
-		f.fail("rope_type", "%q: %w rotary scaling; docent computes default, linear, llama3 and yarn", name, ErrUnsupported)
+		f.fail("rope_type", "%q: %w rotary scaling; docent computes default, linear, llama3, yarn, longrope and dynamic", name, ErrUnsupported)
 	}
 	return r
 }

@@ -30,7 +30,7 @@ func (w *inference) compute(tokens []int32, spans []span, needed []int32) *vecto
 		}
 	}
 	w.pieces, w.runs = split(spans), runs(spans)
-	w.forward(w, tokens, w.positions)
+	w.forward(w, tokens, w.positions, func(r int) int { return w.rows[r].whole })
 	return &w.memory.h
 }
 

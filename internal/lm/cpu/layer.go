@@ -38,21 +38,24 @@ type tape struct {
 	kept          struct{ x, h, attended vectors } // of the last layer: the rows that go on, if not all do
 }
 
+// lengths tells of a row how many tokens its text has.
+type lengths func(row int) int
+
 // forward computes all layers, and leaves the residual stream and its norm in the tape of the end.
-func (m *runner) forward(p pass, tokens []int32, positions []int) {
-	m.embed(p, tokens, positions)
+func (m *runner) forward(p pass, tokens []int32, positions []int, n lengths) {
+	m.embed(p, tokens, positions, n)
 	m.climb(p, 0, len(m.layers))
 }
 
 // turn makes the angles of all rows.
-func (m *runner) turn(positions []int) {
+func (m *runner) turn(positions []int, n lengths) {
 	m.angles.resize(m.model, len(positions))
-	m.crew.rows(len(positions), func(r int) { m.angles.turn(m.model, r, positions[r]) })
+	m.crew.rows(len(positions), func(r int) { m.angles.turn(m.model, r, positions[r], n(r)) })
 }
 
 // embed begins the residual stream.
-func (m *runner) embed(p pass, tokens []int32, positions []int) {
-	m.turn(positions)
+func (m *runner) embed(p pass, tokens []int32, positions []int, n lengths) {
+	m.turn(positions, n)
 	tp := p.tape(0)
 	tp.x.resize(len(tokens), m.HiddenSize)
 	m.crew.rows(len(tokens), func(r int) { m.lookup(tokens[r], tp.x.row(r)) })

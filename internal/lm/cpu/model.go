@@ -73,7 +73,7 @@ type model struct {
 	embed, head *matrix
 	layers      []layer
 	final       *norm
-	frequencies [][]float32 // angular, of the rotations
+	frequencies [][]float32 // angular, of the rotations in short texts
 	plain       *norm       // of the width of the embeddings, without weights
 }
 
@@ -102,7 +102,7 @@ func newModel(c lm.Config, w *Weights) *model {
 		final: w.norm(c, strings.TrimSuffix(lm.FinalNorm, ".weight"), c.HiddenSize, c.LogitScale),
 	}
 	for _, r := range c.Ropes {
-		m.frequencies = append(m.frequencies, r.Frequencies(c.RotaryDim))
+		m.frequencies = append(m.frequencies, r.Frequencies(c.RotaryDim, 1))
 	}
 	if c.TieEmbeddings {
 		m.head = m.embed

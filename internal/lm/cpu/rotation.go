@@ -19,9 +19,12 @@ func (a *angles) resize(m *model, rows int) {
 	a.scale = resized(a.scale, rows)
 }
 
-// turn fills those of row r. The angle is rounded to float32 as in transformers.
-func (a *angles) turn(m *model, r, position int) {
+// turn fills those of row r, whose text has length tokens. The angle is rounded to float32 as in transformers.
+func (a *angles) turn(m *model, r, position, length int) {
 	for i, frequencies := range m.frequencies {
+		if border := m.Ropes[i].Border(); border > 0 && length > border {
+			frequencies = m.Ropes[i].Frequencies(m.RotaryDim, length)
+		}
 		cos, sin, scale := a.of[i].cos.row(r), a.of[i].sin.row(r), m.Ropes[i].Scale()
 		for j, f := range frequencies {
 			s, c := math.Sincos(float64(float32(position) * f))

@@ -53,12 +53,14 @@ func (s shape) values(p *page, layer, head int) []float32 {
 type sequence struct {
 	pages   []*page
 	length  int
+	whole   int      // tokens of the text that it is the beginning of, which decide how some models rotate
+	ids     []int32  // kept of models that rotate longer texts in another way
 	adapter *Adapter // nil = none
 }
 
-// newSequence is an empty one. Nil is no adapter.
-func newSequence(a infer.Adapter) *sequence {
-	q := &sequence{}
+// newSequence is an empty one, of a text of so many tokens. Nil is no adapter.
+func newSequence(a infer.Adapter, whole int) *sequence {
+	q := &sequence{whole: whole}
 	q.adapter, _ = a.(*Adapter)
 	return q
 }
@@ -70,10 +72,21 @@ func (q *sequence) reserve(s shape, n int) {
 	}
 }
 
+// extended notes that tokens were computed. Where texts of more than border tokens are rotated in another way, they are kept.
+func (q *sequence) extended(border int, ids ...int32) {
+	q.length += len(ids)
+	if border > 0 {
+		q.ids = append(q.ids, ids...)
+	}
+}
+
 // fork is a sequence that begins like the first n positions of q. The page that it goes on writing to is its own.
 func (q *sequence) fork(n int) *sequence {
 	full := n / pagePositions
-	out := &sequence{pages: slices.Clone(q.pages[:full]), length: n, adapter: q.adapter}
+	out := &sequence{pages: slices.Clone(q.pages[:full]), length: n, whole: q.whole, adapter: q.adapter}
+	if q.ids != nil {
+		out.ids = slices.Clone(q.ids[:n])
+	}
 	if n%pagePositions > 0 {
 		p := q.pages[full]
 		out.pages = append(out.pages, &page{slices.Clone(p.keys), slices.Clone(p.values)})

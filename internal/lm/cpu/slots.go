@@ -51,6 +51,7 @@ func New(c lm.Config, w *Weights, o infer.Options) *Slots {
 	s := &Slots{work: newInference(m, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
 	size := s.work.shape.pageBytes()
 	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, nil)
+	s.prefixes.Alike = c.RotatesAlike
 	return s
 }
 
@@ -84,9 +85,10 @@ func (s *Slots) NewPrompt(ids []int32, a infer.Adapter) (infer.Prompt, error) {
 	if err := infer.CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	p := &prompt{s: s, ids: ids, of: a, q: newSequence(a)}
+	p := &prompt{s: s, ids: ids, of: a, q: newSequence(a, len(ids))}
 	if like, n := s.prefixes.Longest(a, ids); n > 0 {
 		p.q = like.fork(min(n, len(ids)-1)) // the last token is always computed, for what follows it
+		p.q.whole = len(ids)
 	}
 	return p, nil
 }
@@ -117,7 +119,7 @@ func (p *prompt) Prefill() ([]float32, error) {
 func (s *Slots) extend(q *sequence, ids, needed []int32) *vectors {
 	q.reserve(s.work.shape, len(ids))
 	h := s.work.compute(ids, []span{{q, 0, len(ids), q.length}}, needed)
-	q.length += len(ids)
+	q.extended(s.work.Border(), ids...)
 	return h
 }
 
@@ -146,14 +148,14 @@ func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 	var tokens []int32
 	var spans []span
 	for n, slot := range slots {
-		q := s.taken[slot]
+		q := s.goingOn(slot)
 		q.reserve(s.work.shape, 1)
 		spans, tokens = append(spans, span{q, n, n + 1, q.length}), append(tokens, next[slot])
 	}
 	logits := s.logits(s.work.compute(tokens, spans, nil))
 	rows := make(infer.HostRows, len(slots))
 	for i, slot := range slots {
-		s.taken[slot].length++
+		s.taken[slot].extended(s.work.Border(), next[slot])
 		rows[slot] = logits[i]
 	}
 	return rows, nil
@@ -179,12 +181,26 @@ func (s *Slots) Extend(slot int, ids []int32) ([][]float32, error) {
 // Retract implements infer.Extender.
 func (s *Slots) Retract(slot, n int) { s.taken[slot].length -= n }
 
+// goingOn is the sequence of a slot that is about to get one token more. Where that makes the text so long that the model rotates
+// it in another way, it is computed again from the beginning.
+func (s *Slots) goingOn(slot int) *sequence {
+	q := s.taken[slot]
+	if q.whole = q.length + 1; !s.work.RotatesAlike(q.length, q.whole) {
+		again := &sequence{whole: q.whole, adapter: q.adapter}
+		for piece := range slices.Chunk(q.ids, largePiece) {
+			s.extend(again, piece, []int32{})
+		}
+		s.taken[slot] = again
+	}
+	return s.taken[slot]
+}
+
 // Hidden implements infer.Slots.
 func (s *Slots) Hidden(ids []int32, a infer.Adapter) ([][]float32, error) {
 	if err := infer.CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	q := newSequence(a)
+	q := newSequence(a, len(ids))
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
 		h := s.extend(q, piece, nil)

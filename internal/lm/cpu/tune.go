@@ -152,6 +152,7 @@ type batch struct {
 	positions []int
 	needed    []int32 // Rows, each once and in order
 	row       []int32 // of each of Rows: its index in them
+	longest   int     // text, in tokens
 	lowest    int     // layer that a gradient will go through
 	dropout   float64
 	seed      uint64
@@ -159,6 +160,9 @@ type batch struct {
 
 // family is a parent with its children, or a segment alone: indices of segments.
 type family struct{ from, to int }
+
+// length is that of the longest text, by which transformers rotates a batch.
+func (b *batch) length(int) int { return b.longest }
 
 func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 	if t.b == nil {
@@ -180,7 +184,9 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 func (x *batch) set(b Batch) {
 	x.Batch, x.families = b, x.families[:0]
 	x.positions = resized(x.positions, len(b.Tokens))
+	x.longest = 0
 	for i, s := range b.Segments {
+		x.longest = max(x.longest, s.Position+s.To-s.From)
 		if s.Parent == i {
 			x.families = append(x.families, family{i, i})
 		}
@@ -202,7 +208,7 @@ func (x *batch) set(b Batch) {
 // compute is the forward pass.
 func (t *Tuner) compute() {
 	if t.kept == nil {
-		t.forward(t, t.b.Tokens, t.b.positions)
+		t.forward(t, t.b.Tokens, t.b.positions, t.b.length)
 		return
 	}
 	t.recall()

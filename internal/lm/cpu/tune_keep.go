@@ -17,9 +17,9 @@ type kept struct {
 const keptPart = 256
 
 // Keep lets the tuner keep what goes into the lowest layer with an update, up to so many bytes, so that what is below is computed
-// once for texts that come again.
+// once for texts that come again. Models that rotate longer texts in another way keep nothing: they rotate a batch by its longest.
 func (t *Tuner) Keep(bytes int64) {
-	if n := bytes / int64(4*t.HiddenSize); n > 0 && t.lowest > 0 && t.lowest < t.Layers {
+	if n := bytes / int64(4*t.HiddenSize); n > 0 && t.lowest > 0 && t.lowest < t.Layers && t.Border() == 0 {
 		t.kept = &kept{limit: int(n), at: map[uint64]int32{}}
 	}
 }
@@ -31,7 +31,7 @@ func (t *Tuner) recall() {
 	if len(k.rows) > 0 {
 		t.b = &k.missing
 		t.b.lowest = whole.lowest
-		t.embed(t, t.b.Tokens, t.b.positions)
+		t.embed(t, t.b.Tokens, t.b.positions, t.b.length)
 		t.climb(t, 0, t.lowest)
 		t.b = whole
 	}
@@ -49,7 +49,7 @@ func (t *Tuner) recall() {
 			copy(x, k.row(k.at[path], len(x)))
 		}
 	}
-	t.turn(whole.positions)
+	t.turn(whole.positions, whole.length)
 	t.enter(tp, t.lowest)
 }
 

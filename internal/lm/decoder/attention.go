@@ -58,7 +58,8 @@ type sequences struct{ heads }
 func (d *Decoder) sequences(positions, segments, parents *Node) sequences {
 	key := InsertAxes(segments, 1)                                                        // [batch, 1, seq]
 	same := Or(Equal(InsertAxes(segments, -1), key), Equal(InsertAxes(parents, -1), key)) // [batch, seq, seq]
-	return sequences{d.newHeads(segments.Shape().Dim(0), segments.Shape().Dim(1), positions, func(window int) *Node {
+	length := ExpandLeftToRank(AddScalar(ReduceAllMax(positions), 1), 2)                  // of the longest text, by which transformers rotates a batch
+	return sequences{d.newHeads(segments.Shape().Dim(0), segments.Shape().Dim(1), positions, length, func(window int) *Node {
 		return And(same, causal(positions, window))
 	})}
 }

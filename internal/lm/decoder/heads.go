@@ -16,11 +16,11 @@ type heads struct {
 	masks      map[int]*Node // by window: [batch, 1, 1, seq, keys] bool, true where a query sees a key
 }
 
-// newHeads prepares a call whose queries are at positions [batch, seq]. mask gives [batch, seq, keys] for a window.
-func (d *Decoder) newHeads(batch, seq int, positions *Node, mask func(window int) *Node) heads {
+// newHeads prepares a call whose queries are at positions [batch, seq] of texts of lengths [batch, 1] or [1, 1]. mask gives [batch, seq, keys] for a window.
+func (d *Decoder) newHeads(batch, seq int, positions, lengths *Node, mask func(window int) *Node) heads {
 	h := heads{d: d, batch: batch, seq: seq, masks: map[int]*Node{}}
 	for _, r := range d.Config.Ropes {
-		h.rotations = append(h.rotations, d.rotate(r, positions))
+		h.rotations = append(h.rotations, d.rotate(r, positions, lengths))
 	}
 	if c := d.Config; c.QueryBeta != 0 {
 		turns := ConvertDType(DivScalar(positions, c.QueryContext), dtypes.Float32) // whole ones

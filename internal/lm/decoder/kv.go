@@ -16,6 +16,9 @@ type KV struct{ K, V *Node }
 type Cached struct {
 	Past    []KV  // per layer
 	Lengths *Node // [slots] int32: how many positions of the past are valid
+	// Whole is [slots] int32: how many tokens the text of each slot has, where the call is a piece of it; nil = it goes up to the
+	// call. It decides how some models rotate.
+	Whole *Node
 	// Recent is per layer; nil means that the tokens of the call are themselves the recent part.
 	Recent []KV
 	Column *Node // int32 scalar: where in Recent the single token of each slot goes
@@ -55,9 +58,13 @@ func (d *Decoder) cached(tokens *Node, c Cached) *cached {
 	pastKey := Iota(g, shape(dtypes.Int32, slots, past), 1)
 	pastKey = Where(LessThan(pastKey, BroadcastToShape(first, pastKey.Shape())), pastKey, BroadcastToShape(far, pastKey.Shape()))
 	recentKey := Add(Iota(g, shape(dtypes.Int32, slots, width), 1), BroadcastToShape(first, shape(dtypes.Int32, slots, width)))
-	key := InsertAxes(Concatenate([]*Node{pastKey, recentKey}, 1), 1) // [slots, 1, past+width]
-	distance := Sub(InsertAxes(query, -1), key)                       // [slots, seq, past+width]
-	return &cached{c: c, heads: d.newHeads(slots, seq, query, func(window int) *Node { return within(distance, window) })}
+	key := InsertAxes(Concatenate([]*Node{pastKey, recentKey}, 1), 1)       // [slots, 1, past+width]
+	distance := Sub(InsertAxes(query, -1), key)                             // [slots, seq, past+width]
+	whole := AddScalar(Slice(query, AxisRange(), AxisRange(seq-1, seq)), 1) // [slots, 1]
+	if c.Whole != nil {
+		whole = InsertAxes(c.Whole, -1)
+	}
+	return &cached{c: c, heads: d.newHeads(slots, seq, query, whole, func(window int) *Node { return within(distance, window) })}
 }
 
 func (a *cached) attend(i int, q, k, v *Node) *Node {

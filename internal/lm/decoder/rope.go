@@ -13,14 +13,31 @@ type rotation struct {
 	interleaved bool
 }
 
-// rotate computes the rotation for positions [batch, seq].
-func (d *Decoder) rotate(r lm.Rope, positions *Node) rotation {
-	inv := Const(positions.Graph(), r.Frequencies(d.Config.RotaryDim)) // [dim/2]
-	angle := Mul(InsertAxes(ConvertDType(positions, dtypes.Float32), -1), ExpandLeftToRank(inv, 3))
+// rotate computes the rotation for positions [batch, seq] of texts of lengths [batch, 1] or [1, 1].
+func (d *Decoder) rotate(r lm.Rope, positions, lengths *Node) rotation {
+	inv := ExpandLeftToRank(d.frequencies(r, lengths), 3)
+	angle := Mul(InsertAxes(ConvertDType(positions, dtypes.Float32), -1), inv)
 	dtype := d.Weights[lm.EmbedTokens].DType()
 	angle = InsertAxes(angle, 2) // [batch, seq, 1, dim/2]
 	part := func(x *Node) *Node { return ConvertDType(scaled(x, r.Scale()), dtype) }
 	return rotation{part(Cos(angle)), part(Sin(angle)), d.Config.Interleaved}
+}
+
+// frequencies of a rotation: [dim/2] or, where they depend on lengths, [batch, 1, dim/2] or [1, 1, dim/2].
+func (d *Decoder) frequencies(r lm.Rope, lengths *Node) *Node {
+	g, dim := lengths.Graph(), d.Config.RotaryDim
+	inv := Const(g, r.Frequencies(dim, 1))
+	if r.Border() == 0 {
+		return inv
+	}
+	inv, lengths = ExpandLeftToRank(inv, 3), InsertAxes(lengths, -1)
+	if r.Type == lm.RopeDynamic { // lm.Rope.Stretch
+		stretch := MulScalar(MaxScalar(DivScalar(f32(lengths), float64(r.OriginalContext)), 1), r.Factor)
+		exponents := MulScalar(Iota(g, shape(dtypes.Float32, 1, 1, dim/2), 2), -2/float64(dim-2))
+		return Mul(inv, Exp(Mul(Log(AddScalar(stretch, 1-r.Factor)), exponents)))
+	}
+	long := ExpandLeftToRank(Const(g, r.Frequencies(dim, r.Border()+1)), 3)
+	return Add(inv, Mul(Sub(long, inv), f32(GreaterThan(lengths, Scalar(g, dtypes.Int32, r.Border())))))
 }
 
 // apply rotates the leading dimensions of x [batch, seq, heads, headDim] pairwise, dimension i with i + dim/2 or, when

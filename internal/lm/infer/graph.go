@@ -36,8 +36,9 @@ type Graphs struct {
 	// The batch: size slots, of which some are taken, over a past of capacity positions.
 	size, capacity int
 	past, recent   *cache
-	column         int     // of recent that the next step writes
-	lengths        []int32 // valid positions of the past; 0 in a free slot
+	column         int       // of recent that the next step writes
+	lengths        []int32   // valid positions of the past; 0 in a free slot
+	texts          [][]int32 // of the slots, of models that rotate longer texts in another way
 	taken          []bool
 	rows           *rows // of the last step
 	sampler        *sample.Sampler
@@ -61,6 +62,7 @@ type prompt struct {
 	adapter *attached // nil: none
 	computed
 	length int
+	whole  int // tokens of the text that this is the beginning of
 }
 
 // New prepares an empty batch on a backend. Nothing is compiled yet. programs are used if they are of a model of the same
@@ -75,6 +77,7 @@ func New(m *model.Model, backend compute.Backend, o Options, programs *Programs)
 		s.programs = newPrograms(m, backend)
 	}
 	s.sampler = s.programs.sample.New()
+	s.prefixes.Alike = m.Config.RotatesAlike
 	return s
 }
 
@@ -130,7 +133,7 @@ func (s *Graphs) NewPrompt(ids []int32, a Adapter) (Prompt, error) {
 	if err := CheckText(ids, s.context); err != nil {
 		return nil, err
 	}
-	p := &prompt{s: s, ids: ids}
+	p := &prompt{s: s, ids: ids, whole: len(ids)}
 	p.adapter, _ = a.(*attached)
 	p.capacity = bucket(len(ids))
 	var err error
@@ -163,7 +166,7 @@ func (p *prompt) Prefill() ([]float32, error) {
 	}
 	tokens := make([]int32, width)
 	copy(tokens, p.ids[p.length:p.length+n])
-	in := []any{tensors.FromFlatDataAndDimensions(tokens, 1, width), []int32{int32(p.length)}, [][]int32{{int32(n - 1)}}}
+	in := []any{tensors.FromFlatDataAndDimensions(tokens, 1, width), []int32{int32(p.length)}, [][]int32{{int32(n - 1)}}, []int32{int32(p.whole)}}
 	program, err := s.programs.prefill(p.adapter.of())
 	if err != nil {
 		return nil, err
@@ -179,7 +182,7 @@ func (p *prompt) Prefill() ([]float32, error) {
 		device.Free(out[0])
 		return nil, nil
 	}
-	if s.prefixes.Add(p.key(), p.ids, p.computed) {
+	if p.whole == len(p.ids) && s.prefixes.Add(p.key(), p.ids, p.computed) {
 		p.cache.share()
 	}
 	return take(out[0])
@@ -217,22 +220,27 @@ func (s *Graphs) Admit(of Prompt, company bool) (slot int, err error) {
 		return 0, err
 	}
 	slot = s.freeSlot(p.adapter)
+	return slot, s.put(p, slot, company)
+}
+
+// put puts a computed prompt into a slot. The recent part is empty.
+func (s *Graphs) put(p *prompt, slot int, company bool) error {
 	slots := slot + 1
 	if company {
 		slots = s.max
 	}
 	if err := s.reserve(slots, p.length); err != nil {
-		return 0, err
+		return err
 	}
 	past := p.cache
 	if s.size > 1 || p.capacity != s.capacity {
 		program, err := s.programs.insert()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		out, err := program.Run(slices.Concat([]any{int32(slot)}, anys(p.cache.tensors), anys(s.past.tensors)))
 		if err != nil {
-			return 0, err
+			return err
 		}
 		past = newCache(out)
 	} else {
@@ -242,10 +250,13 @@ func (s *Graphs) Admit(of Prompt, company bool) (slot int, err error) {
 	s.past = past
 	if err := s.use(slot, p.adapter); err != nil {
 		s.bank.uses[slot] = nil
-		return 0, err
+		return err
 	}
 	s.lengths[slot], s.taken[slot] = int32(p.length), true
-	return slot, nil
+	if s.config.Border() > 0 {
+		s.texts[slot] = slices.Clone(p.ids)
+	}
+	return nil
 }
 
 // freeSlot is one that had the adapter last, else the first.
@@ -282,6 +293,13 @@ func (s *Graphs) Step(next map[int]int32) (Rows, error) {
 			return nil, err
 		}
 	}
+	for slot := range next {
+		if n := len(s.texts[slot]); !s.config.RotatesAlike(n, n+1) {
+			if err := s.again(slot); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if s.recent == nil {
 		var err error
 		if s.recent, err = s.zeros(s.size, recentColumns); err != nil {
@@ -291,6 +309,9 @@ func (s *Graphs) Step(next map[int]int32) (Rows, error) {
 	tokens := make([]int32, s.size)
 	for slot, id := range next {
 		tokens[slot] = id
+		if s.config.Border() > 0 {
+			s.texts[slot] = append(s.texts[slot], id)
+		}
 	}
 	in := []any{tensors.FromFlatDataAndDimensions(tokens, s.size, 1), slices.Clone(s.lengths), int32(s.column)}
 	in = slices.Concat(in, anys(s.past.tensors), anys(s.recent.tensors), s.model.Inputs())
@@ -315,6 +336,27 @@ func (s *Graphs) Step(next map[int]int32) (Rows, error) {
 		return chooser{s.rows, s.sampler}, nil
 	}
 	return s.rows, nil
+}
+
+// again computes the text of a slot from the beginning, because with the next token it will be rotated in another way.
+func (s *Graphs) again(slot int) error {
+	ids := s.texts[slot]
+	p := &prompt{s: s, ids: ids, whole: len(ids) + 1, adapter: s.bank.uses[slot]}
+	p.capacity = bucket(len(ids))
+	var err error
+	if p.cache, err = s.zeros(1, p.capacity); err != nil {
+		return err
+	}
+	defer p.Close()
+	for p.length < len(ids) {
+		if _, err := p.Prefill(); err != nil {
+			return err
+		}
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	return s.put(p, slot, false)
 }
 
 // flush folds the recent part into the past, which then has room for another one.
@@ -375,6 +417,7 @@ func (s *Graphs) reserve(slots, length int) error {
 		s.recent = nil
 		s.taken = append(s.taken, make([]bool, size-s.size)...)
 		s.lengths = append(s.lengths, make([]int32, size-s.size)...)
+		s.texts = append(s.texts, make([][]int32, size-s.size)...)
 		s.bank.drop()
 		s.bank.uses = append(s.bank.uses, make([]*attached, size-s.size)...)
 		s.bank.holds = make([]*attached, size)
@@ -389,7 +432,7 @@ func (s *Graphs) reset() {
 	s.recent.release()
 	s.rows.free()
 	s.bank.drop()
-	s.past, s.recent, s.rows, s.taken, s.lengths, s.bank = nil, nil, nil, nil, nil, bank{}
+	s.past, s.recent, s.rows, s.taken, s.lengths, s.texts, s.bank = nil, nil, nil, nil, nil, nil, bank{}
 	s.size, s.capacity, s.column = 0, 0, 0
 }
 

@@ -10,12 +10,11 @@ import (
 
 // The graphs below are for texts that are read but not continued: no cache comes of them. Their lengths are powers of two.
 
-// hidden is: tokens [1, width], weights, adapter. out: [width, hidden].
+// hidden is: tokens [1, width], positions of the same shape, weights, adapter. out: [width, hidden].
 func (p *Programs) hidden(f form) (*device.Program, error) {
 	return p.program("hidden "+f.key(), func(in []*Node) []*Node {
-		positions := Iota(in[0].Graph(), in[0].Shape(), 1)
-		one := OnesLike(positions)
-		return []*Node{ConvertDType(p.decoder(in[1:], f).Hidden(in[0], positions, one, one), dtypes.Float32)}
+		one := OnesLike(in[1])
+		return []*Node{ConvertDType(p.decoder(in[2:], f).Hidden(in[0], in[1], one, one), dtypes.Float32)}
 	})
 }
 
@@ -40,9 +39,11 @@ func (s *Graphs) Hidden(ids []int32, a Adapter) ([][]float32, error) {
 	for width < len(ids) {
 		width *= 2
 	}
-	tokens := make([]int32, width) // what is behind the text is not seen by it
-	copy(tokens, ids)
-	in := append([]any{tensors.FromFlatDataAndDimensions(tokens, 1, width)}, s.model.Inputs()...)
+	tokens, positions := make([]int32, width), make([]int32, width) // what is behind the text is not seen by it
+	for i := range copy(tokens, ids) {
+		positions[i] = int32(i)
+	}
+	in := append([]any{tensors.FromFlatDataAndDimensions(tokens, 1, width), tensors.FromFlatDataAndDimensions(positions, 1, width)}, s.model.Inputs()...)
 	out, err := program.Run(append(in, x.inputs()...))
 	if err != nil {
 		return nil, err

@@ -8,6 +8,9 @@ const leastPrefix = 16
 // Prefixes keeps what was computed of prompts, so that a prompt that begins like one of them, with the same system message
 // or the conversation so far, computes only what is new. The least recently used go when they take more than limit bytes.
 type Prefixes[T any] struct {
+	// Alike tells whether what was computed of a prompt of a tokens is right for one of b tokens that begins alike; nil = always.
+	Alike func(a, b int) bool
+
 	limit, bytes int64
 	size         func(T) int64
 	release      func(T)
@@ -29,7 +32,7 @@ func NewPrefixes[T any](limit int64, size func(T) int64, release func(T)) Prefix
 func (p *Prefixes[T]) Longest(a Adapter, ids []int32) (best T, n int) {
 	at := -1
 	for i, r := range p.prompts {
-		if m := alike(r.ids, ids); m > n && r.adapter == a {
+		if m := alike(r.ids, ids); m > n && p.comparable(r, a, ids) {
 			at, n = i, m
 		}
 	}
@@ -51,7 +54,7 @@ func (p *Prefixes[T]) Add(a Adapter, ids []int32, value T) bool {
 		old := p.prompts[i]
 		n := alike(old.ids, ids)
 		switch {
-		case old.adapter != a:
+		case !p.comparable(old, a, ids):
 			i++
 		case n == len(ids): // it is contained itself
 			return false
@@ -66,6 +69,11 @@ func (p *Prefixes[T]) Add(a Adapter, ids []int32, value T) bool {
 	}
 	p.prompts, p.bytes = append(p.prompts, remembered[T]{a, ids, value}), p.bytes+size
 	return true
+}
+
+// comparable tells whether what was computed of a prompt is what would be computed of another one that begins alike.
+func (p *Prefixes[T]) comparable(r remembered[T], a Adapter, ids []int32) bool {
+	return r.adapter == a && (p.Alike == nil || p.Alike(len(r.ids), len(ids)))
 }
 
 func (p *Prefixes[T]) drop(i int) {

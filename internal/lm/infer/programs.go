@@ -71,14 +71,14 @@ func (p *Programs) program(name string, build func(in []*Node) []*Node) (*device
 	return x, err
 }
 
-// prefill computes a piece of one prompt. in: tokens [1, width], length [1], index [1, 1] of the last real token, past, weights,
-// adapter. out: logits [vocab], past.
+// prefill computes a piece of one prompt. in: tokens [1, width], length [1], index [1, 1] of the last real token, length [1] of the
+// whole prompt, past, weights, adapter. out: logits [vocab], past.
 func (p *Programs) prefill(f form) (*device.Program, error) {
 	return p.program("prefill "+f.key(), func(in []*Node) []*Node {
 		n := 2 * p.config.Layers
-		d := p.decoder(in[3+n:], f)
-		past := pairs(in[3 : 3+n])
-		h, recent := d.Extended(in[0], decoder.Cached{Past: past, Lengths: in[1]})
+		d := p.decoder(in[4+n:], f)
+		past := pairs(in[4 : 4+n])
+		h, recent := d.Extended(in[0], decoder.Cached{Past: past, Lengths: in[1], Whole: in[3]})
 		last := Gather(h, in[2]) // [1, hidden]
 		for i := range past {
 			past[i] = fold(past[i], recent[i], in[1])

@@ -3,8 +3,10 @@ package model
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/internal/lm"
@@ -59,14 +61,14 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 		tensors = append(tensors, weights.Tensor{Name: name, Shape: p.Shape, DType: storedAs(p, dtype)})
 	}
 	factors := m.Config.GGUFRopeFactors()
-	if factors != nil {
-		tensors = append(tensors, weights.Tensor{Name: "rope_freqs.weight", Shape: []int{len(factors)}, DType: weights.F32})
+	for _, name := range slices.Sorted(maps.Keys(factors)) {
+		tensors = append(tensors, weights.Tensor{Name: name, Shape: []int{len(factors[name])}, DType: weights.F32})
 	}
 	arch, _ := lm.NamesOfGGUF(metadata["general.architecture"].(string))
 	fill := func(name string, dst []float32) error {
 		p, ok := params[name]
 		if !ok {
-			copy(dst, factors)
+			copy(dst, factors[name])
 			return nil
 		}
 		if err := m.readMerged(p, 0, dst, m.adapter, a); err != nil {

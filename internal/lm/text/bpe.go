@@ -12,7 +12,7 @@ type bpe struct {
 	unk          int32 // -1: characters outside the vocabulary vanish, as in tokenizers
 	fuseUnk      bool
 	ignoreMerges bool
-	fallback     *[256]int32 // ids of <0x00> … <0xFF>, -1 where missing; nil without byte_fallback
+	fallback     *[256]int32 // see byteIDs
 }
 
 type rule struct{ rank, id int32 }
@@ -28,7 +28,7 @@ func newBPE(m *modelNode) (*bpe, error) {
 		return nil, fmt.Errorf("%w: model.end_of_word_suffix %q", ErrUnsupported, *m.EndOfWordSuffix)
 	}
 	b := &bpe{
-		vocab: m.Vocab, unk: -1, fuseUnk: m.FuseUnk, ignoreMerges: m.IgnoreMerges,
+		vocab: m.Vocab, unk: -1, fuseUnk: m.FuseUnk, ignoreMerges: m.IgnoreMerges, fallback: m.byteIDs(),
 		rules: make(map[[2]int32]rule, len(m.Merges)),
 	}
 	if m.UnkToken != nil {
@@ -37,15 +37,6 @@ func newBPE(m *modelNode) (*bpe, error) {
 			return nil, fmt.Errorf("%w: model.unk_token %q is not in the vocabulary", ErrFormat, *m.UnkToken)
 		}
 		b.unk = id
-	}
-	if m.ByteFallback {
-		b.fallback = new([256]int32)
-		for i := range b.fallback {
-			b.fallback[i] = -1
-			if id, ok := m.Vocab[fmt.Sprintf("<0x%02X>", i)]; ok {
-				b.fallback[i] = id
-			}
-		}
 	}
 	for rank, pair := range m.Merges {
 		left, okLeft := m.Vocab[pair[0]]
@@ -57,6 +48,21 @@ func newBPE(m *modelNode) (*bpe, error) {
 		b.rules[[2]int32{left, right}] = rule{rank: int32(rank), id: id} // the last of equal pairs wins, as in tokenizers
 	}
 	return b, nil
+}
+
+// byteIDs are the ids of <0x00> … <0xFF>, -1 where missing; nil without byte_fallback.
+func (m *modelNode) byteIDs() *[256]int32 {
+	if !m.ByteFallback {
+		return nil
+	}
+	ids := new([256]int32)
+	for i := range ids {
+		ids[i] = -1
+		if id, ok := m.Vocab[fmt.Sprintf("<0x%02X>", i)]; ok {
+			ids[i] = id
+		}
+	}
+	return ids
 }
 
 // symbol is a link of the chain that merging shortens. A merged-away symbol has id -1.
@@ -73,6 +79,7 @@ func (c candidate) before(o candidate) bool {
 type scratch struct {
 	symbols []symbol
 	heap    []candidate
+	steps   []step
 }
 
 // append encodes one word, in O(n log n), and appends its ids.

@@ -43,10 +43,14 @@ type modelNode struct {
 	IgnoreMerges            bool             `json:"ignore_merges"`
 	Vocab                   map[string]int32 `json:"vocab"`
 	Merges                  mergeList        `json:"merges"`
+
+	// Of a Unigram:
+	UnkID  *int32 `json:"unk_id,omitempty"`
+	scores scoreList
 }
 
-// UnmarshalJSON looks at the type before the vocabulary, because other models store theirs in another shape and
-// are to be refused by their name and not by a JSON type error.
+// UnmarshalJSON looks at the type before the vocabulary, because models store theirs in different shapes, and those that
+// are refused are so by their name and not by a JSON type error.
 func (m *modelNode) UnmarshalJSON(data []byte) error {
 	var head struct {
 		Type   string          `json:"type"`
@@ -59,12 +63,27 @@ func (m *modelNode) UnmarshalJSON(data []byte) error {
 	if head.Type == "" && head.Merges != nil {
 		head.Type = "BPE"
 	}
-	if head.Type != "BPE" {
-		return fmt.Errorf("%w: model %q (only BPE is implemented)", ErrUnsupported, head.Type)
-	}
 	type plain modelNode
-	if err := json.Unmarshal(data, (*plain)(m)); err != nil {
-		return err
+	switch head.Type {
+	case "BPE":
+		if err := json.Unmarshal(data, (*plain)(m)); err != nil {
+			return err
+		}
+	case "Unigram":
+		var list struct {
+			*plain
+			Vocab scoreList `json:"vocab"`
+		}
+		list.plain = (*plain)(m)
+		if err := json.Unmarshal(data, &list); err != nil {
+			return err
+		}
+		m.scores, m.Vocab = list.Vocab, map[string]int32{}
+		for _, token := range m.scores {
+			m.Vocab[token.text] = token.id
+		}
+	default:
+		return fmt.Errorf("%w: model %q (BPE and Unigram are implemented)", ErrUnsupported, head.Type)
 	}
 	m.Type = head.Type
 	return nil
@@ -142,13 +161,14 @@ type node struct {
 	AddPrefixSpace   *bool   `json:"add_prefix_space,omitempty"`
 	TrimOffsets      *bool   `json:"trim_offsets,omitempty"`
 	UseRegex         *bool   `json:"use_regex,omitempty"`
+	Delimiter        string  `json:"delimiter,omitempty"`
+	CharsMap         []byte  `json:"precompiled_charsmap,omitempty"`
 	Single           []piece `json:"single,omitempty"`
 	Pair             []piece `json:"pair,omitempty"`
 
 	SpecialTokens map[string]specialToken `json:"special_tokens,omitempty"`
-	// Cls and Sep belong to post-processors that are refused; they are read so that the refusal can come.
-	Cls json.RawMessage `json:"cls,omitempty"`
-	Sep json.RawMessage `json:"sep,omitempty"`
+	Cls           *namedID                `json:"cls,omitempty"`
+	Sep           *namedID                `json:"sep,omitempty"`
 }
 
 // pattern is a literal string or a regular expression, as tokenizers writes either.
@@ -172,6 +192,17 @@ type specialToken struct {
 	ID     string   `json:"id"`
 	IDs    []int32  `json:"ids"`
 	Tokens []string `json:"tokens"`
+}
+
+// namedID is written as ["</s>", 2].
+type namedID struct{ id int32 }
+
+func (n *namedID) UnmarshalJSON(data []byte) error {
+	var pair [2]json.RawMessage
+	if err := json.Unmarshal(data, &pair); err != nil {
+		return err
+	}
+	return json.Unmarshal(pair[1], &n.id)
 }
 
 func parseDocument(data []byte) (*document, error) {

@@ -30,6 +30,10 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	bpe, ok := t.model.(*bpe)
+	if !ok {
+		return nil, fmt.Errorf("%w: docent writes no %s tokenizer into GGUF", ErrUnsupported, doc.Model.Type)
+	}
 	tokens, types := make([]string, rows), make([]int32, rows)
 	for id := range tokens {
 		tokens[id], types[id] = fmt.Sprintf("[PAD%d]", id), ggufUnused
@@ -44,7 +48,7 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 			types[id] = ggufControl
 		case x.added:
 			types[id] = ggufUserDefined
-		case isByte && t.model.fallback != nil:
+		case isByte && t.byteFallback:
 			types[id] = ggufByte
 		}
 	}
@@ -64,9 +68,9 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 	if !t.byteLevel {
 		out["tokenizer.ggml.model"] = "llama"
 		out["tokenizer.ggml.add_space_prefix"] = strings.HasPrefix(t.normalize("a"), "▁") || doc.PreTokenizer.has("Metaspace")
-		if t.model.unk >= 0 {
-			types[t.model.unk] = ggufUnknown
-			out["tokenizer.ggml.unknown_token_id"] = uint32(t.model.unk)
+		if bpe.unk >= 0 {
+			types[bpe.unk] = ggufUnknown
+			out["tokenizer.ggml.unknown_token_id"] = uint32(bpe.unk)
 		}
 		scores := make([]float32, rows) // the better, the earlier a token is merged
 		for rank, m := range slices.Backward(doc.Model.Merges) {

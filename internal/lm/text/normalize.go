@@ -38,6 +38,17 @@ func newNormalizer(n *node) (normalizer, error) {
 		return norm.NFKC.String, nil
 	case "NFKD":
 		return norm.NFKD.String, nil
+	case "Precompiled":
+		return newPrecompiled(n.CharsMap)
+	case "StripAccents":
+		return func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if unicode.Is(unicode.M, r) {
+					return -1
+				}
+				return r
+			}, s)
+		}, nil
 	case "Lowercase":
 		return lowercase, nil
 	case "Replace":

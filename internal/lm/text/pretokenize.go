@@ -1,6 +1,7 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,8 +45,49 @@ func newPreTokenizer(n *node) (preTokenizer, error) {
 		return newMetaspace(n)
 	case "WhitespaceSplit":
 		return splitter(runeFinder(unicode.IsSpace), false, removed), nil
+	case "Whitespace":
+		return splitWords, nil
+	case "BertPreTokenizer":
+		return newPreSequence([]node{{Type: "WhitespaceSplit"}, {Type: "Punctuation"}})
+	case "Punctuation":
+		join, err := newJoiner(cmp.Or(n.Behavior, "Isolated"))
+		if err != nil {
+			return nil, err
+		}
+		return splitter(runeFinder(isPunctuation), false, join), nil
+	case "CharDelimiterSplit":
+		if utf8.RuneCountInString(n.Delimiter) != 1 {
+			return nil, fmt.Errorf("%w: pre-tokenizer CharDelimiterSplit: delimiter %q is not one character", ErrFormat, n.Delimiter)
+		}
+		return splitter(literalFinder(n.Delimiter), false, removed), nil
 	}
 	return nil, fmt.Errorf("%w: pre-tokenizer %q", ErrUnsupported, n.Type)
+}
+
+func isPunctuation(r rune) bool {
+	return unicode.IsPunct(r) || r < unicode.MaxASCII && unicode.IsSymbol(r)
+}
+
+// splitWords cuts text into runs of \w and runs of what is neither that nor a space: the pre-tokenizer Whitespace.
+func splitWords(s string, first bool, yield func(string, bool)) {
+	kind := func(r rune) int {
+		switch {
+		case isWord(r):
+			return 1
+		case unicode.IsSpace(r):
+			return 0
+		}
+		return 2
+	}
+	from, now := 0, 0
+	for i, r := range s + " " {
+		if k := kind(r); k != now {
+			if now != 0 {
+				yield(s[from:i], first && from == 0)
+			}
+			from, now = i, k
+		}
+	}
 }
 
 func newPreSequence(nodes []node) (preTokenizer, error) {

@@ -8,9 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Tokenizer is a byte-pair encoder as tokenizer.json describes it. It is safe for concurrent use.
+// Tokenizer is a byte-pair or unigram encoder as tokenizer.json describes it. It is safe for concurrent use.
 type Tokenizer struct {
-	model        *bpe
+	model        wordModel
+	byteFallback bool // characters outside the vocabulary become tokens such as <0xE2>
 	normalize    normalizer
 	preTokenize  preTokenizer
 	decoder      []newStep
@@ -25,6 +26,11 @@ type Tokenizer struct {
 	settings     settings
 	files        map[string][]byte // what WriteFiles writes
 	specialWords matcher           // every special token, whatever its matching options
+}
+
+// wordModel appends the ids of a word of text.
+type wordModel interface {
+	append(ids []int32, word string, s *scratch) []int32
 }
 
 type token struct {
@@ -59,9 +65,14 @@ func Load(fsys fs.FS) (*Tokenizer, error) {
 }
 
 func newTokenizer(doc *document, set settings) (*Tokenizer, error) {
-	t := &Tokenizer{settings: set}
+	t := &Tokenizer{settings: set, byteFallback: doc.Model.ByteFallback}
 	var err error
-	if t.model, err = newBPE(&doc.Model); err != nil {
+	if doc.Model.Type == "Unigram" {
+		t.model, err = newUnigram(&doc.Model)
+	} else {
+		t.model, err = newBPE(&doc.Model)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if t.normalize, err = newNormalizer(doc.Normalizer); err != nil {
@@ -196,6 +207,13 @@ func (t *Tokenizer) setTemplate(n *node) error {
 		}
 		return nil
 	}
+	if n.Type == "RobertaProcessing" || n.Type == "BertProcessing" {
+		if n.Cls == nil || n.Sep == nil {
+			return fmt.Errorf("%w: post-processor %s needs cls and sep", ErrFormat, n.Type)
+		}
+		t.prefix, t.suffix = append(t.prefix, n.Cls.id), append(t.suffix, n.Sep.id)
+		return nil
+	}
 	return fmt.Errorf("%w: post-processor %q", ErrUnsupported, n.Type)
 }
 
@@ -275,7 +293,7 @@ func (t *Tokenizer) Bytes(id int32) []byte {
 	case t.byteLevel:
 		return fromByteChars(nil, text)
 	}
-	if value, ok := byteToken(text); ok && t.model.fallback != nil {
+	if value, ok := byteToken(text); ok && t.byteFallback {
 		return []byte{value}
 	}
 	if t.spaceMark != "" {

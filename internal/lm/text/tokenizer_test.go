@@ -243,7 +243,9 @@ func TestRefusals(t *testing.T) {
 		want  error
 		tells string
 	}{
-		`{"model": {"type": "Unigram", "vocab": [["a", -1.0]]}}`:                                                        {ErrUnsupported, `"Unigram"`},
+		`{"model": {"type": "Unigram", "vocab": [["a", -1.0]]}}`:                                                        {ErrUnsupported, "unknown token"},
+		`{"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a"]]}}`:                                                 {ErrFormat, "vocab[0]"},
+		`{"normalizer": {"type": "Precompiled", "precompiled_charsmap": "CAAAAA=="}, ` + model + `}`:                    {ErrFormat, "cut short"},
 		`{"model": {"type": "WordPiece", "vocab": {"a": 0}}}`:                                                           {ErrUnsupported, `"WordPiece"`},
 		`{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.1}}`:                                   {ErrUnsupported, "dropout"},
 		`{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "end_of_word_suffix": "w"}}`:                        {ErrUnsupported, "end_of_word_suffix"},
@@ -259,14 +261,14 @@ func TestRefusals(t *testing.T) {
 		`{"normalizer": {"type": "BertNormalizer"}, ` + model + `}`:                                                     {ErrUnsupported, `"BertNormalizer"`},
 		`{"normalizer": {"type": "Sequence", "normalizers": [{"type": "Nmt"}]}, ` + model + `}`:                         {ErrUnsupported, `"Nmt"`},
 		`{"normalizer": {"type": "Replace", "pattern": {}, "content": ""}, ` + model + `}`:                              {ErrFormat, "pattern"},
-		`{"pre_tokenizer": {"type": "BertPreTokenizer"}, ` + model + `}`:                                                {ErrUnsupported, `"BertPreTokenizer"`},
+		`{"pre_tokenizer": {"type": "UnicodeScripts"}, ` + model + `}`:                                                  {ErrUnsupported, `"UnicodeScripts"`},
 		`{"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+b?)+$"}, "behavior": "Isolated"}, ` + model + `}`: {ErrUnsupported, "backtracks"},
 		`{"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated"}, ` + model + `}`:        {ErrUnsupported, "Split"},
 		`{"pre_tokenizer": {"type": "Split", "pattern": {"String": " "}, "behavior": "Odd"}, ` + model + `}`:            {ErrUnsupported, `"Odd"`},
 		`{"pre_tokenizer": {"type": "Metaspace", "replacement": "__"}, ` + model + `}`:                                  {ErrFormat, `"__"`},
 		`{"decoder": {"type": "WordPiece"}, ` + model + `}`:                                                             {ErrUnsupported, `"WordPiece"`},
 		`{"decoder": {"type": "Strip"}, ` + model + `}`:                                                                 {ErrFormat, "Strip"},
-		`{"post_processor": {"type": "BertProcessing", "sep": ["a", 0], "cls": ["a", 0]}, ` + model + `}`:               {ErrUnsupported, `"BertProcessing"`},
+		`{"post_processor": {"type": "BertProcessing", "sep": ["a", 0]}, ` + model + `}`:                                {ErrFormat, "cls"},
 		`{"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]}, ` + model + `}`:  {ErrFormat, `"x"`},
 		`{"added_tokens": [{"id": -4, "content": "x"}], ` + model + `}`:                                                 {ErrFormat, `"x"`},
 		`nonsense`: {ErrFormat, "tokenizer.json"},

@@ -13,15 +13,12 @@ import (
 	"github.com/docent-ml/docent/internal/lm"
 )
 
-// ropeFreqs is the one tensor that is not a weight: factors on the rotary wavelengths, part of the configuration.
-const ropeFreqs = "rope_freqs.weight"
-
 // GGUF is an opened GGUF file. It implements Source; names, the order of rows and the offset of norms are those of the
 // checkpoint that the file was converted from.
 type GGUF struct {
 	catalog
 	metadata Metadata
-	rope     *stored // rope_freqs; nil when the file has none
+	ropes    []*stored // factors on the rotary wavelengths, which are part of the configuration
 }
 
 // Metadata returns the key-value pairs of the header: sizes, tokenizer, chat template.
@@ -235,8 +232,8 @@ func (g *GGUF) place(f *file, tensors []*stored, headerEnd int64) error {
 
 // enter names a tensor and notes how to undo what the converter did to its values.
 func (g *GGUF) enter(s *stored, arch lm.GGUFNames) error {
-	if s.raw == ropeFreqs {
-		g.rope = s
+	if s.raw == lm.RopeFreqs || s.raw == lm.RopeFactorsShort || s.raw == lm.RopeFactorsLong {
+		g.ropes = append(g.ropes, s)
 		return nil
 	}
 	s.Name = arch.Canonical(s.raw)
@@ -285,17 +282,18 @@ func (g *GGUF) Config() (lm.Config, error) {
 	return c, nil
 }
 
-// ropeFactors reads the factors on the rotary wavelengths, nil if the file has none.
-func (g *GGUF) ropeFactors() ([]float32, error) {
-	if g.rope == nil {
-		return nil, nil
+// ropeFactors reads the factors on the rotary wavelengths, by the names of their tensors.
+func (g *GGUF) ropeFactors() (map[string][]float32, error) {
+	out := map[string][]float32{}
+	for _, s := range g.ropes {
+		if s.codec.decode == nil {
+			return nil, &Error{"read", g.label, s.raw, unsupported("type %s does not hold factors", s.DType)}
+		}
+		factors := make([]float32, s.Size())
+		if err := s.readPiece(factors, 0, new(scratch)); err != nil {
+			return nil, &Error{"read", g.label, s.raw, err}
+		}
+		out[s.raw] = factors
 	}
-	if g.rope.codec.decode == nil {
-		return nil, &Error{"read", g.label, ropeFreqs, unsupported("type %s does not hold factors", g.rope.DType)}
-	}
-	factors := make([]float32, g.rope.Size())
-	if err := g.rope.readPiece(factors, 0, new(scratch)); err != nil {
-		return nil, &Error{"read", g.label, ropeFreqs, err}
-	}
-	return factors, nil
+	return out, nil
 }

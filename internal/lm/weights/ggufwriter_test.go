@@ -221,6 +221,17 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 		factors := llama3Factors(rope, c.HeadDim)
 		g.tensors = append(g.tensors, ggufTensor{"rope_freqs.weight", []int{len(factors)}, 0, floatBytes(factors)})
 	}
+	if rope.Type == lm.RopeLong {
+		g.set(arch+".rope.scaling.original_context_length", uint32(rope.OriginalContext))
+		g.set(arch+".rope.scaling.attn_factor", float32(rope.Magnitude))
+		for name, factors := range map[string][]float64{"long": rope.Long, "short": rope.Short} {
+			var data []float32
+			for _, f := range factors {
+				data = append(data, float32(f))
+			}
+			g.tensors = append(g.tensors, ggufTensor{"rope_factors_" + name + ".weight", []int{len(data)}, 0, floatBytes(data)})
+		}
+	}
 	slices.SortFunc(g.tensors, func(a, b ggufTensor) int { return strings.Compare(a.name, b.name) })
 	return g
 }

@@ -1,6 +1,7 @@
 """Writes tokenizers/*.json and templates/goldens.json: what tokenizers and transformers give.
 
-Run by hand, from this folder, with transformers 5.23.0 and tokenizers 0.23.3; tests never rewrite their goldens.
+Run by hand, from this folder, with transformers 5.23.0 and tokenizers 0.23.3; tests never rewrite their goldens. With a NAME
+it writes tokenizers/NAME.json alone, with a NAME and a number of texts it makes so many more of them.
 The tokenizers are small ones of our own, trained here, each in the configuration of a known family.
 """
 
@@ -8,6 +9,7 @@ import datetime
 import json
 import pathlib
 import random
+import sys
 
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -84,6 +86,15 @@ def with_bos(tok, bos, first=None):
     return tok
 
 
+def with_roberta(tok):
+    tok.post_processor = processors.RobertaProcessing(("</s>", tok.token_to_id("</s>")), ("<s>", tok.token_to_id("<s>")))
+    return tok
+
+
+def plain_bytes():
+    return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+
 def by_score(tok):
     """Merges made from the scores of a sentencepiece model (here minus the id), as transformers converts them."""
     from transformers.convert_slow_tokenizer import generate_merges
@@ -94,7 +105,68 @@ def by_score(tok):
     return Tokenizer.from_str(json.dumps(data))
 
 
+def unigram(normalizer, pre, decoder, byte_fallback=False, size=200):
+    tok = Tokenizer(models.Unigram())
+    tok.normalizer, tok.pre_tokenizer, tok.decoder = normalizer, pre, decoder
+    head = ["<pad>", "</s>", "<unk>"] + ([f"<0x{i:02X}>" for i in range(256)] if byte_fallback else [])
+    tok.train_from_iterator(CORPUS, trainers.UnigramTrainer(
+        vocab_size=size + len(head), special_tokens=head, unk_token="<unk>", show_progress=False))
+    data = json.loads(tok.to_str())
+    data["model"]["byte_fallback"] = byte_fallback
+    data["added_tokens"] = [t for t in data["added_tokens"] if not t["content"].startswith("<0x")]
+    tok = Tokenizer.from_str(json.dumps(data))
+    tok.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return rebuild(tok, (special("<extra_id_0>"),))
+
+
+def chars_map(rules):
+    """What sentencepiece compiles from rules: a double-array trie of bytes, then the replacements."""
+    texts, at = b"", {}
+    for text in sorted(set(rules.values())):
+        at[text] = len(texts)
+        texts += text.encode() + b"\0"
+    units, used = [0] * 256, {0}
+
+    def place(node, keys):  # keys: {rest of the bytes: value}
+        labels = sorted({k[0] if k else 0 for k in keys})
+        base = next(b for b in range(1, 1 << 20) if b not in bases and all(b ^ c not in used for c in labels))
+        bases.add(base)
+        units.extend([0] * (base + 257 - len(units)))
+        offset = node ^ base
+        units[node] |= offset << 10
+        for c in labels:
+            used.add(base ^ c)
+            if c == 0:
+                units[node] |= 1 << 8
+                units[base] = keys[b""] | 1 << 31
+        for c in labels:
+            if c:
+                units[base ^ c] |= c
+        for c in labels:
+            if c:
+                place(base ^ c, {k[1:]: v for k, v in keys.items() if k and k[0] == c})
+
+    bases = set()
+    place(0, {k.encode(): at[v] for k, v in rules.items()})
+    array = b"".join(u.to_bytes(4, "little") for u in units)
+    return len(array).to_bytes(4, "little") + array + texts
+
+
+RULES = {"\t": " ", "\n": " ", "\u3000": " ", "\u00a0": " ", "\u00ad": "", "\u200b": "", "ﬁ": "fi", "Ⅳ": "IV", "½": "1/2", "…": "...", "ſ": "s", "K": "K", "e\u0301": "é", "²": "2", "A": "a"}
+
+
 def build():
+    precompiled = normalizers.Precompiled(chars_map(RULES))
+    yield "unigram-t5", unigram(
+        normalizers.Sequence([precompiled, normalizers.Replace(Regex(" {2,}"), " ")]), pre_tokenizers.Metaspace(prepend_scheme="always"), decoders.Metaspace())
+    yield "unigram-first", unigram(
+        normalizers.NFKC(), pre_tokenizers.Metaspace(prepend_scheme="first", split=False),
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]), byte_fallback=True)
+    yield "words", byte_level(pre_tokenizers.Sequence([
+        pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("merged_with_previous"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]))
+    yield "punctuation", with_roberta(byte_level(pre_tokenizers.Sequence([
+        pre_tokenizers.CharDelimiterSplit("a"), pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Punctuation(), plain_bytes()]),
+        normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents()]), added=[special("<s>"), special("</s>")]))
     chatml = [special("<|im_start|>"), special("<|im_end|>")]
     llama2_decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
     prepend = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -137,9 +209,12 @@ def build():
 def tokenizer_goldens():
     out = HERE / "tokenizers"
     out.mkdir(exist_ok=True)
+    more = ["".join(RANDOM.choice(ALPHABET) for _ in range(RANDOM.randint(1, 40))) for _ in range(int((sys.argv[2:] or [0])[0]))]
     for name, tok in build():
+        if sys.argv[1:] and name != sys.argv[1]:
+            continue
         cases = []
-        for text in TEXTS:
+        for text in TEXTS + more:
             tok.encode_special_tokens = False
             case = {"text": text, "ids": tok.encode(text, add_special_tokens=False).ids, "with_special": tok.encode(text).ids}
             tok.encode_special_tokens = True
@@ -234,5 +309,6 @@ def write(path, cases):
 
 if __name__ == "__main__":
     tokenizer_goldens()
-    template_goldens()
-    mask_goldens()
+    if not sys.argv[1:]:
+        template_goldens()
+        mask_goldens()

@@ -109,7 +109,8 @@ func FuzzGGUF(f *testing.F) {
 	}
 	f.Add(small.bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		g, err := parseGGUF(&file{"x", bytes.NewReader(data), int64(len(data))})
+		g := &GGUF{}
+		err := g.parse(&file{"x", bytes.NewReader(data), int64(len(data))})
 		if err != nil {
 			checkOpened(t, nil, err)
 			return

@@ -3,7 +3,6 @@ package weights
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,98 +23,125 @@ type GGUF struct {
 // Metadata returns the key-value pairs of the header: sizes, tokenizer, chat template.
 func (g *GGUF) Metadata() Metadata { return g.metadata }
 
-// OpenGGUF opens a GGUF file of version 2 or 3. An architecture or a quantisation that docent cannot read is refused
-// with lm.ErrUnsupported, by name.
+// OpenGGUF opens a GGUF file of version 2 or 3, or the first of the files that a model is split over, and then the others. An
+// architecture or a quantisation that docent cannot read is refused with lm.ErrUnsupported, by name.
 func OpenGGUF(path string) (*GGUF, error) {
+	g := &GGUF{catalog: catalog{label: filepath.Base(path)}}
+	if err := g.openAll(path); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+func (g *GGUF) openAll(path string) error {
+	if err := g.open(path); err != nil {
+		return err
+	}
+	count, _ := g.metadata.Int("split.count")
+	if count <= 1 {
+		return nil
+	}
+	end := fmt.Sprintf("-00001-of-%05d.gguf", count)
+	stem, ok := strings.CutSuffix(path, end)
+	if no, _ := g.metadata.Int("split.no"); no != 0 || !ok || count > 99999 {
+		return &Error{"open", g.label, "", malformed("it is file %d of %d of a model: open the first, whose name ends with %s", no+1, count, end)}
+	}
+	for i := range count - 1 {
+		if err := g.open(fmt.Sprintf("%s-%05d-of-%05d.gguf", stem, i+2, count)); err != nil {
+			return err
+		}
+	}
+	if all, ok := g.metadata.Int("split.tensors.count"); ok && all != len(g.tensors)+len(g.ropes) {
+		return &Error{"open", g.label, "", malformed("its %d files have %d tensors, not %d", count, len(g.tensors)+len(g.ropes), all)}
+	}
+	return nil
+}
+
+// open adds the tensors of a file.
+func (g *GGUF) open(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &Error{"open", filepath.Base(path), "", err}
+		return &Error{"open", filepath.Base(path), "", err}
 	}
-	g, err := openGGUF(f, filepath.Base(path))
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return g, nil
-}
-
-func openGGUF(f *os.File, name string) (*GGUF, error) {
+	g.closers = append(g.closers, f)
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &Error{"open", name, "", err}
+		return &Error{"open", filepath.Base(path), "", err}
 	}
 	if info.IsDir() {
-		return nil, &Error{"open", name, "", errors.New("is a folder")}
+		return &Error{"open", filepath.Base(path), "", errors.New("is a folder")}
 	}
-	g, err := parseGGUF(&file{name, f, info.Size()})
-	if err != nil {
-		return nil, err
-	}
-	g.closers = []io.Closer{f}
-	return g, nil
+	return g.parse(&file{filepath.Base(path), f, info.Size()})
 }
 
-// parseGGUF reads the header: magic, version, counts, key-value pairs, tensor descriptions.
-func parseGGUF(f *file) (*GGUF, error) {
+// parse reads a header: magic, version, counts, key-value pairs, tensor descriptions. The first file tells of the model.
+func (g *GGUF) parse(f *file) error {
 	r := newGGUFReader(f)
 	fault := func(tensor string, err error) error { return &Error{"open", f.name, tensor, err} }
 	if magic := string(r.next(4)); r.err == nil && magic != "GGUF" {
-		return nil, fault("", malformed("it begins with %q, not with GGUF", magic))
+		return fault("", malformed("it begins with %q, not with GGUF", magic))
 	}
 	version := r.uint32()
 	if r.err == nil && version != 2 && version != 3 {
 		if version&0xFFFF == 0 {
-			return nil, fault("", unsupported("big-endian file"))
+			return fault("", unsupported("big-endian file"))
 		}
-		return nil, fault("", unsupported("GGUF version %d; docent reads 2 and 3", version))
+		return fault("", unsupported("GGUF version %d; docent reads 2 and 3", version))
 	}
 	tensors, pairs := r.uint64(), r.uint64()
-	g := &GGUF{catalog: catalog{label: f.name}}
-	if err := g.readMetadata(r, pairs); err != nil {
-		return nil, fault("", err)
+	metadata, err := readMetadata(r, pairs)
+	if err != nil {
+		return fault("", err)
+	}
+	if g.metadata.values == nil {
+		g.metadata = metadata
 	}
 	arch, err := g.arch()
 	if err != nil {
-		return nil, fault("", err)
+		return fault("", err)
 	}
 	found, err := readTensors(r, f, tensors)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := g.place(f, found, f.size-r.left); err != nil {
-		return nil, err
+	if err := place(f, metadata, found, f.size-r.left); err != nil {
+		return err
 	}
 	for _, s := range found {
 		if err := g.enter(s, arch); err != nil {
-			return nil, fault(s.raw, err)
+			return fault(s.raw, err)
 		}
 	}
 	sortedByName(g.tensors)
-	return g, nil
+	return nil
 }
 
-func (g *GGUF) readMetadata(r *ggufReader, pairs uint64) error {
-	g.metadata.values = map[string]any{}
+func readMetadata(r *ggufReader, pairs uint64) (m Metadata, err error) {
+	m.values = map[string]any{}
 	for i := uint64(0); i < pairs && r.err == nil; i++ {
 		key := r.string()
 		kind := r.uint32()
 		if r.err != nil {
 			break
 		}
-		if g.metadata.Has(key) {
-			return malformed("key %q is there twice", key)
+		if m.Has(key) {
+			return m, malformed("key %q is there twice", key)
 		}
 		value := r.value(kind)
 		if r.err != nil {
-			return fmt.Errorf("key %q: %w", key, r.err)
+			return m, fmt.Errorf("key %q: %w", key, r.err)
 		}
-		g.metadata.values[key] = value
+		m.values[key] = value
 	}
-	return r.err
+	return m, r.err
 }
 
-// arch picks the naming rules, and refuses files that are not one whole model.
+// arch picks the naming rules, and refuses files that are not of a model.
 func (g *GGUF) arch() (lm.GGUFNames, error) {
 	name, ok := g.metadata.String("general.architecture")
+	if no, _ := g.metadata.Int("split.no"); !ok && no > 0 {
+		return lm.GGUFNames{}, malformed("it is file %d of a model: open the first; it has no general.architecture", no+1)
+	}
 	if !ok {
 		return lm.GGUFNames{}, malformed("it has no general.architecture")
 	}
@@ -125,9 +151,6 @@ func (g *GGUF) arch() (lm.GGUFNames, error) {
 	}
 	if kind, _ := g.metadata.String("general.type"); kind != "" && kind != "model" {
 		return lm.GGUFNames{}, unsupported("the file holds a %s, not a model", kind)
-	}
-	if n, _ := g.metadata.Int("split.count"); n > 1 {
-		return lm.GGUFNames{}, unsupported("the model is split over %d files; join them with llama-gguf-split --merge", n)
 	}
 	return arch, nil
 }
@@ -160,7 +183,7 @@ func readTensors(r *ggufReader, f *file, count uint64) ([]*stored, error) {
 			list = append(list, fmt.Sprintf("%d of type %s", foreign[kind], kind))
 		}
 		return nil, &Error{"open", f.name, "", unsupported("of %d tensors %s; docent reads %s", count,
-			strings.Join(list, ", "), "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K")}
+			strings.Join(list, ", "), "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4")}
 	}
 	return found, nil
 }
@@ -208,11 +231,11 @@ func ggufTypeName(kind uint32) string {
 
 // place turns relative offsets into those of the file, now that the header's end is known, and checks that the data is
 // where they say.
-func (g *GGUF) place(f *file, tensors []*stored, headerEnd int64) error {
+func place(f *file, metadata Metadata, tensors []*stored, headerEnd int64) error {
 	align := 32
-	if g.metadata.Has("general.alignment") {
+	if metadata.Has("general.alignment") {
 		var ok bool
-		if align, ok = g.metadata.Int("general.alignment"); !ok || align <= 0 || align > 1<<20 || align&(align-1) != 0 {
+		if align, ok = metadata.Int("general.alignment"); !ok || align <= 0 || align > 1<<20 || align&(align-1) != 0 {
 			return &Error{"open", f.name, "", malformed("general.alignment is not a power of two")}
 		}
 	}

@@ -2,10 +2,12 @@ package weights
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -188,14 +190,14 @@ func TestGGUFRefusesFaults(t *testing.T) {
 		"no architecture": {with(func(f *ggufFile) { f.pairs = f.pairs[1:] }), ErrFormat, "general.architecture"},
 		"architecture":    {with(func(f *ggufFile) { f.pairs[0].value = "gptneox" }), lm.ErrUnsupported, `"gptneox"; docent reads cohere2`},
 		"not a model":     {with(func(f *ggufFile) { f.pairs[1].value = "adapter" }), lm.ErrUnsupported, "adapter"},
-		"split":           {with(func(f *ggufFile) { f.set("split.count", uint32(3)) }), lm.ErrUnsupported, "3 files"},
+		"split":           {with(func(f *ggufFile) { f.set("split.count", uint32(3)) }), ErrFormat, "it is file 1 of 3"},
 		"alignment":       {with(func(f *ggufFile) { f.set("general.alignment", uint32(33)) }), ErrFormat, "power of two"},
 		"alignment type":  {with(func(f *ggufFile) { f.set("general.alignment", "x") }), ErrFormat, "power of two"},
 		"misaligned":      {with(func(f *ggufFile) { f.align = 16; f.tensors[0].data = make([]byte, 16) }), ErrFormat, "not a multiple of 32"},
 		"double tensor":   {with(func(f *ggufFile) { f.tensors[1].name = f.tensors[0].name }), ErrFormat, "twice"},
 		"double meaning":  {with(func(f *ggufFile) { f.tensors[0].name = "model.norm.weight" }), ErrFormat, "twice"},
-		"unknown types": {with(func(f *ggufFile) { f.tensors[0].kind, f.tensors[1].kind, f.tensors[2].kind = 10, 10, 99 }),
-			lm.ErrUnsupported, "2 of type Q2_K, 1 of type number 99"},
+		"unknown types": {with(func(f *ggufFile) { f.tensors[0].kind, f.tensors[1].kind, f.tensors[2].kind = 18, 18, 99 }),
+			lm.ErrUnsupported, "2 of type IQ3_XXS, 1 of type number 99"},
 		"half a block":  {with(func(f *ggufFile) { f.tensors[0].kind, f.tensors[0].shape = 12, []int{4, 300} }), ErrFormat, "blocks of 256"},
 		"too large":     {with(func(f *ggufFile) { f.tensors[0].shape = []int{1 << 40, 1 << 40} }), ErrFormat, "does not fit"},
 		"overflow":      {with(func(f *ggufFile) { f.tensors[0].shape = []int{1 << 20, 1 << 20, 1 << 20, 1 << 20} }), ErrFormat, "too large"},
@@ -333,4 +335,47 @@ func TestGGUFOtherRotaryFactorsAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, got.Ropes[0].Type)
 	}
+}
+
+// TestGGUFSplit: a model over several files is read from the first, whatever the order of the tensors.
+func TestGGUFSplit(t *testing.T) {
+	c := tinyConfig(t, tinyConfigs["llama"])
+	values := randomModel(c)
+	whole := toGGUF(c, values)
+	dir := t.TempDir()
+	const count = 3
+	write := func(total int) {
+		for i := range count {
+			part := &ggufFile{version: whole.version, align: whole.align}
+			if i == 0 { // as llama-gguf-split does: the others say nothing of the model
+				part.pairs = slices.Clone(whole.pairs)
+			}
+			part.set("split.no", uint32(i))
+			part.set("split.count", uint32(count))
+			part.set("split.tensors.count", int32(total))
+			for j, x := range whole.tensors {
+				if j%count == i {
+					part.tensors = append(part.tensors, x)
+				}
+			}
+			name := fmt.Sprintf("m-%05d-of-%05d.gguf", i+1, count)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), part.bytes(), 0o600))
+		}
+	}
+	write(len(whole.tensors))
+	first := filepath.Join(dir, "m-00001-of-00003.gguf")
+	g, err := OpenGGUF(first)
+	require.NoError(t, err)
+	defer g.Close()
+	require.NoError(t, Check(Expected(c), g))
+	assert.Equal(t, values, readAll(t, g))
+
+	_, err = OpenGGUF(filepath.Join(dir, "m-00002-of-00003.gguf"))
+	require.ErrorContains(t, err, "general.architecture")
+	write(99)
+	_, err = OpenGGUF(first)
+	require.ErrorContains(t, err, "not 99")
+	require.NoError(t, os.Remove(filepath.Join(dir, "m-00003-of-00003.gguf")))
+	_, err = OpenGGUF(first)
+	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -19,21 +19,26 @@ var ggufCodecs = map[uint32]codec{
 	6:  {"Q5_0", 32, 2 + 4 + 16, blocks(32, 2+4+16, decodeQ5_0)},
 	7:  {"Q5_1", 32, 4 + 4 + 16, blocks(32, 4+4+16, decodeQ5_1)},
 	8:  {"Q8_0", 32, 2 + 32, blocks(32, 2+32, decodeQ8_0)},
+	10: {"Q2_K", superBlock, 16 + 64 + 4, blocks(superBlock, 16+64+4, decodeQ2K)},
+	11: {"Q3_K", superBlock, 32 + 64 + 12 + 2, blocks(superBlock, 32+64+12+2, decodeQ3K)},
 	12: {"Q4_K", superBlock, 4 + 12 + 128, blocks(superBlock, 4+12+128, decodeQ4K)},
 	13: {"Q5_K", superBlock, 4 + 12 + 32 + 128, blocks(superBlock, 4+12+32+128, decodeQ5K)},
 	14: {"Q6_K", superBlock, 128 + 64 + 16 + 2, blocks(superBlock, 128+64+16+2, decodeQ6K)},
+	20: {"IQ4_NL", 32, 2 + 16, blocks(32, 2+16, decodeIQ4NL)},
+	23: {"IQ4_XS", superBlock, 4 + 4 + 128, blocks(superBlock, 4+4+128, decodeIQ4XS)},
 	24: plainCodecs["I8"],
 	25: plainCodecs["I16"],
 	26: plainCodecs["I32"],
 	27: plainCodecs["I64"],
 	28: plainCodecs["F64"],
 	30: plainCodecs[BF16],
+	39: {"MXFP4", 32, 1 + 16, blocks(32, 1+16, decodeMXFP4)},
 }
 
 // ggufTypeNames are the types that exist but that docent does not read, so that a refusal can name them.
 var ggufTypeNames = map[uint32]string{
-	9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL",
-	21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4",
+	9: "Q8_1", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S", 22: "IQ2_S", 29: "IQ1_M",
+	34: "TQ1_0", 35: "TQ2_0", 40: "NVFP4",
 }
 
 func blocks(elements, bytes int, decode func(dst []float32, src []byte)) func(dst []float32, src []byte) {

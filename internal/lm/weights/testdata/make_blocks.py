@@ -11,7 +11,7 @@ from gguf.constants import GGML_QUANT_SIZES
 
 # Byte offsets of the half-precision scales, which must be finite for a comparison to mean something.
 HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
-          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "Q2_K": [80, 82], "Q3_K": [108], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": []}
 
 rng = np.random.default_rng(7)
 out = {}
@@ -21,7 +21,8 @@ for name, offsets in HALVES.items():
     blocks = rng.integers(0, 256, size=(3, size), dtype=np.uint8)
     for o in offsets:
         blocks[:, o:o + 2] = rng.normal(0, 0.1, size=(3, 1)).astype(np.float16).view(np.uint8)
-    blocks[2, offsets[0]:offsets[0] + 2] = [0x01, 0x80]  # a negative subnormal scale
+    if offsets:
+        blocks[2, offsets[0]:offsets[0] + 2] = [0x01, 0x80]  # a negative subnormal scale
     values = dequantize(blocks, kind).astype("<f4")
     out[name] = {"blocks": blocks.tobytes().hex(), "values": values.tobytes().hex()}
 with open("blocks.json", "w") as f:

@@ -58,3 +58,9 @@ func ExportGGUF(ctx context.Context, b *Base, a *Adapter, file string, t GGUFTyp
 	}
 	return b.model.ExportGGUF(ctx, update, file, weights.DType(strings.ToUpper(string(t))))
 }
+
+// ExportGGUFAdapter writes an adapter of the base model alone as a GGUF file, which llama.cpp applies with --lora to what ExportGGUF
+// writes without one, or to any GGUF file of the base model.
+func ExportGGUFAdapter(ctx context.Context, b *Base, a *Adapter, file string) error {
+	return b.model.ExportGGUFAdapter(ctx, a.a, file)
+}

@@ -178,7 +178,10 @@ func (p *pipeline) merge(ctx context.Context) error {
 		if err := lora.ExportGGUF(ctx, p.base, adapter, p.file("model.gguf"), lora.GGUFType(kind)); err != nil {
 			return err
 		}
-		p.out.Say("export", "%s: the tuned model for llama.cpp and Ollama, weights as %s", p.file("model.gguf"), kind)
+		if err := lora.ExportGGUFAdapter(ctx, p.base, adapter, p.file("adapter.gguf")); err != nil {
+			return err
+		}
+		p.out.Say("export", "%s: the tuned model for llama.cpp and Ollama, weights as %s; adapter.gguf: the update alone", p.file("model.gguf"), kind)
 	}
 	return nil
 }

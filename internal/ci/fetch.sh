@@ -6,6 +6,7 @@
 #   fetch.sh python   an interpreter with PyTorch, transformers, PEFT, OpenAI's client and MLflow; 6 GB, most of it the CUDA
 #                     libraries that PyTorch's wheel is linked with
 #   fetch.sh schemathesis   the program that tries an API out by its own OpenAPI document
+#   fetch.sh llamacpp       an interpreter with llama.cpp (xllamacpp), 60 MB
 #   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
 #
 # All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
@@ -102,6 +103,22 @@ fetch_schemathesis() {
   echo "$dest/bin/schemathesis"
 }
 
+fetch_llamacpp() {
+  local package=xllamacpp==2026.10.11549 dest
+  dest=$cache/${package/==/-}
+  if [[ ! -x $dest/bin/python ]]; then
+    need_pip
+    rm -rf "$dest"
+    make_work
+    echo "fetch $what: installing $package to $dest" >&2
+    quietly python3 -m venv --without-pip "$work/venv"
+    quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir --only-binary :all: "$package"
+    quietly "$work/venv/bin/python" -c 'import xllamacpp'
+    install_at "$work/venv" "$dest"
+  fi
+  echo "$dest/bin/python"
+}
+
 fetch_node() {
   local package=openai@7.57.0 dest
   dest=$cache/node-${package/@/-}
@@ -119,9 +136,9 @@ fetch_node() {
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | schemathesis) "fetch_$what" ;;
+xla | smollm2 | python | node | schemathesis | llamacpp) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis|llamacpp" >&2
   exit 2
   ;;
 esac

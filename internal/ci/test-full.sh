@@ -28,6 +28,7 @@ smollm2=$($fetch smollm2) || smollm2=
 python=$($fetch python) || python=
 node=$($fetch node) || node=
 schemathesis=$($fetch schemathesis) || schemathesis=
+llamacpp=$($fetch llamacpp) || llamacpp=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -92,6 +93,12 @@ if [[ -n $python ]]; then
 else
   skip "a real MLflow server, and its Python client" "the Python packages could not be installed"
   skip "PEFT, transformers, huggingface_hub, OpenAI's clients" "the Python packages could not be installed"
+fi
+
+if [[ -n $llamacpp && -n $smollm2 ]]; then
+  part "llama.cpp" env DOCENT_LLAMACPP="$llamacpp" DOCENT_SMOLLM2="$smollm2" go test -v -timeout 30m -run LlamaCPP ./internal/ci
+else
+  skip "llama.cpp" "it could not be installed, or the model could not be fetched"
 fi
 
 if [[ -n $schemathesis ]]; then

@@ -1,0 +1,118 @@
+package ci_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/internal/lm/text"
+	"github.com/docent-ml/docent/lora"
+	"github.com/docent-ml/docent/serve"
+	"github.com/docent-ml/docent/serve/engine"
+)
+
+// answerTokens is how far answers are compared.
+const answerTokens = 16
+
+// TestLlamaCPP trains SmolLM2 a little and has llama.cpp answer every other question of the course guides with the GGUF files
+// that docent writes: rendered prompts and their ids are the same, and the answers are.
+func TestLlamaCPP(t *testing.T) {
+	interpreter, gguf := os.Getenv("DOCENT_LLAMACPP"), os.Getenv("DOCENT_SMOLLM2")
+	if interpreter == "" || gguf == "" {
+		t.Skip("DOCENT_LLAMACPP (an interpreter with xllamacpp) and DOCENT_SMOLLM2 (a .gguf file) are not set; make test-full sets them")
+	}
+	dir := t.TempDir()
+	require.NoError(t, lora.Merge(t.Context(), open(t, nil, "gguf:"+gguf), nil, filepath.Join(dir, "model"), lora.MergeOptions{}))
+	train(t, nil, dir)
+	adapter, err := lora.LoadAdapter(os.DirFS(filepath.Join(dir, "adapter")))
+	require.NoError(t, err)
+	base := open(t, nil, "dir:"+filepath.Join(dir, "model"))
+	file := func(name string) string { return filepath.Join(dir, name+".gguf") }
+	require.NoError(t, lora.ExportGGUF(t.Context(), base, nil, file("base"), lora.GGUFF16))
+	require.NoError(t, lora.ExportGGUF(t.Context(), base, adapter, file("f16"), lora.GGUFF16))
+	require.NoError(t, lora.ExportGGUF(t.Context(), base, adapter, file("q8_0"), lora.GGUFQ8))
+	require.NoError(t, lora.ExportGGUFAdapter(t.Context(), base, adapter, file("adapter")))
+	require.NoError(t, base.Close())
+
+	var chats [][]map[string]string
+	n := 0
+	for fact, err := range dataset.ReadFile[dataset.Fact](os.DirFS(filepath.Join("..", "..", "examples", "trainer", "testdata", "course-guides")), "facts.jsonl") {
+		require.NoError(t, err)
+		if n++; n%2 == 0 {
+			continue
+		}
+		chat := []map[string]string{{"role": "user", "content": fact.Question}}
+		if n%4 == 1 {
+			chat = append([]map[string]string{{"role": "system", "content": " Answer <b>briefly</b>.\n"}}, chat...)
+		}
+		chats = append(chats, chat)
+	}
+	input, err := json.Marshal(map[string]any{"chats": chats, "tokens": answerTokens, "models": map[string]any{
+		"f16":     map[string]string{"model": file("f16"), "adapter": ""},
+		"q8_0":    map[string]string{"model": file("q8_0"), "adapter": ""},
+		"adapter": map[string]string{"model": file("base"), "adapter": file("adapter")},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "input.json"), input, 0o644))
+	command := exec.CommandContext(t.Context(), interpreter, "llamacpp_check.py", filepath.Join(dir, "input.json"))
+	var log bytes.Buffer
+	command.Stderr = &log
+	output, err := command.Output()
+	require.NoError(t, err, log.String())
+	var theirs map[string][]struct {
+		Prompt      string
+		IDs, Answer []int32
+	}
+	require.NoError(t, json.Unmarshal(output, &theirs), log.String())
+
+	tokenizer, err := text.Load(os.DirFS(filepath.Join(dir, "merged")))
+	require.NoError(t, err)
+	chat, err := text.NewChat(tokenizer, nil)
+	require.NoError(t, err)
+	for _, x := range []struct {
+		theirs, ours string
+		precision    lora.Precision
+		least        float64 // share of equal answers
+	}{{"f16", "f16", lora.F32, 1}, {"q8_0", "q8_0", lora.Int8, 0.99}, {"adapter", "f16", lora.F32, 1}} {
+		t.Run(x.theirs, func(t *testing.T) {
+			e, err := engine.Load(t.Context(), "gguf:"+file(x.ours), engine.Options{Precision: x.precision})
+			require.NoError(t, err)
+			defer e.Close()
+			equal := 0
+			for i, messages := range chats {
+				got := theirs[x.theirs][i]
+				var prompt []text.Message
+				request := serve.Request{MaxTokens: answerTokens}
+				for _, m := range messages {
+					prompt = append(prompt, text.Message{Role: m["role"], Content: m["content"]})
+					request.Messages = append(request.Messages, serve.Message{Role: m["role"], Content: m["content"]})
+				}
+				o := text.RenderOptions{AddGenerationPrompt: true}
+				rendered, err := chat.Render(prompt, o)
+				require.NoError(t, err)
+				require.Equal(t, rendered, got.Prompt)
+				ids, err := chat.Encode(prompt, o)
+				require.NoError(t, err)
+				require.Equal(t, ids, got.IDs)
+				answer := ""
+				for delta, err := range e.Generate(t.Context(), request) {
+					require.NoError(t, err)
+					answer += delta.Text
+				}
+				if theirAnswer := tokenizer.Decode(got.Answer, true); answer == theirAnswer {
+					equal++
+				} else {
+					t.Logf("%q: docent %q, llama.cpp %q", messages[len(messages)-1]["content"], answer, theirAnswer)
+				}
+			}
+			assert.GreaterOrEqual(t, float64(equal), x.least*float64(len(chats)), "%d of %d answers are equal", equal, len(chats))
+		})
+	}
+}

@@ -28,7 +28,7 @@ type batch struct {
 	limits   grammar.Limits
 	maxQueue int
 	patience time.Duration
-	noDrafts bool          // of tests
+	noDrafts bool          // of tests, and of models that rotate longer texts in another way
 	wake     chan struct{} // capacity 1: there is something new to look at
 
 	attaching sync.Mutex // one at a time reads the files of the opened model

@@ -217,7 +217,7 @@ func (o Options) start(m *model.Model, own *cpu.Weights) (*Engine, error) {
 
 // newBatch puts together what computes an opened model, for one engine. Its run starts it.
 func (o Options) newBatch(m *model.Model, slots infer.Slots) *batch {
-	b := &batch{opened: m, slots: slots, context: slots.Context(), log: o.logger(), engines: 1, wake: make(chan struct{}, 1),
+	b := &batch{opened: m, slots: slots, context: slots.Context(), log: o.logger(), engines: 1, wake: make(chan struct{}, 1), noDrafts: m.Config.Border() > 0,
 		limits:   grammar.Limits{EnumValues: o.MaxEnumValues, EnumText: o.MaxEnumText},
 		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute)}
 	for _, w := range m.Weights {

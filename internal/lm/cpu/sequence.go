@@ -15,6 +15,7 @@ type page struct {
 	// keys is [layer, kvHead, position, dim] and values is [layer, kvHead, dim, position]: both are matrices that the kernels
 	// take, the keys for the scores and the values for what they weigh.
 	keys, values []float32
+	holders      int // sequences that have it
 }
 
 // shape of the pages of a model.
@@ -26,11 +27,6 @@ type shape struct {
 
 func (m *model) pageShape() shape {
 	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, m.k.floatRows)}
-}
-
-func (s shape) newPage() *page {
-	n := s.layers * s.heads * pagePositions
-	return &page{make([]float32, n*s.stride), make([]float32, n*s.rows)}
 }
 
 func (s shape) pageBytes() int64 {
@@ -65,10 +61,34 @@ func newSequence(a infer.Adapter, whole int) *sequence {
 	return q
 }
 
-// reserve makes room for n more positions.
-func (q *sequence) reserve(s shape, n int) {
+// pages makes pages, and takes back those that nobody holds any more, so that a request costs no new memory: garbage of this
+// size would let the heap grow to twice what is in use. It belongs to one goroutine.
+type pages struct {
+	shape
+	free []*page
+	most int // free ones that are kept
+	made int
+}
+
+// page is an empty one.
+func (p *pages) page() *page {
+	if n := len(p.free); n > 0 {
+		x := p.free[n-1]
+		p.free = p.free[:n-1]
+		clear(x.keys)
+		clear(x.values)
+		x.holders = 1
+		return x
+	}
+	p.made++
+	n := p.layers * p.heads * pagePositions
+	return &page{make([]float32, n*p.stride), make([]float32, n*p.rows), 1}
+}
+
+// reserve makes room for n more positions of q.
+func (p *pages) reserve(q *sequence, n int) {
 	for len(q.pages)*pagePositions < q.length+n {
-		q.pages = append(q.pages, s.newPage())
+		q.pages = append(q.pages, p.page())
 	}
 }
 
@@ -81,15 +101,34 @@ func (q *sequence) extended(border int, ids ...int32) {
 }
 
 // fork is a sequence that begins like the first n positions of q. The page that it goes on writing to is its own.
-func (q *sequence) fork(n int) *sequence {
+func (p *pages) fork(q *sequence, n int) *sequence {
 	full := n / pagePositions
 	out := &sequence{pages: slices.Clone(q.pages[:full]), length: n, whole: q.whole, adapter: q.adapter}
 	if q.ids != nil {
 		out.ids = slices.Clone(q.ids[:n])
 	}
+	out.hold()
 	if n%pagePositions > 0 {
-		p := q.pages[full]
-		out.pages = append(out.pages, &page{slices.Clone(p.keys), slices.Clone(p.values)})
+		x := p.page()
+		copy(x.keys, q.pages[full].keys)
+		copy(x.values, q.pages[full].values)
+		out.pages = append(out.pages, x)
 	}
 	return out
+}
+
+// hold counts one more holder of q's pages.
+func (q *sequence) hold() {
+	for _, x := range q.pages {
+		x.holders++
+	}
+}
+
+// drop takes a hold back.
+func (p *pages) drop(q *sequence) {
+	for _, x := range q.pages {
+		if x.holders--; x.holders == 0 && len(p.free) < p.most {
+			p.free = append(p.free, x)
+		}
+	}
 }

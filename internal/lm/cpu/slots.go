@@ -35,6 +35,7 @@ type Slots struct {
 	context  int
 	taken    []*sequence // by slot; nil is free
 	rows     []float32   // of the last step
+	pages    pages
 	prefixes infer.Prefixes[*sequence]
 	adapters atomic.Int32 // attached so far
 }
@@ -49,8 +50,9 @@ func New(c lm.Config, w *Weights, o infer.Options) *Slots {
 	o = o.WithDefaults(c)
 	m := newModel(c, w)
 	s := &Slots{work: newInference(m, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
+	s.pages = pages{shape: s.work.shape, most: 2*o.Slots + largePiece/pagePositions}
 	size := s.work.shape.pageBytes()
-	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, nil)
+	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, s.pages.drop)
 	s.prefixes.Alike = c.RotatesAlike
 	return s
 }
@@ -87,7 +89,7 @@ func (s *Slots) NewPrompt(ids []int32, a infer.Adapter) (infer.Prompt, error) {
 	}
 	p := &prompt{s: s, ids: ids, of: a, q: newSequence(a, len(ids))}
 	if like, n := s.prefixes.Longest(a, ids); n > 0 {
-		p.q = like.fork(min(n, len(ids)-1)) // the last token is always computed, for what follows it
+		p.q = s.pages.fork(like, min(n, len(ids)-1)) // the last token is always computed, for what follows it
 		p.q.whole = len(ids)
 	}
 	return p, nil
@@ -95,7 +97,10 @@ func (s *Slots) NewPrompt(ids []int32, a infer.Adapter) (infer.Prompt, error) {
 
 func (p *prompt) Len() int { return p.q.length }
 
-func (p *prompt) Close() {}
+func (p *prompt) Close() {
+	p.s.pages.drop(p.q)
+	p.q = &sequence{}
+}
 
 // Prefill implements infer.Prompt.
 func (p *prompt) Prefill() ([]float32, error) {
@@ -109,7 +114,9 @@ func (p *prompt) Prefill() ([]float32, error) {
 	if len(needed) == 0 {
 		return nil, nil
 	}
-	s.prefixes.Add(p.of, p.ids, q)
+	if s.prefixes.Add(p.of, p.ids, q) {
+		q.hold()
+	}
 	logits := make([]float32, s.work.VocabSize)
 	s.work.logits(h, logits)
 	return logits, nil
@@ -117,7 +124,7 @@ func (p *prompt) Prefill() ([]float32, error) {
 
 // extend computes the next tokens of one sequence, and returns the final hidden states that compute does.
 func (s *Slots) extend(q *sequence, ids, needed []int32) *vectors {
-	q.reserve(s.work.shape, len(ids))
+	s.pages.reserve(q, len(ids))
 	h := s.work.compute(ids, []span{{q, 0, len(ids), q.length}}, needed)
 	q.extended(s.work.Border(), ids...)
 	return h
@@ -130,12 +137,15 @@ func (s *Slots) Admit(p infer.Prompt, _ bool) (int, error) {
 		return 0, infer.ErrFull
 	}
 	q := p.(*prompt).q
-	s.taken[slot] = q.fork(q.length)
+	s.taken[slot] = s.pages.fork(q, q.length)
 	return slot, nil
 }
 
 // Release implements infer.Slots.
-func (s *Slots) Release(slot int) { s.taken[slot] = nil }
+func (s *Slots) Release(slot int) {
+	s.pages.drop(s.taken[slot])
+	s.taken[slot] = nil
+}
 
 // Step implements infer.Slots.
 func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
@@ -149,7 +159,7 @@ func (s *Slots) Step(next map[int]int32) (infer.Rows, error) {
 	var spans []span
 	for n, slot := range slots {
 		q := s.goingOn(slot)
-		q.reserve(s.work.shape, 1)
+		s.pages.reserve(q, 1)
 		spans, tokens = append(spans, span{q, n, n + 1, q.length}), append(tokens, next[slot])
 	}
 	logits := s.logits(s.work.compute(tokens, spans, nil))
@@ -190,6 +200,7 @@ func (s *Slots) goingOn(slot int) *sequence {
 		for piece := range slices.Chunk(q.ids, largePiece) {
 			s.extend(again, piece, []int32{})
 		}
+		s.pages.drop(q)
 		s.taken[slot] = again
 	}
 	return s.taken[slot]
@@ -201,6 +212,7 @@ func (s *Slots) Hidden(ids []int32, a infer.Adapter) ([][]float32, error) {
 		return nil, err
 	}
 	q := newSequence(a, len(ids))
+	defer s.pages.drop(q)
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
 		h := s.extend(q, piece, nil)

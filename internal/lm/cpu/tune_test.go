@@ -291,7 +291,7 @@ func testLossIsThatOfInference(t *testing.T, k *kernels) {
 			}
 		}
 		q := &sequence{}
-		q.reserve(w.shape, len(text))
+		(&pages{shape: w.shape}).reserve(q, len(text))
 		last := w.compute(text, []span{{q, 0, len(text), 0}}, []int32{int32(len(text) - 1)})
 		logits := make([]float32, c.VocabSize)
 		w.logits(last, logits)

@@ -68,6 +68,8 @@ type Message struct {
 	Content    string     `json:"content" schema:"as=content"`
 	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`   // of an assistant's message
 	ToolCallID string     `json:"tool_call_id,omitempty"` // of a tool's message: the call that it answers
+	// ReasoningContent is what the assistant thought before it answered (an extension, as others write it).
+	ReasoningContent string `json:"reasoning_content,omitempty"`
 }
 
 // ChatCompletionResponse is the answer of POST /v1/chat/completions without a stream.
@@ -98,6 +100,8 @@ type ResponseMessage struct {
 	Refusal     *string      `json:"refusal"`
 	Annotations []Annotation `json:"annotations"`
 	ToolCalls   []ToolCall   `json:"tool_calls,omitempty"`
+
+	ReasoningContent string `json:"reasoning_content,omitempty"` // what the model thought, if it does (an extension)
 
 	FunctionCall *FunctionCall `json:"function_call,omitempty"` // instead of ToolCalls, for a request with functions
 }
@@ -132,6 +136,8 @@ type Delta struct {
 	Content   *string          `json:"content,omitempty"` // on the wire null with the role, if a call comes first
 	Refusal   Nullable[string] `json:"refusal,omitzero"`
 	ToolCalls []ToolCallDelta  `json:"tool_calls,omitempty"`
+
+	ReasoningContent string `json:"reasoning_content,omitempty"` // before all content (an extension)
 
 	FunctionCall *FunctionCallDelta `json:"function_call,omitempty"` // instead of ToolCalls, for a request with functions
 }

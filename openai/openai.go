@@ -51,6 +51,8 @@ type Usage struct {
 	CompletionTokens    int                 `json:"completion_tokens"`
 	TotalTokens         int                 `json:"total_tokens"`
 	PromptTokensDetails PromptTokensDetails `json:"prompt_tokens_details"`
+
+	CompletionTokensDetails OutputTokensDetails `json:"completion_tokens_details,omitzero"` // left out for models that do not think
 }
 
 // PromptTokensDetails says how many prompt tokens came from the prefix cache.

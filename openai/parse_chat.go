@@ -292,6 +292,11 @@ func (m *Message) read(s *fieldSet) {
 		calls, called = append(calls, c), true
 	}
 	m.ToolCalls, m.Content = calls, s.content(called || m.Role == "tool" || m.Role == functionRole)
+	for _, name := range []string{"reasoning_content", "reasoning"} { // both are in use
+		if thought, _ := s.text(name); m.Role == "assistant" && thought != "" {
+			m.ReasoningContent = thought
+		}
+	}
 	switch m.Role {
 	case "tool":
 		m.ToolCallID = s.required("tool_call_id")

@@ -22,6 +22,22 @@ func TestParseTakesWhatClientsSend(t *testing.T) {
 	assert.Equal(t, Message{Role: "tool", ToolCallID: "1"}, r.Messages[2])
 	assert.Equal(t, "files.delete", r.Tools[0].Function.Name)
 
+	// What a model thought is sent back as it came, under either name that is in use.
+	for _, field := range []string{"reasoning_content", "reasoning"} {
+		r, e = parse(t, `{"model":"m","messages":[{"role":"user","content":"x","`+field+`":null},{"role":"assistant","content":"y","`+field+`":"z"},{"role":"user","content":"x"}]}`)
+		require.Nil(t, e)
+		assert.Equal(t, Message{Role: "assistant", Content: "y", ReasoningContent: "z"}, r.Messages[1])
+	}
+	back, err := ParseResponseRequest([]byte(`{"model":"m","input":[{"role":"user","content":"x"},
+		{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"a"}],"encrypted_content":null,"status":"completed"},
+		{"type":"message","role":"assistant","content":[{"type":"output_text","text":"y"}]},
+		{"type":"reasoning","id":"rs_2","summary":[{"type":"summary_text","text":"b"}]},
+		{"type":"function_call","call_id":"1","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"1","output":"2"},
+		{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"}]}`), Limits{})
+	require.NoError(t, err)
+	assert.Equal(t, Message{Role: "assistant", Content: "y", ReasoningContent: "ab", ToolCalls: []ToolCall{{ID: "1", Type: "function", Function: FunctionCall{Name: "f", Arguments: "{}"}}}}, back.Messages[1])
+	assert.Equal(t, []string{"input[6].encrypted_content"}, back.Ignored)
+
 	for _, input := range []string{`[{"role":"developer","content":"x"}]`, `[{"role":"system","content":"x"}]`} {
 		r, err := ParseResponseRequest([]byte(`{"model":"m","input":`+input+`,"truncation":"auto","reasoning":{"effort":"low","summary":"auto"},
 			"include":["reasoning.encrypted_content"]}`), Limits{StrictFields: true})

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -171,7 +172,13 @@ func (r *ResponseRequest) readItem(s *fieldSet) {
 			role.fault(enum, "must be one of "+strings.Join(itemRoles, ", "))
 		}
 		s.text("phase")
-		r.Messages = append(r.Messages, Message{Role: role.text, Content: s.itemText("content")})
+		m := Message{Role: role.text, Content: s.itemText("content")}
+		if m.Role == "assistant" {
+			m.ReasoningContent, r.thought = r.thought, ""
+		}
+		r.Messages = append(r.Messages, m)
+	case "reasoning":
+		r.think(s)
 	case "function_call":
 		s.text("namespace")
 		r.call(ToolCall{ID: s.required("call_id"), Type: ToolFunction,
@@ -184,13 +191,45 @@ func (r *ResponseRequest) readItem(s *fieldSet) {
 	}
 }
 
+// think takes what the assistant thought before the message or the call that follows: its text, or else a summary.
+func (r *ResponseRequest) think(s *fieldSet) {
+	if p, ok := s.take("encrypted_content"); ok && p.isText() {
+		p.ignore()
+	}
+	summary, content := s.thoughts("summary", "summary_text"), s.thoughts("content", "reasoning_text")
+	r.thought += cmp.Or(content, summary)
+}
+
+// thoughts is a list of texts, which are joined.
+func (s *fieldSet) thoughts(name, kind string) string {
+	p, ok := s.take(name)
+	if !ok {
+		return ""
+	}
+	if p.kind != array {
+		p.fault(mistyped, "must be a list of parts")
+		return ""
+	}
+	var b strings.Builder
+	for i, item := range p.items {
+		if part, ok := p.at(i, item).set(); ok {
+			b.WriteString(part.partText(kind))
+		}
+	}
+	return b.String()
+}
+
 // call appends a call to the assistant's turn: calls that follow each other are one message of the conversation.
 func (r *ResponseRequest) call(c ToolCall) {
-	if n := len(r.Messages); n > 0 && r.Messages[n-1].Role == "assistant" {
-		r.Messages[n-1].ToolCalls = append(r.Messages[n-1].ToolCalls, c)
-		return
+	n := len(r.Messages)
+	if n == 0 || r.Messages[n-1].Role != "assistant" {
+		r.Messages = append(r.Messages, Message{Role: "assistant"})
+		n++
 	}
-	r.Messages = append(r.Messages, Message{Role: "assistant", ToolCalls: []ToolCall{c}})
+	m := &r.Messages[n-1]
+	m.ToolCalls = append(m.ToolCalls, c)
+	m.ReasoningContent += r.thought
+	r.thought = ""
 }
 
 // itemText is a string, or a list of text parts, which are joined.

@@ -21,6 +21,8 @@ type ResponseRequest struct {
 
 	// Ignored names the fields of the body that nobody documented, at most 32. They had no effect.
 	Ignored []string
+
+	thought string // that belongs to the next message or call
 }
 
 // ResponseBody is how a [ResponseRequest] looks on the wire.
@@ -89,7 +91,7 @@ type IncompleteDetails struct {
 	Reason string `json:"reason" schema:"enum=max_output_tokens"`
 }
 
-// ResponseReasoning is there because clients expect it: these models do not reason apart from their answer.
+// ResponseReasoning is there because clients expect it: how much a model thinks cannot be chosen.
 type ResponseReasoning struct {
 	Effort  *string `json:"effort"`
 	Summary *string `json:"summary"`
@@ -143,26 +145,27 @@ func (c *ResponseToolChoice) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &c.Mode)
 }
 
-// OutputItem is a message or a function call of a response.
+// OutputItem is a message, a function call, or what the model thought before them, of a response.
 type OutputItem struct {
 	ID     string `json:"id"`
-	Type   string `json:"type" schema:"enum=message|function_call"`
+	Type   string `json:"type" schema:"enum=message|function_call|reasoning"`
 	Status string `json:"status" schema:"enum=in_progress|completed|incomplete"`
 
-	Role    string       `json:"role,omitempty"` // of a message
-	Content []OutputPart `json:"content,omitzero"`
+	Role    string       `json:"role,omitempty"`   // of a message
+	Content []OutputPart `json:"content,omitzero"` // of a message or a thought
+	Summary []OutputPart `json:"summary,omitzero"` // of a thought: empty, for nobody sums it up
 
 	CallID    string  `json:"call_id,omitempty"` // of a function call
 	Name      string  `json:"name,omitempty"`
 	Arguments *string `json:"arguments,omitempty"`
 }
 
-// OutputPart is the text of a message.
+// OutputPart is the text of a message or, without the last two, of a thought.
 type OutputPart struct {
-	Type        string         `json:"type" schema:"enum=output_text"`
+	Type        string         `json:"type" schema:"enum=output_text|reasoning_text"`
 	Text        string         `json:"text"`
-	Annotations []Annotation   `json:"annotations"`
-	Logprobs    []TokenLogprob `json:"logprobs"`
+	Annotations []Annotation   `json:"annotations,omitzero"`
+	Logprobs    []TokenLogprob `json:"logprobs,omitzero"`
 }
 
 // ResponseUsage counts tokens as [Usage] does.
@@ -174,7 +177,7 @@ type ResponseUsage struct {
 	TotalTokens         int                 `json:"total_tokens"`
 }
 
-// OutputTokensDetails is there because clients expect it.
+// OutputTokensDetails says how many tokens of an answer the model thought, before it answered.
 type OutputTokensDetails struct {
 	ReasoningTokens int `json:"reasoning_tokens"`
 }

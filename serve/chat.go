@@ -60,7 +60,7 @@ func (g *generation) request(in openai.Sampling, info Info) Request {
 func conversation(in []openai.Message) []Message {
 	out := make([]Message, len(in))
 	for i, m := range in {
-		out[i] = Message{Role: m.Role, Content: m.Content, CallID: m.ToolCallID}
+		out[i] = Message{Role: m.Role, Content: m.Content, CallID: m.ToolCallID, Reasoning: m.ReasoningContent}
 		if m.Role == "developer" {
 			out[i].Role = "system"
 		}
@@ -106,12 +106,14 @@ func override[T any](field *T, value *T) {
 
 // choiceText is a choice of an answer that is sent whole.
 type choiceText struct {
+	mind  strings.Builder // what the model thought
 	text  strings.Builder
 	lps   []openai.TokenLogprob
 	calls []openai.ToolCall
 }
 
 func (c *choiceText) add(g *generation, d Delta) {
+	c.mind.WriteString(d.Reasoning)
 	c.text.WriteString(d.Text)
 	c.lps = append(c.lps, wireLogprobs(d.Tokens)...)
 	if d.Call == nil {
@@ -127,7 +129,7 @@ func (c *choiceText) add(g *generation, d Delta) {
 
 // message is the choice as a message. Only calls without any text have no content.
 func (c *choiceText) message() openai.ResponseMessage {
-	m := openai.ResponseMessage{Role: "assistant", Annotations: []openai.Annotation{}, ToolCalls: c.calls}
+	m := openai.ResponseMessage{Role: "assistant", Annotations: []openai.Annotation{}, ToolCalls: c.calls, ReasoningContent: c.mind.String()}
 	if text := c.text.String(); text != "" || c.calls == nil {
 		m.Content = &text
 	}

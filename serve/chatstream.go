@@ -55,8 +55,13 @@ func (s *chatStream) piece(d Delta) error {
 	if s.texts != nil {
 		s.texts[d.Choice].WriteString(d.Text)
 	}
-	if !s.begun[d.Choice] && (d.Text != "" || len(d.Tokens) > 0 || d.Call != nil || d.Finish != "") {
+	if !s.begun[d.Choice] && (d.Text != "" || d.Reasoning != "" || len(d.Tokens) > 0 || d.Call != nil || d.Finish != "") {
 		if err := s.begin(d.Choice, d.Call != nil && d.Text == ""); err != nil {
+			return err
+		}
+	}
+	if d.Reasoning != "" {
+		if err := s.send(openai.ChunkChoice{Index: d.Choice, Delta: openai.Delta{ReasoningContent: d.Reasoning}}); err != nil {
 			return err
 		}
 	}

@@ -111,6 +111,7 @@ func (g *generation) run(each func(Delta) error) error {
 			}
 			g.usage.CompletionTokens += d.Sampled
 			g.usage.TotalTokens += d.Sampled
+			g.usage.CompletionTokensDetails.ReasoningTokens += d.Thought
 		}
 		g.x.drafted, g.x.kept = g.x.drafted+d.Drafted, g.x.kept+d.Kept
 		g.finish[d.Choice] = d.Finish

@@ -51,7 +51,7 @@ func (h *Handler) responses(x *exchange) error {
 	return x.respond(http.StatusOK, r.wire)
 }
 
-// responseAnswer is an answer in the form of this route. Its output items come one after the other: a message, then calls.
+// responseAnswer is an answer in the form of this route. Its output items come one after the other: a thought, a message, calls.
 type responseAnswer struct {
 	g    *generation
 	wire openai.Response
@@ -122,20 +122,36 @@ func (r *responseAnswer) call(name string) *openai.OutputItem {
 	return r.item(openai.OutputItem{ID: "fc_" + h.newID(), Type: "function_call", CallID: "call_" + h.newID(), Name: name, Arguments: &none})
 }
 
-func outputText(text string) openai.OutputPart {
+func (r *responseAnswer) thought() *openai.OutputItem {
+	return r.item(openai.OutputItem{ID: "rs_" + r.g.x.h.newID(), Type: "reasoning", Summary: []openai.OutputPart{}, Content: []openai.OutputPart{}})
+}
+
+// part is the text of an item.
+func part(it *openai.OutputItem, text string) openai.OutputPart {
+	if it.Type == "reasoning" {
+		return openai.OutputPart{Type: "reasoning_text", Text: text}
+	}
 	return openai.OutputPart{Type: "output_text", Text: text, Annotations: []openai.Annotation{}, Logprobs: []openai.TokenLogprob{}}
+}
+
+// text appends to the item that begin begins, unless it is the last one.
+func (r *responseAnswer) text(kind string, begin func() *openai.OutputItem, text string) {
+	it := r.last()
+	if it == nil || it.Type != kind {
+		r.end("completed")
+		it = begin()
+		it.Content = append(it.Content, part(it, ""))
+	}
+	it.Content[0].Text += text
 }
 
 // add takes a piece of an answer that is sent whole.
 func (r *responseAnswer) add(d Delta) {
+	if d.Reasoning != "" {
+		r.text("reasoning", r.thought, d.Reasoning)
+	}
 	if d.Text != "" {
-		it := r.last()
-		if it == nil || it.Type != "message" {
-			r.end("completed")
-			it = r.message()
-			it.Content = append(it.Content, outputText(""))
-		}
-		it.Content[0].Text += d.Text
+		r.text("message", r.message, d.Text)
 	}
 	if d.Call == nil {
 		return
@@ -162,8 +178,7 @@ func (r *responseAnswer) complete() {
 		r.wire.Status, r.wire.IncompleteDetails = "incomplete", &openai.IncompleteDetails{Reason: "max_output_tokens"}
 	}
 	if len(r.wire.Output) == 0 {
-		it := r.message()
-		it.Content = append(it.Content, outputText(""))
+		r.text("message", r.message, "")
 	}
 	r.end(r.wire.Status)
 	for _, it := range r.wire.Output {
@@ -175,6 +190,6 @@ func (r *responseAnswer) complete() {
 	r.wire.Latency = &latency
 	r.wire.Usage = &openai.ResponseUsage{
 		InputTokens: g.usage.PromptTokens, InputTokensDetails: g.usage.PromptTokensDetails,
-		OutputTokens: g.usage.CompletionTokens, TotalTokens: g.usage.TotalTokens,
+		OutputTokens: g.usage.CompletionTokens, OutputTokensDetails: g.usage.CompletionTokensDetails, TotalTokens: g.usage.TotalTokens,
 	}
 }

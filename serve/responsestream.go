@@ -23,7 +23,7 @@ func (s *responseStream) run() error {
 		return err
 	}
 	if len(s.wire.Output) == 0 {
-		if err := s.beginMessage(); err != nil {
+		if err := s.begin(s.message); err != nil {
 			return err
 		}
 	}
@@ -56,8 +56,13 @@ func (s *responseStream) piece(d Delta) error {
 			}
 		}
 	}
+	if d.Reasoning != "" {
+		if err := s.textPiece("reasoning", s.thought, d.Reasoning); err != nil {
+			return err
+		}
+	}
 	if d.Text != "" {
-		if err := s.textPiece(d.Text); err != nil {
+		if err := s.textPiece("message", s.message, d.Text); err != nil {
 			return err
 		}
 	}
@@ -67,22 +72,26 @@ func (s *responseStream) piece(d Delta) error {
 	return s.callPiece(*d.Call)
 }
 
-func (s *responseStream) textPiece(text string) error {
+func (s *responseStream) textPiece(kind string, begin func() *openai.OutputItem, text string) error {
 	it := s.last()
-	if it == nil || it.Type != "message" {
+	if it == nil || it.Type != kind {
 		if err := s.endItem("completed"); err != nil {
 			return err
 		}
-		if err := s.beginMessage(); err != nil {
+		if err := s.begin(begin); err != nil {
 			return err
 		}
 		it = s.last()
 	}
 	s.text.WriteString(text)
 	s.delta = text
-	return s.send(openai.ResponseEvent{
+	e := openai.ResponseEvent{
 		Type: "response.output_text.delta", ItemID: it.ID, OutputIndex: &s.index, ContentIndex: &s.zero, Delta: &s.delta, Logprobs: []openai.TokenLogprob{},
-	})
+	}
+	if kind == "reasoning" {
+		e.Type, e.Logprobs = "response.reasoning_text.delta", nil
+	}
+	return s.send(e)
 }
 
 func (s *responseStream) callPiece(c CallDelta) error {
@@ -111,12 +120,13 @@ func (s *responseStream) added(it *openai.OutputItem) error {
 	return s.send(openai.ResponseEvent{Type: "response.output_item.added", OutputIndex: &s.index, Item: it})
 }
 
-func (s *responseStream) beginMessage() error {
-	it := s.message()
+// begin begins an item that has a text.
+func (s *responseStream) begin(item func() *openai.OutputItem) error {
+	it := item()
 	if err := s.added(it); err != nil {
 		return err
 	}
-	part := outputText("")
+	part := part(it, "")
 	return s.send(openai.ResponseEvent{
 		Type: "response.content_part.added", ItemID: it.ID, OutputIndex: &s.index, ContentIndex: &s.zero, Part: &part,
 	})
@@ -130,11 +140,11 @@ func (s *responseStream) endItem(status string) error {
 	}
 	text := s.text.String()
 	var events []openai.ResponseEvent
-	if it.Type == "message" {
-		part := outputText(text)
+	if it.Content != nil {
+		part := part(it, text)
 		it.Content = append(it.Content, part)
 		events = []openai.ResponseEvent{
-			{Type: "response.output_text.done", ItemID: it.ID, ContentIndex: &s.zero, Text: &text, Logprobs: part.Logprobs},
+			{Type: "response." + part.Type + ".done", ItemID: it.ID, ContentIndex: &s.zero, Text: &text, Logprobs: part.Logprobs},
 			{Type: "response.content_part.done", ItemID: it.ID, ContentIndex: &s.zero, Part: &part},
 		}
 	} else {

@@ -198,7 +198,9 @@ func (s *schemaSet) named(name string) schema {
 		message := object(schema{"role": schema{"enum": []any{"developer", "system", "user", "assistant"}}, "content": content})
 		call := object(schema{"type": constant("function_call"), "call_id": schema{"type": "string"}, "name": functionName(), "arguments": schema{"type": "string"}})
 		output := object(schema{"type": constant("function_call_output"), "call_id": schema{"type": "string"}, "output": content})
-		items := list(anyOf(message, call, output))
+		texts := list(object(schema{"type": schema{"enum": []any{"reasoning_text", "summary_text"}}, "text": schema{"type": "string"}}))
+		thought := schema{"type": "object", "properties": schema{"type": constant("reasoning"), "content": texts, "summary": texts}, "required": []any{"type"}}
+		items := list(anyOf(message, call, output, thought))
 		items["contains"] = object(schema{"role": constant("user")})
 		return anyOf(text, items)
 	case "top_logprobs":

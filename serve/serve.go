@@ -66,7 +66,7 @@ type Info struct {
 	Bytes         int64  // memory held
 	Prompt        PromptMode
 	Defaults      *Sampling // of the model's generation config; nil = temperature 1 and nothing else
-	Tools         bool      // the chat template tells the model of functions
+	Tools         bool      // it can be told of functions, and call them
 	Constrained   bool      // Format and forced calls are obeyed
 }
 
@@ -91,6 +91,7 @@ type Request struct {
 // Message is one turn: role system, user, assistant or tool. The text is data: control tokens in it mean nothing.
 type Message struct {
 	Role, Content string
+	Reasoning     string // what the assistant thought before it answered, for models that want to see it again
 	Calls         []Call // that the assistant made
 	CallID        string // of a tool's message: the call that it answers
 }
@@ -148,11 +149,14 @@ type Delta struct {
 	Choice  int    // 0 to N-1
 	Text    string // whole characters that can no longer become part of a stop string
 	Call    *CallDelta
-	Tokens  []TokenLogprob
-	Sampled int    // tokens sampled for this choice since its last Delta, end of sequence and stop strings included
-	Drafted int    // tokens computed ahead since the last Delta, because the answer might quote
-	Kept    int    // tokens computed ahead that became the answer's since then
-	Finish  Finish // on the last Delta of a choice, and only there
+	Tokens  []TokenLogprob // of Text
+	Sampled int            // tokens sampled for this choice since its last Delta, end of sequence and stop strings included
+	Drafted int            // tokens computed ahead since the last Delta, because the answer might quote
+	Kept    int            // tokens computed ahead that became the answer's since then
+	Finish  Finish         // on the last Delta of a choice, and only there
+
+	Reasoning string // what the model thinks, before all Text and Call
+	Thought   int    // of Sampled, tokens of Reasoning
 }
 
 // CallDelta is a piece of a function call. The first piece of a call has its name; the arguments of all pieces join to

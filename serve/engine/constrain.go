@@ -19,10 +19,7 @@ import (
 // form, unless the form of calls is made of them.
 func (e *Engine) newVocabulary() (*grammar.Vocabulary, error) {
 	tok := e.model.Tokenizer
-	form := ""
-	if e.calls != nil {
-		form = e.calls.Open + e.calls.Close + e.calls.Next + e.calls.End
-	}
+	form := e.calls.Open + e.calls.Close + e.calls.Next + e.calls.End
 	return grammar.NewVocabulary(e.model.Config.VocabSize, func(id int) []byte {
 		if word, ok := tok.Token(int32(id)); !ok || tok.IsSpecial(int32(id)) && !strings.Contains(form, word) {
 			return nil
@@ -171,6 +168,11 @@ func (s *sampler) forbid(scores, row []float32, w *workspace) {
 			scores[id] = row[id]
 		}
 	}
+}
+
+// keepTo has the tokens that follow keep to a form, or to none.
+func (s *sampler) keepTo(state *grammar.State, words int) {
+	s.state, s.words, s.device = state, words, nil
 }
 
 // complete tells that nothing can follow any more, so that no token is spent on the end.

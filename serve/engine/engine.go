@@ -30,7 +30,7 @@ import (
 )
 
 // engineVersion is part of the fingerprint: it changes when the same weights would give other text.
-const engineVersion = "4"
+const engineVersion = "5"
 
 // Options are the settings of Load; all but Backend may be zero.
 type Options struct {
@@ -81,8 +81,10 @@ type Engine struct {
 	adapter infer.Adapter // on top of the weights; nil = none
 	info    serve.Info
 	eos     map[int32]bool
-	prefix  int                                 // special tokens that the model wants in front of a text
-	calls   *grammar.ToolFormat                 // nil: the template knows no functions
+	prefix  int                // special tokens that the model wants in front of a text
+	calls   grammar.ToolFormat // how it calls functions
+	told    bool               // by its template, of the functions; else by docent
+	thinker thinker
 	writes  func() (*grammar.Vocabulary, error) // made when it is first needed
 	closed  bool                                // mu of the batch guards it
 	gone    chan struct{}                       // closed when nothing of it is left
@@ -235,10 +237,11 @@ func newEngine(b *batch, m *model.Model) *Engine {
 	e.prefix = specialPrefix(m.Tokenizer)
 	e.info = describe(m, b.context)
 	e.info.Fingerprint = fingerprint(m, b.numerics)
-	if f, ok := e.findTools(); ok {
-		e.calls, e.info.Tools = &f, true
+	if e.calls, e.told = e.findTools(); !e.told {
+		e.calls = ownCalls
 	}
-	e.info.Constrained = true
+	e.thinker = newThinker(m.Chat, m.Tokenizer)
+	e.info.Tools, e.info.Constrained = true, true
 	e.writes = sync.OnceValues(e.newVocabulary)
 	return e
 }
@@ -351,14 +354,13 @@ func (e *Engine) prompt(r serve.Request) (ids []int32, dropped int, err error) {
 		ids, _ = e.encode(*r.Prompt)
 		return ids, 0, nil
 	}
-	messages, o := text.JoinSystem(templateMessages(r.Messages)), text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs}
-	if len(r.Tools.List) > 0 {
-		if e.calls != nil {
-			o.Tools = templateTools(r.Tools.List)
-		} else {
-			messages = toldOfTools(messages, r.Tools.List)
-		}
+	o := text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs}
+	if !e.told {
+		r.Messages = ownForm(r.Messages, r.Tools.List)
+	} else if len(r.Tools.List) > 0 {
+		o.Tools = templateTools(r.Tools.List)
 	}
+	messages := text.JoinSystem(templateMessages(r.Messages))
 	if e.model.Chat == nil {
 		prompt, dropped := text.QAPrompt(messages)
 		return e.model.Tokenizer.EncodeQA(prompt), dropped, nil

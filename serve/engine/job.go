@@ -44,6 +44,7 @@ type sequence struct {
 	count      int   // tokens sampled
 	sampler    *sampler
 	stream     *text.Stream
+	thoughts   *thoughtReader
 	transcript *transcript
 	calls      *callReader // nil: none are looked for
 
@@ -70,9 +71,7 @@ func (e *Engine) newJob(ctx context.Context, r serve.Request) (*job, error) {
 	}
 	j := &job{e: e, r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
 	if len(j.r.Tools.List) > 0 {
-		if j.calls = e.calls; j.calls == nil {
-			j.calls = &plainCalls
-		}
+		j.calls = &e.calls
 	}
 	j.ready = !j.constrained()
 	j.start = serve.Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}

@@ -161,16 +161,15 @@ func (l *loop) admit(j *job) error {
 		s := &sequence{
 			job: j, choice: j.next,
 			sampler:    newSampler(j.r, j.next, ints32(j.ids), j.start.MaxTokens),
-			stream:     j.e.model.Tokenizer.NewStream(j.calls == nil), // calls may be written with special tokens
+			stream:     j.e.model.Tokenizer.NewStream(j.calls == nil && !j.e.thinker.special), // calls may be written with special tokens
 			drafter:    drafter{size: 2},
+			thoughts:   j.e.thoughts(j),
 			transcript: newTranscript(j.r, j.e.info.Prompt == serve.PromptQA),
 		}
 		if j.calls != nil {
 			s.calls = newCallReader(*j.calls, j.r)
 		}
-		if j.form != nil {
-			s.sampler.state, s.sampler.words = j.form.Start(j.writes), j.writes.Words()
-		}
+		s.keepForm()
 		var err error
 		if s.slot, err = l.b.slots.Admit(j.prompt, j.next < j.r.N-1 || l.b.queued()); err != nil {
 			return err
@@ -277,7 +276,12 @@ func (l *loop) advance(s *sequence, t token) error {
 	case s.job.e.eos[s.last] && (!s.job.r.IgnoreEOS || s.sampler.state != nil):
 		d.Finish = serve.FinishStop
 	default:
-		d.Text, d.Tokens, stopped = s.transcript.add(s.stream.Push(s.last), l.logprob(s, t))
+		mind, text, lps := s.thoughts.feed(s.stream.Push(s.last), l.logprob(s, t))
+		d.Text, d.Tokens, stopped = s.transcript.add(text, lps...)
+		if d.Reasoning = mind; s.thoughts.state == thinking || mind != "" {
+			d.Thought = 1
+		}
+		s.keepForm()
 		switch {
 		case stopped, s.sampler.complete():
 			d.Finish = serve.FinishStop
@@ -286,7 +290,10 @@ func (l *loop) advance(s *sequence, t token) error {
 		}
 	}
 	if d.Finish != "" && !stopped {
-		rest, tokens, stopped := s.transcript.end(s.stream.Flush())
+		mind, text, lps := s.thoughts.feed(s.stream.Flush(), nil)
+		last, held, more := s.thoughts.rest()
+		d.Reasoning += mind + last
+		rest, tokens, stopped := s.transcript.end(text+held, append(lps, more...)...)
 		d.Text += rest
 		d.Tokens = append(d.Tokens, tokens...)
 		if stopped {
@@ -298,6 +305,18 @@ func (l *loop) advance(s *sequence, t token) error {
 		l.finish(s)
 	}
 	return nil
+}
+
+// keepForm keeps the answer to its form, and what the model thinks before it free.
+func (s *sequence) keepForm() {
+	form := s.job.form
+	switch free := s.thoughts.state == thinking; {
+	case form == nil || free == (s.sampler.state == nil):
+	case free:
+		s.sampler.keepTo(nil, 0)
+	default:
+		s.sampler.keepTo(form.Start(s.job.writes), s.job.writes.Words())
+	}
 }
 
 // put hands a delta on, with the calls found in its text.

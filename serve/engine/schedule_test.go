@@ -26,7 +26,7 @@ const (
 	tokenTime   = 100 * time.Millisecond
 )
 
-// fakeSlots computes nothing and takes its time for that. The answer to everything is "aaa…".
+// fakeSlots computes nothing and takes its time for that. The answer to everything is "aaa…", or what it is told to say.
 type fakeSlots struct {
 	infer.Slots
 	taken   []bool
@@ -35,6 +35,8 @@ type fakeSlots struct {
 	broken  atomic.Pointer[error] // of the next steps
 	poison  int                   // length of a prompt that panics
 	closed  bool
+	says    string
+	said    map[int]int // bytes of it, by slot
 }
 
 func (s *fakeSlots) Context() int { return 1000 }
@@ -49,9 +51,16 @@ func (s *fakeSlots) Free() (n int) {
 	return n
 }
 
-func (s *fakeSlots) row() []float32 {
+// row has the byte that comes next.
+func (s *fakeSlots) row(said int) []float32 {
 	row := make([]float32, s.vocab)
-	row['a'] = 1
+	next := int('a')
+	if said < len(s.says) {
+		next = int(s.says[said])
+	} else if s.says != "" {
+		next = s.vocab - 1 // the end
+	}
+	row[next] = 1
 	return row
 }
 
@@ -67,6 +76,10 @@ func (s *fakeSlots) Admit(infer.Prompt, bool) (int, error) {
 	for slot, t := range s.taken {
 		if !t {
 			s.taken[slot] = true
+			if s.said == nil {
+				s.said = map[int]int{}
+			}
+			s.said[slot] = 0
 			return slot, nil
 		}
 	}
@@ -82,7 +95,8 @@ func (s *fakeSlots) Step(next map[int]int32) (infer.Rows, error) {
 	}
 	rows := infer.HostRows{}
 	for slot := range next {
-		rows[slot] = s.row()
+		s.said[slot]++
+		rows[slot] = s.row(s.said[slot])
 	}
 	return rows, nil
 }
@@ -100,13 +114,18 @@ func (p *fakePrompt) Prefill() ([]float32, error) {
 	if p.left -= pieceTokens; p.left > 0 {
 		return nil, nil
 	}
-	return p.s.row(), nil
+	return p.s.row(0), nil
 }
 
 // schedule runs f in a bubble, with an engine whose computer is slow but exact.
 func schedule(t *testing.T, slots int, o Options, f func(t *testing.T, e *Engine, s *fakeSlots)) {
 	t.Helper()
-	m, err := model.Open(t.Context(), "dir:"+testmodel.Write(t, 1), model.Options{
+	scheduleModel(t, testmodel.Write(t, 1), slots, o, f)
+}
+
+func scheduleModel(t *testing.T, dir string, slots int, o Options, f func(t *testing.T, e *Engine, s *fakeSlots)) {
+	t.Helper()
+	m, err := model.Open(t.Context(), "dir:"+dir, model.Options{
 		Keep: func(lm.Param, func([]float32) error) error { return nil },
 	})
 	require.NoError(t, err)

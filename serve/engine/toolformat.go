@@ -8,8 +8,10 @@ import (
 	"github.com/docent-ml/docent/internal/lm/text"
 )
 
-// plainCalls is the format for a model that was not trained for any, and whose calls are forced.
-var plainCalls = grammar.ToolFormat{Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}"}
+// ownCalls is the format for a model whose template knows none: the one that most models have seen in training.
+var ownCalls = grammar.ToolFormat{
+	Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n",
+}
 
 // Words that no template has of its own.
 const (
@@ -43,6 +45,9 @@ func findToolFormat(c *text.Chat, ends []string) (f grammar.ToolFormat, ok bool)
 			begin++
 		}
 		whole = whole[begin:]
+		if _, behind, thought := strings.Cut(whole, thoughtEnd); thought { // an empty one, which some templates show
+			whole = strings.TrimLeft(behind, space)
+		}
 		for _, end := range ends {
 			whole, _, _ = strings.Cut(whole, end)
 		}

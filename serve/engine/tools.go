@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -78,7 +79,7 @@ func templateMessages(in []serve.Message) []text.Message {
 	names := map[string]string{}
 	out := make([]text.Message, len(in))
 	for i, m := range in {
-		out[i] = text.Message{Role: m.Role, Content: m.Content, ToolCalls: templateCalls(m.Calls), ToolCallID: m.CallID, Name: names[m.CallID]}
+		out[i] = text.Message{Role: m.Role, Content: m.Content, Reasoning: m.Reasoning, ToolCalls: templateCalls(m.Calls), ToolCallID: m.CallID, Name: names[m.CallID]}
 		for _, c := range m.Calls {
 			names[c.ID] = c.Name
 		}
@@ -86,15 +87,32 @@ func templateMessages(in []serve.Message) []text.Message {
 	return out
 }
 
-// toldOfTools puts the functions into the system message, for a model whose template has no place for them and whose
-// call is forced.
-func toldOfTools(in []text.Message, list []serve.Tool) []text.Message {
-	told := "These functions can be called:\n" + string(templateTools(list)) +
-		"\nA call is written as a JSON object: {\"name\": …, \"arguments\": {…}}"
-	if len(in) > 0 && in[0].Role == "system" {
-		out := append([]text.Message{}, in...)
-		out[0].Content += "\n\n" + told
+// ownForm is a conversation for a model whose template has no place for functions: they stand in the system message, calls
+// in the text of the assistant, and what they returned in a message of the user.
+func ownForm(in []serve.Message, list []serve.Tool) []serve.Message {
+	var out []serve.Message
+	names := map[string]string{}
+	for i, m := range in {
+		for _, c := range m.Calls {
+			names[c.ID] = c.Name
+			m.Content = strings.TrimLeft(m.Content+"\n"+ownCalls.Open+ownCalls.Name+c.Name+ownCalls.Arguments+cmp.Or(c.Arguments, "{}")+ownCalls.Close, "\n")
+		}
+		m.Calls = nil
+		answers := m.Role == "tool"
+		if answers {
+			m = serve.Message{Role: "user", Content: strings.TrimSpace("Result of "+names[m.CallID]) + ":\n" + m.Content}
+		}
+		if last := len(out) - 1; last >= 0 && in[i-1].Role == "tool" && m.Role == "user" { // roles that take turns
+			out[last].Content += "\n\n" + m.Content
+			continue
+		}
+		out = append(out, m)
+	}
+	if len(list) == 0 {
 		return out
 	}
-	return append([]text.Message{{Role: "system", Content: told}}, in...)
+	told := "You can call functions. They are described here, with the JSON schemas of their arguments:\n" + string(templateTools(list)) +
+		"\nTo call one, answer with its name and its arguments in this form:\n" +
+		ownCalls.Open + ownCalls.Name + "NAME" + ownCalls.Arguments + "{…}" + ownCalls.Close
+	return append(out, serve.Message{Role: "system", Content: told})
 }

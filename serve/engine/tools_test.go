@@ -42,6 +42,15 @@ const (
 // toolEngine is the tiny model with a chat template that knows tools.
 func toolEngine(t *testing.T, template string) *Engine {
 	t.Helper()
+	e, err := Load(t.Context(), "dir:"+templated(t, template), Options{Backend: golden.Backend(t), Slots: 2})
+	require.NoError(t, err)
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// templated is a folder of the tiny model with a chat template.
+func templated(t *testing.T, template string) string {
+	t.Helper()
 	dir := testmodel.Write(t, 1)
 	file := filepath.Join(dir, "tokenizer_config.json")
 	config := golden.JSON[map[string]any](t, dir, "tokenizer_config.json")
@@ -49,29 +58,33 @@ func toolEngine(t *testing.T, template string) *Engine {
 	data, err := json.Marshal(config)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, data, 0o644))
-	e, err := Load(t.Context(), "dir:"+dir, Options{Backend: golden.Backend(t), Slots: 2})
-	require.NoError(t, err)
-	t.Cleanup(func() { e.Close() })
-	return e
+	return dir
 }
 
 func TestToolFormatOfTemplates(t *testing.T) {
 	for name, c := range map[string]struct {
 		template string
-		want     *grammar.ToolFormat
+		want     grammar.ToolFormat
 	}{
-		"hermes": {hermesTemplate, &grammar.ToolFormat{
+		"hermes": {hermesTemplate, grammar.ToolFormat{
 			Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n",
 		}},
-		"llama": {llamaTemplate, &grammar.ToolFormat{Name: `{"name": "`, Arguments: `", "parameters": `, Close: "}"}},
-		"mistral": {mistralTemplate, &grammar.ToolFormat{
+		"llama": {llamaTemplate, grammar.ToolFormat{Name: `{"name": "`, Arguments: `", "parameters": `, Close: "}"}},
+		"mistral": {mistralTemplate, grammar.ToolFormat{
 			Open: "[TOOL_CALLS] [", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}", Next: ", ", End: "]",
 		}},
-		"none": {`{% for m in messages %}{{ m.role + m.content }}{% endfor %}`, nil},
+		"none": {`{% for m in messages %}{{ m.role + m.content }}{% endfor %}`, ownCalls},
+		// What is shown of a thought in front of a call is not part of it.
+		"thinking": {strings.ReplaceAll(hermesTemplate, "{{ message.content or '' }}{% if message.tool", `{% if message.role == "assistant" %}<think>
+
+</think>
+
+{% endif %}{{ message.content or '' }}{% if message.tool`), ownCalls},
 	} {
 		e := toolEngine(t, c.template)
 		assert.Equal(t, c.want, e.calls, name)
-		assert.Equal(t, c.want != nil, e.Info().Tools, name)
+		assert.Equal(t, name != "none", e.told, name)
+		assert.True(t, e.Info().Tools, name)
 	}
 }
 
@@ -130,6 +143,47 @@ func TestForcedCalls(t *testing.T) {
 			assert.True(t, json.Valid([]byte(calls[0].Arguments)), calls[0].Arguments)
 		}
 	}
+}
+
+// TestOwnForm: a model whose template is strict about roles and knows no functions is told of them, sees what was called
+// and returned, and its calls are read.
+func TestOwnForm(t *testing.T) {
+	strict := `{% for m in messages %}{% if m.role not in ["system", "user", "assistant"] or m.role == "system" and not loop.first or ` +
+		`loop.index0 > 1 and m.role == messages[loop.index0 - 1].role %}{{ raise_exception("bad role") }}{% endif %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`
+	scheduleModel(t, templated(t, strict), 1, Options{}, func(t *testing.T, e *Engine, s *fakeSlots) {
+		r := serve.Request{Messages: []serve.Message{
+			{Role: "system", Content: "Be brief."}, {Role: "user", Content: "rain?"},
+			{Role: "assistant", Content: "I look.", Calls: []serve.Call{{ID: "1", Name: "get_weather", Arguments: `{"city":"Bern"}`}, {ID: "2", Name: "now"}}},
+			{Role: "tool", CallID: "1", Content: "dry"}, {Role: "tool", CallID: "2", Content: "noon"}, {Role: "user", Content: "And Oslo?"},
+		}, Tools: serve.Tools{List: []serve.Tool{weather, {Name: "now"}}}, N: 1, MaxTokens: 300}
+		ids, _, err := e.prompt(r)
+		require.NoError(t, err)
+		prompt := e.model.Tokenizer.Decode(ids, false)
+		assert.Contains(t, prompt, "Be brief.\n\nYou can call functions.")
+		assert.Contains(t, prompt, `"enum":["Bern","Oslo"]`)
+		assert.Contains(t, prompt, "assistant\nI look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\":\"Bern\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call><|im_end|>\n"+
+			"<|im_start|>user\nResult of get_weather:\ndry\n\nResult of now:\nnoon\n\nAnd Oslo?<|im_end|>")
+
+		s.says = "Let me see.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 2}}\n</tool_call>"
+		calls, text, finish := called(t, e, r)
+		assert.Equal(t, []serve.Call{{Name: "get_weather", Arguments: `{"city": "Oslo", "days": 2}`}}, calls)
+		assert.Equal(t, "Let me see.", text)
+		assert.Equal(t, serve.FinishToolCalls, finish)
+
+		s.says = "Dry."
+		calls, text, finish = called(t, e, r)
+		assert.Empty(t, calls)
+		assert.Equal(t, "Dry.", text)
+		assert.Equal(t, serve.FinishStop, finish)
+
+		// The conversation may have had tools that there are no more.
+		r.Tools = serve.Tools{}
+		_, text, _ = called(t, e, r)
+		assert.Equal(t, "Dry.", text)
+	})
 }
 
 // TestDottedNames: frameworks that name a function after its module write dots.
@@ -202,6 +256,7 @@ func TestFormats(t *testing.T) {
 // TestCallReader: pieces of any size give the same text and calls.
 func TestCallReader(t *testing.T) {
 	hermes := grammar.ToolFormat{Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n"}
+	bare := grammar.ToolFormat{Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}"}
 	for _, c := range []struct {
 		format grammar.ToolFormat
 		one    bool
@@ -215,18 +270,18 @@ func TestCallReader(t *testing.T) {
 		{hermes, false, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>\n\n<tool_call>\n{\"name\":  \"g\", \"arguments\": {\"x\":[1]}}\n</tool_call>", "",
 			[]serve.Call{{Name: "f", Arguments: `{}`}, {Name: "g", Arguments: `{"x":[1]}`}}},
 		{hermes, true, false, "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call><tool_call>", "", []serve.Call{{Name: "f", Arguments: `{}`}}},
-		{plainCalls, false, false, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
-		{plainCalls, false, false, `{"nam`, `{"nam`, nil},
-		{plainCalls, false, false, `no {"name": "f", "arguments": {}}`, `no {"name": "f", "arguments": {}}`, nil},
+		{bare, false, false, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
+		{bare, false, false, `{"nam`, `{"nam`, nil},
+		{bare, false, false, `no {"name": "f", "arguments": {}}`, `no {"name": "f", "arguments": {}}`, nil},
 		{grammar.ToolFormat{Open: "[C]", Name: "<f=", Arguments: ">", Close: "</f>", Next: ";", End: "."}, false, false, "[C]<f=a>{}</f>;<f=b>{\"k\":2}</f>.", "",
 			[]serve.Call{{Name: "a", Arguments: "{}"}, {Name: "b", Arguments: `{"k":2}`}}},
 		{hermes, false, true, `{"a": "<tool_call>"}`, `{"a": "<tool_call>"}`, nil},
 		{hermes, false, true, `<tool_call>{"name":"f","arguments":{}}</tool_call>`, "", []serve.Call{{Name: "f", Arguments: `{}`}}},
-		{plainCalls, false, true, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
-		{plainCalls, false, true, `{"name": "Ada", "age": 36}`, `{"name": "Ada", "age": 36}`, nil},
-		{plainCalls, false, true, `{"name": "g", "arguments": 36}`, `{"name": "g", "arguments": 36}`, nil},
-		{plainCalls, false, true, `{"name": "f", "age": 36}`, `{"name": "f", "age": 36}`, nil},
-		{plainCalls, false, true, `{"name": "f`, `{"name": "f`, nil},
+		{bare, false, true, `{"name": "f", "arguments": {"a":1}}`, "", []serve.Call{{Name: "f", Arguments: `{"a":1}`}}},
+		{bare, false, true, `{"name": "Ada", "age": 36}`, `{"name": "Ada", "age": 36}`, nil},
+		{bare, false, true, `{"name": "g", "arguments": 36}`, `{"name": "g", "arguments": 36}`, nil},
+		{bare, false, true, `{"name": "f", "age": 36}`, `{"name": "f", "age": 36}`, nil},
+		{bare, false, true, `{"name": "f`, `{"name": "f`, nil},
 	} {
 		for size := 1; size <= len(c.in); size++ {
 			r := newCallReader(c.format, serve.Request{Tools: serve.Tools{One: c.one, List: []serve.Tool{{Name: "f"}}}, Format: serve.Format{JSON: c.either}})

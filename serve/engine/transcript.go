@@ -24,11 +24,13 @@ func newTranscript(r serve.Request, turns bool) *transcript {
 	return &transcript{stop: newStopMatcher(r.Stop, turns)}
 }
 
-// add takes the text that a token completed, whole characters or nothing, and the token if logprobs are wanted.
+// add takes the text that tokens completed, whole characters or nothing, and those tokens if logprobs are wanted.
 // After stopped, the choice has ended, and the text is all that remains to be sent.
-func (t *transcript) add(text string, lp *serve.TokenLogprob) (out string, tokens []serve.TokenLogprob, stopped bool) {
-	if lp != nil {
-		t.pending = append(t.pending, pendingToken{t.given, *lp})
+func (t *transcript) add(text string, lps ...*serve.TokenLogprob) (out string, tokens []serve.TokenLogprob, stopped bool) {
+	for _, lp := range lps {
+		if lp != nil {
+			t.pending = append(t.pending, pendingToken{t.given, *lp})
+		}
 	}
 	t.given += len(text)
 	out, stopped = t.stop.feed(text)
@@ -36,8 +38,8 @@ func (t *transcript) add(text string, lp *serve.TokenLogprob) (out string, token
 }
 
 // end takes what was left of an unfinished character, and returns the remaining text of a choice that was not stopped.
-func (t *transcript) end(text string) (out string, tokens []serve.TokenLogprob, stopped bool) {
-	out, tokens, stopped = t.add(text, nil)
+func (t *transcript) end(text string, lps ...*serve.TokenLogprob) (out string, tokens []serve.TokenLogprob, stopped bool) {
+	out, tokens, stopped = t.add(text, lps...)
 	if !stopped {
 		held := t.stop.rest()
 		out += held

@@ -29,8 +29,10 @@ type RenderOptions struct {
 	Kwargs              map[string]any  // further variables, such as enable_thinking
 }
 
-// Chat turns conversations into prompts by the model's own template. It is safe for concurrent use.
+// Chat turns conversations into prompts by the model's own template, or templates: some models bring one more for
+// conversations with tools. It is safe for concurrent use.
 type Chat struct {
+	withTools  *Chat // nil: the same
 	tok        *Tokenizer
 	template   *jinja.Template
 	source     string
@@ -45,10 +47,17 @@ type Chat struct {
 // NewChat compiles the chat template that came with the tokenizer; without one it returns [ErrNoTemplate]. now is the
 // clock for templates that print the date, nil: time.Now.
 func NewChat(tok *Tokenizer, now func() time.Time) (*Chat, error) {
-	source := tok.settings.chatTemplate
-	if source == "" {
+	if tok.settings.chatTemplate == "" {
 		return nil, ErrNoTemplate
 	}
+	c, err := newChat(tok, tok.settings.chatTemplate, now)
+	if err == nil && tok.settings.toolTemplate != "" {
+		c.withTools, err = newChat(tok, tok.settings.toolTemplate, now)
+	}
+	return c, err
+}
+
+func newChat(tok *Tokenizer, source string, now func() time.Time) (*Chat, error) {
 	template, err := jinja.Compile(source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
@@ -113,8 +122,17 @@ func (c *Chat) shows(prompt bool, messages ...Message) (string, bool) {
 	return out.Text, err == nil && strings.Contains(out.Text, probeText)
 }
 
+// of is the chat with the template for what is to be rendered.
+func (c *Chat) of(o RenderOptions) *Chat {
+	if len(o.Tools) > 0 && c.withTools != nil {
+		return c.withTools
+	}
+	return c
+}
+
 // Render returns the text of the prompt. Failures, a refusal by the template among them, are [ErrTemplate].
 func (c *Chat) Render(messages []Message, o RenderOptions) (string, error) {
+	c = c.of(o)
 	out, err := c.render(c.fold(messages), o, plainText(c.now()))
 	return out.Text, err
 }
@@ -122,6 +140,7 @@ func (c *Chat) Render(messages []Message, o RenderOptions) (string, error) {
 // Encode returns the ids of the prompt. They are those of the rendered text, but control tokens that stand in the
 // messages themselves, or in tools and kwargs, are encoded as the plain text that they are.
 func (c *Chat) Encode(messages []Message, o RenderOptions) ([]int32, error) {
+	c = c.of(o)
 	d := c.disarm(messages, o)
 	out, err := c.render(c.fold(messages), o, d)
 	if err != nil {

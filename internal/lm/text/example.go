@@ -23,6 +23,7 @@ type Example struct {
 // (Mistral shows it in the last user message, and no longer once that is answered), it is put in front of the first user message.
 func (c *Chat) Example(messages []Message, o RenderOptions) (Example, error) {
 	o.AddGenerationPrompt = false
+	c = c.of(o)
 	d := c.disarm(messages, o)
 	messages, err := c.withThoughts(c.fold(messages), &d)
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// ggufTemplate is the key of the chat template, and with a dot and a name behind it that of another one.
+const ggufTemplate = "tokenizer.chat_template"
+
 // llama.cpp's token types, the values of tokenizer.ggml.token_type.
 const (
 	ggufUnknown     = 2
@@ -203,7 +206,8 @@ func (md *ggufReader) settings(doc *document) settings {
 			set.special[name] = token
 		}
 	}
-	set.chatTemplate = md.text("tokenizer.chat_template")
+	set.chatTemplate = md.text(ggufTemplate)
+	set.toolTemplate = md.text(ggufTemplate + "." + toolTemplate)
 	// Sentencepiece models put BOS in front unless the file says otherwise; byte-level ones do not.
 	addBOS := md.flag("tokenizer.ggml.add_bos_token", md.text("tokenizer.ggml.model") == "llama")
 	addEOS := md.flag("tokenizer.ggml.add_eos_token", false)

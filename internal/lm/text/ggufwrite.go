@@ -63,7 +63,10 @@ func (t *Tokenizer) GGUF(rows int) (map[string]any, error) {
 	out["tokenizer.ggml.add_bos_token"] = hasBOS && slices.Contains(t.prefix, bos)
 	out["tokenizer.ggml.add_eos_token"] = hasEOS && slices.Contains(t.suffix, eos)
 	if t.settings.chatTemplate != "" {
-		out["tokenizer.chat_template"] = t.settings.chatTemplate
+		out[ggufTemplate] = t.settings.chatTemplate
+	}
+	if t.settings.toolTemplate != "" {
+		out[ggufTemplate+"."+toolTemplate], out[ggufTemplate+"s"] = t.settings.toolTemplate, []string{toolTemplate}
 	}
 	if !t.byteLevel {
 		out["tokenizer.ggml.model"] = "llama"

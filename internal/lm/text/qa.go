@@ -35,5 +35,10 @@ func (t *Tokenizer) EncodeQA(prompt string) []int32 {
 	return append(slices.Clone(t.prefix), t.EncodeOrdinary(prompt)...)
 }
 
-// Source is the template as the model brought it.
-func (c *Chat) Source() string { return c.source }
+// Source is the template as the model brought it, with the one for tools behind it.
+func (c *Chat) Source() string {
+	if c.withTools != nil {
+		return c.source + c.withTools.source
+	}
+	return c.source
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 )
 
@@ -15,6 +16,8 @@ const (
 	configFile    = "tokenizer_config.json"
 	specialFile   = "special_tokens_map.json"
 	templateFile  = "chat_template.jinja"
+	templateGlob  = "additional_chat_templates/*.jinja"
+	toolTemplate  = "tool_use" // the name of the template for conversations with tools
 )
 
 // settings is what the files beside tokenizer.json say.
@@ -22,6 +25,7 @@ type settings struct {
 	special      map[string]string // "bos_token" → "<s>": the names that chat templates see
 	addBOS       *bool
 	chatTemplate string
+	toolTemplate string       // for conversations with tools; "": the same
 	added        []addedToken // added_tokens_decoder, by id
 	bosID        maybeID
 	eosID        maybeID
@@ -58,11 +62,21 @@ func readSettings(fsys fs.FS) (settings, map[string][]byte, error) {
 			if set.added == nil {
 				_, err = set.readSpecial(data)
 			}
-		case templateFile: // newer than the one in the configuration, where there are both
-			set.chatTemplate = string(data)
+		case templateFile: // newer than those in the configuration, where there are both
+			set.chatTemplate, set.toolTemplate = string(data), ""
 		}
 		if err != nil {
 			return set, nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	more, _ := fs.Glob(fsys, templateGlob) // the pattern is well formed
+	for _, name := range more {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return set, nil, fmt.Errorf("read tokenizer settings: %w", err)
+		}
+		if files[name] = data; path.Base(name) == toolTemplate+".jinja" {
+			set.toolTemplate = string(data)
 		}
 	}
 	return set, files, nil
@@ -132,7 +146,7 @@ func tokenText(raw json.RawMessage) (string, error) {
 	return *text, nil
 }
 
-// readTemplate reads chat_template: a string, or a list of named templates of which "default" is ours.
+// readTemplate reads chat_template: a string, or a list of named templates, of which "default" and "tool_use" are ours.
 func (s *settings) readTemplate(raw json.RawMessage) error {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
@@ -151,10 +165,11 @@ func (s *settings) readTemplate(raw json.RawMessage) error {
 	for _, t := range list {
 		if t.Name == "default" || len(list) == 1 {
 			s.chatTemplate = t.Template
-			return nil
+		} else if t.Name == toolTemplate {
+			s.toolTemplate = t.Template
 		}
 	}
-	if len(list) > 0 {
+	if len(list) > 0 && s.chatTemplate == "" {
 		return fmt.Errorf("%w: chat_template lists %d templates and none is named default", ErrFormat, len(list))
 	}
 	return nil

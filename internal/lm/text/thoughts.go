@@ -17,6 +17,11 @@ type thoughts struct {
 	cuts  bool // it cuts them off, for prompts need no old thoughts: training would never see one
 }
 
+// Thinks tells whether the model writes what it thinks in front of its answers, between <think> and </think>.
+func (c *Chat) Thinks() bool {
+	return c.thoughts.tags || c.withTools != nil && c.withTools.thoughts.tags
+}
+
 func (c *Chat) probeThoughts() (t thoughts) {
 	if t.tags = strings.Contains(c.source, thoughtEnd); t.tags {
 		_, shown := c.shows(false, Message{Role: "user", Content: "x"}, Message{Role: "assistant", Content: "<think>\n" + probeText + "\n" + thoughtEnd + "\n\ny"})

@@ -203,12 +203,31 @@ func TestLoadSettings(t *testing.T) {
 	assert.False(t, ok, "a pad token outside the vocabulary")
 	assert.Equal(t, []int32{3, 2, 4}, tok.EncodeWithSpecial("ab<eot>"))
 	assert.Equal(t, "D", tok.settings.chatTemplate)
+	shown := func(tok *Tokenizer, tools string) string {
+		c, err := NewChat(tok, nil)
+		require.NoError(t, err)
+		out, err := c.Render([]Message{{Role: "user", Content: "x"}}, RenderOptions{Tools: json.RawMessage(tools)})
+		require.NoError(t, err)
+		return out
+	}
+	assert.Equal(t, "D", shown(tok, ""))
+	assert.Equal(t, "T", shown(tok, "[]"))
 
-	tok, err = load(map[string]string{"tokenizer_config.json": `{"chat_template": "C"}`, "chat_template.jinja": "F"})
+	tok, err = load(map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "default", "template": "C"}, {"name": "tool_use", "template": "T"}]}`,
+		"chat_template.jinja": "F"})
 	require.NoError(t, err)
-	assert.Equal(t, "F", tok.settings.chatTemplate)
+	assert.Equal(t, "F", shown(tok, "[]"), "files go before the configuration")
+	tok, err = load(map[string]string{"chat_template.jinja": "F", "additional_chat_templates/tool_use.jinja": "{{ tools[0].name }}", "additional_chat_templates/rag.jinja": "R"})
+	require.NoError(t, err)
+	assert.Equal(t, "F", shown(tok, ""))
+	assert.Equal(t, "f", shown(tok, `[{"name":"f"}]`))
+	assert.Equal(t, "G", shown(tok.WithTemplate("G"), `[{"name":"f"}]`))
 	dir := t.TempDir()
 	require.NoError(t, tok.WriteFiles(dir))
+	again, err := Load(os.DirFS(dir))
+	require.NoError(t, err)
+	assert.Equal(t, "f", shown(again, `[{"name":"f"}]`))
+	assert.FileExists(t, filepath.Join(dir, "additional_chat_templates", "rag.jinja"))
 	written, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	require.NoError(t, err)
 	assert.Equal(t, tinyTokenizer, string(written))

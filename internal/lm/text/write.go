@@ -1,8 +1,12 @@
 package text
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -12,13 +16,14 @@ import (
 // WithTemplate is the tokenizer with another chat template.
 func (t *Tokenizer) WithTemplate(source string) *Tokenizer {
 	out := *t
-	out.settings.chatTemplate = source
+	out.settings.chatTemplate, out.settings.toolTemplate = source, ""
 	out.files = maps.Clone(t.files)
-	out.files[templateFile] = []byte(source) // which wins over one in the configuration
+	delete(out.files, path.Dir(templateGlob)+"/"+toolTemplate+".jinja")
+	out.files[templateFile] = []byte(source) // which wins over those in the configuration
 	return &out
 }
 
-// WriteFiles writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja into an
+// WriteFiles writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the chat templates into an
 // existing folder, so that transformers' AutoTokenizer loads it with the same ids. Files that were loaded are written
 // back byte for byte. Each file appears whole or not at all.
 func (t *Tokenizer) WriteFiles(dir string) error {
@@ -28,7 +33,12 @@ func (t *Tokenizer) WriteFiles(dir string) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if err := atomicfile.Write(filepath.Join(dir, name), t.files[name]); err != nil {
+		if folder := path.Dir(name); folder != "." {
+			if err := os.Mkdir(filepath.Join(dir, folder), 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("write tokenizer: %w", err)
+			}
+		}
+		if err := atomicfile.Write(filepath.Join(dir, filepath.FromSlash(name)), t.files[name]); err != nil {
 			return fmt.Errorf("write tokenizer: %w", err)
 		}
 	}
@@ -60,6 +70,9 @@ func (t *Tokenizer) render(doc *document) (map[string][]byte, error) {
 	}
 	if t.settings.chatTemplate != "" {
 		files[templateFile] = []byte(t.settings.chatTemplate)
+	}
+	if t.settings.toolTemplate != "" {
+		files[path.Dir(templateGlob)+"/"+toolTemplate+".jinja"] = []byte(t.settings.toolTemplate)
 	}
 	return files, nil
 }

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/bits"
@@ -498,4 +499,16 @@ func TestEnd(t *testing.T) {
 	assert.Equal(t, make([]uint64, end>>6), mask[:end>>6])
 	_, err = NewVocabulary(10, func(int) []byte { return nil }, 10)
 	assert.Error(t, err)
+}
+
+// TestNobodyWaits: whoever has left before the work begins gets no grammar, and breaks nothing.
+func TestNobodyWaits(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, mode := range []Obedience{Strict, Assertions, BestEffort} {
+		_, err := JSONSchema(ctx, []byte(`{"type":"object","properties":{"a":{"type":"string"}}}`), mode, Limits{})
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	_, err := ToolCalls(ctx, []Tool{{Name: "f"}}, ToolFormat{Open: "<c>", Name: "<f=", Arguments: ">", Close: "</f>"}, ToolChoice{Text: true}, Limits{})
+	require.ErrorIs(t, err, context.Canceled)
 }

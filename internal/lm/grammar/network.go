@@ -56,8 +56,9 @@ func newBuilder(ctx context.Context) *builder {
 	return b
 }
 
+// state is a new one. When there are too many, or nobody waits any more, it is the first, which is always there.
 func (b *builder) state() int32 {
-	if b.full || len(b.states) == maxStates || len(b.states)%1024 == 0 && b.ctx.Err() != nil {
+	if b.full || len(b.states) == maxStates || len(b.states)%1024 == 1023 && b.ctx.Err() != nil {
 		b.full = true
 		return 0
 	}

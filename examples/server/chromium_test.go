@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -157,16 +158,16 @@ func (b *browser) texts(selector string) string {
 	return b.eval(fmt.Sprintf(`[...document.querySelectorAll(%q)].map((e) => e.textContent).join("\n")`, selector)).(string)
 }
 
-// screenshot writes what the page looks like to the file that DOCENT_SCREENSHOT names, for people to look at.
-func (b *browser) screenshot() {
+// screenshot writes what the page looks like to the folder that DOCENT_SCREENSHOTS names, for people to look at.
+func (b *browser) screenshot(width int) {
 	b.t.Helper()
-	name := os.Getenv("DOCENT_SCREENSHOT")
-	if name == "" {
+	dir := os.Getenv("DOCENT_SCREENSHOTS")
+	if dir == "" {
 		return
 	}
 	var picture struct{ Data []byte }
 	b.do("Page.captureScreenshot", map[string]any{}, &picture)
-	require.NoError(b.t, os.WriteFile(name, picture.Data, 0o644))
+	require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("page-%d.png", width)), picture.Data, 0o644))
 }
 
 func TestChatPage(t *testing.T) {
@@ -211,12 +212,15 @@ func TestChatPage(t *testing.T) {
 	assert.Contains(t, sent, `"model":"other"`)
 	assert.Contains(t, sent, `{"role":"system","content":"Be brief."},{"role":"user","content":"hello <b>there</b>"}`)
 
+	assert.Contains(t, b.texts(".note"), "cut off: it reached its limit")
+
 	// The second turn has the first; Stop keeps what has come.
 	b.ask("go on")
 	b.clickAfter("stop", `document.querySelectorAll(".turn.assistant").length === 2 && document.querySelectorAll(".turn.assistant")[1].textContent !== ""`)
 	b.wait(`!document.getElementById("send").disabled`)
 	assert.Regexp(t, `^stopped after \d+ tokens$`, b.texts("#speed"))
 	assert.Contains(t, b.eval(`sent[1]`).(string), `"role":"assistant"`)
+	assert.NotContains(t, b.eval(`sent[1]`).(string), `"note"`)
 
 	// New while an answer runs: nothing of it comes into the next conversation.
 	b.ask("and on")
@@ -224,6 +228,17 @@ func TestChatPage(t *testing.T) {
 	assert.Empty(t, b.texts(".turn"))
 	b.wait(`!document.getElementById("send").disabled`)
 	assert.Equal(t, true, b.eval(`turns.length === 0`))
+
+	// What was said before is kept, and can be gone on with.
+	assert.Equal(t, "New conversation\nhello <b>there</b>", b.texts("#conversations option"))
+	b.eval(`const past = document.getElementById("conversations"); past.selectedIndex = 1; past.dispatchEvent(new Event("change")); 1`)
+	assert.Equal(t, "hello <b>there</b>\ngo on", b.texts(".turn.user"))
+	assert.Equal(t, "other", b.eval(`document.getElementById("model").value`))
+	b.eval(`[...document.querySelectorAll(".tools button")].find((e) => e.textContent === "Edit").click(); 1`)
+	assert.Equal(t, "hello <b>there</b>", b.eval(`document.getElementById("question").value`))
+	assert.Empty(t, b.texts(".turn"))
+	b.eval(`document.getElementById("forget").click(); 1`)
+	assert.Equal(t, "New conversation", b.texts("#conversations option"))
 	b.eval(`document.getElementById("model").append(new Option("gone")); document.getElementById("model").value = "gone"; 1`)
 	b.ask("anybody?")
 	b.wait(`document.querySelectorAll(".turn.error").length > 0`)
@@ -232,5 +247,38 @@ func TestChatPage(t *testing.T) {
 	b.ask("again?")
 	b.wait(idle)
 	assert.NotContains(t, b.eval(`sent.at(-1)`).(string), "anybody?", "what failed is not asked again")
-	b.screenshot()
+
+	// Settings are sent; Retry asks the same once more.
+	b.eval(`document.getElementById("temperature").value = "0.5"; document.getElementById("length").value = "7"; 1`)
+	b.eval(`[...document.querySelectorAll(".tools button")].find((e) => e.textContent === "Retry").click(); 1`)
+	b.wait(idle)
+	assert.Contains(t, b.eval(`sent.at(-1)`).(string), `"content":"again?"}],"temperature":0.5`)
+	assert.Equal(t, "again?", b.texts(".turn.user"))
+
+	// Markdown is shown, and nothing that could do harm.
+	b.eval("show({role: 'assistant', content: '**b** [x](javascript:alert(1)) <img src=x onerror=alert(1)> ![i](http://127.0.0.1/i.png)\\n\\n```\\n" +
+		strings.Repeat("wide ", 60) + "\\n```', thought: 'hm'}); 1")
+	assert.Equal(t, "b", b.texts(".turn strong"))
+	assert.Zero(t, b.eval(`document.querySelectorAll(".turn img, .turn a[href^=javascript]").length`))
+
+	for _, width := range []int{360, 768, 1280} {
+		b.do("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}, &struct{}{})
+		assert.LessOrEqual(t, b.eval(`document.documentElement.scrollWidth`), float64(width), "nothing sticks out")
+		assert.Greater(t, b.eval(`document.getElementById("question").offsetWidth`), 300.)
+		b.screenshot(width)
+	}
+	b.accessible()
+}
+
+// accessible has axe-core look for what hinders people who do not see or do not use a mouse.
+func (b *browser) accessible() {
+	b.t.Helper()
+	source, err := os.ReadFile(os.Getenv("DOCENT_AXE"))
+	if err != nil {
+		b.t.Log("without axe-core, whose axe.min.js DOCENT_AXE would name; make test-full fetches it")
+		return
+	}
+	b.eval(string(source) + "; 1")
+	b.eval(`document.querySelectorAll("details").forEach((d) => d.open = true); 1`)
+	assert.Empty(b.t, b.eval(`axe.run().then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html).join("\n")).join("\n"))`))
 }

@@ -9,8 +9,14 @@ import (
 	"github.com/docent-ml/docent/examples/internal/config"
 )
 
-//go:embed page.html.tmpl
-var pageSource string
+var (
+	//go:embed page/page.html.tmpl
+	pageSource string
+	//go:embed page/chat.js
+	chatSource string
+	//go:embed page/markdown-it.min.js
+	markdownSource string // markdown-it 15.0.3, MIT, see page/markdown-it.LICENSE
+)
 
 // newPage is the program's own route beside the API: a chat with the models, and how to call them.
 func newPage(cfg config.Server, needsKey bool) http.Handler {
@@ -24,7 +30,9 @@ func newPage(cfg config.Server, needsKey bool) http.Handler {
 			URL, Prefix, Nonce string
 			Models             []config.ModelRef
 			NeedsKey           bool
-		}{scheme + "://" + r.Host + cfg.Prefix + "/v1", cfg.Prefix, rand.Text(), cfg.Models, needsKey}
+			Length             int
+			Chat, Markdown     template.JS
+		}{scheme + "://" + r.Host + cfg.Prefix + "/v1", cfg.Prefix, rand.Text(), cfg.Models, needsKey, cfg.DefaultMaxTokens, template.JS(chatSource), template.JS(markdownSource)}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "+
 			"frame-ancestors 'none'; script-src 'nonce-"+data.Nonce+"'")

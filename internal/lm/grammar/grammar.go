@@ -110,9 +110,13 @@ func jsonSchema(ctx context.Context, schema []byte, mode Obedience, limits Limit
 	}
 	g, err := newGrammar(b)
 	if err == nil {
-		g.leftOut(-1, ignored)
+		err = g.fulfils(g.net.rules[0].start)
 	}
-	return g, err
+	if err != nil {
+		return nil, err
+	}
+	g.leftOut(-1, ignored)
+	return g, nil
 }
 
 func (g *Grammar) leftOut(tool int, paths []string) {
@@ -153,6 +157,7 @@ func (b *builder) schema(from, to int32, root *value, all conjunction, mode Obed
 	return c.ignored, err
 }
 
+// newGrammar is what was built. Whether it can be fulfilled is the caller's to ask, who knows which part to name.
 func newGrammar(b *builder) (*Grammar, error) {
 	if err := b.ctx.Err(); err != nil {
 		return nil, err
@@ -163,9 +168,6 @@ func newGrammar(b *builder) (*Grammar, error) {
 	for i := range net.states {
 		s := &net.states[i]
 		g.size += 96 + 8*cap(s.edges) + 4*cap(s.eps) + 8*cap(s.calls)
-	}
-	if err := g.fulfils(g.net.rules[0].start); err != nil {
-		return nil, err
 	}
 	return g, nil
 }

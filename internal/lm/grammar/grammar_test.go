@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
@@ -511,4 +512,21 @@ func TestNobodyWaits(t *testing.T) {
 	}
 	_, err := ToolCalls(ctx, []Tool{{Name: "f"}}, ToolFormat{Open: "<c>", Name: "<f=", Arguments: ">", Close: "</f>"}, ToolChoice{Text: true}, Limits{})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestHopelessTools: a function whose arguments nothing fits is named, also where it is the only one and must be called.
+func TestHopelessTools(t *testing.T) {
+	format := ToolFormat{Open: "<c>", Name: "<f=", Arguments: ">", Close: "</f>"}
+	for _, schema := range []string{
+		`{"not":{}}`, `{"enum":[]}`, `{"type":"string"}`, `{"allOf":[{"type":"string"},{"type":"integer"}]}`, `{"type":"integer","minimum":5,"maximum":1}`,
+		`{"type":"object","properties":{"a":false},"required":["a"]}`,
+	} {
+		for _, tools := range [][]Tool{{{Name: "f", Parameters: []byte(schema)}}, {{Name: "g"}, {Name: "f", Parameters: []byte(schema)}}} {
+			_, err := ToolCalls(t.Context(), tools, format, ToolChoice{}, Limits{})
+			fault, ok := errors.AsType[*ToolError](err)
+			require.True(t, ok, "%s: %v", schema, err)
+			assert.Equal(t, len(tools)-1, fault.Tool)
+			require.ErrorIs(t, err, ErrSchema)
+		}
+	}
 }

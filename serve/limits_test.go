@@ -46,6 +46,8 @@ func TestRateLimits(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		assert.Equal(t, 200, send(h, "ka").Code)
 		assert.Equal(t, 429, send(h, "ka").Code)
+		time.Sleep(time.Hour)
+		assert.Equal(t, "2", send(h, "ka").Header().Get("x-ratelimit-remaining-requests"), "an hour saves up no more than a minute")
 
 		// Tokens are counted when they are known: the request that goes over still gets its answer.
 		h = newHandler(t, m, HandlerOptions{TokensPerMinute: 20})

@@ -35,12 +35,12 @@ export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
 export TQDM_DISABLE=1          # Python's progress bars
 
 vet_platforms() {
-  local os
-  for os in linux darwin windows; do
-    CGO_ENABLED=0 GOOS=$os go vet ./... || return
+  local platform
+  for platform in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do
+    CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} go vet ./... || return
   done
 }
-part "go vet without cgo for Linux, macOS and Windows" vet_platforms
+part "go vet without cgo for Linux, Linux on ARM, macOS and Windows" vet_platforms
 
 beam() { (cd examples/beam-ingest && go vet ./... && go test ./...); }
 part "documents on Apache Beam, a module of its own" beam

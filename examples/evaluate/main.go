@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/examples/internal/backend"
 	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
@@ -76,13 +76,11 @@ type judge struct {
 
 // suite are the questions: of the facts that can be used, and what lies beside them.
 func (j *judge) suite(ctx context.Context) (evaluate.Suite, error) {
-	splitter, err := chunk.New(chunk.Options{Size: passageSize, Overlap: passageOverlap})
-	if err != nil {
-		return evaluate.Suite{}, err
-	}
+	passages := documents.Passages(documents.Cut(chunk.Options{Size: passageSize, Overlap: passageOverlap},
+		documents.Read(ctx, j.Docs, "", ingest.Options{Logger: j.log})))
 	dir := os.DirFS(j.Facts)
 	var facts []dataset.GroundedFact
-	for f, err := range dataset.Ground(ctx, dataset.ReadFile[dataset.Fact](dir, "facts.jsonl"), j.passages(ctx, splitter)) {
+	for f, err := range dataset.Ground(ctx, dataset.ReadFile[dataset.Fact](dir, "facts.jsonl"), passages) {
 		if _, item := errors.AsType[*dataset.LineError](err); item {
 			j.log.Warn("fact left out", "error", err)
 			continue
@@ -97,23 +95,6 @@ func (j *judge) suite(ctx context.Context) (evaluate.Suite, error) {
 		return s, err
 	}
 	return s.Complete(0).Limit(j.Limit), nil
-}
-
-func (j *judge) passages(ctx context.Context, splitter *chunk.Splitter) iter.Seq2[dataset.Passage, error] {
-	sections := func(yield func(chunk.Section, error) bool) {
-		for doc, err := range ingest.Walk(ctx, os.DirFS(j.Docs), ingest.Options{Readers: formats.Readers(), Isolated: &ingest.Isolated{}, Logger: j.log}) {
-			if doc == nil {
-				yield(chunk.Section{}, err)
-				return
-			}
-			for _, page := range doc.Pages {
-				if !yield(chunk.Section{Source: doc.Path, Page: page.Number, Text: page.Text}, nil) {
-					return
-				}
-			}
-		}
-	}
-	return program.Passages(splitter.Split(sections))
 }
 
 // ask loads a model and asks it everything, but for what an interrupted run has answers to.

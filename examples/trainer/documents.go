@@ -7,16 +7,13 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
-	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/ingest"
-	"github.com/docent-ml/docent/ingest/formats"
-	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 const (
@@ -66,34 +63,20 @@ func leftOut(found *ingest.Report) (told []report.Pair) {
 	return told
 }
 
-// walk yields every document, whatever became of it, and adds it to the report. Documents are read in processes of
-// their own, which a broken or hostile file may take down, and by PDFium where the own engine fails.
+// walk yields every document, whatever became of it, and adds it to the report.
 func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ingest.Document, error] {
 	return func(yield func(ingest.Document, error) bool) {
-		engine := &pdfium.PDF{}
-		if dir, err := os.UserCacheDir(); err == nil {
-			engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
-		}
-		defer engine.Close()
-		readers := formats.Readers()
-		readers[".pdf"] = ingest.PDF{Password: p.DocsPassword.Reveal()}
-		engine.Password = p.DocsPassword.Reveal()
 		var seen ingest.Duplicates
-		for doc, err := range ingest.Walk(ctx, os.DirFS(p.Docs), ingest.Options{
-			Isolated: &ingest.Isolated{}, Logger: p.log, Readers: readers,
-			Include: p.Include, Exclude: p.Exclude, CacheDir: p.DocsCache, Skipped: found.Skip,
-			Fallback: map[string]ingest.Reader{".pdf": engine},
+		for doc, err := range documents.Read(ctx, p.Docs, p.DocsPassword.Reveal(), ingest.Options{
+			Include: p.Include, Exclude: p.Exclude, CacheDir: p.DocsCache, Skipped: found.Skip, Logger: p.log,
 			Progress: func(s ingest.Progress) { p.out.Show("read", int64(s.Done), int64(s.Total)) },
 		}) {
-			if doc == nil {
+			if err != nil {
 				yield(ingest.Document{}, err)
 				return
 			}
 			seen.Mark(doc)
 			found.Add(doc)
-			if err != nil {
-				p.log.Warn("document left out", "outcome", doc.Outcome, "error", err)
-			}
 			if !yield(*doc, nil) {
 				return
 			}
@@ -101,33 +84,23 @@ func (p *pipeline) walk(ctx context.Context, found *ingest.Report) iter.Seq2[ing
 	}
 }
 
-// sections are the pages of the documents that have text, each text once.
-func (p *pipeline) sections() iter.Seq2[chunk.Section, error] {
-	return func(yield func(chunk.Section, error) bool) {
+// documents are those that were read, each text once.
+func (p *pipeline) documents() iter.Seq2[*ingest.Document, error] {
+	return func(yield func(*ingest.Document, error) bool) {
 		for doc, err := range lines[ingest.Document](p.file(documentsFile)) {
-			if err != nil {
-				yield(chunk.Section{}, err)
-				return
-			}
-			if doc.DuplicateOf != "" && !p.Duplicates {
+			if err == nil && doc.DuplicateOf != "" && !p.Duplicates {
 				continue
 			}
-			for _, page := range doc.Pages {
-				if !yield(chunk.Section{Source: doc.Path, Page: page.Number, Text: page.Text}, nil) {
-					return
-				}
+			if !yield(&doc, err) {
+				return
 			}
 		}
 	}
 }
 
-// passages cuts the documents.
-func (p *pipeline) passages(o chunk.Options) (iter.Seq2[chunk.Chunk, error], error) {
-	s, err := chunk.New(o)
-	if err != nil {
-		return nil, err
-	}
-	return s.Split(p.sections()), nil
+// asked are how documents are cut to be asked about.
+func (p *pipeline) asked() chunk.Options {
+	return chunk.Options{Size: passageTokens, Overlap: passageOverlap, Measure: p.tokens}
 }
 
 // facts finds the passages that answer the questions of the facts file. Facts that cannot be used are told, and left
@@ -141,14 +114,10 @@ func (p *pipeline) facts(ctx context.Context) ([]dataset.GroundedFact, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("facts: %w", err)
 	}
-	chunks, err := p.passages(chunk.Options{Size: passageTokens, Overlap: passageOverlap, Measure: p.tokens})
-	if err != nil {
-		return nil, fmt.Errorf("facts: %w", err)
-	}
 	var out []dataset.GroundedFact
 	unusable, unfound := 0, 0
 	var first error
-	for fact, err := range dataset.Ground(ctx, lines[dataset.Fact](p.Facts), program.Passages(chunks)) {
+	for fact, err := range dataset.Ground(ctx, lines[dataset.Fact](p.Facts), documents.Passages(documents.Cut(p.asked(), p.documents()))) {
 		if _, item := errors.AsType[*dataset.LineError](err); item {
 			p.log.Debug("fact left out", "error", err)
 			if unusable++; unusable == 1 {

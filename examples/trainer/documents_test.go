@@ -51,9 +51,9 @@ func TestFolderOfManyKinds(t *testing.T) {
 	assert.Contains(t, out.String(), "1 ._*, 1 .git: files of systems and programs")
 	assert.Contains(t, out.String(), "1 say what an earlier document says")
 	sources := func() (got []string) {
-		for s, err := range p.sections() {
+		for s, err := range p.documents() {
 			require.NoError(t, err)
-			got = append(got, s.Source)
+			got = append(got, s.Path)
 		}
 		return got
 	}

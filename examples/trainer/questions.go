@@ -6,12 +6,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/dataset/questions/writer"
-	"github.com/docent-ml/docent/examples/internal/program"
-	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/examples/internal/documents"
 )
 
 // madeFile has the questions that were made of the documents, to be looked at, edited and given as -facts.
@@ -75,35 +73,15 @@ func (p *pipeline) makeFacts(ctx context.Context) ([]dataset.GroundedFact, error
 		p.out.Say("facts", "none (%s is not there): the model learns to go on with the text alone", p.Facts)
 		return nil, nil
 	}
-	chunks, err := p.passages(chunk.Options{Size: passageTokens, Overlap: passageOverlap, Measure: p.tokens})
+	asked, err := documents.ToAsk(p.asked(), p.documents())
 	if err != nil {
 		return nil, fmt.Errorf("questions: %w", err)
-	}
-	passages := map[string][]dataset.Passage{}
-	for x, err := range program.Passages(chunks) {
-		if err != nil {
-			return nil, fmt.Errorf("questions: %w", err)
-		}
-		passages[x.Source] = append(passages[x.Source], x)
-	}
-	var documents []questions.Document
-	for doc, err := range lines[ingest.Document](p.file(documentsFile)) {
-		if err != nil {
-			return nil, fmt.Errorf("questions: %w", err)
-		}
-		d := questions.Document{Source: doc.Path, Passages: passages[doc.Path]}
-		for _, page := range doc.Pages {
-			d.Pages = append(d.Pages, page.Text)
-		}
-		if len(d.Passages) > 0 {
-			documents = append(documents, d)
-		}
 	}
 	options, err := p.asking()
 	if err != nil {
 		return nil, fmt.Errorf("questions: %w", err)
 	}
-	facts, report, err := questions.FromDocuments(ctx, documents, options)
+	facts, report, err := questions.FromDocuments(ctx, asked, options)
 	if err != nil {
 		return nil, fmt.Errorf("questions: %w", err)
 	}

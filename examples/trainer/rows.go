@@ -12,6 +12,7 @@ import (
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora/evaluate"
 )
@@ -33,11 +34,7 @@ func (p *pipeline) prepare(ctx context.Context) error {
 	if p.ChunkUnit == "tokens" {
 		options.Measure = p.tokens
 	}
-	chunks, err := p.passages(options)
-	if err != nil {
-		return fmt.Errorf("passages: %w", err)
-	}
-	n, err := dataset.WriteFile(p.ChunksFile(), chunks)
+	n, err := dataset.WriteFile(p.ChunksFile(), documents.Cut(options, p.documents()))
 	if err != nil {
 		return fmt.Errorf("passages: %w", err)
 	}

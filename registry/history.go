@@ -11,13 +11,13 @@ import (
 
 // Promotion is an entry of a model's history: another version serves in a stage than before, or none does.
 type Promotion struct {
-	Stage   Stage     // Staging or Production
-	Version int       // that serves from now on; 0 is none
-	From    int       // that served until then; 0 is none
-	At      time.Time // of one that somebody made without docent: when it was noticed
-	By      string    // who did it; "" is unknown
-	Why     string
-	Verdict string // of the gate that it passed
+	Stage   Stage     `json:"stage"`             // Staging or Production
+	Version int       `json:"version"`           // that serves from now on; 0 is none
+	From    int       `json:"from,omitempty"`    // that served until then; 0 is none
+	At      time.Time `json:"at"`                // of one that somebody made without docent: when it was noticed
+	By      string    `json:"by,omitempty"`      // who did it; "" is unknown
+	Why     string    `json:"why,omitempty"`     //
+	Verdict string    `json:"verdict,omitempty"` // of the gate that it passed
 }
 
 // Elsewhere is the Why of a promotion that the registry found done, by somebody in MLflow's UI for example.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 )
 
 // File is a file being written. Commit gives it its name; Close after that does nothing, and before it discards what
@@ -34,15 +36,36 @@ func Create(name string) (*File, error) {
 	}
 }
 
-// Commit flushes the file and puts it in its place.
+// Commit flushes the file and puts it in its place, with the permissions of the file that it replaces.
 func (f *File) Commit() error {
 	f.done = true
-	err := errors.Join(f.Sync(), f.File.Close())
+	var err error
+	if old, missing := os.Stat(f.name); missing == nil && old.Mode().IsRegular() && runtime.GOOS != "windows" {
+		err = f.Chmod(old.Mode().Perm())
+	}
+	err = errors.Join(err, f.Sync(), f.File.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), f.name)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(f.name))
+}
+
+// syncDir makes the rename itself last. Windows cannot open a folder for that, and does not need to.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// Some file systems have no fsync for folders; then there is nothing more to do.
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
 	return nil
 }

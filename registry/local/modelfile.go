@@ -22,17 +22,7 @@ type modelFile struct {
 	Aliases  map[string]int         `json:"aliases,omitempty"`
 	Promoted map[registry.Stage]int `json:"promoted,omitempty"` // the version promoted to each stage last
 	Versions []versionFile          `json:"versions"`           // Versions[i].Number is i+1
-	History  []promotionFile        `json:"history,omitempty"`  // of Staging and Production, the oldest first
-}
-
-type promotionFile struct {
-	Stage   registry.Stage `json:"stage"`
-	Version int            `json:"version"`
-	From    int            `json:"from,omitempty"`
-	At      time.Time      `json:"at"`
-	By      string         `json:"by,omitempty"`
-	Why     string         `json:"why,omitempty"`
-	Verdict string         `json:"verdict,omitempty"`
+	History  []registry.Promotion   `json:"history,omitempty"`  // of Staging and Production, the oldest first
 }
 
 type versionFile struct {
@@ -89,11 +79,7 @@ func (m *modelFile) check(name string) error {
 
 // history is the whole of it, the oldest entry first.
 func (m *modelFile) history(now time.Time) []registry.Promotion {
-	var all []registry.Promotion
-	for _, p := range m.History {
-		all = append(all, registry.Promotion(p))
-	}
-	return append(all, impl.Unrecorded(all, m.holder, now)...)
+	return slices.Concat(m.History, impl.Unrecorded(m.History, m.holder, now))
 }
 
 // remember changes the model and writes into its history which versions serve then.
@@ -109,10 +95,7 @@ func (m *modelFile) remember(o registry.PromoteOptions, now time.Time, change fu
 		p.By, p.Why, p.Verdict = o.By, o.Why, o.Verdict
 		history = append(history, p)
 	}
-	m.History = nil
-	for _, p := range history {
-		m.History = append(m.History, promotionFile(p))
-	}
+	m.History = history
 	return nil
 }
 

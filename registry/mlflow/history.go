@@ -10,26 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // promotionTag begins the keys of the tags of a registered model that are its history, one for each promotion:
-// docent.promotion.000012.k3xz. Who promotes at the same time may take the same number, hence the end.
+// docent.promotion.000012.k3xz, with a registry.Promotion as its value. Who promotes at the same time may take the same number,
+// hence the end.
 const promotionTag = "docent.promotion."
-
-// promotion is the value of such a tag, as people read it in MLflow's UI.
-type promotion struct {
-	Stage   registry.Stage `json:"stage"`
-	Version int            `json:"version"`
-	From    int            `json:"from,omitempty"`
-	At      time.Time      `json:"at"`
-	By      string         `json:"by,omitempty"`
-	Why     string         `json:"why,omitempty"`
-	Verdict string         `json:"verdict,omitempty"`
-}
 
 // serves is the version that a stage means: the holder of its alias, else the highest that is in it. 0 is none.
 func (m wireModel) serves(stage registry.Stage) int {
@@ -62,7 +51,7 @@ func (m wireModel) history() (all []registry.Promotion, next int, err error) {
 		}
 		number, _, _ := strings.Cut(rest, ".")
 		n, err := strconv.Atoi(number)
-		var p promotion
+		var p registry.Promotion
 		if err == nil {
 			err = json.Unmarshal([]byte(tag.Value), &p)
 		}
@@ -70,7 +59,7 @@ func (m wireModel) history() (all []registry.Promotion, next int, err error) {
 			return nil, 0, &registry.Error{Name: tag.Key, Err: fmt.Errorf("%w: a tag of the registered model that is no promotion", registry.ErrCorrupt),
 				Hint: "remove the tag on the MLflow server"}
 		}
-		found = append(found, numbered{registry.Promotion(p), n, tag.Key})
+		found = append(found, numbered{p, n, tag.Key})
 	}
 	slices.SortFunc(found, func(a, b numbered) int {
 		return cmp.Or(cmp.Compare(a.n, b.n), a.At.Compare(b.At), cmp.Compare(a.key, b.key))
@@ -89,7 +78,7 @@ func (c *Client) remember(ctx context.Context, m wireModel, p registry.Promotion
 	}
 	p.At = c.stamp()
 	for i, p := range append(impl.Unrecorded(all, m.serves, p.At), p) {
-		value, err := json.Marshal(promotion(p))
+		value, err := json.Marshal(p)
 		if err != nil {
 			return err
 		}

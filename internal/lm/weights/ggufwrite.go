@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -110,7 +109,7 @@ func WriteGGUF(ctx context.Context, path string, metadata map[string]any, tensor
 	}); err != nil {
 		return fault(err)
 	}
-	return out.commit(filepath.Dir(path))
+	return out.commit()
 }
 
 // writeBlocks encodes a tensor and fills up to where the next one may begin.

@@ -1,58 +1,40 @@
 package weights
 
 import (
-	"errors"
 	"os"
-	"path/filepath"
-	"runtime"
+
+	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
 // pending is a set of files that are complete under temporary names and wait to be renamed.
-type pending struct {
-	files []pendingFile
-}
-
-type pendingFile struct{ temporary, path string }
+type pending []*atomicfile.File
 
 // write creates the file that commit will put at path, beside it, and makes sure that its content is on disk.
 func (p *pending) write(path string, content func(f *os.File) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
-	p.files = append(p.files, pendingFile{f.Name(), path})
-	return errors.Join(func() error {
-		if err := content(f); err != nil {
-			return err
-		}
-		if err := f.Chmod(0o644); err != nil && runtime.GOOS != "windows" { // CreateTemp's files are private
-			return err
-		}
-		return f.Sync()
-	}(), f.Close())
+	*p = append(*p, f)
+	if err := content(f.File); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // commit renames all files into place.
-func (p *pending) commit(dir string) error {
-	for len(p.files) > 0 {
-		if err := os.Rename(p.files[0].temporary, p.files[0].path); err != nil {
+func (p *pending) commit() error {
+	for _, f := range *p {
+		if err := f.Commit(); err != nil {
 			return err
 		}
-		p.files = p.files[1:]
 	}
-	if runtime.GOOS == "windows" {
-		return nil // a folder cannot be synced there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return nil
 }
 
 // discard removes what was not committed.
 func (p *pending) discard() {
-	for _, f := range p.files {
-		_ = os.Remove(f.temporary)
+	for _, f := range *p {
+		_ = f.Close()
 	}
 }

@@ -70,7 +70,7 @@ func Write(ctx context.Context, dir string, tensors []Tensor, fill func(name str
 			return fault(err)
 		}
 	}
-	if err := out.commit(dir); err != nil {
+	if err := out.commit(); err != nil {
 		return fault(err)
 	}
 	return nil

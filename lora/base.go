@@ -84,7 +84,7 @@ type Base struct {
 // ModelInfo describes a base model.
 type ModelInfo struct {
 	Ref           string // as given to OpenBase, in canonical form
-	Architecture  string // model_type: llama, mistral, qwen2, qwen3, gemma3_text, phi3
+	Architecture  string // model_type of its config.json, such as llama
 	Parameters    int
 	Layers        int
 	ContextLength int // tokens

@@ -147,7 +147,7 @@ func explainBase(err error) error {
 	case errors.Is(err, lora.ErrNotFound):
 		return fmt.Errorf("base model: %w\n  -base takes a Hub id (owner/name), a folder in Hugging Face layout (./model) or a .gguf file", err)
 	case errors.Is(err, lora.ErrArchitecture):
-		return fmt.Errorf("base model: %w\n  try one of the families llama, mistral, qwen2, qwen3, gemma3 or phi3", err)
+		return fmt.Errorf("base model: %w\n  README.md lists the families that docent computes", err)
 	}
 	return fmt.Errorf("base model: %w", err)
 }

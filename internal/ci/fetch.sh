@@ -8,6 +8,7 @@
 #   fetch.sh schemathesis   the program that tries an API out by its own OpenAPI document
 #   fetch.sh llamacpp       an interpreter with llama.cpp (xllamacpp), 60 MB
 #   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
+#   fetch.sh linter   golangci-lint, compiled by the Go that is here, which takes a minute or two
 #
 # All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
 # stderr with exit status 3, on which the callers do without: the Go backend, another model, fewer checks.
@@ -134,11 +135,24 @@ fetch_node() {
   echo "$dest/package.json"
 }
 
+fetch_linter() {
+  local module=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 dest
+  dest=$cache/golangci-lint-${module#*@}
+  if [[ ! -x $dest/golangci-lint ]]; then
+    command -v go >/dev/null || missing "Go is not installed"
+    make_work
+    echo "fetch $what: compiling $module to $dest" >&2
+    quietly env GOFLAGS= GOBIN="$work/bin" go install "$module"
+    install_at "$work/bin" "$dest"
+  fi
+  echo "$dest/golangci-lint"
+}
+
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | schemathesis | llamacpp) "fetch_$what" ;;
+xla | smollm2 | python | node | schemathesis | llamacpp | linter) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis|llamacpp" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis|llamacpp|linter" >&2
   exit 2
   ;;
 esac

@@ -34,7 +34,7 @@ type Fixture struct {
 	// Another opens the same store a second time, as another process would. Required.
 	Another func(t *testing.T) registry.Registry
 
-	// Alter changes the stored bytes of one file of a version behind the registry's back; to nil removes it.
+	// Alter changes the stored bytes of one file of a version behind the registry's back. It removes the file if to is nil.
 	Alter func(t *testing.T, v registry.Version, path string, to func(old []byte) []byte)
 
 	// SetStatus changes a version's readiness behind the registry's back.

@@ -61,7 +61,7 @@ func (b *batch) leave(e *Engine) {
 	b.signal()
 }
 
-// left takes the engines that were closed, with what waits for them, and tells whether they were the last.
+// left takes the engines that were closed and the jobs that wait for them. last tells whether no engine is left.
 func (b *batch) left() (gone []*Engine, jobs []*job, last bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,7 +99,7 @@ func (b *batch) attach(ctx context.Context, fsys fs.FS) (*Engine, error) {
 	return e, nil
 }
 
-// dequeue takes the first job that somebody still waits for, and whose form is there.
+// dequeue takes the first job of the queue that is ready. Jobs that were cancelled leave the queue on the way.
 func (b *batch) dequeue() *job {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,7 +141,7 @@ func (b *batch) enqueue(j *job) error {
 	if j.e.closed {
 		return serve.ErrClosed
 	}
-	if len(b.waiting) >= b.maxQueue { // those that nobody waits for make room
+	if len(b.waiting) >= b.maxQueue { // cancelled jobs make room
 		b.waiting = slices.DeleteFunc(b.waiting, func(j *job) bool { return j.ctx.Err() != nil })
 	}
 	if len(b.waiting) >= b.maxQueue {

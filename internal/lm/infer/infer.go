@@ -86,7 +86,7 @@ type Rows interface {
 	Row(slot int) ([]float32, error)
 }
 
-// Chooser is what rows are that stay on a device: it chooses tokens there. See Options.Choose.
+// Chooser is Rows that stay on a device, which chooses the tokens itself. See Options.Choose.
 type Chooser interface {
 	Rows
 	// Choose returns ids, or sample.NonFinite or sample.NoToken, for slots of the step. Once for each slot.

@@ -114,7 +114,9 @@ func TestSharedBase(t *testing.T) {
 		c.Epochs, c.MaxSteps, c.LearningRate = 0, 2, 0.05
 		trainer, err := lora.NewTrainer(base, c, lora.Options{})
 		require.NoError(t, err)
-		rows, err := trainer.Tokenize(t.Context(), func(yield func(dataset.Row, error) bool) { yield(dataset.Row{Prompt: "What is it?", Completion: "A boat."}, nil) })
+		rows, err := trainer.Tokenize(t.Context(), func(yield func(dataset.Row, error) bool) {
+			yield(dataset.Row{Prompt: "What is it?", Completion: "A boat."}, nil)
+		})
 		require.NoError(t, err)
 		shared, err := New(base, Options{})
 		require.NoError(t, err)

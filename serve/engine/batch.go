@@ -86,6 +86,7 @@ func (b *batch) attach(ctx context.Context, fsys fs.FS) (*Engine, error) {
 	if err == nil {
 		e = newEngine(b, m)
 		e.adapter, err = b.slots.Attach(m.OnTop)
+		m.OnTop = nil // the slots have what they need of it
 	}
 	if err == nil {
 		err = ctx.Err()

@@ -30,11 +30,11 @@ func (p *parser) block(ends ...string) (body []stmt, end string) {
 			if slices.Contains(ends, name) {
 				return body, name
 			}
-			parse, ok := tags[name]
-			if !ok {
+			parse := p.tag(name)
+			if parse == nil {
 				failAt(t.line, "tag %q is not implemented", name)
 			}
-			execute := parse(p)
+			execute := parse()
 			p.expect("%}")
 			body = append(body, func(r *renderer) flow {
 				defer at(t.line)
@@ -53,16 +53,25 @@ func (p *parser) body(ends ...string) (body []stmt, end string) {
 	return p.block(ends...)
 }
 
-// tags parse what stands behind the name of a tag, up to the end of the last one that belongs to it.
-var tags map[string]func(p *parser) stmt
-
-func init() { // they are recursive
-	tags = map[string]func(p *parser) stmt{
-		"if": (*parser).ifTag, "for": (*parser).forTag, "set": (*parser).setTag, "macro": (*parser).macroTag,
-		"break":      func(*parser) stmt { return func(*renderer) flow { return flowBreak } },
-		"continue":   func(*parser) stmt { return func(*renderer) flow { return flowContinue } },
-		"generation": (*parser).generationTag,
+// tag is what parses the rest of a tag of that name, up to the end of the last tag that belongs to it; nil if there is none.
+func (p *parser) tag(name string) func() stmt {
+	switch name {
+	case "if":
+		return p.ifTag
+	case "for":
+		return p.forTag
+	case "set":
+		return p.setTag
+	case "macro":
+		return p.macroTag
+	case "generation":
+		return p.generationTag
+	case "break":
+		return func() stmt { return func(*renderer) flow { return flowBreak } }
+	case "continue":
+		return func() stmt { return func(*renderer) flow { return flowContinue } }
 	}
+	return nil
 }
 
 func (p *parser) ifTag() stmt {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,7 +14,6 @@ import (
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/testmodel"
-	"github.com/docent-ml/docent/lora"
 )
 
 const (
@@ -29,31 +29,46 @@ func TestOwnRowsAndTheBestAdapter(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(rows, "chat.jsonl"), []byte(shareGPT), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(rows, "more", "tasks.json"), []byte(alpaca), 0o644))
 	docs, base, data := library(t, true), testmodel.Write(t, 1), filepath.Join(t.TempDir(), "data")
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), args(docs, base, data, "-max-steps", "4", "-eval-every", "2", "-best", "answers", "-rows", rows, "-eval-fraction", "0"), environ, &out), out.String())
-	text := out.String()
+	train := func(measure string, more ...string) string {
+		var out bytes.Buffer
+		more = append(more, "-max-steps", "3", "-eval-every", "1", "-best", measure, "-rows", rows)
+		require.NoError(t, run(t.Context(), args(docs, base, data, more...), environ, &out), out.String())
+		return out.String()
+	}
+	exported := func(folder string) string {
+		a, err := adapter.Load(os.DirFS(filepath.Join(data, folder)))
+		require.NoError(t, err)
+		return a.Digest()
+	}
+	assert.Regexp(t, "the adapter after step [1-3] of 3, by answers", train("answers", "-eval-fraction", "0"))
+	assert.Equal(t, exported("artifacts_tmp/best"), exported("adapter"))
+
+	text := train("loss", "-lr", "0.1", "-schedule", "constant") // so much that it goes up again
+	points, err := readAll[point](filepath.Join(data, historyFile))
+	require.NoError(t, err)
+	best := point{EvalLoss: 1e9}
+	for _, x := range points {
+		if x.EvalRows > 0 && x.Step > 0 && x.EvalLoss < best.EvalLoss {
+			best = x
+		}
+	}
+	require.Less(t, best.Step, 3, "else the last one is the best")
+	assert.Contains(t, text, fmt.Sprintf("the adapter after step %d of 3, by loss", best.Step))
+	assert.Equal(t, exported("artifacts_tmp/best"), exported("adapter"))
+	assert.NotEqual(t, exported("artifacts_tmp/step-000003"), exported("adapter"))
+
 	assert.Contains(t, text, "1 of chat.jsonl, in the form sharegpt")
 	assert.Contains(t, text, "1 of more/tasks.json, in the form alpaca")
-	assert.Contains(t, text, "the adapter after step 2 of 4, by answers", "none of the measurements is better than the first: it answers nothing")
 	trained, err := readAll[dataset.Row](filepath.Join(data, "train.jsonl"))
 	require.NoError(t, err)
+	held, err := readAll[dataset.Row](filepath.Join(data, evalFile))
+	require.NoError(t, err)
 	sources := map[string]string{}
-	for _, r := range trained {
+	for _, r := range append(trained, held...) {
 		sources[r.Source] = r.Messages[len(r.Messages)-1].Content
 	}
 	assert.Equal(t, "The porter.", sources["chat.jsonl"])
 	assert.Equal(t, "The north gate.", sources["more/tasks.json"])
-
-	exported, err := adapter.Load(os.DirFS(filepath.Join(data, "adapter")))
-	require.NoError(t, err)
-	best, err := adapter.Load(os.DirFS(filepath.Join(data, "artifacts_tmp", "best")))
-	require.NoError(t, err)
-	assert.Equal(t, best.Digest(), exported.Digest())
-	latest, err := lora.LatestCheckpoint(filepath.Join(data, "artifacts_tmp"))
-	require.NoError(t, err)
-	last, err := adapter.Load(os.DirFS(latest))
-	require.NoError(t, err)
-	assert.NotEqual(t, last.Digest(), exported.Digest())
 }
 
 func TestOwnRowsThatDoNotFit(t *testing.T) {

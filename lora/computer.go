@@ -38,7 +38,7 @@ type update struct {
 // compute picks what computes the trainer's run.
 func (t *Trainer) compute() (computer, error) {
 	if t.base.cpu != nil {
-		return newOnCPU(t.base, t.layout, t.config, t.options.KeepBytes), nil
+		return newOnCPU(t.base, t.layout, t.config, t.options), nil
 	}
 	return newGraphs(t.base, t.layout, t.config, t.log)
 }

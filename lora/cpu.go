@@ -17,8 +17,8 @@ type onCPU struct {
 	batch            cpu.Batch
 }
 
-func newOnCPU(b *Base, l *layout, c Config, keep int64) *onCPU {
-	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout, Weights: map[string]int{}}
+func newOnCPU(b *Base, l *layout, c Config, options Options) *onCPU {
+	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout, Recompute: options.Recompute, Weights: map[string]int{}}
 	for _, m := range l.modules {
 		o.Updates = append(o.Updates, cpu.Update{Path: m.path, A: m.a, B: m.b, Magnitude: m.magnitude, Bias: m.bias})
 	}
@@ -30,7 +30,7 @@ func newOnCPU(b *Base, l *layout, c Config, keep int64) *onCPU {
 	}
 	tuner := cpu.NewTuner(b.model.Config, b.cpu, o)
 	if c.Epochs != 1 { // rows come again
-		tuner.Keep(cmp.Or(keep, 512<<20))
+		tuner.Keep(cmp.Or(options.KeepBytes, 512<<20))
 	}
 	return &onCPU{layout: l, tuner: tuner, sum: make([]float32, l.size)}
 }

@@ -60,6 +60,7 @@ type Trainer struct {
 	WeightDecay   float64
 	MaxGradNorm   float64 // 0 = no clipping
 	TrainOnPrompt bool
+	Recompute     bool
 	Seed          uint64
 
 	// The run.
@@ -330,6 +331,11 @@ func (t *Trainer) groups() []group {
 				key: "train_on_prompt", flag: "train-on-prompt", env: "TRAIN_ON_PROMPT",
 				help:  "learn the questions too, not only the answers",
 				value: toggle(&t.TrainOnPrompt, false),
+			},
+			{
+				key: "recompute", flag: "recompute", env: "RECOMPUTE",
+				help:  "train in less memory: what layers compute on the way is computed again for the gradient, a third more time for the same numbers; on a CPU",
+				value: toggle(&t.Recompute, false),
 			},
 			{
 				key: "seed", flag: "seed", env: "SEED", arg: "N",

@@ -38,6 +38,13 @@ type tape struct {
 	kept          struct{ x, h, attended vectors } // of the last layer: the rows that go on, if not all do
 }
 
+// lend gives the memory of a tape to another, all but what went into its layer.
+func (tp *tape) lend(to *tape) {
+	x, h, toX, toH := tp.x, tp.h, to.x, to.h
+	*to, *tp = *tp, tape{x: x, h: h}
+	to.x, to.h = toX, toH
+}
+
 // lengths tells of a row how many tokens its text has.
 type lengths func(row int) int
 

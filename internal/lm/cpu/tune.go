@@ -40,6 +40,9 @@ type TunerOptions struct {
 	Rank    int
 	Scale   float64 // of the updates: alpha/rank
 	Dropout float64 // of the inputs of the updates, while gradients are computed
+	// Recompute keeps of each layer only what went into it, and computes the rest again for the backward pass: the same
+	// numbers, in a fraction of the memory.
+	Recompute bool
 }
 
 // Update is the low-rank update of the matrix at a path, "model.layers.0.self_attn.q_proj", "model.embed_tokens" or "lm_head":
@@ -208,11 +211,27 @@ func (x *batch) set(b Batch) {
 // compute is the forward pass.
 func (t *Tuner) compute() {
 	if t.kept == nil {
-		t.forward(t, t.b.Tokens, t.b.positions, t.b.length)
+		t.embed(t, t.b.Tokens, t.b.positions, t.b.length)
+		t.climb(t, 0, t.lowest)
+	} else {
+		t.recall()
+	}
+	if !t.o.Recompute || t.b.lowest == len(t.layers) {
+		t.climb(t, t.lowest, len(t.layers))
 		return
 	}
-	t.recall()
-	t.climb(t, t.lowest, len(t.layers))
+	for i := t.lowest; i < len(t.layers); i++ {
+		t.climb(t, i, i+1)
+		t.tape(i).lend(t.tape(i + 1))
+	}
+}
+
+// restore is, with Recompute, what layer i computed on the way. The layer above is done with.
+func (t *Tuner) restore(i int) {
+	t.tape(i + 1).lend(t.tape(i))
+	if i+1 < len(t.layers) { // the last layer's is still there
+		t.climb(t, i, i+1)
+	}
 }
 
 // ends implements pass: the loss is that of some rows.

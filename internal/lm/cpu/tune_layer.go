@@ -3,6 +3,9 @@ package cpu
 // backward goes from t.dx, the gradient of the residual stream after all layers, down to the lowest layer with an update.
 func (t *Tuner) backward(gradient []float32) {
 	for i := len(t.layers) - 1; i >= t.lowest; i-- {
+		if t.o.Recompute {
+			t.restore(i)
+		}
 		t.layerBackward(&t.layers[i], t.tape(i), i > t.lowest || t.input != nil, gradient)
 	}
 }

@@ -325,3 +325,27 @@ func TestKept(t *testing.T) {
 	assert.Len(t, tuner.kept.at, 70)
 	assert.Empty(t, func() []int32 { tuner.Loss(last, theta); return tuner.kept.rows }(), "all of it is known")
 }
+
+// TestRecompute gives the same loss and gradients, bit for bit, in less memory.
+func TestRecompute(t *testing.T) {
+	for _, first := range []int{0, 1} {
+		c := oddConfig()
+		plain, theta := randomTuner(t, c, first, 0.2)
+		tuner, _ := randomTuner(t, c, first, 0.2)
+		tuner.o.Recompute = true
+		b := randomBatch(c.VocabSize)
+		for seed := range uint64(2) {
+			want, got := make([]float32, len(theta)), make([]float32, len(theta))
+			assert.Equal(t, plain.Gradient(b, theta, want, seed), tuner.Gradient(b, theta, got, seed))
+			assert.Equal(t, want, got)
+			assert.Equal(t, plain.Loss(b, theta), tuner.Loss(b, theta))
+		}
+		whole := 0
+		for _, tp := range tuner.tapes {
+			if cap(tp.gateUp.floats) > 0 {
+				whole++
+			}
+		}
+		assert.Equal(t, 1, whole, "one layer's tape is whole")
+	}
+}

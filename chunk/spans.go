@@ -62,7 +62,7 @@ func (w *window) furthest(start, floor int, cutWords bool) (textBreak, bool) {
 	front := w.lines.front(w.text, start, w.o)
 	fits := func(end int) bool { return w.o.Measure(front+w.text[start:end]) <= w.o.Size }
 	first := w.after(floor)
-	if end, ok := w.inWord(start, floor, w.breaks[first].end, fits); end < w.breaks[first].end || !ok {
+	if end, ok := w.inWord(floor, w.breaks[first].end, fits); end < w.breaks[first].end || !ok {
 		return textBreak{end: end, next: w.skipSpace(end)}, cutWords && (ok || start >= floor)
 	}
 	last := largest(first, len(w.breaks), w.stride, func(i int) bool { return fits(w.breaks[i].end) })
@@ -89,7 +89,7 @@ func (w *window) furthest(start, floor int, cutWords bool) (textBreak, bool) {
 
 // inWord returns the furthest place in (floor, limit] that fits, where limit is the end of the word after floor. If not even
 // one character of it fits, it returns the place after that character, and false.
-func (w *window) inWord(start, floor, limit int, fits func(int) bool) (int, bool) {
+func (w *window) inWord(floor, limit int, fits func(int) bool) (int, bool) {
 	least := w.runeEnd(w.skipSpace(floor))
 	if !fits(least) {
 		return least, false

@@ -58,7 +58,7 @@ func readLines[T any](r io.Reader, name string, yield func(T, error) bool) {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	for n := 1; ; n++ {
 		line, long, err := readLine(lines)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			yield(none, fmt.Errorf("dataset: read %s: after line %d: %w", name, n-1, err))
 			return
 		}
@@ -80,7 +80,7 @@ func readLines[T any](r io.Reader, name string, yield func(T, error) bool) {
 				return
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 	}
@@ -96,7 +96,7 @@ func readLine(r *bufio.Reader) (line []byte, long bool, err error) {
 				line, long = nil, true
 			}
 		}
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, long, err
 		}
 	}

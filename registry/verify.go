@@ -13,7 +13,7 @@ import (
 // Check holds what was read of a file against what was logged. What differs is ErrCorrupt with the file's name. A
 // file without SHA256 is checked by its size.
 func (f File) Check(size int64, sha256 string) error {
-	reason := ""
+	var reason string
 	switch {
 	case size > f.Size:
 		reason = fmt.Sprintf("longer than the %d bytes logged", f.Size)

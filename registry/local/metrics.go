@@ -181,7 +181,7 @@ func readMetricLines(ctx context.Context, r io.Reader) iter.Seq2[metricLine, err
 			if err == nil {
 				err = context.Cause(ctx)
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
 				yield(metricLine{}, err)

@@ -42,7 +42,7 @@ func (p *params) any(name string) any {
 	return value
 }
 
-// text, whole and flag return the parameter, or what it is when it is left out or None.
+// text and whole return the parameter, or what it is when it is left out or None; flag whether it is given and true.
 func (p *params) text(name, absent string) string {
 	value, ok := p.take(name)
 	if !ok || value == nil {
@@ -63,10 +63,7 @@ func (p *params) whole(name string, absent int64) int64 {
 	return wantInt(p.callee, value)
 }
 
-func (p *params) flag(name string, absent bool) bool {
+func (p *params) flag(name string) bool {
 	value, ok := p.take(name)
-	if !ok {
-		return absent
-	}
-	return truth(value)
+	return ok && truth(value)
 }

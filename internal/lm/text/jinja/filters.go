@@ -99,7 +99,7 @@ func orDefault(value any, p *params) any {
 		absent = ""
 	}
 	_, missing := value.(undefined)
-	if missing || p.flag("boolean", false) && !truth(value) {
+	if missing || p.flag("boolean") && !truth(value) {
 		return absent
 	}
 	return value
@@ -166,7 +166,7 @@ func indent(value any, p *params) any {
 	if !ok {
 		prefix = p.r.repeat(" ", wantInt("indent", by))
 	}
-	first, blank := p.flag("first", false), p.flag("blank", false)
+	first, blank := p.flag("first"), p.flag("blank")
 	lines := splitLines(p.r.toString(value)+"\n", false).items
 	var out strings.Builder
 	for i, line := range lines {
@@ -351,7 +351,7 @@ func sortKey(p *params, path any, byPath, caseSensitive bool) func(any) any {
 }
 
 func sorted(value any, p *params) any {
-	descending, caseSensitive := p.flag("reverse", false), p.flag("case_sensitive", false)
+	descending, caseSensitive := p.flag("reverse"), p.flag("case_sensitive")
 	path, byPath := p.take("attribute")
 	key := sortKey(p, path, byPath && path != nil, caseSensitive)
 	items := slices.Clone(p.r.iterate(value))
@@ -370,7 +370,7 @@ func sortDict(value any, p *params) any {
 	if !ok {
 		fail("dictsort needs a dict, not %s", typeName(value))
 	}
-	caseSensitive, by, descending := p.flag("case_sensitive", false), p.text("by", "key"), p.flag("reverse", false)
+	caseSensitive, by, descending := p.flag("case_sensitive"), p.text("by", "key"), p.flag("reverse")
 	at := map[string]int64{"key": 0, "value": 1}
 	if _, ok := at[by]; !ok {
 		fail("dictsort by %q: it is by key or value", by)
@@ -388,7 +388,7 @@ func sortDict(value any, p *params) any {
 }
 
 func unique(value any, p *params) any {
-	caseSensitive := p.flag("case_sensitive", false)
+	caseSensitive := p.flag("case_sensitive")
 	path, byPath := p.take("attribute")
 	key := sortKey(p, path, byPath && path != nil, caseSensitive)
 	seen := map[any]bool{}
@@ -404,7 +404,7 @@ func unique(value any, p *params) any {
 }
 
 func extreme(value any, p *params, sign int) any {
-	caseSensitive := p.flag("case_sensitive", false)
+	caseSensitive := p.flag("case_sensitive")
 	path, byPath := p.take("attribute")
 	key := sortKey(p, path, byPath && path != nil, caseSensitive)
 	var best any = undefined{p.callee + " of nothing"}

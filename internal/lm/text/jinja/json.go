@@ -11,7 +11,7 @@ import (
 // toJSON is json.dumps as transformers calls it: HTML is not escaped, and other characters only if ensure_ascii.
 func toJSON(value any, p *params) any {
 	w := jsonWriter{r: p.r, itemEnd: ", ", keyEnd: ": "}
-	w.ascii = p.flag("ensure_ascii", false)
+	w.ascii = p.flag("ensure_ascii")
 	if by, ok := p.take("indent"); ok && by != nil {
 		w.pretty, w.itemEnd = true, ","
 		if text, ok := by.(string); ok {
@@ -27,7 +27,7 @@ func toJSON(value any, p *params) any {
 		}
 		w.itemEnd, w.keyEnd = p.r.toString(pair[0]), p.r.toString(pair[1])
 	}
-	w.sort = p.flag("sort_keys", false)
+	w.sort = p.flag("sort_keys")
 	w.write(value)
 	return w.out.String()
 }

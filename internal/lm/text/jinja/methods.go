@@ -108,7 +108,7 @@ var stringMethods = map[string]func(s string, p *params) any{
 	"removesuffix": func(s string, p *params) any { return strings.TrimSuffix(s, p.text("", "")) },
 	"split":        func(s string, p *params) any { return split(s, p, false) },
 	"rsplit":       func(s string, p *params) any { return split(s, p, true) },
-	"splitlines":   func(s string, p *params) any { return splitLines(s, p.flag("keepends", false)) },
+	"splitlines":   func(s string, p *params) any { return splitLines(s, p.flag("keepends")) },
 	"partition": func(s string, p *params) any {
 		separator := p.text("", " ")
 		before, after, found := strings.Cut(s, separator)

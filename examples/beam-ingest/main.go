@@ -24,11 +24,12 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) { // this process reads one document after another for a worker
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) { // this process reads one document after another for a worker
 		return
 	}
 	var s Settings

@@ -18,11 +18,12 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func TestMain(m *testing.M) {
-	if ingest.RunChild(os.Args, &pdfium.PDF{}) {
+	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) {
 		return
 	}
 	if os.Getenv(asProgram) != "" {

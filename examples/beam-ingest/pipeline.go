@@ -18,6 +18,7 @@ import (
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
@@ -80,7 +81,7 @@ type listFn struct{ Settings Settings }
 
 func (f *listFn) ProcessElement(_ context.Context, _ []byte, emit func(Batch)) error {
 	b := Batch{}
-	for p, err := range ingest.List(os.DirFS(f.Settings.Folder), ingest.Options{}) {
+	for p, err := range ingest.List(os.DirFS(f.Settings.Folder), ingest.Options{Readers: formats.Readers()}) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Settings.Folder, err)
 		}
@@ -126,7 +127,7 @@ func ingestOptions(s Settings) ingest.Options {
 		engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
 	}
 	return ingest.Options{
-		Isolated: &ingest.Isolated{}, Fallback: map[string]ingest.Reader{".pdf": engine}, Timeout: s.Timeout,
+		Readers: formats.Readers(), Isolated: &ingest.Isolated{}, Fallback: map[string]ingest.Reader{".pdf": engine}, Timeout: s.Timeout,
 	}
 }
 

@@ -87,7 +87,7 @@ func (c *command) flags() *flag.FlagSet {
 	f.BoolVar(&c.cleanup.KeepControls, "keep-controls", false, "keep control characters and U+FFFD")
 	f.BoolVar(&c.mainContent, "main-content", false, "leave out navigation, cookie banners and the like of web pages")
 	f.BoolVar(&c.systemFiles, "system-files", false, "read what version control, systems and office programs keep for themselves too")
-	f.StringVar(&c.tesseract, "ocr", "", "path of Tesseract, which reads scanned pages; none = they have no text")
+	f.StringVar(&c.tesseract, "ocr", "", "Tesseract, which reads scanned pages: \"tesseract\", or its path; none = they have no text")
 	f.StringVar(&c.languages, "ocr-languages", "eng", "languages of scanned pages, as eng+deu")
 	f.BoolVar(&c.verbose, "v", false, "log each document to standard error")
 	return f
@@ -113,6 +113,11 @@ func (c *command) parse(args, environ []string) error {
 		return fmt.Errorf("-engine %q: must be own, pdfium or both", c.engine)
 	case c.memory <= 0 || c.maxFile <= 0 || c.maxPages < 0 || c.timeout <= 0 || c.workers < 0:
 		return errors.New("-memory, -max-file and -timeout must be above 0, -max-pages and -workers not below")
+	}
+	if c.tesseract != "" { // children have no environment, and another folder, to find it in
+		if c.tesseract, err = programPath(c.tesseract); err != nil {
+			return fmt.Errorf("-ocr: %w: install Tesseract (Debian's tesseract-ocr), or give its path", err)
+		}
 	}
 	c.folder = rest[0]
 	if c.report == "" {

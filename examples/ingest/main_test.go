@@ -240,3 +240,11 @@ func TestEnginesAreJoined(t *testing.T) {
 		assert.NotNil(t, o.Isolated)
 	}
 }
+
+func TestOCRProgram(t *testing.T) {
+	c := command{}
+	assert.ErrorContains(t, c.parse([]string{"dir", "-out", "x", "-ocr", "no-such-program"}, nil), "install Tesseract")
+	c = command{}
+	require.NoError(t, c.parse([]string{"dir", "-out", "x", "-ocr", "go"}, nil)) // a name on PATH
+	assert.True(t, filepath.IsAbs(c.tesseract))
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
@@ -17,6 +18,15 @@ type scans struct {
 	ingest.PDF
 	Tesseract string // the program's path
 	Languages string // as "eng+deu"; "": Tesseract's own choice
+}
+
+// programPath finds a program by its name or path.
+func programPath(name string) (string, error) {
+	found, err := exec.LookPath(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(found)
 }
 
 // Read implements ingest.Reader.

@@ -20,6 +20,7 @@ for name, files in given["models"].items():
     params.model.path = files["model"]
     params.port, params.n_parallel, params.n_ctx, params.use_jinja, params.warmup = 0, 1, 1024, True, False
     params.sampling.temp = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1  # several wait for each other in a busy loop
     if files["adapter"]:
         adapter = xllamacpp.CommonAdapterLoraInfo()
         adapter.path, adapter.scale = files["adapter"], 1.0

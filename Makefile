@@ -14,7 +14,7 @@ cache  = $(or $(DOCENT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docent)
 # information it takes three fifths of that.
 export GOFLAGS ?= '-gcflags=github.com/openai/openai-go/v3/...=-l -dwarf=false'
 
-.PHONY: help test check test-full test-gpu fuzz bench golden demo demo-alone serve
+.PHONY: help test check test-full test-gpu fuzz bench golden release demo demo-alone serve
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ golden: ## make new reference values with transformers and PEFT (SEED=1), and co
 	  TQDM_DISABLE=1 "$$python" internal/ci/golden.py "$$out" $(SEED) && \
 	  echo "comparing; a case is adopted by copying its folder to internal/golden/testdata/tiny" && \
 	  DOCENT_GOLDEN_TINY="$$out" $(GO) test -run GoldenTiny ./...
+
+release: ## static programs of six platforms in dist/, built twice, with checksums and SBOMs; ARGS=linux/amd64 for fewer
+	@internal/ci/release.sh $(ARGS)
 
 demo: ## from PDFs to a tuned model that answers
 	@internal/ci/run.sh demo $(ARGS)

@@ -91,6 +91,8 @@ type ModelInfo struct {
 	VocabSize     int
 	Precision     Precision
 	Digest        string // SHA-256 over all weights as float32
+	Commit        string // of a model from the Hub; "" = it is from elsewhere
+	Licence       string // as the model's files name it; "" = they do not
 }
 
 // OpenBase loads the model that ref names: "owner/name[@revision]" on the Hugging Face Hub, a folder in Hugging Face
@@ -160,6 +162,7 @@ func (b *Base) Info() ModelInfo {
 	return ModelInfo{
 		Ref: b.model.Ref.String(), Architecture: c.Family, Parameters: c.NumParams(), Layers: c.Layers,
 		ContextLength: c.MaxPositions, VocabSize: c.VocabSize, Precision: b.precision, Digest: b.model.Digest,
+		Commit: b.model.Commit, Licence: b.model.Licence,
 	}
 }
 

@@ -39,7 +39,7 @@ func main() {
 const passageSize, passageOverlap = 640, 128 // characters
 
 func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
-	cfg, notes, done, err := program.Settings(config.LoadJudge, config.JudgeHelp, args, environ, stdout)
+	cfg, explain, done, err := program.Settings(config.LoadJudge, config.JudgeHelp, args, environ, stdout)
 	if done || err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		return err
 	}
 	j := &judge{Judge: cfg, environ: environ, log: log}
-	for _, note := range notes {
+	for _, note := range explain.Notes {
 		j.log.Warn(note)
 	}
 	j.show = progress.New(os.Stderr, progress.Options{})

@@ -19,7 +19,7 @@ func main() { program.Main(run) }
 
 // run is the program. What it is asked for goes to stdout, logs go to standard error.
 func run(ctx context.Context, args, environ []string, stdout io.Writer) (err error) {
-	cfg, notes, done, err := program.Settings(config.LoadTool, config.ToolHelp, args, environ, stdout)
+	cfg, explain, done, err := program.Settings(config.LoadTool, config.ToolHelp, args, environ, stdout)
 	if done || err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	for _, note := range notes {
+	for _, note := range explain.Notes {
 		log.Warn(note)
 	}
 	do, err := command(cfg.Args)
@@ -52,7 +52,7 @@ type tool struct {
 	out      io.Writer
 }
 
-const commands = "list, history, show, verify, compare, promote, rollback, copy or prune"
+const commands = "list, history, show, verify, whence, compare, promote, rollback, copy or prune"
 
 // command reads the operands before anything is opened.
 func command(args []string) (func(context.Context, *tool) error, error) {
@@ -75,6 +75,11 @@ func command(args []string) (func(context.Context, *tool) error, error) {
 			return nil, usage("MODEL")
 		}
 		return func(ctx context.Context, t *tool) error { return history(ctx, t, args[0]) }, nil
+	case "whence":
+		if len(args) != 1 {
+			return nil, usage("FINGERPRINT")
+		}
+		return func(ctx context.Context, t *tool) error { return whence(ctx, t, args[0]) }, nil
 	case "show", "verify":
 		refs, err := parseRefs(args)
 		if err != nil || len(refs) != 1 {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/internal/mlflowtest"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
@@ -86,9 +87,13 @@ func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	assert.Regexp(t, `\* +metric loss +2.66667 at step 2 +10.6667 at step 2`, text)
 	assert.Less(t, strings.Index(text, "param rank"), strings.Index(text, "metric loss"))
 
+	require.NoError(t, reg.TagVersion(t.Context(), "guide", 2, map[string]string{program.FingerprintTag: "fp_one fp_two"}))
+	assert.Regexp(t, `(?s)^version +guide 2\n.*run name +rank 16`, said(t, "-registry", where, "whence", "fp_two"))
+	_, err := call(t, "-registry", where, "whence", "fp_t")
+	assert.ErrorContains(t, err, "no version in "+where)
 	assert.Equal(t, "guide version 2 is in Production, version 3 is archived\n", said(t, "-registry", where, "rollback", "guide"))
 	assert.Equal(t, "guide version 1 is in Production, version 2 is archived\n", said(t, "-registry", where, "rollback", "guide"))
-	_, err := call(t, "-registry", where, "rollback", "guide")
+	_, err = call(t, "-registry", where, "rollback", "guide")
 	assert.ErrorContains(t, err, "promote one by its number")
 	assert.Equal(t, "guide version 3 is in Production, version 1 is archived\n", said(t, "-registry", where, "promote", "guide", "3", "-by", "Ada", "-why", "mended by hand"))
 	assert.Regexp(t, `(?s)^WHEN +STAGE +VERSION +FROM +BY +WHY +VERDICT\n\S+ \S+ +Production +3 +1 +Ada +mended by hand\n\S+ \S+ +Production +1 +2 +\S+ +rollback from version 2\n`,

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
 )
 
@@ -121,6 +122,32 @@ func verify(ctx context.Context, t *tool, ref registry.URI) error {
 	}
 	_, err = fmt.Fprintln(t.out, text)
 	return err
+}
+
+// whence shows the versions whose answers have a system_fingerprint.
+func whence(ctx context.Context, t *tool, fingerprint string) error {
+	found := false
+	for m, err := range t.registry.ListModels(ctx) {
+		if err != nil {
+			return err
+		}
+		for v, err := range t.registry.List(ctx, m.Name) {
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(strings.Fields(v.Tags[program.FingerprintTag]), fingerprint) {
+				continue
+			}
+			found = true
+			if err := show(ctx, t, registry.URI{Name: v.Name, Version: v.Number}); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("whence: no version in %s is known to answer with %s: a server tells the registry when it loads a version", t.cfg.Registry, fingerprint)
+	}
+	return nil
 }
 
 func show(ctx context.Context, t *tool, ref registry.URI) error {

@@ -42,14 +42,7 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 
-	scheme := "http://"
-	client := &http.Client{Transport: &http.Transport{}}
-	if cfg.TLSCert != "" {
-		scheme = "https://"
-		// The certificate is for the server's name, not for this address, and only whether it answers is asked.
-		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	}
-	base := scheme + reachable(l.Addr().String()) + cfg.Prefix
+	client, base := own(cfg, l.Addr().String())
 	err := waitHealthy(ctx, client, base+"/health/live")
 	client.CloseIdleConnections()
 	if err == nil {
@@ -74,6 +67,38 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http
 		err = errors.Join(err, server.Close())
 	}
 	return err
+}
+
+// own is a client for the server of this program at an address, and the URL of its API.
+func own(cfg config.Server, address string) (client *http.Client, base string) {
+	scheme := "http://"
+	client = &http.Client{Transport: &http.Transport{}}
+	if cfg.TLSCert != "" {
+		scheme = "https://"
+		// The certificate is for the server's name, not for this address, and only whether it answers is asked.
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	}
+	return client, scheme + reachable(address) + cfg.Prefix
+}
+
+// probe asks the server that runs with the same settings whether it is ready.
+func probe(ctx context.Context, cfg config.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	client, base := own(cfg, cfg.Listen)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/health/ready", nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", request.URL, response.Status)
+	}
+	return nil
 }
 
 // waitHealthy asks until the server answers.

@@ -25,15 +25,18 @@ func main() { program.Main(run) }
 
 // run is the program. It logs to standard error, and writes one line to stdout once it answers.
 func run(ctx context.Context, args, environ []string, stdout io.Writer) (err error) {
-	cfg, notes, done, err := program.Settings(config.LoadServer, config.ServerHelp, args, environ, stdout)
+	cfg, explain, done, err := program.Settings(config.LoadServer, config.ServerHelp, args, environ, stdout)
 	if done || err != nil {
 		return err
+	}
+	if cfg.Probe {
+		return probe(ctx, cfg)
 	}
 	log, err := program.Logger(os.Stderr, cfg.Common)
 	if err != nil {
 		return err
 	}
-	for _, note := range notes {
+	for _, note := range explain.Notes {
 		log.Warn(note)
 	}
 	keys, err := readKeys(cfg.APIKeyFile)

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/programtest"
 	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/openai"
@@ -153,6 +154,13 @@ func TestServesTheRegistryAndFollowsPromotions(t *testing.T) {
 		return os.IsNotExist(err)
 	}, time.Minute, 20*time.Millisecond, "the files of the old one are gone")
 	assert.FileExists(t, filepath.Join(cache, "guide", "2", "config.json"))
+
+	store, err := local.Open(root, local.Options{})
+	require.NoError(t, err)
+	told, err := store.Get(t.Context(), "guide", 1)
+	require.NoError(t, err)
+	assert.Equal(t, first.SystemFingerprint, told.Tags[program.FingerprintTag], "an answer leads to its version")
+	require.NoError(t, store.Close())
 
 	stop()
 	_, err = http.Get(url + "/models")

@@ -155,6 +155,9 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	if err != nil {
 		return nil, err // not the nil *Engine, which would be a Model
 	}
+	if registered {
+		m.tell(ctx, v, e.Info().Fingerprint)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.served[id] = true
@@ -162,6 +165,24 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 		m.loaded[id] = v
 	}
 	return e, nil
+}
+
+// tell notes in the registry that answers with a fingerprint are of this version, for whoever asks whence one came. A
+// registry that does not answer, or lets this server only read, is told when it is loaded again.
+func (m *models) tell(ctx context.Context, v registry.Version, fingerprint string) {
+	m.mu.Lock()
+	reg, away := m.registry, !m.away.IsZero()
+	m.mu.Unlock()
+	known := strings.Fields(v.Tags[program.FingerprintTag])
+	if reg == nil || away || v.Number == 0 || slices.Contains(known, fingerprint) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	tags := map[string]string{program.FingerprintTag: strings.Join(append(known, fingerprint), " ")}
+	if err := reg.TagVersion(ctx, v.Name, v.Number, tags); err != nil {
+		m.log.Debug("the registry does not learn the fingerprint", "model", v.Name, "version", v.Number, "error", err)
+	}
 }
 
 // folder is where a version is kept: by name and number, or by run, or logged model, and path for a runs: reference.

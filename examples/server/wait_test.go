@@ -81,6 +81,10 @@ func TestWaitsForAVersion(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "registry")
 	base := begin(t, "-registry", "file:"+root, "-cache", filepath.Join(t.TempDir(), "cache"), "-name", "guide")
 	requireNotReady(t, base, "model_missing")
+	probes := func() error {
+		return run(t.Context(), []string{"-probe", "-listen", strings.TrimPrefix(base, "http://")}, nil, io.Discard)
+	}
+	assert.ErrorContains(t, probes(), "503")
 	publish(t, root, "another", testmodel.Write(t, 1))
 	_, body := get(t, base+"/v1/models")
 	assert.Contains(t, body, `"data":[]`)
@@ -89,6 +93,7 @@ func TestWaitsForAVersion(t *testing.T) {
 
 	publish(t, root, "guide", testmodel.Write(t, 1))
 	requireReady(t, base)
+	require.NoError(t, probes())
 	_, err = ask(t.Context(), base+"/v1", "none", "guide")
 	require.NoError(t, err, "ready is ready")
 

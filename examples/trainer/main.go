@@ -11,6 +11,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
+	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
@@ -25,11 +26,14 @@ func main() {
 
 // run is the program. Beside stdout it writes logs to standard error and files below -data.
 func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
-	cfg, notes, done, err := program.Settings(config.LoadTrainer, config.TrainerHelp, args, environ, stdout)
+	cfg, explain, done, err := program.Settings(config.LoadTrainer, config.TrainerHelp, args, environ, stdout)
 	if done || err != nil {
 		return err
 	}
 	p := &pipeline{Trainer: cfg, args: args, environ: environ}
+	for _, e := range explain.Entries {
+		p.origins = append(p.origins, report.SettingOrigin{Key: e.Key, Value: e.Value, Origin: e.Origin})
+	}
 	if err := backend.KeepPages(cfg.Backend, p.deviceOptions(), append(os.Args[:1:1], args...)); err != nil {
 		return err
 	}
@@ -45,7 +49,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		return err
 	}
 	defer p.out.End()
-	for _, note := range notes {
+	for _, note := range explain.Notes {
 		p.log.Warn(note)
 	}
 	return p.run(ctx)

@@ -147,6 +147,8 @@ func TestTrainerFromDocumentsToProduction(t *testing.T) {
 		assert.Contains(t, string(page), want)
 	}
 
+	requireLineage(t, docs, data, reg, v)
+
 	err = run(t.Context(), args(docs, base, data, "-max-steps", "3", "-resume"), environ, io.Discard)
 	assert.ErrorContains(t, err, "is finished")
 }

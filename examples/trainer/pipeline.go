@@ -27,6 +27,7 @@ import (
 type pipeline struct {
 	config.Trainer
 	args, environ []string
+	origins       []report.SettingOrigin
 	log           *slog.Logger
 	out           *progress.Progress
 

@@ -115,6 +115,9 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if p.verdict, err = program.CheckGate(ctx, p.registry, p.Gate, p.Name, metrics); err != nil {
 		return err
 	}
+	if err := p.writeCard(); err != nil {
+		return err
+	}
 	if err := p.tracked.LogArtifacts(ctx, "adapter", os.DirFS(p.AdapterDir())); err != nil {
 		return err
 	}
@@ -191,6 +194,9 @@ func (p *pipeline) register(ctx context.Context) (v registry.Version, err error)
 		}
 	}
 	tags := map[string]string{"base_model": p.info.Ref, "base_sha256": p.info.Digest, publishTag: p.state.Publish}
+	if p.engine != nil {
+		tags[program.FingerprintTag] = p.engine.Info().Fingerprint
+	}
 	if !p.verdict.Passed() {
 		tags[program.GateTag] = p.verdict.String()
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +23,12 @@ func (p *pipeline) makeReport(ctx context.Context) error {
 	r, err := p.summary()
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
+	}
+	if r.Lineage, err = p.lineage(ctx, r); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := report.WriteLineage(p.file(lineageFile), *r.Lineage); err != nil {
+		return err
 	}
 	if err := report.WriteFile(p.ReportFile(), r); err != nil {
 		return err
@@ -59,28 +64,21 @@ func (p *pipeline) timings() string {
 	return strings.Join(parts, ", ")
 }
 
-// storeReport logs the report file alone, which lies among large things.
+// storeReport logs the files of the report alone, which lie among large things.
 func (p *pipeline) storeReport(ctx context.Context) error {
 	dir, err := os.MkdirTemp(p.Data, ".report-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	in, err := os.Open(p.ReportFile())
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(filepath.Join(dir, filepath.Base(p.ReportFile())))
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
+	for _, name := range []string{p.ReportFile(), p.file(lineageFile)} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o644); err != nil {
+			return err
+		}
 	}
 	return p.tracked.LogArtifacts(ctx, "", os.DirFS(dir))
 }

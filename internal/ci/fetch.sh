@@ -7,6 +7,7 @@
 #                     libraries that PyTorch's wheel is linked with
 #   fetch.sh schemathesis   the program that tries an API out by its own OpenAPI document
 #   fetch.sh llamacpp       an interpreter with llama.cpp (xllamacpp), 60 MB
+#   fetch.sh compose  podman-compose, which brings up what compose.yaml describes
 #   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
 #   fetch.sh linter   golangci-lint, compiled by the Go that is here, which takes a minute or two
 #
@@ -120,6 +121,23 @@ fetch_llamacpp() {
   echo "$dest/bin/python"
 }
 
+fetch_compose() {
+  local package=podman-compose==1.6.0 dest
+  dest=$cache/${package/==/-}
+  if [[ ! -x $dest/podman-compose ]]; then
+    need_pip
+    rm -rf "$dest"
+    make_work
+    echo "fetch $what: installing $package to $dest" >&2
+    quietly python3 -m pip install --no-cache-dir --target "$work/compose" "$package"
+    # The program that pip makes looks for its modules elsewhere.
+    printf '#!/bin/sh\nPYTHONPATH=$(dirname "$0") exec python3 -m podman_compose "$@"\n' >"$work/compose/podman-compose"
+    chmod +x "$work/compose/podman-compose"
+    install_at "$work/compose" "$dest"
+  fi
+  echo "$dest/podman-compose"
+}
+
 fetch_node() {
   local package=openai@7.57.0 dest
   dest=$cache/node-${package/@/-}
@@ -150,9 +168,9 @@ fetch_linter() {
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | schemathesis | llamacpp | linter) "fetch_$what" ;;
+xla | smollm2 | python | node | schemathesis | llamacpp | compose | linter) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis|llamacpp|linter" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis|llamacpp|compose|linter" >&2
   exit 2
   ;;
 esac

@@ -15,7 +15,7 @@ type pkg struct {
 	ImportPath   string
 	Dir          string
 	Standard     bool
-	Module       *struct{ Path string }
+	Module       *struct{ Path, Version, Dir string }
 	Imports      []string // of the package proper
 	Deps         []string // all of them, transitively
 	TestImports  []string

@@ -155,10 +155,11 @@ func TestTopLevel(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root(t), ".git")); err != nil {
 		t.Skip("not a git checkout: its files cannot be told from what was made in it")
 	}
-	wantDirs := []string{".ci", "chunk", "dataset", "examples", "ingest", "internal", "lora", "openai", "registry", "serve"}
+	wantDirs := []string{".ci", ".github", "chunk", "dataset", "docs", "examples", "ingest", "internal", "lora", "openai", "registry", "serve"}
 	knownFiles := []string{
-		".editorconfig", ".gitattributes", ".gitignore", ".golangci.yml", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md",
-		"LICENSE", "Makefile", "README.md", "doc.go", "example_test.go", "go.mod", "go.sum",
+		".dockerignore", ".editorconfig", ".gitattributes", ".gitignore", ".golangci.yml", "BENCHMARKS.md", "CHANGELOG.md",
+		"CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "THIRD_PARTY_NOTICES", "compose.yaml", "doc.go",
+		"example_test.go", "go.mod", "go.sum",
 	}
 	var dirs, files []string
 	tree := output(t, nil, "git", "-c", "core.quotePath=false", "ls-files", "--cached", "--others", "--exclude-standard")

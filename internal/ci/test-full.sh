@@ -29,6 +29,7 @@ python=$($fetch python) || python=
 node=$($fetch node) || node=
 schemathesis=$($fetch schemathesis) || schemathesis=
 llamacpp=$($fetch llamacpp) || llamacpp=
+compose=$($fetch compose) || compose=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -106,6 +107,20 @@ if [[ -n $schemathesis ]]; then
 else
   skip "schemathesis" "it could not be installed"
 fi
+
+containers() {
+  local why
+  if [[ -z $python || -z $compose ]]; then
+    skip "the stack of compose.yaml, in containers" "the Python packages could not be installed"
+    return
+  fi
+  why=$(internal/ci/containers.sh --can 2>&1) || {
+    skip "the stack of compose.yaml, in containers" "$why"
+    return
+  }
+  part "the stack of compose.yaml, in containers" internal/ci/containers.sh "$python" "$compose"
+}
+containers
 
 part "soak, 45 s of an engine and of a handler" env DOCENT_SOAK=45s go test -timeout 10m -v -run TestSoak ./serve
 

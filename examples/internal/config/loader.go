@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 )
@@ -160,10 +162,19 @@ func (l *loader) wrong(key, reason string, args ...any) {
 	l.fault(f)
 }
 
-// readProcess takes the declared names from the process environment, and no others.
+// readProcess takes the declared names from the process environment, and no others. A secret may stand in a file, which
+// the name with _FILE behind it gives, as containers are given theirs; an empty file is an empty variable.
 func (l *loader) readProcess() []assignment {
 	return l.readVariables(false, func(name string) (string, origin, bool) {
 		text := l.environ[name]
+		if file := l.environ[name+"_FILE"]; text == "" && file != "" && l.envs[name].setting.secret && l.in.System != nil {
+			name += "_FILE"
+			data, err := fs.ReadFile(l.in.System, strings.TrimPrefix(path.Clean(file), "/"))
+			if err != nil {
+				l.fault(&Fault{Origin: name, Reason: fmt.Sprintf("cannot read %s: %v: give the whole path of a file", plain(file), rootCause(err))})
+			}
+			text = strings.TrimSpace(string(data))
+		}
 		return text, origin{layer: layerProcess, name: name}, text != ""
 	})
 }

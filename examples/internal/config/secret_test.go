@@ -6,10 +6,24 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestSecretsInFiles(t *testing.T) {
+	system := fstest.MapFS{"run/secrets/token": {Data: []byte("hf_abc\n")}, "run/secrets/none": {}}
+	cfg, explain, err := LoadTool(Input{System: system, Environ: []string{"HF_TOKEN_FILE=/run/secrets/token", "MLFLOW_TRACKING_TOKEN_FILE=/run/secrets/none"}})
+	require.NoError(t, err)
+	assert.Equal(t, "hf_abc", cfg.Hub.Token.Reveal())
+	assert.Empty(t, cfg.MLflow.Token.Reveal())
+	assert.Equal(t, "environment (HF_TOKEN_FILE)", entry(t, explain, "hf_token").Origin)
+	assert.Empty(t, explain.Notes)
+
+	_, _, err = LoadTool(Input{System: system, Environ: []string{"HF_TOKEN_FILE=/run/secrets/gone"}})
+	assert.ErrorContains(t, err, "HF_TOKEN_FILE: cannot read /run/secrets/gone")
+}
 
 func TestSecretsAreShownNowhere(t *testing.T) {
 	const canary = "hf_CanaryValue"

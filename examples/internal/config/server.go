@@ -22,6 +22,7 @@ type Server struct {
 	Origins    string // of web pages elsewhere that may call the API, comma-separated; "*" = all
 	Hosts      string // comma-separated names that requests may be addressed to
 	Metrics    bool   // at /metrics
+	Probe      bool   // ask the server that runs at Listen whether it is ready, and stop
 
 	Models        []ModelRef // never empty
 	ModelSource   string     // "registry" or "local": what is served when no model is named
@@ -107,6 +108,11 @@ func (s *Server) groups() []group {
 				key: "metrics", flag: "metrics", env: "METRICS",
 				help:  "answer /metrics in Prometheus' format",
 				value: toggle(&s.Metrics, false),
+			},
+			{
+				key: "probe", flag: "probe", noJSON: true, noEnvF: true,
+				help:  "ask the server that runs at this address whether it is ready, and stop: for health checks in containers",
+				value: toggle(&s.Probe, false),
 			},
 		}},
 		{"Models", []*setting{

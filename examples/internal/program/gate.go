@@ -11,6 +11,10 @@ import (
 // GateTag is on a version that failed the gate, with the rules that it failed.
 const GateTag = "docent.gate"
 
+// FingerprintTag is on a version with the system_fingerprint of its answers, one for each kind of device and precision that
+// has computed them, with spaces between.
+const FingerprintTag = "docent.fingerprints"
+
 // CheckGate holds the metrics of a version of a model against rules, and against those of the version that is in Production.
 func CheckGate(ctx context.Context, reg registry.Registry, rules []string, name string, metrics map[string]float64) (gate.Verdict, error) {
 	parsed, err := gate.Parse(rules)

@@ -40,6 +40,8 @@ type Report struct {
 	Settings  []Pair
 	Machine   []Pair
 	Next      []Command
+
+	Lineage *Lineage // nil is left out
 }
 
 // Number is one of the few that matter most.
@@ -69,7 +71,10 @@ type Accuracy struct {
 }
 
 // Share is a count of a number of questions.
-type Share struct{ Right, Asked int }
+type Share struct {
+	Right int `json:"right"`
+	Asked int `json:"asked"`
+}
 
 // Percent is "97 %", or a dash when nothing was asked.
 func (s Share) Percent() string {

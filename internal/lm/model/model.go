@@ -54,6 +54,8 @@ type Model struct {
 	Weights    []*tensors.Tensor
 	LeftAside  int              // weights of the checkpoint that are no part of the text model
 	Digest     string           // SHA-256 over all values, in the order of Params
+	Commit     string           // on the Hub, of a model from there
+	Licence    string           // as its GGUF file or model card names it; "" = neither does
 	OnTop      *adapter.Adapter // not merged: see With; nil = none
 	Transposed bool
 
@@ -89,6 +91,7 @@ func open(ctx context.Context, r lm.Ref, o Options) (*Model, error) {
 	case lm.Hub:
 		var dir string
 		if dir, err = download(ctx, r, o); err == nil {
+			m.Commit = filepath.Base(dir)
 			err = m.openFolder(dir)
 		}
 	default:
@@ -220,7 +223,7 @@ func (m *Model) openFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	m.Base, m.QA = record.Base, record.Prompt == promptQA
+	m.Base, m.QA, m.Licence = record.Base, record.Prompt == promptQA, cardLicence(fsys)
 	src, err := weights.OpenFolder(fsys)
 	if err != nil {
 		return err
@@ -252,6 +255,7 @@ func (m *Model) openGGUF(path string) error {
 		return err
 	}
 	m.source = src
+	m.Licence, _ = src.Metadata().String("general.license")
 	if m.Config, err = src.Config(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 // recordFile, beside config.json in an exported folder or beside an adapter, keeps what their layouts have no place for.
@@ -49,4 +50,16 @@ func (m *Model) writeRecord(dir string, r record) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, recordFile), append(data, '\n'), 0o644)
+}
+
+// ofCard finds the licence in the head of a model card, which is YAML between two lines of dashes.
+var ofCard = regexp.MustCompile(`(?m)\A---\n(?:[^-].*\n|-[^-].*\n)*?license: *["']?([\w.+-]+)`)
+
+// cardLicence is what the model card of a folder says; "" without one.
+func cardLicence(fsys fs.FS) string {
+	card, _ := fs.ReadFile(fsys, "README.md")
+	if found := ofCard.FindSubmatch(card); found != nil {
+		return string(found[1])
+	}
+	return ""
 }

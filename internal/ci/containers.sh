@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the stack of compose.yaml up in real containers, on the course guides and with a model of two random layers, and
+# Brings the stack of compose.yaml up in real containers, on the course guides and with a model of three random layers, and
 # uses it: waits for a version in Production, asks it, trains and promotes another, rolls back, kills each service once,
 # goes on with a training that was killed, and takes all down. Podman stands for Docker.
 #
@@ -95,6 +95,8 @@ cp -r examples/config examples/deploy "$work/project/examples/"
 mkdir -p "$work/project/data"/{raw_pdfs,processed,mlruns,logs,cache}
 cp examples/trainer/testdata/course-guides/{facts.jsonl,*.pdf} "$work/project/data/raw_pdfs/"
 cp -r internal/golden/testdata/tiny/llama/model "$work/project/data/cache/base"
+cp internal/ci/testdata/tokenizer/* "$work/project/data/cache/base/"
+sed -i 's/"max_position_embeddings": 128/"max_position_embeddings": 1024/' "$work/project/data/cache/base/config.json" # its positions are rotations
 free_port() { "$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 port=$(free_port) mlflow_port=$(free_port)
 echo "website: sk-of-the-test" >"$work/project/keys"
@@ -132,7 +134,7 @@ another() { [[ $(fingerprint) != "$1" ]]; }
 same() { [[ $(fingerprint) == "$1" ]]; }
 train() { # STEPS SEED...: settings of a run of seconds
   stack --profile train run --rm -e EPOCHS=20 -e MAX_STEPS="$1" -e SEED="$2" -e GENERAL_PROMPTS=none -e CLOSED_ROWS=2 -e SAVE_EVERY=2 -e PROMOTION_GATE="general >= 0" \
-    -e QUESTIONS=structure -e MAX_SEQ_LENGTH=256 train "${@:3}"
+    -e QUESTIONS=structure -e MAX_SEQ_LENGTH=512 train "${@:3}"
 }
 process() { podman inspect -f '{{.State.Pid}}' "docent_${1}_1"; }
 restarted() { local now; now=$(process "$1") && ((now != 0 && now != $2)); }

@@ -122,6 +122,8 @@ containers() {
 }
 containers
 
+part "the tutorial, word for word" env DOCENT_TUTORIAL=1 go test -timeout 20m -run Tutorial ./internal/ci
+
 part "soak, 45 s of an engine and of a handler" env DOCENT_SOAK=45s go test -timeout 10m -v -run TestSoak ./serve
 
 part "fuzzing, 300 inputs a target" env FUZZTIME=300x internal/ci/fuzz.sh

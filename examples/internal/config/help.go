@@ -78,8 +78,8 @@ func (l *loader) help(intro string) string {
 	b.WriteString(`
 Where a value comes from, each covering the one before: its default, base.json, development.json or production.json
 (-env), .env.local or .env.docker (-profile), the environment, the flags. Empty environment variables count as not set.
-A secret may also stand in a file: HF_TOKEN_FILE=/run/secrets/hf_token is HF_TOKEN, and so on. Relative paths are relative
-to the working directory. -explain shows every value with its place, -version the build.
+A secret may also stand in a file: HF_TOKEN_FILE=/run/secrets/hf_token is HF_TOKEN, and so on. Relative paths are
+relative to the working directory. -explain shows every value with its place, -version the build.
 
 XLA's runtime for CPUs is found by DOCENT_XLA_CPU (path of the plugin), else in the folder DOCENT_CACHE (default
 ~/.cache/docent), else where go-xla looks (PJRT_PLUGIN_LIBRARY_PATH, ~/.local/lib/go-xla).

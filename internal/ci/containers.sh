@@ -168,8 +168,10 @@ for name in mlflow api; do
   say "$name was killed and is back"
 done
 
+rm -rf "$work"/project/data/processed/* # so that what is waited for is of the next run
 train 300 3 >/dev/null 2>&1 &
 running=$!
+until_ 180 test -s "$work/project/data/processed/run.json"
 until_ 400 eval 'ls "$work"/project/data/processed/artifacts_tmp/*/ >/dev/null 2>&1 && grep -q "\"step\":5" "$work/project/data/processed/history.jsonl"'
 kill -9 "$(podman inspect -f '{{.State.Pid}}' "$(podman ps -q --filter label=com.docker.compose.service=train)")"
 wait $running && exit 1

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,6 +116,30 @@ func TestCORS(t *testing.T) {
 		assert.ErrorContains(t, HandlerOptions{AllowedOrigins: []string{bad}}.Validate(), "AllowedOrigins", bad)
 	}
 	assert.NoError(t, HandlerOptions{AllowedOrigins: []string{"http://localhost:3000", "*"}}.Validate())
+}
+
+// Keys may have limits of their own, which may change.
+func TestKeyLimits(t *testing.T) {
+	var few atomic.Int32
+	few.Store(1)
+	h := newHandler(t, hello(), HandlerOptions{APIKeys: map[string]string{"few": "f", "many": "m"}, RequestsPerMinute: 1, KeyLimits: func(key string) RateLimits {
+		if key == "few" {
+			return RateLimits{Requests: int(few.Load())}
+		}
+		return RateLimits{}
+	}})
+	ask := func(key string) int {
+		r := post("/v1/chat/completions", plain)
+		r.Header.Set("Authorization", "Bearer "+key)
+		w, _ := do(h, r)
+		return w.Code
+	}
+	for range 3 {
+		assert.Equal(t, 200, ask("m"))
+	}
+	assert.Equal(t, []int{200, 429}, []int{ask("f"), ask("f")})
+	few.Store(0)
+	assert.Equal(t, 200, ask("f"))
 }
 
 func TestProtectMeta(t *testing.T) {

@@ -21,6 +21,7 @@ type Metrics interface {
 type RequestObservation struct {
 	Route      string      // the pattern, such as /v1/models/{id}, or unknown
 	Model      string      // a known id, or "unknown", also where nobody named one
+	Key        string      // the name of the key; "" where none was shown, or needed
 	Status     int         // 499: the client had gone
 	Code       openai.Code // of the error, "" if there was none
 	Took       time.Duration
@@ -64,7 +65,7 @@ func (x *exchange) observe() {
 		model = "unknown"
 	}
 	x.h.o.Metrics.ObserveRequest(RequestObservation{
-		Route: x.route, Model: model, Status: x.status, Code: x.code, Took: time.Since(x.began), FirstToken: x.firstToken,
+		Route: x.route, Model: model, Key: x.key, Status: x.status, Code: x.code, Took: time.Since(x.began), FirstToken: x.firstToken,
 		Cancelled: x.status == statusClientGone, Usage: x.tokens,
 		Drafted: x.drafted, Kept: x.kept,
 	})

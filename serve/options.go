@@ -22,6 +22,7 @@ type HandlerOptions struct {
 	ProtectMeta       bool                               // a key is asked for at /metrics and /openapi.json too
 	RequestsPerMinute int                                // for each key, of the POST routes; 0: no limit
 	TokensPerMinute   int                                // for each key, of prompts and answers; 0: no limit
+	KeyLimits         func(keyName string) RateLimits    // of a key, instead of these two; nil: all have the same. Must not block
 	AllowedOrigins    []string                           // of browsers on other sites, "https://host" or "*"; empty: no CORS
 	AllowedHosts      []string                           // names that a request may be addressed to, beside localhost and addresses; empty: any
 	StrictFields      bool                               // fields that are not in the API are an error instead of being ignored
@@ -43,6 +44,12 @@ type HandlerOptions struct {
 	Metrics      Metrics              // is told of each request, and answers GET /metrics; nil: there is no such route
 	LogContent   bool                 // log prompts and answers
 	Logger       *slog.Logger         // nil: nothing is logged
+}
+
+// RateLimits are what a key may ask for in a minute.
+type RateLimits struct {
+	Requests int // of the POST routes; 0: no limit
+	Tokens   int // of prompts and answers; 0: no limit
 }
 
 // Validate joins all faults of the options.

@@ -14,7 +14,7 @@ import (
 // rates are the limits of each key, as buckets that fill evenly over a minute: a key that was idle may use a whole
 // minute's worth at once.
 type rates struct {
-	requests, tokens float64 // a minute; 0: no limit
+	limits func(key string) RateLimits
 
 	mu   sync.Mutex
 	keys map[string]*rate // by name; "" when nobody needs a key
@@ -29,19 +29,23 @@ type bucket struct {
 }
 
 func newRates(o HandlerOptions) *rates {
-	return &rates{requests: float64(o.RequestsPerMinute), tokens: float64(o.TokensPerMinute), keys: map[string]*rate{}}
+	limits := o.KeyLimits
+	if limits == nil {
+		limits = func(string) RateLimits { return RateLimits{o.RequestsPerMinute, o.TokensPerMinute} }
+	}
+	return &rates{limits: limits, keys: map[string]*rate{}}
 }
 
 // of is a key's state now. mu is held.
-func (r *rates) of(key string) *rate {
+func (r *rates) of(key string, requests, tokens float64) *rate {
 	now := time.Now()
 	k := r.keys[key]
 	if k == nil {
-		k = &rate{bucket{r.requests, now}, bucket{r.tokens, now}}
+		k = &rate{bucket{requests, now}, bucket{tokens, now}}
 		r.keys[key] = k
 	}
-	k.requests.fill(r.requests, now)
-	k.tokens.fill(r.tokens, now)
+	k.requests.fill(requests, now)
+	k.tokens.fill(tokens, now)
 	return k
 }
 
@@ -57,38 +61,40 @@ func (b *bucket) until(wanted, limit float64) time.Duration {
 
 // take counts a request of the key, or refuses it. The headers tell the client either way.
 func (r *rates) take(key string, header http.Header) error {
-	if r.requests == 0 && r.tokens == 0 {
+	limits := r.limits(key)
+	requests, tokens := float64(limits.Requests), float64(limits.Tokens)
+	if requests == 0 && tokens == 0 {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k := r.of(key)
+	k := r.of(key, requests, tokens)
 	wait := time.Duration(0)
 	what := ""
-	if r.requests > 0 && k.requests.left < 1 {
-		wait, what = k.requests.until(1, r.requests), fmt.Sprintf("%.0f requests", r.requests)
+	if requests > 0 && k.requests.left < 1 {
+		wait, what = k.requests.until(1, requests), fmt.Sprintf("%.0f requests", requests)
 	}
-	if r.tokens > 0 && k.tokens.left < 1 {
-		if w := k.tokens.until(1, r.tokens); w > wait {
-			wait, what = w, fmt.Sprintf("%.0f tokens", r.tokens)
+	if tokens > 0 && k.tokens.left < 1 {
+		if w := k.tokens.until(1, tokens); w > wait {
+			wait, what = w, fmt.Sprintf("%.0f tokens", tokens)
 		}
 	}
 	if what == "" {
 		k.requests.left--
 	}
-	r.tell(k, header)
+	k.tell(requests, tokens, header)
 	if what == "" {
 		return nil
 	}
 	return retryLater(openai.CodeRateLimitExceeded, "the limit of "+what+" a minute is reached", wait)
 }
 
-func (r *rates) tell(k *rate, header http.Header) {
+func (k *rate) tell(requests, tokens float64, header http.Header) {
 	for _, l := range []struct {
 		name  string
 		limit float64
 		b     bucket
-	}{{"requests", r.requests, k.requests}, {"tokens", r.tokens, k.tokens}} {
+	}{{"requests", requests, k.requests}, {"tokens", tokens, k.tokens}} {
 		if l.limit > 0 {
 			header.Set("X-Ratelimit-Limit-"+l.name, strconv.Itoa(int(l.limit)))
 			header.Set("X-Ratelimit-Remaining-"+l.name, strconv.Itoa(int(max(0, l.b.left))))
@@ -99,10 +105,11 @@ func (r *rates) tell(k *rate, header http.Header) {
 
 // charge counts the tokens that a request has used.
 func (r *rates) charge(key string, tokens int) {
-	if r.tokens == 0 || tokens == 0 {
+	limits := r.limits(key)
+	if limits.Tokens == 0 || tokens == 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.of(key).tokens.left -= float64(tokens)
+	r.of(key, float64(limits.Requests), float64(limits.Tokens)).tokens.left -= float64(tokens)
 }

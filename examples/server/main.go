@@ -39,7 +39,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	for _, note := range explain.Notes {
 		log.Warn(note)
 	}
-	keys, err := readKeys(cfg.APIKeyFile)
+	keys, err := openKeys(cfg.APIKeyFile, serve.RateLimits{Requests: cfg.RequestRate, Tokens: cfg.TokenRate})
 	if err != nil {
 		return err
 	}
@@ -59,9 +59,10 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if err != nil {
 		return err
 	}
+	keyed := cfg.APIKeyFile != ""
 	mem := &memory{root: os.DirFS("/")}
 	options := serve.HandlerOptions{
-		Prefix: cfg.Prefix, APIKeys: keys, AllowedHosts: hosts(cfg, len(keys) > 0), AllowedOrigins: listed(cfg.Origins), RequestsPerMinute: cfg.RequestRate, TokensPerMinute: cfg.TokenRate,
+		Prefix: cfg.Prefix, APIKeys: keys.now.Load().keys, ProtectMeta: cfg.ProtectMeta, AllowedHosts: hosts(cfg, keyed), AllowedOrigins: listed(cfg.Origins), KeyLimits: keys.limits,
 		MaxBodyBytes: int64(cfg.MaxBodyBytes), MaxTokensCap: cfg.MaxTokensCap,
 		DefaultMaxTokens: cfg.DefaultMaxTokens, Degradations: degradations(device, models, mem, time.Now()), Logger: log, Version: program.Version(),
 	}
@@ -80,15 +81,15 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 		return err
 	}
 	go mem.watch(ctx)
-	if len(keys) > 0 {
-		go watchKeys(ctx, cfg.APIKeyFile, keys, handler.SetAPIKeys, log)
+	if keyed {
+		go keys.watch(ctx, handler.SetAPIKeys, log)
 	}
 	log.Info("listening", "address", listener.Addr().String())
 	ctx, stop := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	defer following.Wait() // before what it uses is closed
 	defer stop()
-	return serveUntil(ctx, cfg, listener, routes(newPage(cfg, len(keys) > 0), handler), handler, func(url string) error {
+	return serveUntil(ctx, cfg, listener, routes(newPage(cfg, keyed), handler), handler, func(url string) error {
 		if err := models.warmLocal(ctx, pool); err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/docent-ml/docent/openai"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
+	"github.com/docent-ml/docent/serve"
 )
 
 // publish puts a model into the registry as a new version in Production.
@@ -244,18 +245,22 @@ func TestHostsOfAServerOnLoopback(t *testing.T) {
 }
 
 func TestReadKeys(t *testing.T) {
+	all := serve.RateLimits{Requests: 7, Tokens: 9}
 	for content, want := range map[string]any{
-		"a: x\n\n# c\ny\n": map[string]string{"a": "x", "line 4": "y"},
-		"":                 "has none",
-		"# only\n":         "has none",
-		"a: x\na: y\n":     "twice",
-		": x\n":            ":1: a line is",
-		"a:\n":             ":1: a line is",
-		"two words\n":      ":1: a key has no spaces",
+		"a: x\n\n# c\ny\n":                apiKeys{map[string]string{"a": "x", "line 4": "y"}, map[string]serve.RateLimits{"a": all, "line 4": all}},
+		"a: x rpm=5\nb: y  tpm=0 rpm=0\n": apiKeys{map[string]string{"a": "x", "b": "y"}, map[string]serve.RateLimits{"a": {Requests: 5, Tokens: 9}, "b": {}}},
+		"a: x rpm=-1\n":                   ":1: behind a key",
+		"a: x rps=1\n":                    ":1: behind a key",
+		"":                                "has none",
+		"# only\n":                        "has none",
+		"a: x\na: y\n":                    "twice",
+		": x\n":                           ":1: a line is",
+		"a:\n":                            ":1: a line is",
+		"two words\n":                     ":1: behind a key, which has no spaces",
 	} {
 		file := filepath.Join(t.TempDir(), "keys.txt")
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
-		keys, err := readKeys(file)
+		keys, err := readKeys(file, all)
 		if reason, bad := want.(string); bad {
 			assert.ErrorContains(t, err, reason, "%q", content)
 			continue

@@ -28,6 +28,7 @@ type Metrics struct {
 	parts []prometheus.Collector
 
 	requests, rejected                   *prometheus.CounterVec
+	keyRequests, keyTokens               *prometheus.CounterVec // of keys, which have names
 	promptTokens, completionTokens, gone prometheus.Counter
 	drafted, kept                        prometheus.Counter
 	seconds, firstToken                  *prometheus.HistogramVec
@@ -63,6 +64,8 @@ func New() *Metrics {
 	m := &Metrics{
 		requests:         counter("docent_requests_total", "Requests that have ended.", "route", "model", "status"),
 		rejected:         counter("docent_rejected_total", "Requests that were answered with an error, by its code.", "code"),
+		keyRequests:      counter("docent_key_requests_total", "Requests that have ended, by the name of their key.", "key", "status"),
+		keyTokens:        counter("docent_key_tokens_total", "Tokens of prompts and answers, by the name of the key.", "key"),
 		promptTokens:     single("docent_prompt_tokens_total", "Tokens of prompts."),
 		completionTokens: single("docent_completion_tokens_total", "Tokens that were sampled."),
 		drafted:          single("docent_draft_tokens_total", "Tokens that were computed ahead, because the answer might quote."),
@@ -76,7 +79,7 @@ func New() *Metrics {
 		models:           gauge("docent_models_loaded", "Models in memory."),
 		degraded:         gauge("docent_degraded", "1 for each thing that is wrong, as in /health.", "code"),
 	}
-	m.parts = []prometheus.Collector{m.requests, m.rejected, m.promptTokens, m.completionTokens, m.drafted, m.kept, m.gone, m.seconds, m.firstToken, m.load}
+	m.parts = []prometheus.Collector{m.requests, m.rejected, m.keyRequests, m.keyTokens, m.promptTokens, m.completionTokens, m.drafted, m.kept, m.gone, m.seconds, m.firstToken, m.load}
 	own := prometheus.NewRegistry()
 	own.MustRegister(m) // the first and only one of its registry
 	m.page = promhttp.HandlerFor(own, promhttp.HandlerOpts{})
@@ -89,6 +92,10 @@ func (m *Metrics) ObserveRequest(o serve.RequestObservation) {
 	m.seconds.WithLabelValues(o.Route, o.Model).Observe(o.Took.Seconds())
 	if o.FirstToken > 0 {
 		m.firstToken.WithLabelValues(o.Route, o.Model).Observe(o.FirstToken.Seconds())
+	}
+	if o.Key != "" {
+		m.keyRequests.WithLabelValues(o.Key, strconv.Itoa(o.Status)).Inc()
+		m.keyTokens.WithLabelValues(o.Key).Add(float64(o.Usage.TotalTokens))
 	}
 	m.promptTokens.Add(float64(o.Usage.PromptTokens))
 	m.completionTokens.Add(float64(o.Usage.CompletionTokens))

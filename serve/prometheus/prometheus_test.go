@@ -51,13 +51,14 @@ func TestMetrics(t *testing.T) {
 		return slow, nil
 	}, serve.PoolOptions{Local: []serve.Entry{{ID: "a/b"}, {ID: "broken"}}})
 	require.NoError(t, err)
-	h, err := serve.NewHandler(pool, serve.HandlerOptions{Metrics: m})
+	h, err := serve.NewHandler(pool, serve.HandlerOptions{Metrics: m, APIKeys: map[string]string{"library": "k"}})
 	require.NoError(t, err)
 	defer h.Close()
 	ask := func(ctx context.Context, model string) int {
 		r := httptest.NewRequestWithContext(ctx, "POST", "/v1/chat/completions",
 			strings.NewReader(`{"model":"`+model+`","messages":[{"role":"user","content":"x"}]}`))
 		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer k")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		return w.Code
@@ -93,6 +94,8 @@ func TestMetrics(t *testing.T) {
 		`docent_requests_total{model="unknown",route="unknown",status="404"} 1`,
 		`docent_request_seconds_count{model="a/b",route="/v1/chat/completions"} 2`,
 		`docent_first_token_seconds_count{model="a/b",route="/v1/chat/completions"} 2`,
+		`docent_key_requests_total{key="library",status="200"} 2`, `docent_key_requests_total{key="library",status="404"} 50`,
+		`docent_key_tokens_total{key="library"} 10`,
 		`docent_prompt_tokens_total 6`, `docent_completion_tokens_total 4`, `docent_queue_depth 0`, `docent_inflight 0`, `docent_cancelled_total 0`,
 		`docent_rejected_total{code="model_not_found"} 50`, `docent_rejected_total{code="model_unavailable"} 1`,
 		`docent_model_load_seconds_count 2`, `docent_models_loaded 1`, `docent_degraded{code="no_chat_template"} 1`, `docent_degraded{code="model_load_failed"} 1`,

@@ -23,6 +23,8 @@ type Server struct {
 	Hosts      string // comma-separated names that requests may be addressed to
 	Metrics    bool   // at /metrics
 	Probe      bool   // ask the server that runs at Listen whether it is ready, and stop
+	// ProtectMeta: /metrics and /openapi.json ask for a key too.
+	ProtectMeta bool
 
 	Models        []ModelRef // never empty
 	ModelSource   string     // "registry" or "local": what is served when no model is named
@@ -108,6 +110,11 @@ func (s *Server) groups() []group {
 				key: "metrics", flag: "metrics", env: "METRICS",
 				help:  "answer /metrics in Prometheus' format",
 				value: toggle(&s.Metrics, false),
+			},
+			{
+				key: "protect_metrics", flag: "protect-metrics", env: "PROTECT_METRICS",
+				help:  "ask for a key at /metrics and /openapi.json too",
+				value: toggle(&s.ProtectMeta, false),
 			},
 			{
 				key: "probe", flag: "probe", noJSON: true, noEnvF: true,

@@ -31,6 +31,17 @@ func TestJavaScriptClient(t *testing.T) {
 	t.Log(output(t, nil, "node", filepath.Join("internal", "ci", "openai_client.mjs"), startServer(t), "tiny"))
 }
 
+// TestJavaScriptClients has the frameworks that people use chat, stream, call, answer in a form and embed: with a model whose
+// answers are known, and with a small one.
+func TestJavaScriptClients(t *testing.T) {
+	if os.Getenv("DOCENT_NODE") == "" {
+		t.Skip("DOCENT_NODE names no package.json beside the JavaScript clients; make test-full fetches them where there is Node.js")
+	}
+	script := filepath.Join("internal", "ci", "clients.mjs")
+	t.Log(output(t, nil, "node", script, startFake(t), "fake"))
+	t.Log(output(t, nil, "node", script, startServer(t), "tiny"))
+}
+
 var serverURL = regexp.MustCompile(`https?://[^\s"]+`)
 
 // startServer runs examples/server with a tiny model of random weights, named tiny, and returns the base URL that

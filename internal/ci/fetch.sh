@@ -8,7 +8,7 @@
 #   fetch.sh schemathesis   the program that tries an API out by its own OpenAPI document
 #   fetch.sh llamacpp       an interpreter with llama.cpp (xllamacpp), 60 MB
 #   fetch.sh compose  podman-compose, which brings up what compose.yaml describes
-#   fetch.sh node     a package.json beside which OpenAI's JavaScript client is installed
+#   fetch.sh node     a package.json beside which the JavaScript clients and axe-core are installed that internal/ci/node names
 #   fetch.sh linter   golangci-lint, compiled by the Go that is here, which takes a minute or two
 #
 # All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
@@ -139,15 +139,14 @@ fetch_compose() {
 }
 
 fetch_node() {
-  local package=openai@7.57.0 dest
-  dest=$cache/node-${package/@/-}
+  local list=$here/node dest
+  dest=$cache/node-$(cat "$list"/*.json | cksum | cut -d ' ' -f 1)
   if [[ ! -d $dest ]]; then
     command -v npm >/dev/null || missing "Node.js with npm is not installed"
     make_work
-    mkdir "$work/node"
-    echo '{"private": true}' >"$work/node/package.json"
-    echo "fetch $what: installing $package to $dest" >&2
-    quietly npm install --prefix "$work/node" --ignore-scripts --no-audit --no-fund "$package"
+    cp -R "$list" "$work/node"
+    echo "fetch $what: installing JavaScript clients to $dest" >&2
+    quietly npm ci --prefix "$work/node" --ignore-scripts --no-audit --no-fund
     install_at "$work/node" "$dest"
   fi
   echo "$dest/package.json"

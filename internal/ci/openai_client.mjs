@@ -104,7 +104,7 @@ const checks = {
       [OpenAI.NotFoundError, "model_not_found", { model: "nobody/knows-me" }],
       [OpenAI.UnprocessableEntityError, "validation_error", { temperature: 5 }],
       [OpenAI.UnprocessableEntityError, "validation_error", { messages: [], stream: true }],
-      [OpenAI.UnprocessableEntityError, "unsupported_parameter", { functions: [{ name: "f" }] }],
+      [OpenAI.UnprocessableEntityError, "unsupported_parameter", { prediction: { type: "content", content: "x" } }],
       [OpenAI.BadRequestError, "context_length_exceeded", { messages: [{ role: "user", content: "exam ".repeat(20000) }] }],
     ]) {
       await assert.rejects(ask(options), (e) => {

@@ -102,6 +102,13 @@ else
   skip "llama.cpp" "it could not be installed, or the model could not be fetched"
 fi
 
+if [[ -n $node ]] && command -v chromium >/dev/null; then
+  part "the page in Chromium, with axe-core" env DOCENT_AXE="$(dirname "$node")/node_modules/axe-core/axe.min.js" \
+    go test -count=1 -v -run TestChatPage ./examples/server
+else
+  skip "the page in Chromium, with axe-core" "there is no chromium, or axe-core could not be installed"
+fi
+
 if [[ -n $schemathesis ]]; then
   part "schemathesis" env DOCENT_SCHEMATHESIS="$schemathesis" go test -v -timeout 30m -run Schemathesis ./internal/ci
 else

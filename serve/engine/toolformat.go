@@ -8,10 +8,9 @@ import (
 	"github.com/docent-ml/docent/internal/lm/text"
 )
 
-// ownCalls is the format for a model whose template knows none: the one that most models have seen in training.
-var ownCalls = grammar.ToolFormat{
-	Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n",
-}
+// ownCalls is the format for a model whose template knows none: the one that most models have seen in training. There is one
+// call in an answer, since a model that was not trained to call may not know when to stop.
+var ownCalls = grammar.ToolFormat{Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>"}
 
 // Words that no template has of its own.
 const (

@@ -79,7 +79,9 @@ func TestToolFormatOfTemplates(t *testing.T) {
 
 </think>
 
-{% endif %}{{ message.content or '' }}{% if message.tool`), ownCalls},
+{% endif %}{{ message.content or '' }}{% if message.tool`), grammar.ToolFormat{
+			Open: "<tool_call>\n", Name: `{"name": "`, Arguments: `", "arguments": `, Close: "}\n</tool_call>", Next: "\n<tool_call>\n",
+		}},
 	} {
 		e := toolEngine(t, c.template)
 		assert.Equal(t, c.want, e.calls, name)

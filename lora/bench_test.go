@@ -15,7 +15,7 @@ import (
 
 // BenchmarkTrainStep measures optimizer steps of all-linear LoRA on random tokens, every token trained, on the model
 // that DOCENT_BENCH_MODEL names, by docent's own code and on the backend of DOCENT_BACKEND. Sub-benchmarks name what computes,
-// precision, batch and length.
+// precision, whether layers are computed again, batch and length. The peak is that of the process: run one alone for its own.
 func BenchmarkTrainStep(b *testing.B) {
 	ref := golden.BenchModel(b)
 	b.Run("cpu", func(b *testing.B) { benchmarkTrainStep(b, ref, nil) })
@@ -25,15 +25,23 @@ func BenchmarkTrainStep(b *testing.B) {
 }
 
 func benchmarkTrainStep(b *testing.B, ref string, backend compute.Backend) {
-	for _, precision := range []Precision{F32, BF16} {
+	type way struct {
+		precision Precision
+		recompute bool
+	}
+	ways := []way{{F32, false}, {BF16, false}}
+	if backend == nil {
+		ways = append(ways, way{Int4, false}, way{F32, true}, way{Int4, true})
+	}
+	for _, way := range ways {
 		for _, size := range []struct{ batch, seq int }{{1, 256}, {4, 256}, {8, 128}} {
-			b.Run(fmt.Sprintf("%s/batch=%d/seq=%d", precision, size.batch, size.seq), func(b *testing.B) {
-				base, err := OpenBase(b.Context(), ref, BaseOptions{Backend: backend, Precision: precision})
+			b.Run(fmt.Sprintf("%s/recompute=%t/batch=%d/seq=%d", way.precision, way.recompute, size.batch, size.seq), func(b *testing.B) {
+				base, err := OpenBase(b.Context(), ref, BaseOptions{Backend: backend, Precision: way.precision})
 				require.NoError(b, err)
 				defer base.Close()
 				c := DefaultConfig()
 				c.Rank, c.Alpha, c.MaxSeqLen = 8, 16, size.seq
-				tr, err := NewTrainer(base, c, Options{})
+				tr, err := NewTrainer(base, c, Options{Recompute: way.recompute})
 				require.NoError(b, err)
 				defer tr.Close()
 				r := rand.New(rand.NewPCG(1, 2))

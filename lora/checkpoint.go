@@ -231,8 +231,9 @@ func (e *Examples) digest() string {
 		binary.Write(h, binary.LittleEndian, int64(len(x.ids)))
 		binary.Write(h, binary.LittleEndian, x.ids)
 		binary.Write(h, binary.LittleEndian, x.trained)
+		h.Write([]byte(x.taught))
 		for i, targets := range x.soft {
-			if len(targets) == 0 {
+			if len(targets) == 0 || x.taught != "" { // a device may compute the same otherwise in the last bits
 				continue
 			}
 			binary.Write(h, binary.LittleEndian, []int64{-1, int64(i), int64(len(targets))}) // no length is negative

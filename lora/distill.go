@@ -68,7 +68,7 @@ func (t *Trainer) Distill(ctx context.Context, e, teacher *Examples, d Distillat
 			}
 			n++
 		}
-		e.rows[i].soft = soft
+		e.rows[i].soft, e.rows[i].taught = soft, fmt.Sprint(d, y.ids)
 	}
 	return nil
 }

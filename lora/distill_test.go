@@ -44,7 +44,10 @@ func TestDistill(t *testing.T) {
 		}
 		again := tokenized(t, tr, 5)
 		require.NoError(t, tr.Distill(t.Context(), again, nil, Distillation{Choices: vocabulary}))
-		assert.Equal(t, e.digest(), again.digest(), "the base model is asked, whatever was trained")
+		assert.Equal(t, e.rows[2].soft, again.rows[2].soft, "the base model is asked, whatever was trained")
+		assert.Equal(t, e.digest(), again.digest())
+		require.NoError(t, tr.Distill(t.Context(), again, nil, Distillation{Choices: 3}))
+		assert.NotEqual(t, e.digest(), again.digest(), "a checkpoint tells how it was taught")
 	})
 	for at, said := range found[true] {
 		require.Len(t, found[false][at], len(said))

@@ -22,6 +22,7 @@ type example struct {
 	ids     []int32
 	trained []bool
 	soft    [][]target // [len(ids)] what is trained instead of token i, where there is anything; nil = nowhere
+	taught  string     // by whom and how Distill got soft; "" = it did not
 }
 
 // target is a token that a distribution proposes. The loss of a position is −Σ weight·log p(token) over its targets, so that

@@ -146,7 +146,7 @@ func (g *ggufFields) refuse(f *family) {
 			g.unsupported(key, fmt.Sprint(v))
 		}
 	}
-	for _, key := range []string{"embedding_scale", "residual_scale", "logit_scale", "rope.scaling.attn_factor"} {
+	for _, key := range []string{"embedding_scale", "residual_scale", "logit_scale"} {
 		if v := g.float(key, 1); v != 1 && !slices.Contains(f.gguf.reads, key) {
 			g.unsupported(key, fmt.Sprint(v))
 		}
@@ -220,6 +220,9 @@ func (g *ggufFields) rope(c *Config, f *family, factors map[string][]float32) {
 	case "none":
 	default:
 		g.unsupported("rope.scaling.type", kind+"; docent computes linear, llama3, yarn and longrope")
+	}
+	if v := g.float("rope.scaling.attn_factor", 1); v != 1 && r.Type != RopeLong {
+		g.unsupported("rope.scaling.attn_factor", fmt.Sprint(v))
 	}
 	if freqs := factors[RopeFreqs]; freqs != nil {
 		scaled, err := r.scaledByFactors(freqs, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))

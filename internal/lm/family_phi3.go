@@ -14,6 +14,5 @@ var _ = enter(family{
 	windows: windowRule{every: true},
 	gguf: ggufRecord{
 		arch: "phi3", names: llamaGGUF.without(Q, K, V, Gate, Up).with(Names{QKV: "attn_qkv", GateUp: "ffn_up"}),
-		reads: []string{"rope.scaling.attn_factor"},
 	},
 })

@@ -99,7 +99,7 @@ func tinyModel(t *testing.T) string {
 	}
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "tokenizer"))))
 	config := golden.JSON[map[string]any](t, dir, "config.json")
-	config["max_position_embeddings"] = 512
+	config["max_position_embeddings"] = 1024 // room for the description of a function
 	data, err := json.Marshal(config)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644))

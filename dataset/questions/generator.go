@@ -106,18 +106,12 @@ func (m *modelRun) ask(ctx context.Context, n int, about func(i int) []writtenFa
 // passage asks about one passage, or takes what was written before.
 func (m *modelRun) passage(ctx context.Context, p dataset.Passage, subject string) []writtenFact {
 	prompt := Prompt{System: systemPrompt, User: fmt.Sprintf("The document is about: %s\n\nPassage:\n%s", subject, p.Text), Schema: writtenSchema, MaxTokens: 1500}
-	name := m.cached(prompt)
-	if facts, ok := readCached(name); ok {
-		m.count(func() { m.report.Cached++ })
+	name, facts, known := m.recall(prompt)
+	if known {
 		return facts
 	}
-	output, ok := m.generate(ctx, prompt)
+	w, ok := write[writtenFact](ctx, m, prompt, "facts", "passage "+p.ID)
 	if !ok {
-		return nil
-	}
-	w, err := parseWritten[writtenFact](output, "facts")
-	if err != nil {
-		m.fault(droppedProse, fmt.Errorf("passage %s: %w", p.ID, err))
 		return nil
 	}
 	kept, complete := []writtenFact{}, true
@@ -144,6 +138,28 @@ func (m *modelRun) passage(ctx context.Context, p dataset.Passage, subject strin
 		m.keep(name, kept)
 	}
 	return kept
+}
+
+// recall takes what was written for a prompt before, and tells the name under which keep puts it into the cache.
+func (m *modelRun) recall(p Prompt) (name string, facts []writtenFact, known bool) {
+	name = m.cached(p)
+	if facts, known = readCached(name); known {
+		m.count(func() { m.report.Cached++ })
+	}
+	return name, facts, known
+}
+
+// write has the model write a list; a fault names what it is about.
+func write[T any](ctx context.Context, m *modelRun, p Prompt, list, about string) ([]T, bool) {
+	output, ok := m.generate(ctx, p)
+	if !ok {
+		return nil, false
+	}
+	written, err := parseWritten[T](output, list)
+	if err != nil {
+		m.fault(droppedProse, fmt.Errorf("%s: %w", about, err))
+	}
+	return written, err == nil
 }
 
 // keep puts what was written into the cache.

@@ -77,18 +77,12 @@ func (m *modelRun) fact(ctx context.Context, f dataset.GroundedFact) []writtenFa
 		said = f.Passage.Text
 	}
 	prompt := Prompt{System: rewordPrompt, User: fmt.Sprintf("Question: %s\nAnswer: %s\nThe document says: %s", f.Question, f.Answer, said), Schema: rewordSchema, MaxTokens: 600}
-	name := m.cached(prompt)
-	if facts, ok := readCached(name); ok {
-		m.count(func() { m.report.Cached++ })
+	name, facts, known := m.recall(prompt)
+	if known {
 		return facts
 	}
-	output, ok := m.generate(ctx, prompt)
+	questions, ok := write[string](ctx, m, prompt, "questions", fmt.Sprintf("%q", f.Question))
 	if !ok {
-		return nil
-	}
-	questions, err := parseWritten[string](output, "questions")
-	if err != nil {
-		m.fault(droppedProse, fmt.Errorf("%q: %w", f.Question, err))
 		return nil
 	}
 	written := []writtenFact{{Answer: f.Answer, Questions: questions}}

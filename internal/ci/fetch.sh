@@ -87,16 +87,21 @@ fetch_python() {
   echo "$dest/bin/python"
 }
 
+# make_venv installs $package into a new interpreter, which install_at puts to $dest; arguments go to pip.
+make_venv() {
+  need_pip
+  rm -rf "$dest"
+  make_work
+  echo "fetch $what: installing $package to $dest" >&2
+  quietly python3 -m venv --without-pip "$work/venv"
+  quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir "$@" "$package"
+}
+
 fetch_schemathesis() {
   local package=schemathesis==4.32.5 dest
   dest=$cache/${package/==/-}
   if [[ ! -x $dest/bin/python ]]; then
-    need_pip
-    rm -rf "$dest"
-    make_work
-    echo "fetch $what: installing $package to $dest" >&2
-    quietly python3 -m venv --without-pip "$work/venv"
-    quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir "$package"
+    make_venv
     # The program that pip makes names the folder it was made in, which is renamed.
     printf '#!/bin/sh\nexec "$(dirname "$0")/python" -c "from schemathesis.cli import schemathesis; schemathesis()" "$@"\n' \
       >"$work/venv/bin/schemathesis"
@@ -109,12 +114,7 @@ fetch_llamacpp() {
   local package=xllamacpp==2026.10.11549 dest
   dest=$cache/${package/==/-}
   if [[ ! -x $dest/bin/python ]]; then
-    need_pip
-    rm -rf "$dest"
-    make_work
-    echo "fetch $what: installing $package to $dest" >&2
-    quietly python3 -m venv --without-pip "$work/venv"
-    quietly python3 -m pip --python "$work/venv/bin/python" install --no-cache-dir --only-binary :all: "$package"
+    make_venv --only-binary :all:
     quietly "$work/venv/bin/python" -c 'import xllamacpp'
     install_at "$work/venv" "$dest"
   fi

@@ -16,6 +16,8 @@ type computer interface {
 	propose(c call, k int) (tokens []int32, probabilities []float32, err error)
 	state() (theta, m, v []float32, err error)
 	setState(theta, m, v []float32) error
+	// memory predicts the peak of a run, before its first step.
+	memory(l largest) Memory
 	close()
 }
 

@@ -1,8 +1,9 @@
 package lora
 
 import (
-	"cmp"
+	"io/fs"
 	"math"
+	"os"
 	"slices"
 
 	"github.com/docent-ml/docent/internal/lm/cpu"
@@ -11,6 +12,10 @@ import (
 // onCPU is a computer of docent's own code for CPUs. It compiles nothing and takes calls of any shape, so there is no padding.
 type onCPU struct {
 	tuner            *cpu.Tuner
+	base             *Base
+	recompute, saves bool
+	keep             int64     // bytes
+	root             fs.FS     // of the system, which tells how much memory there is
 	theta, m, v, sum []float32 // sum: the gradient of the step
 	layout           *layout
 	untuned          []float32 // the theta with which it is the base model; nil = not needed yet
@@ -29,10 +34,12 @@ func newOnCPU(b *Base, l *layout, c Config, options Options) *onCPU {
 		o.Rows = []cpu.Rows{{Name: l.rows.Name, Tokens: tokenIDs(l.tokens), At: l.rows.at}}
 	}
 	tuner := cpu.NewTuner(b.model.Config, b.cpu, o)
-	if c.Epochs != 1 { // rows come again
-		tuner.Keep(cmp.Or(options.KeepBytes, 512<<20))
+	keep := c.keepBytes(options)
+	tuner.Keep(keep)
+	return &onCPU{
+		layout: l, tuner: tuner, base: b, recompute: options.Recompute, saves: options.Dir != "", keep: keep, root: os.DirFS("/"),
+		sum: make([]float32, l.size),
 	}
-	return &onCPU{layout: l, tuner: tuner, sum: make([]float32, l.size)}
 }
 
 // lay fills the batch with the families of a call.

@@ -85,6 +85,9 @@ func (g *graphs) close() {
 	}
 }
 
+// memory implements computer. What a backend's programs take is not predicted.
+func (g *graphs) memory(largest) Memory { return Memory{} }
+
 func (g *graphs) gradient(c call, seed uint64) (float64, error) {
 	in, err := c.inputs(seed)
 	if err != nil {

@@ -58,6 +58,9 @@ func (t *Trainer) run(ctx context.Context, train, eval *Examples, r *Result, sav
 		r.BestStep = t.best.Step
 		return e, err
 	}
+	if err := t.measure(train); err != nil {
+		return err
+	}
 	if r.Base, err = evaluate(); err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ type Options struct {
 	// first of several epochs computes them. 0 = 512 MB, negative = nothing is kept.
 	KeepBytes int64
 	// Recompute has docent's own code keep of each layer only what went into it, and compute the rest again on the way back: the
-	// same losses, bit for bit, in less memory and about a third more time. Graphs take no notice.
+	// same losses, bit for bit, in less memory and about a third more time. It does so unasked where memory would not suffice
+	// otherwise. Graphs take no notice.
 	Recompute bool
 }
 
@@ -62,6 +63,8 @@ type Trainer struct {
 	data   string // digest of the examples they were done on
 	best   best
 	closed bool
+
+	measured bool // what the run takes
 }
 
 // NewTrainer checks the configuration against the base model and prepares an adapter: a new one, or options.Init.
@@ -144,6 +147,10 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 			return
 		}
 		t.data = digest
+		if err := t.measure(train); err != nil {
+			yield(Step{}, err)
+			return
+		}
 		batches, epochs := t.config.batches(train.rows)
 		p := t.layout.newPlan(batches, t.config.MicroTokens)
 		t.log.Debug("plan", "steps", len(batches), "sequences", p.rows, "length", p.seq, "targets", p.targets)

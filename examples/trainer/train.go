@@ -58,6 +58,11 @@ func (p *pipeline) setUp(ctx context.Context) (err error) {
 	s := p.set.train.Stats()
 	p.out.Say("tokens", "%s, of which %s are learned, an epoch; %s weights of the adapter learn", report.Count(s.Tokens),
 		report.Count(s.TrainedTokens), report.Count(p.set.trainer.TrainableParameters()))
+	memory, err := p.set.trainer.Memory(p.set.train)
+	if err != nil {
+		return err
+	}
+	p.out.Say("memory", "%s at the peak, as predicted", memory)
 	err = p.resume(ctx, p.set.trainer)
 	p.set.at = p.set.trainer.Step()
 	return err

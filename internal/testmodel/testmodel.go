@@ -41,16 +41,22 @@ func Write(t testing.TB, seed uint64) string {
 
 // WriteTo is Write for examples, which have no test.
 func WriteTo(dir string, seed uint64) error {
+	tiny := Shape{Vocab: vocabSize(), Hidden: hidden, Intermediate: intermediate, Layers: layers, Heads: heads, KVHeads: kvHeads, Context: contextLength}
+	return errors.Join(tiny.writeText(dir, "float32"), os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(seed), 0o644))
+}
+
+// writeText writes all but the weights.
+func (s Shape) writeText(dir, dtype string) error {
 	return errors.Join(writeJSON(filepath.Join(dir, "config.json"), map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": "float32",
-		"vocab_size": vocabSize(), "hidden_size": hidden, "intermediate_size": intermediate, "num_hidden_layers": layers,
-		"num_attention_heads": heads, "num_key_value_heads": kvHeads, "max_position_embeddings": contextLength,
+		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": dtype,
+		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "intermediate_size": s.Intermediate, "num_hidden_layers": s.Layers,
+		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "max_position_embeddings": s.Context,
 		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
 		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
 	}), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer()), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
 		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
-	}), os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(seed), 0o644))
+	}))
 }
 
 // Adapter makes an adapter of every projection, with random values that change what the model says.

@@ -22,6 +22,7 @@ type Tuner struct {
 	shared  tape                  // of those below
 	b       *batch
 	kept    *kept // nil = nothing is
+	most    int   // tokens of a call so far
 
 	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
 	dBeside                                  vectors // dx before the MLP's, of branches side by side
@@ -171,6 +172,7 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 	if t.b == nil {
 		t.b = &batch{}
 	}
+	t.room(len(b.Tokens))
 	t.b.set(b)
 	t.b.theta, t.b.lowest = theta, lowest
 	for _, x := range t.tables() {
@@ -237,12 +239,30 @@ func (t *Tuner) restore(i int) {
 // ends implements pass: the loss is that of some rows.
 func (t *Tuner) ends() []int32 { return t.b.needed }
 
-// tape of layer i. Layers that no gradient will go through overwrite each other's.
+// tape of layer i. Layers that no gradient will go through overwrite each other's: a loss alone that of a gradient too, if there is one.
 func (t *Tuner) tape(i int) *tape {
-	if i < t.b.lowest {
-		return &t.shared
+	switch {
+	case i >= t.b.lowest:
+		return &t.tapes[i-t.lowest]
+	case t.lowest == 0:
+		return &t.tapes[0]
 	}
-	return &t.tapes[i-t.lowest]
+	return &t.shared
+}
+
+// room lets go of the memory of smaller calls before that of a larger one is made, so that there is never both.
+func (t *Tuner) room(tokens int) {
+	if tokens <= t.most {
+		return
+	}
+	if t.most > 0 {
+		*t = Tuner{
+			runner: t.runner, o: t.o, updates: t.updates, lowest: t.lowest, input: t.input, output: t.output, memory: t.memory,
+			tapes: make([]tape, len(t.tapes)), b: t.b, kept: t.kept,
+		}
+		runtime.GC()
+	}
+	t.most = tokens
 }
 
 // resized is s with n elements of any value.

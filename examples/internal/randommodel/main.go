@@ -1,0 +1,71 @@
+// Command randommodel writes a Llama of random weights for measurements, without a download: as a Hugging Face folder in bfloat16,
+// or a GGUF file.
+//
+//	go run ./examples/internal/randommodel -shape 1b FOLDER
+//	go run ./examples/internal/randommodel -shape 1b -type Q4_0 FILE.gguf
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/weights"
+	"github.com/docent-ml/docent/internal/testmodel"
+)
+
+func main() {
+	s := testmodel.Shape{}
+	name := flag.String("shape", "", "a known shape (135m, 1b, 3b) that the other flags change")
+	kind := flag.String("type", "Q4_0", "type of the weights of a GGUF file: F32, F16, BF16, Q8_0 or Q4_0")
+	seed := flag.Uint64("seed", 1, "of the random numbers")
+	fields := map[string]*int{
+		"vocab": &s.Vocab, "hidden": &s.Hidden, "intermediate": &s.Intermediate, "layers": &s.Layers, "heads": &s.Heads, "kv-heads": &s.KVHeads, "context": &s.Context,
+	}
+	given := map[string]*int{}
+	for name := range fields {
+		given[name] = flag.Int(name, 0, "0 = that of the shape")
+	}
+	flag.Parse()
+	if flag.NArg() != 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	s = testmodel.Shapes[*name]
+	for name, v := range given {
+		if *v != 0 {
+			*fields[name] = *v
+		}
+	}
+	if err := write(context.Background(), s, flag.Arg(0), weights.DType(*kind), *seed); err != nil {
+		fmt.Fprintln(os.Stderr, "randommodel:", err)
+		os.Exit(1)
+	}
+}
+
+func write(ctx context.Context, s testmodel.Shape, out string, kind weights.DType, seed uint64) error {
+	if !strings.HasSuffix(out, ".gguf") {
+		if err := os.MkdirAll(out, 0o755); err != nil {
+			return err
+		}
+		return s.WriteTo(ctx, out, seed)
+	}
+	dir, err := os.MkdirTemp("", "randommodel-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := s.WriteTo(ctx, dir, seed); err != nil {
+		return err
+	}
+	m, err := model.Open(ctx, "dir:"+dir, model.Options{Keep: func(lm.Param, func([]float32) error) error { return nil }})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return m.ExportGGUF(ctx, nil, out, kind)
+}

@@ -25,6 +25,7 @@ package lora
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,9 @@ const (
 	BF16 Precision = "bf16"
 	Int8 Precision = "int8" // 8 bits a weight and a scale for each 32, as GGUF's Q8_0; computed by docent's own code for CPUs
 	Int4 Precision = "int4" // 4 bits a weight, a scale and a minimum for each 32, as GGUF's Q4_1, and those of tokens Int8; the same code
+	// Stored keeps weights of the types Q8_0, Q4_0, Q4_1, Q4_K, Q5_K and Q6_K as a GGUF file has them, and others as F32; the same code.
+	// An adapter is then trained on the very numbers that llama.cpp computes with.
+	Stored Precision = "stored"
 )
 
 // Hub says how models are fetched from the Hugging Face Hub. References to folders and files need none of it.
@@ -78,6 +82,7 @@ type Base struct {
 	backend   compute.Backend
 	cpu       *cpu.Weights // instead of a backend
 	precision Precision
+	digest    string
 	log       *slog.Logger
 }
 
@@ -116,10 +121,13 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	}
 	if b.backend == nil {
 		b.cpu = cpu.NewWeights(cpu.Storage(b.precision))
-		mo.Keep = b.cpu.Take
+		mo.Keep, mo.KeepBlocks = b.cpu.Take, b.cpu.TakeBlocks
 	}
 	if b.model, err = model.Open(ctx, ref, mo); err != nil {
 		return nil, err
+	}
+	if b.digest, err = b.model.Digest(); err != nil {
+		return nil, errors.Join(err, b.Close())
 	}
 	if n := b.model.LeftAside; n > 0 {
 		b.log.Info("only the text part of the model is computed", "model", ref, "weights_left_aside", n)
@@ -147,13 +155,13 @@ func (b *Base) choosePrecision() (dtypes.DType, error) {
 		return dtypes.Float32, nil
 	case BF16:
 		return dtypes.BFloat16, nil
-	case Int8, Int4:
+	case Int8, Int4, Stored:
 		if b.backend == nil {
 			return dtypes.InvalidDType, nil // no backend takes the weights
 		}
 		return dtypes.InvalidDType, fmt.Errorf("precision %q: docent's own code for CPUs holds weights so, not %s", b.precision, b.backend.Name())
 	}
-	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s, %s, %s or %s", b.precision, F32, BF16, Int8, Int4)
+	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s, %s, %s, %s or %s", b.precision, F32, BF16, Int8, Int4, Stored)
 }
 
 // Info describes the model.
@@ -161,7 +169,7 @@ func (b *Base) Info() ModelInfo {
 	c := b.model.Config
 	return ModelInfo{
 		Ref: b.model.Ref.String(), Architecture: c.Family, Parameters: c.NumParams(), Layers: c.Layers,
-		ContextLength: c.MaxPositions, VocabSize: c.VocabSize, Precision: b.precision, Digest: b.model.Digest,
+		ContextLength: c.MaxPositions, VocabSize: c.VocabSize, Precision: b.precision, Digest: b.digest,
 		Commit: b.model.Commit, Licence: b.model.Licence,
 	}
 }

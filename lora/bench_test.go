@@ -31,7 +31,7 @@ func benchmarkTrainStep(b *testing.B, ref string, backend compute.Backend) {
 	}
 	ways := []way{{F32, false}, {BF16, false}}
 	if backend == nil {
-		ways = append(ways, way{Int4, false}, way{F32, true}, way{Int4, true})
+		ways = append(ways, way{Int4, false}, way{Stored, false}, way{F32, true}, way{Int4, true}, way{Stored, true})
 	}
 	for _, way := range ways {
 		for _, size := range []struct{ batch, seq int }{{1, 256}, {4, 256}, {8, 128}} {

@@ -105,7 +105,7 @@ func (t *Trainer) write(ctx context.Context, dir string) error {
 	if err := weights.Write(ctx, dir, list, fill, weights.WriteOptions{Name: momentsName, ShardBytes: math.MaxInt64}); err != nil {
 		return err
 	}
-	s := state{Step: t.step, Config: t.config, Base: t.base.model.Ref.String(), Digest: t.base.model.Digest, Data: t.data}
+	s := state{Step: t.step, Config: t.config, Base: t.base.model.Ref.String(), Digest: t.base.digest, Data: t.data}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
@@ -180,8 +180,8 @@ func (t *Trainer) resume(dir string) error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return fmt.Errorf("%s: %w", stateFile, err)
 	}
-	if s.Digest != t.base.model.Digest {
-		return fmt.Errorf("checkpoint %w: its base model is %s with other weights (SHA-256 %.12s… instead of %.12s…)", ErrMismatch, s.Base, s.Digest, t.base.model.Digest)
+	if s.Digest != t.base.digest {
+		return fmt.Errorf("checkpoint %w: its base model is %s with other weights (SHA-256 %.12s… instead of %.12s…)", ErrMismatch, s.Base, s.Digest, t.base.digest)
 	}
 	if diff := s.Config.differs(t.config); len(diff) > 0 {
 		return fmt.Errorf("checkpoint %w: the configuration differs in %s", ErrMismatch, strings.Join(diff, ", "))

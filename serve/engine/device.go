@@ -21,7 +21,7 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 	}
 	mo.Backend, mo.Transposed = o.Backend, true
 	switch precision {
-	case lora.Int8, lora.Int4:
+	case lora.Int8, lora.Int4, lora.Stored:
 	case lora.BF16, lora.Auto:
 		if o.Backend != nil {
 			mo.DType = dtypes.BFloat16
@@ -33,10 +33,10 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 			return nil, nil
 		}
 	default:
-		return nil, fmt.Errorf("precision %q: must be f32, bf16, int8 or int4", o.Precision)
+		return nil, fmt.Errorf("precision %q: must be f32, bf16, int8, int4 or stored", o.Precision)
 	}
 	w := cpu.NewWeights(cpu.Storage(precision))
-	mo.Keep, mo.Transposed = w.Take, false
+	mo.Keep, mo.KeepBlocks, mo.Transposed = w.Take, w.TakeBlocks, false
 	return w, nil
 }
 

@@ -281,7 +281,7 @@ func fingerprint(m *model.Model, numerics string) string {
 	if m.Chat != nil {
 		source = m.Chat.Source()
 	}
-	sum := sha256.Sum256([]byte(engineVersion + numerics + m.Digest + m.OnTop.Digest() + source))
+	sum := sha256.Sum256([]byte(engineVersion + numerics + m.Mark + m.OnTop.Digest() + source))
 	return "fp_" + hex.EncodeToString(sum[:5])
 }
 

@@ -14,7 +14,7 @@ import (
 type Common struct {
 	Env       string // "development" or "production"
 	Backend   string // "auto", "go", "xla:cpu", "xla:cuda" or "xla:" and the path of a plugin
-	Precision string // "auto", "f32", "bf16", "int8" or "int4"
+	Precision string // "auto", "f32", "bf16", "int8", "int4" or "stored"
 	Registry  Registry
 	Name      string   // of the registered model
 	Gate      []string // rules that a version must pass to be promoted
@@ -54,8 +54,8 @@ func (c *Common) groups() []group {
 			},
 			{
 				key: "precision", flag: "precision", env: "PRECISION", arg: "TYPE",
-				help:  "type of weights and activations; auto takes what the device does well; int8 holds a model in a third of the memory, int4 in a quarter, and answers faster on a CPU",
-				value: choice(&c.Precision, "auto", "auto", "f32", "bf16", "int8", "int4"),
+				help:  "type of weights and activations; auto takes what the device does well; int8 holds a model in a third of the memory, int4 in a quarter, and answers faster on a CPU; stored keeps what a GGUF file has as it is",
+				value: choice(&c.Precision, "auto", "auto", "f32", "bf16", "int8", "int4", "stored"),
 			},
 			{
 				key: "registered_model", flag: "name", env: "MLFLOW_MODEL_NAME REGISTERED_MODEL_NAME", arg: "MODEL",

@@ -173,7 +173,7 @@ func TestAllFaultsAtOnceEachWithItsPlace(t *testing.T) {
 		`queue_depth: -1 from .env.local:4 (QUEUE_DEPTH): must be >= 0`,
 		`dropout: 1 from environment (LORA_DROPOUT): must be < 1`,
 		`batch_size: many from environment (BATCH_SIZE): must be a whole number`,
-		`precision: bf61 from -precision: must be one of auto, f32, bf16, int8, int4: did you mean "bf16"?`,
+		`precision: bf61 from -precision: must be one of auto, f32, bf16, int8, int4, stored: did you mean "bf16"?`,
 		`docs: must be set: give -docs DIR or PDF_DIR or "docs" in JSON`,
 		`chunk_overlap: 1200 from -chunk-overlap: must be < chunk_size (1200 from default)`,
 	}, reasons(err))

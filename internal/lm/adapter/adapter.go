@@ -191,3 +191,11 @@ func (m Module) AddTo(w []float32, first int) error {
 	}
 	return nil
 }
+
+// Changes tells whether the adapter updates a matrix, which has the name of its weight.
+func (a *Adapter) Changes(name string) bool {
+	_, update := a.Modules[strings.TrimSuffix(name, ".weight")]
+	_, whole := a.Weights[name]
+	_, rows := a.Rows[name]
+	return update || whole || rows
+}

@@ -19,6 +19,13 @@ type kernels struct {
 	dotFours           func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int)
 	roundBytes         func(dst []int8, d, x []float32)
 
+	// The blocks of GGUF: numbers, products of 6 bits, and columns as floats.
+	halves      func(dst []float32, src []uint16, step int, second float32, n int)
+	multiples   func(dst []float32, src []int8, step int, unit []float32, n int)
+	dotSixes    func(low, high []byte, d []float32, sub int, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int)
+	unpackFours func(dst []float32, stride int, w []byte, d []float32, n int)
+	unpackSixes func(dst []float32, stride int, low, high []byte, d []float32, n int)
+
 	// Sums of outer products, for many vectors: columns of a panel, how deep it is at most to stay in the nearest cache, how many
 	// are packed together, and how many rows go through them together, in whole steps.
 	panelWidth, panelDepth, panels int

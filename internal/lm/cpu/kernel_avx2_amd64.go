@@ -3,9 +3,10 @@ package cpu
 import "golang.org/x/sys/cpu"
 
 var avx2 = &kernels{
-	name: "avx2", has: cpu.X86.HasAVX2 && cpu.X86.HasFMA,
+	name: "avx2", has: cpu.X86.HasAVX2 && cpu.X86.HasFMA, /* and F16C, which came before both */
 	floatRows: avx2FloatRows, intRows: avx2IntRows, dotFloats: avx2Floats, dotInts: avx2Ints, round: avx2Round, dotHalves: avx2Halves, widen: avx2Widen,
 	dotFours: avx2Fours, roundBytes: avx2RoundBytes,
+	halves: avx2Wide, multiples: avx2Multiples, dotSixes: avx2Sixes, unpackFours: avx2UnpackFours, unpackSixes: avx2UnpackSixes,
 	panelWidth: avx2PanelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6, outer: avx2Outer, lift: avx2Lift, turn: avx2Turn,
 	lanes: 8, largest: avx2Largest, exp: avx2Exp, silu: avx2SiLU,
 }

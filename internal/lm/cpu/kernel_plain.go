@@ -25,6 +25,21 @@ func newPlain(name string, floatRows, intRows, panelWidth int) *kernels {
 			plainFours(intRows, w, d, x, dx, xStride, width, n, y, yStride)
 		},
 		roundBytes: plainRoundBytes,
+		halves: func(dst []float32, src []uint16, step int, second float32, n int) {
+			plainWide(intRows, dst, src, step, second, n)
+		},
+		multiples: func(dst []float32, src []int8, step int, unit []float32, n int) {
+			plainMultiples(intRows, dst, src, step, unit, n)
+		},
+		dotSixes: func(low, high []byte, d []float32, sub int, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
+			plainSixes(intRows, low, high, d, sub, x, dx, xStride, width, n, y, yStride)
+		},
+		unpackFours: func(dst []float32, stride int, w []byte, d []float32, n int) {
+			plainUnpackFours(intRows, dst, stride, w, d, n)
+		},
+		unpackSixes: func(dst []float32, stride int, low, high []byte, d []float32, n int) {
+			plainUnpackSixes(intRows, dst, stride, low, high, d, n)
+		},
 		panelWidth: panelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6,
 		outer: func(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
 			plainOuter(panelWidth, a, aRow, aStep, depth, b, n, y, yStride)

@@ -13,8 +13,6 @@ type matrix struct {
 
 // storage is how the rows of a matrix lie in memory.
 type storage interface {
-	// set stores row r.
-	set(r int, row []float32) error
 	// row writes row r, as the lookup of a token in an embedding.
 	row(r int, dst []float32)
 	// bytes is the memory it takes.
@@ -23,11 +21,19 @@ type storage interface {
 	// tile is how many rows product takes together, and takes what it takes of vectors.
 	tile() int
 	takes() input
-	// product sets y[i·yStride+o] to the product of row r+o, of a tile that begins at r, with vector v+i of x, for n vectors.
-	product(r int, x *vectors, v, n int, y []float32, yStride int)
+	// product sets y[i·yStride+o] to the product of row r+o, of a tile that begins at r, with vector v+i of x, for n vectors, with the memory
+	// of a worker.
+	product(p *panels, r int, x *vectors, v, n int, y []float32, yStride int)
 
 	// source is for products of many vectors.
 	source
+}
+
+// fillable is a storage whose rows are made of floats.
+type fillable interface {
+	storage
+	// set stores row r.
+	set(r int, row []float32) error
 }
 
 // Storage names a form in which matrices are held.
@@ -39,16 +45,20 @@ const (
 	BF16 Storage = "bf16" // 2 bytes a weight; products are of float32
 	Int8 Storage = "int8" // integers of 8 bits with a scale for each 32 weights, as in GGUF's Q8_0: 9 bits a weight
 	Int4 Storage = "int4" // integers of 4 bits with scale and minimum for each 32, as in GGUF's Q4_1: 6 bits a weight; but those of tokens Int8
+
+	// Stored is as a GGUF file has them: Q8_0, Q4_0, Q4_1, Q4_K, Q5_K and Q6_K unchanged, all others as F32.
+	Stored Storage = "stored"
 )
 
 // storages make room for a matrix.
-var storages = map[Storage]func(k *kernels, out, in int) storage{F32: newFloats, BF16: newHalves, Int8: newInt8s, Int4: newInt4s}
+var storages = map[Storage]func(k *kernels, out, in int) fillable{F32: newFloats, BF16: newHalves, Int8: newInt8s, Int4: newInt4s}
 
 // newMatrix takes its values from read, which writes as many of the rows that follow as there is room for. They pass through
 // buffer, which grows to what the largest matrix needs.
 func newMatrix(k *kernels, s Storage, out, in int, buffer *[]float32, read func(dst []float32) error) (*matrix, error) {
-	m := &matrix{out: out, in: in, storage: storages[s](k, out, in)}
-	if x, ok := m.storage.(*floats); ok && x.stride == in { // rows are kept as they come
+	rows := storages[s](k, out, in)
+	m := &matrix{out: out, in: in, storage: rows}
+	if x, ok := rows.(*floats); ok && x.stride == in { // rows are kept as they come
 		return m, read(x.dense.floats[:out*in])
 	}
 	const few = 256 // rows are in memory as they are stored: whole heads, which a file may hold in another order
@@ -59,7 +69,7 @@ func newMatrix(k *kernels, s Storage, out, in int, buffer *[]float32, read func(
 			return nil, err
 		}
 		for r := first; len(part) > 0; r, part = r+1, part[in:] {
-			if err := m.set(r, part[:in]); err != nil {
+			if err := rows.set(r, part[:in]); err != nil {
 				return nil, fmt.Errorf("row %d, %w", r, err)
 			}
 		}

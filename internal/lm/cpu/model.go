@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/docent-ml/docent/internal/lm"
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // Weights takes the weights of a model while it is opened: give Take to model.Options.
@@ -44,6 +45,9 @@ func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 		if s == Int4 && !p.Linear { // every answer reads them whole, and they round worst
 			s = Int8
 		}
+		if s == Stored {
+			s = F32
+		}
 		w.matrices[p.Name], err = newMatrix(w.k, s, p.Shape[0], p.Shape[1], &w.buffer, read)
 		return err
 	}
@@ -53,6 +57,15 @@ func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 	}
 	w.vectors[p.Name] = v
 	return read(v)
+}
+
+// TakeBlocks keeps a weight as it lies in a file, if this is how they are held, and tells whether it has.
+func (w *Weights) TakeBlocks(p lm.Param, b weights.Blocks) (taken bool, err error) {
+	if w.storage != Stored || b.Format == nil {
+		return false, nil
+	}
+	w.matrices[p.Name], err = readBlocks(w.k, b, p.Shape[0], p.Shape[1])
+	return true, err
 }
 
 // Bytes is the memory they take.

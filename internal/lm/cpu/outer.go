@@ -26,6 +26,8 @@ type panels struct {
 	b    [][]float32
 	edge []float32 // of columns that fill no panel or no tile
 	rows []float32 // [panelWidth, panelDepth]
+
+	numbers []float32 // scales and minima of a tile: see blocks
 }
 
 func newPanels(k *kernels) panels {
@@ -158,6 +160,45 @@ func (b dense) pack(p *panels, dst []float32, turned bool, k, depth, j, n int) {
 		src := b.floats[(j+c)*b.stride+k:][:depth]
 		for i := r; i < depth; i++ {
 			dst[i*width+c] = src[i]
+		}
+	}
+}
+
+// packTiles is pack for a matrix that can write columns from to to of a tile of rows, one after the other, stride apart.
+func (p *panels) packTiles(m interface {
+	segment(dst []float32, r, from, to int)
+	unpack(p *panels, dst []float32, stride, tile, from, to int)
+}, dst []float32, turned bool, k, depth, j, n int) {
+	width, rows := p.k.panelWidth, p.k.intRows
+	switch {
+	case width%rows > 0 || k%8+depth%8 > 0 && turned || j%8+n%8 > 0 && !turned:
+		p.packSegments(m, dst, turned, k, depth, j, n)
+	case turned:
+		for at := 0; at < width; at += rows {
+			if at < n { // rows beyond the last are zeros
+				m.unpack(p, dst[at:], width, (j+at)/rows, k, k+depth)
+				continue
+			}
+			for r := range depth {
+				clear(dst[r*width+at:][:rows])
+			}
+		}
+	default:
+		columns := p.rows[:width*rows] // a tile of rows, column by column
+		clear(columns[n*rows:])
+		for r := k; r < k+depth; {
+			i := r % rows
+			count := min(rows-i, k+depth-r)
+			m.unpack(p, columns, rows, r/rows, j, j+n)
+			at := dst[(r-k)*width:]
+			whole := count &^ 7
+			p.k.turn(at, columns[i:], rows, whole)
+			for l := whole; l < count; l++ {
+				for c := range width {
+					at[l*width+c] = columns[c*rows+i+l]
+				}
+			}
+			r += count
 		}
 	}
 }

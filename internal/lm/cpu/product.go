@@ -40,7 +40,7 @@ func (c *crew) multiply(x *vectors, products ...product) {
 			first = ends[i]
 		}
 		from := (task - first) * piece
-		products[i].compute(x, from, min(from+piece, products[i].m.out), c.panels[worker].edge)
+		products[i].compute(x, from, min(from+piece, products[i].m.out), &c.panels[worker])
 	})
 }
 
@@ -55,18 +55,18 @@ func (c *crew) piece(rows, vectors int) int {
 	return min(max(roundUp(rows/(8*c.workers()), tile), 2*tile), most)
 }
 
-// compute fills columns from to to; from is a multiple of the tile of the matrix. What fills no tile passes through room.
-func (p *product) compute(x *vectors, from, to int, room []float32) {
+// compute fills columns from to to; from is a multiple of the tile of the matrix. What fills no tile passes through the edge.
+func (p *product) compute(x *vectors, from, to int, worker *panels) {
 	m, tile := p.m, p.m.tile()
 	for i := p.from; i < p.to; i += vectorGroup {
 		n := min(vectorGroup, p.to-i)
 		for o := from; o < to; o += tile {
 			if p.bias == nil && o+tile <= m.out {
-				m.product(o, x, i, n, p.dst[i*p.stride+o:], p.stride)
+				m.product(worker, o, x, i, n, p.dst[i*p.stride+o:], p.stride)
 				continue
 			}
-			m.product(o, x, i, n, room, tile)
-			p.store(room, i, n, o)
+			m.product(worker, o, x, i, n, worker.edge, tile)
+			p.store(worker.edge, i, n, o)
 		}
 	}
 }

@@ -30,7 +30,12 @@ func (t *Tuner) logits(rows []int32) []float32 {
 	end := t.tape(len(t.layers))
 	t.crew.rows(n, func(i int) { copy(m.h.row(i), end.h.row(int(rows[i]))) })
 	m.logits = resized(m.logits, n*vocab)
-	t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
+	if t.head.takes() == inputFloats {
+		t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
+	} else { // the gradient is that of the weights as they are, with no input rounded
+		clear(m.logits)
+		t.crew.add(sum{m.logits, vocab, n, vocab, []term{{a: m.h.floats, aRow: m.h.stride, aStep: 1, depth: t.HiddenSize, b: t.head, turned: true}}})
+	}
 	t.crew.rows(n, func(i int) { softcap(m.logits[i*vocab:][:vocab], t.FinalSoftcap) })
 	return m.logits
 }

@@ -10,7 +10,7 @@ type halves struct {
 	bits       []uint16 // in the order of halfAt
 }
 
-func newHalves(k *kernels, out, in int) storage {
+func newHalves(k *kernels, out, in int) fillable {
 	stride := roundUp(in, block)
 	return &halves{k, in, stride, make([]uint16, roundUp(out, k.floatRows)*stride)}
 }
@@ -53,7 +53,7 @@ func (m *halves) tile() int { return m.k.floatRows }
 
 func (m *halves) takes() input { return inputFloats }
 
-func (m *halves) product(r int, x *vectors, v, n int, y []float32, yStride int) {
+func (m *halves) product(_ *panels, r int, x *vectors, v, n int, y []float32, yStride int) {
 	m.k.dotHalves(m.bits[r*m.stride:], m.stride, x.floats[v*x.stride:], x.stride, m.stride, n, y, yStride)
 }
 

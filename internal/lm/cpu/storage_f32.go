@@ -7,7 +7,7 @@ type floats struct {
 	in int
 }
 
-func newFloats(k *kernels, out, in int) storage {
+func newFloats(k *kernels, out, in int) fillable {
 	stride := roundUp(in, block)
 	return &floats{dense{make([]float32, roundUp(out, k.floatRows)*stride), stride}, k, in}
 }
@@ -25,6 +25,6 @@ func (m *floats) tile() int { return m.k.floatRows }
 
 func (m *floats) takes() input { return inputFloats }
 
-func (m *floats) product(r int, x *vectors, v, n int, y []float32, yStride int) {
+func (m *floats) product(_ *panels, r int, x *vectors, v, n int, y []float32, yStride int) {
 	m.k.dotFloats(m.floats[r*m.stride:], m.stride, x.floats[v*x.stride:], x.stride, m.stride, n, y, yStride)
 }

@@ -14,7 +14,7 @@ type int4s struct {
 	numbers    []float32 // scales and minima: see plainFours
 }
 
-func newInt4s(k *kernels, out, in int) storage {
+func newInt4s(k *kernels, out, in int) fillable {
 	stride := roundUp(in, block)
 	size := roundUp(out, k.intRows) * stride
 	return &int4s{k, in, stride, make([]byte, size/2), make([]float32, 2*size/block)}
@@ -92,11 +92,22 @@ func (m *int4s) tile() int { return m.k.intRows }
 
 func (m *int4s) takes() input { return inputBytes }
 
-func (m *int4s) product(r int, x *vectors, v, n int, y []float32, yStride int) {
+func (m *int4s) product(_ *panels, r int, x *vectors, v, n int, y []float32, yStride int) {
 	w, i := r*m.stride, v*x.stride
 	m.k.dotFours(m.bits[w/2:], m.numbers[2*w/block:], x.bytes[i:], x.byteScales[2*i/block:], x.stride, m.stride, n, y, yStride)
 }
 
 func (m *int4s) pack(p *panels, dst []float32, turned bool, k, depth, j, n int) {
-	p.packSegments(m, dst, turned, k, depth, j, n)
+	p.packTiles(m, dst, turned, k, depth, j, n)
+}
+
+// unpack writes columns from to to of a tile, which are multiples of 8, one after the other.
+func (m *int4s) unpack(_ *panels, dst []float32, stride, tile, from, to int) {
+	rows := m.k.intRows
+	for c := from; c < to; {
+		end := min(to, c/block*block+block)
+		at := (tile*m.stride + c) * rows
+		m.k.unpackFours(dst[(c-from)*stride:], stride, m.bits[at/2:], m.numbers[2*(tile*m.stride/block+c/block)*rows:], end-c)
+		c = end
+	}
 }

@@ -14,7 +14,7 @@ type int8s struct {
 	scales     []float32
 }
 
-func newInt8s(k *kernels, out, in int) storage {
+func newInt8s(k *kernels, out, in int) fillable {
 	stride := roundUp(in, block)
 	size := roundUp(out, k.intRows) * stride
 	return &int8s{k, in, stride, make([]int8, size), make([]float32, size/block)}
@@ -34,6 +34,16 @@ func (m *int8s) set(r int, row []float32) error {
 		}
 	}
 	return nil
+}
+
+// put stores block b of row r, whose integers have a sign.
+func (m *int8s) put(r, b int, u *blockParts) {
+	rows, c := m.k.intRows, b*block
+	*m.scale(r, c) = wide(u.half[0])
+	ints := m.ints[r/rows*rows*m.stride+c*rows+r%rows*2:]
+	for i := 0; i < block; i += 2 {
+		ints[i*rows], ints[i*rows+1] = int8(u.q[i]), int8(u.q[i+1])
+	}
 }
 
 // int is where the integer of row r, column c is.
@@ -82,7 +92,7 @@ func (m *int8s) tile() int { return m.k.intRows }
 
 func (m *int8s) takes() input { return inputInts }
 
-func (m *int8s) product(r int, x *vectors, v, n int, y []float32, yStride int) {
+func (m *int8s) product(_ *panels, r int, x *vectors, v, n int, y []float32, yStride int) {
 	w, i := r*m.stride, v*x.stride
 	m.k.dotInts(m.ints[w:], m.scales[w/block:], x.ints[i:], x.scales[i/block:], x.stride, m.stride, n, y, yStride)
 }

@@ -34,6 +34,9 @@ var implementations = []struct {
 	{"cpu/int4", func(b *testing.B, ref string, o infer.Options) infer.Slots {
 		return openCPU(b, ref, cpu.NewWeights(cpu.Int4), o)
 	}},
+	{"cpu/stored", func(b *testing.B, ref string, o infer.Options) infer.Slots {
+		return openCPU(b, ref, cpu.NewWeights(cpu.Stored), o)
+	}},
 }
 
 func openGraphs(b *testing.B, ref string, precision dtypes.DType, o infer.Options) infer.Slots {

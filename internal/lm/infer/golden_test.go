@@ -79,7 +79,7 @@ func openCPU(t testing.TB, ref string, w *cpu.Weights, o infer.Options) infer.Sl
 	if set := os.Getenv("DOCENT_KERNELS"); set != "" { // a lesser set than the best
 		require.NoError(t, w.Use(set))
 	}
-	m, err := model.Open(t.Context(), ref, model.Options{Keep: w.Take})
+	m, err := model.Open(t.Context(), ref, model.Options{Keep: w.Take, KeepBlocks: w.TakeBlocks})
 	require.NoError(t, err)
 	t.Cleanup(func() { m.Close() })
 	s := cpu.New(m.Config, w, o)

@@ -50,14 +50,20 @@ func (m *Model) With(fsys fs.FS) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Model{Ref: m.Ref, Config: m.Config, Generation: m.Generation, Tokenizer: m.Tokenizer, Chat: m.Chat, Digest: m.Digest}
+	x := &Model{Ref: m.Ref, Config: m.Config, Generation: m.Generation, Tokenizer: m.Tokenizer, Chat: m.Chat, Mark: m.Mark, digest: m.digest}
 	r, err := openRecord(fsys)
 	if err != nil {
 		return nil, err
 	}
-	if r.Digest != "" && r.Digest != m.Digest {
-		return nil, fmt.Errorf("%w: it was trained on weights of the digest %.12s, and those of %s have %.12s: serve it on the model that it was trained on",
-			adapter.ErrFormat, r.Digest, m.Ref, m.Digest)
+	if r.Digest != "" {
+		digest, err := m.Digest()
+		if err != nil {
+			return nil, err
+		}
+		if r.Digest != digest {
+			return nil, fmt.Errorf("%w: it was trained on weights of the digest %.12s, and those of %s have %.12s: serve it on the model that it was trained on",
+				adapter.ErrFormat, r.Digest, m.Ref, digest)
+		}
 	}
 	x.Base, x.QA = cmp.Or(r.Base, m.Ref.Name()), r.Prompt == promptQA
 	if !a.OnTop() {
@@ -74,5 +80,9 @@ func (m *Model) SaveAdapter(ctx context.Context, a *adapter.Adapter, dir string)
 	if err := a.Save(ctx, dir); err != nil {
 		return err
 	}
-	return m.writeRecord(dir, record{Base: m.Ref.Name(), Digest: m.Digest})
+	digest, err := m.Digest()
+	if err != nil {
+		return err
+	}
+	return m.writeRecord(dir, record{Base: m.Ref.Name(), Digest: digest})
 }

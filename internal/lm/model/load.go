@@ -6,8 +6,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/gomlx/compute"
@@ -39,7 +42,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		}
 	}
 	params := m.Config.Params()
-	digest := sha256.New()
+	digest, sums := sha256.New(), &blockSums{}
 	for i, p := range params {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -51,9 +54,15 @@ func (m *Model) load(ctx context.Context, o Options) error {
 			return err
 		}
 		var err error
-		if o.Keep != nil {
+		taken := false
+		if b, ok := m.blocks(p); ok && o.KeepBlocks != nil {
+			taken, err = o.KeepBlocks(p, sums.of(b, i))
+		}
+		switch {
+		case err != nil || taken:
+		case o.Keep != nil:
 			err = o.Keep(p, read)
-		} else {
+		default:
 			err = m.put(o.Backend, dtype, p, read)
 		}
 		if err != nil {
@@ -63,8 +72,67 @@ func (m *Model) load(ctx context.Context, o Options) error {
 			o.Progress("load", int64(i+1), int64(len(params)))
 		}
 	}
-	m.Digest = hex.EncodeToString(digest.Sum(nil))
+	m.Mark = hex.EncodeToString(digest.Sum(nil))
+	m.digest = func() (string, error) { return m.Mark, nil }
+	if sums.any {
+		m.Mark += fmt.Sprintf("%x", sums.sum.Load())
+		m.digest = sync.OnceValues(m.hash)
+	}
 	return nil
+}
+
+// Digest is the SHA-256 over all values, in the order of Params.
+func (m *Model) Digest() (string, error) { return m.digest() }
+
+// hash reads all weights again.
+func (m *Model) hash() (string, error) {
+	digest := sha256.New()
+	var buffer []float32
+	for _, p := range m.Config.Params() {
+		size, row := 1, 1
+		for i, n := range p.Shape {
+			size *= n
+			if i > 0 {
+				row *= n
+			}
+		}
+		part := max(1, (1<<20)/row) * row
+		buffer = slices.Grow(buffer[:0], part)
+		for at := 0; at < size; at += part {
+			if err := m.read(p, at, buffer[:min(part, size-at)], digest); err != nil {
+				return "", fmt.Errorf("digest of %s: %w", p.Name, err)
+			}
+		}
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
+}
+
+// blocks is how a matrix lies in a file, where it does in blocks and nothing is merged into it.
+func (m *Model) blocks(p lm.Param) (b weights.Blocks, ok bool) {
+	src, isGGUF := m.source.(*weights.GGUF)
+	if !isGGUF || len(p.Shape) != 2 || m.adapter != nil && m.adapter.Changes(p.Name) {
+		return b, false
+	}
+	return src.Blocks(p.Name)
+}
+
+// blockSums is a sum over all that is read of blocks, in any order. Altered weights have another one, but for one in 2³² of them.
+type blockSums struct {
+	any bool
+	sum atomic.Uint64
+}
+
+// of is b, weight number i, whose bytes are added when they are read.
+func (s *blockSums) of(b weights.Blocks, i int) weights.Blocks {
+	s.any = true
+	table, read := crc32.MakeTable(crc32.Castagnoli), b.Read
+	b.Read = func(first int, dst []byte) error {
+		err := read(first, dst)
+		x := (uint64(i)<<32 | uint64(first)) * 0x9e3779b97f4a7c15
+		s.sum.Add((x ^ uint64(crc32.Checksum(dst, table))) * 0xbf58476d1ce4e5b9)
+		return err
+	}
+	return b
 }
 
 // put makes a weight on the backend.

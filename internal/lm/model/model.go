@@ -30,8 +30,11 @@ type Options struct {
 	Backend compute.Backend
 	// Keep takes each weight in place of the backend, in the order of lm.Config.Params, if it is not nil: read writes the
 	// values in float32, a matrix as [out, in], all at once or some whole rows at each call. Model.Weights is empty then.
-	Keep  func(p lm.Param, read func(dst []float32) error) error
-	DType dtypes.DType // Float32 or BFloat16; zero = Float32
+	Keep func(p lm.Param, read func(dst []float32) error) error
+	// KeepBlocks takes a matrix as it lies in a GGUF file, if it is not nil and nothing is merged into the matrix. Where it does not
+	// want it, Keep does. The model's digest is then computed when it is asked for.
+	KeepBlocks func(p lm.Param, b weights.Blocks) (taken bool, err error)
+	DType      dtypes.DType // Float32 or BFloat16; zero = Float32
 	// Transposed stores the matrices of the layers as [in, out], and that of the head as [hidden, vocab].
 	Transposed bool
 	// Adapter is merged into the weights while they are loaded; nil = none.
@@ -53,7 +56,7 @@ type Model struct {
 	Base       string          // what it was tuned from, if that is recorded; "" = not known
 	Weights    []*tensors.Tensor
 	LeftAside  int              // weights of the checkpoint that are no part of the text model
-	Digest     string           // SHA-256 over all values, in the order of Params
+	Mark       string           // tells models of other weights apart: the digest, or of blocks a sum that is quicker
 	Commit     string           // on the Hub, of a model from there
 	Licence    string           // as its GGUF file or model card names it; "" = neither does
 	OnTop      *adapter.Adapter // not merged: see With; nil = none
@@ -63,6 +66,7 @@ type Model struct {
 	adapter          *adapter.Adapter // merged while loading; nil = none
 	untied           bool             // by the adapter: the head is no longer the embedding
 	source           weights.Source
+	digest           func() (string, error) // SHA-256 over all values
 }
 
 // ErrNotFound is wrapped when a reference names a folder or file that is not there.

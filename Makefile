@@ -26,7 +26,7 @@ check: ## what to run before a commit: format, vet, linter, short tests with the
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	  test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) vet ./...
-	@linter=$$($(fetch) linter) && "$$linter" run --new-from-rev=HEAD # what the change brings
+	@linter=$$($(fetch) linter) && "$$linter" run
 	@internal/ci/race.sh -short
 
 test-full: ## XLA, SmolLM2, PEFT, OpenAI's clients, race detector, fuzzing: about half an hour, 6 GB of downloads at first

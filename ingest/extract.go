@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -27,7 +28,7 @@ func (w *walker) extract(ctx context.Context, p string) (r reading, fatal error)
 	}
 	key, err := w.identify(p)
 	if err != nil {
-		return reading{doc: &Document{}, err: err}, nil
+		return reading{doc: &Document{}, err: err}, nil //nolint:nilerr // it is in the outcome
 	}
 	if doc, err, ok := w.cache.get(key); ok {
 		return reading{doc, err, true}, nil
@@ -150,10 +151,10 @@ func (w *walker) inProcess(ctx context.Context, r Reader, sum *digest, open func
 	defer f.Close()
 	data := make([]byte, sum.size)
 	n, err := io.ReadFull(io.TeeReader(f, sum), data)
-	if err == io.ErrUnexpectedEOF || err == io.EOF && sum.size > 0 {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) && sum.size > 0 {
 		return nil, changed(int64(n), sum.size)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if hasMore(f) {

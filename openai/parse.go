@@ -232,12 +232,12 @@ func (s *fieldSet) boolean(name string) bool {
 	return p.text == "true"
 }
 
-func (s *fieldSet) text(name string) (string, bool) {
+func (s *fieldSet) text(name string) string {
 	p, ok := s.take(name)
-	if !ok {
-		return "", false
+	if ok {
+		p.isText()
 	}
-	return p.text, p.isText()
+	return p.text
 }
 
 func (p place) isText() bool {

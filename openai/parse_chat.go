@@ -293,7 +293,7 @@ func (m *Message) read(s *fieldSet) {
 	}
 	m.ToolCalls, m.Content = calls, s.content(called || m.Role == "tool" || m.Role == functionRole)
 	for _, name := range []string{"reasoning_content", "reasoning"} { // both are in use
-		if thought, _ := s.text(name); m.Role == "assistant" && thought != "" {
+		if thought := s.text(name); m.Role == "assistant" && thought != "" {
 			m.ReasoningContent = thought
 		}
 	}
@@ -301,7 +301,7 @@ func (m *Message) read(s *fieldSet) {
 	case "tool":
 		m.ToolCallID = s.required("tool_call_id")
 	case functionRole:
-		m.ToolCallID = s.name("name") // until answerFunctions
+		m.ToolCallID = s.name() // until answerFunctions
 	default:
 		s.text("tool_call_id")
 	}

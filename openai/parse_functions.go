@@ -56,7 +56,7 @@ func (p place) functionChoice(tools []Tool) *ToolChoice {
 	if !ok {
 		return nil
 	}
-	c := &ToolChoice{Mode: ToolFunction, Name: s.name("name")}
+	c := &ToolChoice{Mode: ToolFunction, Name: s.name()}
 	s.finish()
 	if !slices.ContainsFunc(tools, func(t Tool) bool { return t.Function.Name == c.Name }) {
 		p.fault(conflict, "names a function that is not among the functions")
@@ -71,7 +71,7 @@ func (s *fieldSet) readFunctionCall() (call ToolCall, given bool) {
 		return call, false
 	}
 	if f, ok := p.set(); ok {
-		call = ToolCall{Type: ToolFunction, Function: FunctionCall{Name: f.name("name"), Arguments: f.required("arguments")}}
+		call = ToolCall{Type: ToolFunction, Function: FunctionCall{Name: f.name(), Arguments: f.required("arguments")}}
 		f.finish()
 	}
 	return call, true

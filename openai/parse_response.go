@@ -182,7 +182,7 @@ func (r *ResponseRequest) readItem(s *fieldSet) {
 	case "function_call":
 		s.text("namespace")
 		r.call(ToolCall{ID: s.required("call_id"), Type: ToolFunction,
-			Function: FunctionCall{Name: s.name("name"), Arguments: s.required("arguments")}})
+			Function: FunctionCall{Name: s.name(), Arguments: s.required("arguments")}})
 	case "function_call_output":
 		r.Messages = append(r.Messages, Message{Role: "tool", ToolCallID: s.required("call_id"), Content: s.itemText("output")})
 	default:

@@ -88,8 +88,8 @@ func (s *fieldSet) functionType() bool {
 }
 
 func (f *Function) read(s *fieldSet) {
-	f.Name = s.name("name")
-	f.Description, _ = s.text("description")
+	f.Name = s.name()
+	f.Description = s.text("description")
 	if p, ok := s.take("parameters"); ok {
 		f.Parameters = p.schema()
 	}
@@ -97,8 +97,8 @@ func (f *Function) read(s *fieldSet) {
 }
 
 // name takes a required identifier of a function or schema.
-func (s *fieldSet) name(field string) string {
-	p, ok := s.take(field)
+func (s *fieldSet) name() string {
+	p, ok := s.take("name")
 	if !ok {
 		p.fault(missing, "is required")
 		return ""
@@ -157,7 +157,7 @@ func (p place) toolChoice(tools []Tool, nested bool) *ToolChoice {
 			return nil
 		}
 	}
-	c := &ToolChoice{Mode: ToolFunction, Name: s.name("name")}
+	c := &ToolChoice{Mode: ToolFunction, Name: s.name()}
 	if !slices.ContainsFunc(tools, func(t Tool) bool { return t.Function.Name == c.Name }) {
 		p.fault(conflict, "names a function that is not among the tools")
 	}
@@ -195,8 +195,8 @@ func (s *fieldSet) readFormat(nested bool) *ResponseFormat {
 		}
 		defer in.finish()
 	}
-	f.JSONSchema = &JSONSchema{Name: in.name("name")}
-	f.JSONSchema.Description, _ = in.text("description")
+	f.JSONSchema = &JSONSchema{Name: in.name()}
+	f.JSONSchema.Description = in.text("description")
 	p, ok := in.take("schema")
 	if !ok {
 		p.fault(missing, "is required")
@@ -228,7 +228,7 @@ func (s *fieldSet) readCalls() (calls []ToolCall, given bool) {
 		if !ok {
 			fp.fault(missing, "is required")
 		} else if f, ok := fp.set(); ok {
-			call.Function = FunctionCall{Name: f.name("name"), Arguments: f.required("arguments")}
+			call.Function = FunctionCall{Name: f.name(), Arguments: f.required("arguments")}
 			f.finish()
 		}
 		c.finish()

@@ -51,12 +51,12 @@ func (l *asker) turned(question string) string {
 // askClause asks for each answer that a clause has.
 func (l *asker) askClause(c clause) []found {
 	var out []found
-	add := func(question, answer string, accept ...string) {
+	add := func(question, answer string) {
 		answer = strings.Trim(answer, ",;: ")
 		if question == "" || answer == "" || len(strings.Fields(question)) > 28 {
 			return
 		}
-		out = append(out, found{asks: []string{question}, answer: answer, accept: accept})
+		out = append(out, found{asks: []string{question}, answer: answer})
 	}
 	covered := 0
 	isBe := slices.Contains(be, c.verb)

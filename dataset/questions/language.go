@@ -34,7 +34,6 @@ var languageFiles embed.FS
 type language struct {
 	code         string
 	words        map[string]map[string]bool // by section
-	common       []string
 	typed        []rule
 	rewrite      []rule
 	clefts       []rule // of question words

@@ -71,7 +71,7 @@ func (l *language) verbLast(words []string) (string, bool) {
 // nominative, and a Greek one into the accusative; ok is false if its article does not tell enough.
 func nounCase(phrase, form string) (text string, ok bool) {
 	article, rest, found := strings.Cut(phrase, " ")
-	to, strong := "", "" // the article, and the ending that adjectives take
+	var to, strong string // the article, and the ending that adjectives take
 	switch article + " " + form {
 	case "der acc":
 		to, strong = "den", "n"

@@ -158,7 +158,7 @@ type core struct {
 }
 
 func (r *rewording) split(question string) core {
-	text := strings.TrimSpace(strings.Trim(strings.TrimSpace(question), "?¿;;.！？!"))
+	text := strings.TrimSpace(strings.Trim(strings.TrimSpace(question), "?¿;\u037e.！？!"))
 	if r.subject != "" {
 		prepositions := strings.Join(sortedKeys(r.words["prepositions"]), "|")
 		articles := strings.Join(sortedKeys(r.words["articles"]), "|")
@@ -310,7 +310,7 @@ func subjectIn(l *language, fact dataset.Fact) string {
 		file[w] = true
 	}
 	best := ""
-	words := strings.Fields(strings.TrimRight(fact.Question, "?;;. "))
+	words := strings.Fields(strings.TrimRight(fact.Question, "?;\u037e. "))
 	for i, w := range words {
 		w = strings.Trim(w, ",.:;()'’\"«»“”„¿")
 		w = strings.TrimSuffix(strings.TrimSuffix(w, "'s"), "’s")

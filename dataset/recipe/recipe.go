@@ -123,12 +123,8 @@ func newKitchen(facts []dataset.GroundedFact, r Recipe, seed uint64) *kitchen {
 // random is a source of its own for each fact and kind, so that a fact more or less changes no other rows.
 func (k *kitchen) random(kind, key string) *rand.Rand { return seeded(k.seed, kind, key) }
 
-func (k *kitchen) add(kind string, f dataset.GroundedFact, meta map[string]string, messages ...dataset.Message) {
-	if meta == nil {
-		meta = map[string]string{}
-	}
-	meta["kind"] = kind
-	k.rows = append(k.rows, dataset.Row{ID: fmt.Sprintf("%s#%s%d", f.Source, kind, len(k.rows)), Source: f.Source, Messages: messages, Meta: meta})
+func (k *kitchen) add(kind string, f dataset.GroundedFact, messages ...dataset.Message) {
+	k.rows = append(k.rows, dataset.Row{ID: fmt.Sprintf("%s#%s%d", f.Source, kind, len(k.rows)), Source: f.Source, Messages: messages, Meta: map[string]string{"kind": kind}})
 }
 
 func system(text string) dataset.Message { return dataset.Message{Role: "system", Content: text} }
@@ -139,7 +135,7 @@ func (k *kitchen) closed(i int) {
 	f := k.facts[i]
 	random := k.random(Closed, f.Question)
 	for _, q := range k.familiar(f, asked(f.Wordings(), k.Closed, random), random) {
-		k.add(Closed, f, nil, user(q), reply(k.answer(f)))
+		k.add(Closed, f, user(q), reply(k.answer(f)))
 	}
 }
 
@@ -174,7 +170,7 @@ const alsoAsked = 2
 // is not there.
 func (k *kitchen) reading(kind string, f dataset.GroundedFact, text, answer string, n int, random *rand.Rand) {
 	for _, q := range k.any(f, n, random) {
-		k.add(kind, f, nil, system(text), user(q), reply(answer))
+		k.add(kind, f, system(text), user(q), reply(answer))
 	}
 	var also []dataset.GroundedFact
 	for i, g := range k.facts {
@@ -184,14 +180,14 @@ func (k *kitchen) reading(kind string, f dataset.GroundedFact, text, answer stri
 	}
 	random.Shuffle(len(also), func(i, j int) { also[i], also[j] = also[j], also[i] })
 	for _, g := range also[:min(len(also), alsoAsked, n)] {
-		k.add(Open, g, nil, system(text), user(k.any(g, 1, random)[0]), reply(k.answer(g)))
+		k.add(Open, g, system(text), user(k.any(g, 1, random)[0]), reply(k.answer(g)))
 	}
 	others := int(k.Elsewhere)
 	if random.Float64() < k.Elsewhere-float64(others) {
 		others++
 	}
 	for _, g := range k.notIn(text, others, random) {
-		k.add(Elsewhere, g, nil, system(text), user(k.any(g, 1, random)[0]), reply(k.ignorance(g, random)))
+		k.add(Elsewhere, g, system(text), user(k.any(g, 1, random)[0]), reply(k.ignorance(g, random)))
 	}
 }
 
@@ -271,6 +267,6 @@ func (k *kitchen) ignorance(f dataset.GroundedFact, random *rand.Rand) string {
 func (k *kitchen) unknown(n int) {
 	random := k.random(Unknown, "")
 	for _, u := range k.unanswerable(n, random, training) {
-		k.add(Unknown, u.fact, nil, user(u.question), reply(k.ignorance(u.fact, random)))
+		k.add(Unknown, u.fact, user(u.question), reply(k.ignorance(u.fact, random)))
 	}
 }

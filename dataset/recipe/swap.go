@@ -48,8 +48,8 @@ func otherNumber(text string, random *rand.Rand) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	n := old
 	for range 20 {
+		var n int
 		switch {
 		case strings.HasPrefix(text[at[1]:], ":") && old < 24:
 			n = 7 + random.IntN(14)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/docent-ml/docent/dataset"
 )
@@ -128,20 +129,13 @@ var nameWord = regexp.MustCompile(`[\pL\pN][\pL\pN'’./-]*[\pL\pN]`)
 func namesIn(question string) (out []string) {
 	for i, at := range nameWord.FindAllStringIndex(question, -1) {
 		w := question[at[0]:at[1]]
-		first, _ := firstRune(w)
+		first, _ := utf8.DecodeRuneInString(w)
 		digit := strings.ContainsFunc(w, unicode.IsDigit)
 		if (digit && strings.ContainsFunc(w, unicode.IsLetter) || i > 0 && unicode.IsUpper(first)) && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}
 	return out
-}
-
-func firstRune(s string) (rune, bool) {
-	for _, r := range s {
-		return r, true
-	}
-	return 0, false
 }
 
 // unanswered is a question that the documents do not answer, made from one about the document of fact.

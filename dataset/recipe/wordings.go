@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 func seeded(seed uint64, parts ...string) *rand.Rand {
@@ -42,7 +43,7 @@ func asked(wordings []string, n int, random *rand.Rand) []string {
 func (l language) unnamed(q string, names []string) string {
 	end := strings.TrimRight(q, "?!.;؟？ \u00a0")
 	words := strings.Fields(end)
-	capital := func(w string) bool { r, _ := firstRune(w); return unicode.IsUpper(r) }
+	capital := func(w string) bool { r, _ := utf8.DecodeRuneInString(w); return unicode.IsUpper(r) }
 	at := slices.IndexFunc(words, func(w string) bool { return slices.Contains(names, w) })
 	if at < 1 {
 		return ""

@@ -52,7 +52,7 @@ func (d demo) serve(ctx context.Context) (url string, stopServer func() error, e
 	line, readErr := lines.ReadString('\n')
 	url, ready := strings.CutPrefix(strings.TrimSpace(line), "ready: ")
 	if !ready {
-		cmd.Process.Kill()
+		_ = cmd.Process.Kill()
 		return "", nil, fmt.Errorf("server: did not become ready: %w", errors.Join(readErr, cmd.Wait()))
 	}
 	return url, func() error { return halt(cmd, lines) }, nil

@@ -36,6 +36,6 @@ func newPage(cfg config.Server, needsKey bool) http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; "+
 			"frame-ancestors 'none'; script-src 'nonce-"+data.Nonce+"'")
-		page.Execute(w, data) // an error here means that the client has left
+		_ = page.Execute(w, data) // an error here means that the client has left
 	})
 }

@@ -87,7 +87,7 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 	}
 	adapter, err := t.Adapter()
 	if p.Best != "last" && err == nil {
-		step := 0
+		var step int
 		adapter, step, err = t.Best()
 		p.out.Say("best", "the adapter after step %d of %d, by %s", step, t.Step(), p.Best)
 	}

@@ -3,6 +3,7 @@ package office
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"io"
 	"strings"
 
@@ -37,7 +38,7 @@ func (CSV) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 			return nil, context.Cause(ctx)
 		}
 		row, err := rows.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {

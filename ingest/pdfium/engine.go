@@ -91,7 +91,7 @@ func compile(ctx context.Context, cacheDir string, maxMemory int64, interruptibl
 		// that start at once, one does it and the others take it from the disk.
 		if os.MkdirAll(cacheDir, 0o700) == nil {
 			if lock, err := filelock.Acquire(ctx, filepath.Join(cacheDir, "compiling.lock")); err == nil {
-				defer lock.Unlock()
+				defer func() { _ = lock.Unlock() }()
 			}
 		}
 		cache, err := wazero.NewCompilationCacheWithDir(cacheDir)

@@ -30,6 +30,7 @@ node=$($fetch node) || node=
 schemathesis=$($fetch schemathesis) || schemathesis=
 llamacpp=$($fetch llamacpp) || llamacpp=
 compose=$($fetch compose) || compose=
+linter=$($fetch linter) || linter=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -42,6 +43,14 @@ vet_platforms() {
   done
 }
 part "go vet without cgo for Linux, Linux on ARM, macOS and Windows" vet_platforms
+
+lint() {
+  local module
+  for module in . examples/beam-ingest examples/demo/ask; do
+    (cd "$module" && "$linter" run) || return
+  done
+}
+if [[ -n $linter ]]; then part "linter" lint; else skip "linter" "it could not be compiled"; fi
 
 beam() { (cd examples/beam-ingest && go vet ./... && go test ./...); }
 part "documents on Apache Beam, a module of its own" beam

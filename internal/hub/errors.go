@@ -76,7 +76,7 @@ func (p place) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e, ok := err.(*Error)
+	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Err: err}
 	}

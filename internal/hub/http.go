@@ -178,7 +178,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.stall)
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop() // what the reader does between reads is not the server's silence
-	if err != nil && err != io.EOF && errors.Is(context.Cause(b.ctx), errStalled) {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errStalled) {
 		err = fmt.Errorf("%w for %v", errStalled, b.stall)
 	}
 	return n, err

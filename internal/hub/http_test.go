@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -69,7 +70,7 @@ func TestRefusals(t *testing.T) {
 				e := assertSafe(t, err)
 				assert.Equal(t, tc.status, e.Status)
 				assert.Less(t, len(err.Error()), 700)
-				if tc.kind == ErrUnavailable {
+				if errors.Is(tc.kind, ErrUnavailable) {
 					assert.GreaterOrEqual(t, len(*waits), attempts-1, where)
 				} else {
 					assert.Empty(t, *waits, where)

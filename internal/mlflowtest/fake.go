@@ -289,7 +289,7 @@ func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
 	}
 	out, err := handler(in)
 	if err != nil {
-		e := err.(*apiError) //nolint:errorlint,errcheck // handlers return nothing else
+		e := err.(*apiError) //nolint:errorlint // handlers return nothing else
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(e.status)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error_code": e.code, "message": e.message, "sqlstate": "KAM00", "error_class": e.code})

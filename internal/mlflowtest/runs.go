@@ -474,7 +474,7 @@ func (s *Fake) runsOutputs(in request) (any, error) {
 func (s *Fake) metricsHistory(in request) (any, error) {
 	r, err := s.run(in.query.Get("run_id"))
 	if err != nil {
-		return map[string]any{}, nil // of a run that does not exist it is empty
+		return map[string]any{}, nil //nolint:nilerr // of a run that does not exist it is empty
 	}
 	var points []any
 	for _, m := range slices.Backward(r.history) {

@@ -122,7 +122,7 @@ func (s *Server) Kill(t testing.TB) {
 	if err := syscall.Kill(-s.group, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-s.ended
+	<-s.ended //nolint:errcheck // its output tells how it ended
 	s.group = 0
 }
 
@@ -132,7 +132,7 @@ func (s *Server) stop() {
 	}
 	_ = syscall.Kill(-s.group, syscall.SIGTERM)
 	late := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-s.group, syscall.SIGKILL) })
-	<-s.ended
+	<-s.ended //nolint:errcheck // its output tells how it ended
 	late.Stop()
 	_ = syscall.Kill(-s.group, syscall.SIGKILL) // whoever is left of it
 	s.group = 0

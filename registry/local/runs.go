@@ -375,8 +375,8 @@ func (s *Store) startAfter(ctx context.Context, experiment string) (time.Time, e
 		id = id[:15] + "." + id[16:len(idTime)]
 	}
 	newest, err := time.Parse(idTime, id)
-	if err != nil { // a name that somebody else gave
-		return s.stamp(), nil
+	if err != nil {
+		return s.stamp(), nil //nolint:nilerr // a name that somebody else gave
 	}
 	return later(s.stamp(), newest.Add(time.Millisecond)), nil
 }

@@ -164,7 +164,7 @@ func (c *Client) searchLoggedModels(ctx context.Context, experiment, filter stri
 // loggedModelOf finds the logged model of this name that the run of o completed last; "" is none.
 func (c *Client) loggedModelOf(ctx context.Context, o origin, name string) (id string, err error) {
 	if registry.CheckName(name) != nil {
-		return "", nil
+		return "", nil //nolint:nilerr // MLflow has no such name
 	}
 	var found []wireLoggedModel
 	err = c.retry(ctx, func() (err error) {

@@ -174,7 +174,7 @@ func watchSilence(ctx context.Context, timeout time.Duration) (context.Context, 
 func (s *silence) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.timer.Reset(s.timeout)
-	if err != nil && err != io.EOF { //nolint:errorlint // readers return it bare
+	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return n, err

@@ -116,7 +116,7 @@ func (t tree) putOnce(ctx context.Context, name string, size int64, open func() 
 	resp, err := t.c.send(req)
 	if watch.err != nil { // of the source, not of the connection
 		if err == nil {
-			err = resp.Body.Close()
+			_ = resp.Body.Close()
 		}
 		return errors.Join(watch.err, context.Cause(ctx))
 	}

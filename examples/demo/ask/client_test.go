@@ -80,7 +80,7 @@ func TestOfficialClient(t *testing.T) {
 	require.Len(t, models.Data, 1)
 	one, err := c.Models.Get(ctx, models.Data[0].ID)
 	require.NoError(t, err)
-	assert.Equal(t, "docent", string(one.OwnedBy))
+	assert.Equal(t, "docent", one.OwnedBy)
 }
 
 func TestOfficialClientErrors(t *testing.T) {

@@ -117,9 +117,7 @@ func (s *setting) howTo() string {
 	if s.flag != "" {
 		ways = append(ways, strings.TrimSpace("-"+s.flag+" "+s.arg))
 	}
-	for _, name := range s.envNames() {
-		ways = append(ways, name)
-	}
+	ways = append(ways, s.envNames()...)
 	if s.inJSON() {
 		ways = append(ways, fmt.Sprintf("%q in JSON", s.key))
 	}

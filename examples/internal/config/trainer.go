@@ -79,7 +79,7 @@ type Trainer struct {
 	Register        string // adapter or merged
 }
 
-// TrainFile, ChunksFile, CheckpointDir, AdapterDir, ModelDir and ReportFile are where the trainer's outputs lie.
+// TrainFile holds the rows.
 func (t Trainer) TrainFile() string { return filepath.Join(t.Data, "train.jsonl") }
 
 // ChunksFile holds the passages cut from the documents.

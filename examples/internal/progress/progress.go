@@ -110,7 +110,7 @@ func (p *Progress) Print(text string) {
 	defer p.mu.Unlock()
 	p.end()
 	if p.o.Logger == nil {
-		io.WriteString(p.w, text)
+		_, _ = io.WriteString(p.w, text)
 	}
 }
 
@@ -175,9 +175,9 @@ func (p *Progress) Write(line []byte) (int, error) {
 	if p.bar == "" {
 		return p.o.Log.Write(line)
 	}
-	io.WriteString(p.w, clearLine)
+	_, _ = io.WriteString(p.w, clearLine)
 	n, err := p.o.Log.Write(line)
-	io.WriteString(p.w, p.bar)
+	_, _ = io.WriteString(p.w, p.bar)
 	return n, err
 }
 
@@ -185,7 +185,7 @@ const clearLine = "\r\x1b[2K"
 
 func (p *Progress) draw(line string) {
 	p.bar = line
-	io.WriteString(p.w, clearLine+line)
+	_, _ = io.WriteString(p.w, clearLine+line)
 }
 
 // left is the time that remains at the pace since the stage began; 0 = not known.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -143,10 +144,10 @@ func walk(ctx context.Context, r io.Reader, depth int, visit func(*Node) error) 
 			return context.Cause(ctx)
 		}
 		t, err := d.RawToken() // element by element: what is not closed costs nothing
-		if err == io.EOF && len(open) == 0 {
+		if errors.Is(err, io.EOF) && len(open) == 0 {
 			return nil
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return io.ErrUnexpectedEOF
 		}
 		if err != nil {

@@ -17,7 +17,7 @@ func (a *Adapter) Digest() string {
 	for _, path := range a.Paths() {
 		m := a.Modules[path]
 		fmt.Fprintf(sum, "%s %d\n", path, m.Rank)
-		binary.Write(sum, binary.LittleEndian, m.Scale) //nolint:errcheck // a hash takes all
+		binary.Write(sum, binary.LittleEndian, m.Scale)
 		for _, values := range [][]float32{m.A, m.B} {
 			sum.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values)))
 		}

@@ -186,27 +186,27 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 }
 
 // set derives from a batch what follows from it.
-func (x *batch) set(b Batch) {
-	x.Batch, x.families = b, x.families[:0]
-	x.positions = resized(x.positions, len(b.Tokens))
-	x.longest = 0
-	for i, s := range b.Segments {
-		x.longest = max(x.longest, s.Position+s.To-s.From)
+func (b *batch) set(in Batch) {
+	b.Batch, b.families = in, b.families[:0]
+	b.positions = resized(b.positions, len(in.Tokens))
+	b.longest = 0
+	for i, s := range in.Segments {
+		b.longest = max(b.longest, s.Position+s.To-s.From)
 		if s.Parent == i {
-			x.families = append(x.families, family{i, i})
+			b.families = append(b.families, family{i, i})
 		}
-		x.families[len(x.families)-1].to = i + 1
+		b.families[len(b.families)-1].to = i + 1
 		for r := s.From; r < s.To; r++ {
-			x.positions[r] = s.Position + r - s.From
+			b.positions[r] = s.Position + r - s.From
 		}
 	}
-	x.needed = append(make([]int32, 0, len(b.Rows)), b.Rows...)
-	slices.Sort(x.needed)
-	x.needed = slices.Compact(x.needed)
-	x.row = resized(x.row, len(b.Rows))
-	for i, r := range b.Rows {
-		at, _ := slices.BinarySearch(x.needed, r)
-		x.row[i] = int32(at)
+	b.needed = append(make([]int32, 0, len(in.Rows)), in.Rows...)
+	slices.Sort(b.needed)
+	b.needed = slices.Compact(b.needed)
+	b.row = resized(b.row, len(in.Rows))
+	for i, r := range in.Rows {
+		at, _ := slices.BinarySearch(b.needed, r)
+		b.row[i] = int32(at)
 	}
 }
 

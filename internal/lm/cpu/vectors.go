@@ -63,11 +63,6 @@ func (v *vectors) zero(n, width int) *vectors {
 	return v
 }
 
-// slice is rows from to to.
-func (v *vectors) slice(from, to int) vectors {
-	return vectors{n: to - from, width: v.width, stride: v.stride, floats: v.floats[from*v.stride : to*v.stride]}
-}
-
 func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v.width] }
 
 // pick makes v the given rows of x.

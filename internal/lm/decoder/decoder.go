@@ -73,7 +73,7 @@ func (d *Decoder) lookup(name string, tokens *Node) *Node {
 
 // Logits projects hidden states [n, hidden] onto the vocabulary: [n, vocab], in float32.
 func (d *Decoder) Logits(h *Node) *Node {
-	return softcap(f32(contract(h, d.Weights[d.headName()], 1, d.inAxis())), d.Config.FinalSoftcap) // [n, vocab]
+	return softcap(f32(contract(h, d.Weights[d.headName()], d.inAxis())), d.Config.FinalSoftcap) // [n, vocab]
 }
 
 // headName is the output projection, which may be the embedding matrix.

@@ -26,7 +26,7 @@ func (d *Decoder) linears(x *Node, paths ...string) []*Node {
 	reduced := d.reduce(x, paths)
 	ys := make([]*Node, len(paths))
 	for i, path := range paths {
-		y := contract(x, d.Weights[path+".weight"], 1, d.inAxis()) // [rows, out]
+		y := contract(x, d.Weights[path+".weight"], d.inAxis()) // [rows, out]
 		bias := d.Weights[path+".bias"]
 		if z, ok := reduced[path]; ok {
 			ab := d.Adapter[path]
@@ -53,7 +53,7 @@ func (d *Decoder) factors(path string) *Node {
 	if d.Transposed {
 		w = Transpose(w, 0, 1)
 	}
-	sum := Add(w, MulScalar(contract(ab.B, ab.A, 1, 0), ab.Scale)) // [out, in]
+	sum := Add(w, MulScalar(contract(ab.B, ab.A, 0), ab.Scale)) // [out, in]
 	return Div(ab.Magnitude, StopGradient(Sqrt(ReduceSum(Square(sum), -1))))
 }
 
@@ -71,7 +71,7 @@ func (d *Decoder) reduce(x *Node, paths []string) map[string]*Node {
 		case d.Adapted != nil:
 			out[path] = Mul(lowRank(f32(x), ab.A), d.Adapted)
 		case d.Dropout != nil:
-			out[path] = contract(d.Dropout(f32(x)), ab.A, 1, 1)
+			out[path] = contract(d.Dropout(f32(x)), ab.A, 1)
 		default:
 			adapted, stack = append(adapted, path), append(stack, ab.A)
 		}
@@ -79,7 +79,7 @@ func (d *Decoder) reduce(x *Node, paths []string) map[string]*Node {
 	if len(stack) == 0 {
 		return out
 	}
-	z := contract(f32(x), Concatenate(stack, 0), 1, 1) // [rows, Σ rank]
+	z := contract(f32(x), Concatenate(stack, 0), 1) // [rows, Σ rank]
 	from := 0
 	for i, path := range adapted {
 		to := from + stack[i].Shape().Dim(0)
@@ -94,10 +94,10 @@ func lowRank(x, w *Node) *Node {
 	if w.Rank() == 3 {
 		return DotGeneral(x, []int{1}, []int{0}, w, []int{2}, []int{0})
 	}
-	return contract(x, w, 1, 1)
+	return contract(x, w, 1)
 }
 
-// contract is the matrix product of two matrices over one axis of each, the other axes of x first.
-func contract(x, w *Node, xAxis, wAxis int) *Node {
-	return DotGeneral(x, []int{xAxis}, nil, w, []int{wAxis}, nil)
+// contract is the matrix product of x [rows, n] and a matrix over its axis wAxis, which is n long: [rows, other axis of w].
+func contract(x, w *Node, wAxis int) *Node {
+	return DotGeneral(x, []int{1}, nil, w, []int{wAxis}, nil)
 }

@@ -72,9 +72,9 @@ func (d *Decoder) chunkLoss(h, labels, weights *Node) (loss, grad, surrogate *No
 		e, weights = Mul(e, slopeAll), Mul(weights, slopeChosen)
 	}
 	// The division by sum is done after the product: on [n, hidden], not on [n, vocab].
-	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1, 1-d.inAxis())), sum) // Σ p·W [n, hidden]
+	mean := Div(f32(contract(ConvertDType(e, head.DType()), head, 1-d.inAxis())), sum) // Σ p·W [n, hidden]
 	if d.Head {
-		plain := f32(contract(h, head, 1, d.inAxis())) // [n, vocab], without the softcap
+		plain := f32(contract(h, head, d.inAxis())) // [n, vocab], without the softcap
 		surrogate = Sub(ReduceAllSum(Mul(StopGradient(Mul(total, Div(e, sum))), plain)), ReduceAllSum(Mul(StopGradient(weights), raw)))
 	}
 	return loss, Sub(Mul(total, mean), ReduceSum(Mul(InsertAxes(weights, -1), label), 1)), surrogate

@@ -69,7 +69,7 @@ type SchemaError struct {
 
 func (e *SchemaError) Error() string { return "grammar: " + e.Path + ": " + e.Reason }
 
-// Is: every error of this type is an ErrSchema.
+// Is says that every error of this type is an ErrSchema.
 func (e *SchemaError) Is(target error) bool {
 	return target == ErrSchema || e.limit && target == errLimit
 }

@@ -92,6 +92,3 @@ func (c *compiler) forgive(err error) bool {
 func (mode Obedience) hopeless(ctx context.Context, err error) bool {
 	return mode == BestEffort && ctx.Err() == nil && errors.Is(err, ErrSchema) && !errors.Is(err, errLimit)
 }
-
-// anything is the schema that takes the place of one that was given up.
-var anything = &value{kind: isTrue, id: -2}

@@ -118,9 +118,7 @@ func (c *compiler) merge(plain conjunction) (shape, error) {
 	if s.types&numberType == integerType {
 		s.numbers.integer = true
 	}
-	if err := m.members(plain); err != nil {
-		return s, err
-	}
+	m.members(plain)
 	if s.fixed {
 		return s, m.filter(plain)
 	}
@@ -327,7 +325,7 @@ func (m *merger) object(schema *value) error {
 }
 
 // members works out what each property and each item has to be: what all schemas say of it.
-func (m *merger) members(plain conjunction) error {
+func (m *merger) members(plain conjunction) {
 	declared, decided := false, false
 	tuple, itemsDecided := 0, false
 	for _, schema := range plain {
@@ -383,7 +381,6 @@ func (m *merger) members(plain conjunction) error {
 	if tuple > 0 && !itemsDecided && m.s.minItems <= tuple {
 		atMost(&m.s.maxItems, tuple)
 	}
-	return nil
 }
 
 // filter keeps the values of enum and const that the other keywords allow.

@@ -50,7 +50,7 @@ type attached struct {
 // Bytes implements Adapter.
 func (a *attached) Bytes() (n int64) {
 	for _, t := range a.tensors {
-		n += int64(t.ByteSize())
+		n += t.ByteSize()
 	}
 	return n
 }

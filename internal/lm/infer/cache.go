@@ -32,7 +32,7 @@ func (c *cache) release() {
 
 func (c *cache) bytes() (n int64) {
 	for _, t := range c.tensors {
-		n += int64(t.ByteSize())
+		n += t.ByteSize()
 	}
 	return n
 }

@@ -137,7 +137,7 @@ func adapterOnly(dir string) (base *adapter.Adapter, ok bool, err error) {
 		return nil, false, nil
 	}
 	if _, err := os.Stat(filepath.Join(dir, adapter.ConfigFile)); err != nil {
-		return nil, false, nil
+		return nil, false, nil //nolint:nilerr // it is no adapter
 	}
 	a, err := adapter.Load(os.DirFS(dir))
 	return a, err == nil, err

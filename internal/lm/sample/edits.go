@@ -29,7 +29,7 @@ func (e edits) free(shared edits) {
 }
 
 // editInputs are the inputs of an edited graph behind the settings.
-func (s *Sampler) editInputs(slots int, by map[int]*Choice) ([]any, error) {
+func (s *Sampler) editInputs(slots int, by map[int]*Choice) []any {
 	if s.none.counts == nil {
 		s.none = edits{s.counts(nil), s.bias(nil)}
 	}
@@ -53,7 +53,7 @@ func (s *Sampler) editInputs(slots int, by map[int]*Choice) ([]any, error) {
 		counts[slot], biases[slot] = of.counts, of.bias
 	}
 	in := []any{tensors.FromFlatDataAndDimensions(masks, slots, 2, words)}
-	return append(append(in, counts...), biases...), nil
+	return append(append(in, counts...), biases...)
 }
 
 func (s *Sampler) editsOf(slot int, e *Edits) edits {
@@ -130,7 +130,7 @@ func edit(logits, reals *Node, in []*Node) (scores, counts *Node) {
 
 	banned := Squeeze(SliceAxis(masks, 1, AxisElem(0)), 1)
 	forbidden := Squeeze(SliceAxis(masks, 1, AxisElem(1)), 1)
-	never := infinity(g, -1)
+	never := lowest(g)
 	scores = Where(banned, never, scores)
 	kept := Where(forbidden, never, scores)
 	// A ban or a bias that leaves nothing of what is allowed gives way where there is a form: the form is kept.

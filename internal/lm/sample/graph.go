@@ -26,11 +26,11 @@ func (r recipe) build(in []*Node) []*Node {
 	z := Div(Sub(scores, largest), Where(Equal(t, ZerosLike(t)), OnesLike(t), t)) // [slots, vocab]; 0 for the most likely
 	kept := r.kept(scores, largest, z, reals, words)
 	// Gumbel-max: what is largest after independent Gumbel noise was added is distributed like exp(z).
-	noisy := Where(kept, Add(z, gumbel(z.Shape(), words)), infinity(z.Graph(), -1))
+	noisy := Where(kept, Add(z, gumbel(z.Shape(), words)), lowest(z.Graph()))
 	ids := Where(Squeeze(GreaterThan(t, ZerosLike(t)), 1), ArgMax(noisy, 1), best)
 
 	top := Squeeze(largest, 1)
-	ids = Where(Equal(top, infinity(top.Graph(), -1)), Scalar(top.Graph(), dtypes.Int32, NoToken), ids)
+	ids = Where(Equal(top, lowest(top.Graph())), Scalar(top.Graph(), dtypes.Int32, NoToken), ids)
 	ids = Where(Or(overflows(logits), overflows(scores)), Scalar(top.Graph(), dtypes.Int32, NonFinite), ids)
 	out := []*Node{ids}
 	if r.edited {
@@ -41,7 +41,7 @@ func (r recipe) build(in []*Node) []*Node {
 
 // kept tells which tokens may be drawn, [slots, vocab].
 func (r recipe) kept(scores, largest, z, reals, words *Node) *Node {
-	kept := And(GreaterThan(scores, infinity(z.Graph(), -1)), GreaterOrEqual(Sub(scores, largest), column(reals, floor)))
+	kept := And(GreaterThan(scores, lowest(z.Graph())), GreaterOrEqual(Sub(scores, largest), column(reals, floor)))
 	if r.truncated {
 		kept = And(kept, truncate(scores, z, reals, words))
 	}

@@ -131,11 +131,7 @@ func (s *Sampler) Choose(logits *tensors.Tensor, by map[int]*Choice) (map[int]in
 	reals, words := settings(slots, by)
 	in := []any{logits, reals, words}
 	if r.edited {
-		more, err := s.editInputs(slots, by)
-		if err != nil {
-			return nil, err
-		}
-		in = append(in, more...)
+		in = append(in, s.editInputs(slots, by)...)
 	}
 	out, err := program.Run(in)
 	if err != nil {

@@ -71,4 +71,4 @@ func settings(slots int, by map[int]*Choice) (reals, words *tensors.Tensor) {
 // within keeps a positive number from becoming zero or infinite.
 func within(x float64) float32 { return float32(min(max(x, 1e-30), 1e30)) }
 
-func infinity(g *Graph, sign int) *Node { return Scalar(g, dtypes.Float32, math.Inf(sign)) }
+func lowest(g *Graph) *Node { return Scalar(g, dtypes.Float32, math.Inf(-1)) }

@@ -208,7 +208,8 @@ func (t *translator) inside(open string, fold, all bool) string {
 // repeated adds the quantifiers that follow.
 func (t *translator) repeated(item string, repeatable bool) string {
 	for first := true; len(t.rest) > 0; first = false {
-		how, interval := "", false
+		var how string
+		interval := false
 		switch r := t.rest[0]; r {
 		case '*', '+', '?':
 			t.rest = t.rest[1:]

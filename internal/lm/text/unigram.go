@@ -127,11 +127,9 @@ func (u *unigram) prefixes(s string, found func(scoredToken)) {
 
 // unknown appends, last one first, the ids of what no token stands for.
 func (u *unigram) unknown(ids []int32, text string) []int32 {
-	for _, token := range u.tokens[sort.Search(len(u.tokens), func(i int) bool { return u.tokens[i].text >= text }):] {
-		if token.text == text { // unknown characters that are a token together
-			return append(ids, token.id)
-		}
-		break
+	at := sort.Search(len(u.tokens), func(i int) bool { return u.tokens[i].text >= text })
+	if at < len(u.tokens) && u.tokens[at].text == text { // unknown characters that are a token together
+		return append(ids, u.tokens[at].id)
 	}
 	start := len(ids)
 	for i := len(text) - 1; i >= 0; i-- {

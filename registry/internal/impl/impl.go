@@ -120,7 +120,7 @@ func Backward(name string, read func() ([]registry.Promotion, error)) iter.Seq2[
 
 // Deletable refuses to delete a version that somebody needs.
 func Deletable(v registry.Version, history []registry.Promotion) error {
-	why := ""
+	var why string
 	switch {
 	case Serves(v.Stage):
 		why = "it is in " + string(v.Stage)

@@ -21,21 +21,12 @@ type bootSettings struct {
 
 func (b *bootSettings) group() group {
 	return group{"Configuration files", []*setting{
-		{
-			key: "config", flag: "config", env: "CONFIG_DIR", arg: "DIR", noJSON: true, noEnvF: true,
-			help:  "folder with base.json, development.json, production.json, .env.local and .env.docker",
-			value: filePath(&b.folder, DefaultFolder),
-		},
-		{
-			key: "profile", flag: "profile", env: "APP_PROFILE", arg: "NAME", noJSON: true, noEnvF: true,
-			help:  "which .env file is read: auto takes .env.docker in a container and .env.local elsewhere",
-			value: choice(&b.profile, profileAuto, profileAuto, profileLocal, profileDocker, profileNone),
-		},
-		{
-			key: "explain", flag: "explain", noJSON: true,
-			help:  "print every setting with the layer it came from, secrets masked, and stop",
-			value: toggle(&b.explain, false),
-		},
+		notInFiles("config -config=DIR CONFIG_DIR", filePath(&b.folder, DefaultFolder),
+			"folder with base.json, development.json, production.json, .env.local and .env.docker"),
+		notInFiles("profile -profile=NAME APP_PROFILE", choice(&b.profile, profileAuto, profileAuto, profileLocal, profileDocker, profileNone),
+			"which .env file is read: auto takes .env.docker in a container and .env.local elsewhere"),
+		notInFiles("explain -explain", toggle(&b.explain, false),
+			"print every setting with the layer it came from, secrets masked, and stop"),
 	}}
 }
 

@@ -36,10 +36,10 @@ func TestDeclarations(t *testing.T) {
 		assert.NotEmpty(t, s.help, s.key)
 		assert.NotRegexp(t, `\.$`, s.help, s.key)
 		assert.Equal(t, s.value.kind == kindBool, s.arg == "" || s.arg == "BOOL", "%s: only a switch takes no value", s.key)
-		if s.secret {
+		if s.value.secret {
 			assert.Empty(t, s.flag, "%s: other users of the machine see command lines", s.key)
 		}
-		for _, name := range s.envNames() {
+		for _, name := range s.envs {
 			once(envs, name)
 			assert.Regexp(t, `^[A-Z][A-Z0-9_]*$`, name)
 		}
@@ -126,7 +126,7 @@ func TestEveryNameWorks(t *testing.T) {
 		if text == "" {
 			text = "x"
 		}
-		for _, name := range s.envNames() {
+		for _, name := range s.envs {
 			if slices.Contains([]string{"mlflow_username", "mlflow_password", "questions_url", "questions_model"}, s.key) {
 				continue // only together
 			}
@@ -168,7 +168,7 @@ func TestHelpNamesEverything(t *testing.T) {
 				return slices.ContainsFunc(g.settings, func(other *setting) bool { return other.key == s.key })
 			})
 			if shared || s.foreign == (program == "server") {
-				for _, name := range append(s.envNames(), s.key) {
+				for _, name := range append(s.envs, s.key) {
 					if name != s.key || s.inJSON() {
 						assert.True(t, word(name), "%s -h does not name %s", program, name)
 					}

@@ -127,7 +127,7 @@ func (l *loader) readDotenv(fsys fs.FS, profile *setting) []assignment {
 		switch {
 		case !ok:
 			l.fault(&Fault{Origin: fmt.Sprintf("%s:%d", name, v.line), Reason: l.unknownVariable(v.name)})
-		case known.setting.noEnvF:
+		case known.setting.noDotenv:
 			l.fault(&Fault{Origin: fmt.Sprintf("%s:%d", name, v.line), Reason: v.name + " decides which file is read: set it in the environment or by -" + known.setting.flag})
 		case v.value != "":
 			set[v.name] = v
@@ -140,8 +140,8 @@ func (l *loader) readDotenv(fsys fs.FS, profile *setting) []assignment {
 }
 
 func (l *loader) unknownVariable(name string) string {
-	if s := l.anyNamed(name); s != nil && s.env != "" && !s.noEnvF {
-		return fmt.Sprintf("unknown name %s: did you mean %q?", name, s.envNames()[0])
+	if s := l.anyNamed(name); s != nil && len(s.envs) > 0 && !s.noDotenv {
+		return fmt.Sprintf("unknown name %s: did you mean %q?", name, s.envs[0])
 	}
 	return fmt.Sprintf("unknown name %s%s", name, didYouMean(name, slices.Sorted(maps.Keys(l.envs))))
 }
@@ -150,7 +150,7 @@ func (l *loader) unknownVariable(name string) string {
 func (l *loader) anyNamed(name string) *setting {
 	fold := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "-", "_")) }
 	for _, s := range l.settings {
-		if slices.ContainsFunc(append(s.envNames(), s.key, s.flag), func(n string) bool { return n != "" && fold(n) == fold(name) }) {
+		if slices.ContainsFunc(append([]string{s.key, s.flag}, s.envs...), func(n string) bool { return n != "" && fold(n) == fold(name) }) {
 			return s
 		}
 	}

@@ -93,10 +93,10 @@ func (s *setting) describe(b *strings.Builder) {
 	if s.value.hint != "" {
 		details = append(details, s.value.hint)
 	}
-	if initial := s.value.get(); initial != "" && initial != "false" && !s.secret {
+	if initial := s.value.get(); initial != "" && initial != "false" && !s.value.secret {
 		details = append(details, "default "+initial)
 	}
-	lead := strings.Join(s.envNames(), ", ")
+	lead := strings.Join(s.envs, ", ")
 	if s.flag != "" {
 		if lead != "" {
 			details = append(details, "env "+lead)

@@ -14,31 +14,16 @@ type Judge struct {
 
 func (j *Judge) groups() []group {
 	return []group{{"Evaluation", []*setting{
-		{
-			key: "facts_dir", flag: "facts", arg: "DIR", noJSON: true, noEnvF: true,
-			help:  "folder with facts.jsonl; reworded.jsonl, swapped.jsonl, unanswerable.jsonl and general.jsonl are used if they are there, and made otherwise; required",
-			value: filePath(&j.Facts, ""),
-		},
-		{
-			key: "docs_dir", flag: "docs", arg: "DIR", noJSON: true, noEnvF: true,
-			help:  "folder of the documents that the facts are about; that of the facts when empty",
-			value: filePath(&j.Docs, ""),
-		},
-		{
-			key: "model_refs", flag: "model", arg: "REF", noJSON: true, noEnvF: true,
-			help:  "what to ask: models:/NAME/Production, a Hub id, a folder or a .gguf file; given several times, the models are asked the same and stand side by side, the first being the base",
-			value: list(&j.Models),
-		},
-		{
-			key: "limit", flag: "limit", arg: "N", noJSON: true, noEnvF: true,
-			help:  "most questions of each part, evenly spread; 0 asks all",
-			value: whole(&j.Limit, 0, atLeast(0)),
-		},
-		{
-			key: "out", flag: "out", arg: "DIR", noJSON: true, noEnvF: true,
-			help:  "folder for the answers, JSON lines for each model; a run that was stopped goes on from them",
-			value: filePath(&j.Out, ""),
-		},
+		notInFiles("facts_dir -facts=DIR", filePath(&j.Facts, ""),
+			"folder with facts.jsonl; reworded.jsonl, swapped.jsonl, unanswerable.jsonl and general.jsonl are used if they are there, and made otherwise; required"),
+		notInFiles("docs_dir -docs=DIR", filePath(&j.Docs, ""),
+			"folder of the documents that the facts are about; that of the facts when empty"),
+		notInFiles("model_refs -model=REF", list(&j.Models),
+			"what to ask: models:/NAME/Production, a Hub id, a folder or a .gguf file; given several times, the models are asked the same and stand side by side, the first being the base"),
+		notInFiles("limit -limit=N", whole(&j.Limit, 0, atLeast(0)),
+			"most questions of each part, evenly spread; 0 asks all"),
+		notInFiles("out -out=DIR", filePath(&j.Out, ""),
+			"folder for the answers, JSON lines for each model; a run that was stopped goes on from them"),
 	}}}
 }
 

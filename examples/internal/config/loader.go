@@ -66,7 +66,7 @@ func newLoader(program string, in Input, common *Common, own, foreign []group) *
 	}
 	for _, s := range l.settings {
 		l.keys[s.key] = s
-		l.index(named{setting: s}, s.flag, s.envNames())
+		l.index(named{setting: s}, s.flag, s.envs)
 		for i := range s.parts {
 			p := &s.parts[i]
 			l.index(named{s, p}, p.flag, strings.Fields(p.env))
@@ -167,7 +167,7 @@ func (l *loader) wrong(key, reason string, args ...any) {
 func (l *loader) readProcess() []assignment {
 	return l.readVariables(false, func(name string) (string, origin, bool) {
 		text := l.environ[name]
-		if file := l.environ[name+"_FILE"]; text == "" && file != "" && l.envs[name].setting.secret && l.in.System != nil {
+		if file := l.environ[name+"_FILE"]; text == "" && file != "" && l.envs[name].setting.value.secret && l.in.System != nil {
 			name += "_FILE"
 			data, err := fs.ReadFile(l.in.System, strings.TrimPrefix(path.Clean(file), "/"))
 			if err != nil {
@@ -187,7 +187,7 @@ func (l *loader) readVariables(withForeign bool, lookup func(name string) (strin
 			continue
 		}
 		whole := ""
-		for _, name := range s.envNames() {
+		for _, name := range s.envs {
 			text, from, ok := lookup(name)
 			if !ok {
 				continue

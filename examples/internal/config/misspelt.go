@@ -20,7 +20,7 @@ func (l *loader) noteMisspelt() {
 		if s.foreign {
 			continue
 		}
-		offer(s.envNames())
+		offer(s.envs)
 		for _, p := range s.parts {
 			offer(strings.Fields(p.env))
 		}

@@ -107,7 +107,7 @@ func dotenvSample(t *testing.T, profile string, values map[string]string) string
 	for _, g := range allGroups(l) {
 		var heading bool
 		for _, s := range g.settings {
-			if s.env == "" || s.noEnvF {
+			if len(s.envs) == 0 || s.noDotenv {
 				continue
 			}
 			if !heading {
@@ -118,7 +118,7 @@ func dotenvSample(t *testing.T, profile string, values map[string]string) string
 			if s.value.hint != "" {
 				help += " (" + s.value.hint + ")"
 			}
-			names := s.envNames()
+			names := s.envs
 			if len(names) > 1 {
 				help += "; also " + strings.Join(names[1:], ", ")
 			}
@@ -134,7 +134,7 @@ func dotenvSample(t *testing.T, profile string, values map[string]string) string
 
 // initial is the default as a .env file would hold it.
 func initial(s *setting) string {
-	if s.secret {
+	if s.value.secret {
 		return ""
 	}
 	return s.value.get()
@@ -214,8 +214,8 @@ func TestSamplesHoldNoSecret(t *testing.T) {
 		data, err := os.ReadFile(filepath.Join(samples, sample))
 		require.NoError(t, err)
 		for _, s := range l.settings {
-			if s.secret {
-				assert.Contains(t, string(data), "\n#"+s.envNames()[0]+"=\n")
+			if s.value.secret {
+				assert.Contains(t, string(data), "\n#"+s.envs[0]+"=\n")
 			}
 		}
 	}
@@ -227,7 +227,7 @@ func TestSamplesHoldNoSecret(t *testing.T) {
 		for key := range members {
 			s := l.keys[key]
 			require.NotNil(t, s, "%s: %s", name, key)
-			assert.False(t, s.secret, "%s: %s", name, key)
+			assert.False(t, s.value.secret, "%s: %s", name, key)
 		}
 	}
 }

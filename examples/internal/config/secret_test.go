@@ -31,9 +31,9 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	trainer := new(Trainer)
 	secrets := 0
 	for _, s := range newLoader("trainer", Input{}, &trainer.Common, trainer.groups(), nil).settings {
-		if s.secret {
+		if s.value.secret {
 			secrets++
-			environ = append(environ, s.envNames()[0]+"="+canary)
+			environ = append(environ, s.envs[0]+"="+canary)
 		}
 	}
 	require.NotZero(t, secrets)

@@ -51,179 +51,89 @@ type Server struct {
 func (s *Server) groups() []group {
 	return []group{
 		{"Listening", []*setting{
-			{
-				key: "listen", flag: "listen", env: "LISTEN", arg: "ADDR",
-				help:  "address to listen on, host:port; port 0 takes a free one",
-				value: text(&s.Listen, "127.0.0.1:8080", parseListen),
-				parts: []part{
-					{env: "HOST", arg: "HOST", help: "host of the address alone", set: func(host string, _ bool) error {
-						if strings.ContainsAny(host, "[]/ ") || strings.Count(host, ":") == 1 {
-							return errors.New("must be a host name or an IP address, without port and brackets")
-						}
-						_, port, err := net.SplitHostPort(s.Listen)
+			declare("listen -listen=ADDR LISTEN", text(&s.Listen, "127.0.0.1:8080", parseListen),
+				"address to listen on, host:port; port 0 takes a free one").parted(
+				part{env: "HOST", arg: "HOST", help: "host of the address alone", set: func(host string, _ bool) error {
+					if strings.ContainsAny(host, "[]/ ") || strings.Count(host, ":") == 1 {
+						return errors.New("must be a host name or an IP address, without port and brackets")
+					}
+					_, port, err := net.SplitHostPort(s.Listen)
+					s.Listen = net.JoinHostPort(host, port)
+					return err
+				}},
+				part{env: "PORT", arg: "N", help: "port of the address alone", set: func(port string, _ bool) error {
+					host, _, err := net.SplitHostPort(s.Listen)
+					if err == nil {
+						err = checkPort(port)
+					}
+					if err == nil {
 						s.Listen = net.JoinHostPort(host, port)
-						return err
-					}},
-					{env: "PORT", arg: "N", help: "port of the address alone", set: func(port string, _ bool) error {
-						host, _, err := net.SplitHostPort(s.Listen)
-						if err == nil {
-							err = checkPort(port)
-						}
-						if err == nil {
-							s.Listen = net.JoinHostPort(host, port)
-						}
-						return err
-					}},
-				},
-			},
-			{
-				key: "prefix", flag: "prefix", env: "API_PREFIX", arg: "PATH",
-				help:  "path under which the API is mounted, such as /ai; clients then use /ai/v1",
-				value: text(&s.Prefix, "", parsePrefix),
-			},
-			{
-				key: "api_key_file", flag: "api-key-file", env: "API_KEY_FILE", arg: "FILE",
-				help:  "file of keys that clients must show; no key is asked for when empty",
-				value: filePath(&s.APIKeyFile, ""),
-			},
-			{
-				key: "tls_cert", flag: "tls-cert", env: "TLS_CERT", arg: "FILE",
-				help:  "certificate chain (PEM); with it the server speaks HTTPS",
-				value: filePath(&s.TLSCert, ""),
-			},
-			{
-				key: "tls_key", flag: "tls-key", env: "TLS_KEY", arg: "FILE",
-				help:  "private key of the certificate (PEM)",
-				value: filePath(&s.TLSKey, ""),
-			},
-			{
-				key: "cors_origins", flag: "cors", env: "CORS_ORIGINS", arg: "SITES",
-				help:  "web sites whose pages may call the API, such as https://portal.example.org, separated by commas, or * for all; none when empty",
-				value: text(&s.Origins, "", func(s string) (string, error) { return s, nil }),
-			},
-			{
-				key: "hosts", flag: "hosts", env: "ALLOWED_HOSTS", arg: "NAMES",
-				help:  "names in the Host header that are answered, beside localhost and addresses, separated by commas; all when empty, but none if keys are not asked for on a loopback address",
-				value: text(&s.Hosts, "", parseHosts),
-			},
-			{
-				key: "metrics", flag: "metrics", env: "METRICS",
-				help:  "answer /metrics in Prometheus' format",
-				value: toggle(&s.Metrics, false),
-			},
-			{
-				key: "protect_metrics", flag: "protect-metrics", env: "PROTECT_METRICS",
-				help:  "ask for a key at /metrics and /openapi.json too",
-				value: toggle(&s.ProtectMeta, false),
-			},
-			{
-				key: "probe", flag: "probe", noJSON: true, noEnvF: true,
-				help:  "ask the server that runs at this address whether it is ready, and stop: for health checks in containers",
-				value: toggle(&s.Probe, false),
-			},
+					}
+					return err
+				}}),
+			declare("prefix -prefix=PATH API_PREFIX", text(&s.Prefix, "", parsePrefix),
+				"path under which the API is mounted, such as /ai; clients then use /ai/v1"),
+			declare("api_key_file -api-key-file=FILE API_KEY_FILE", filePath(&s.APIKeyFile, ""),
+				"file of keys that clients must show; no key is asked for when empty"),
+			declare("tls_cert -tls-cert=FILE TLS_CERT", filePath(&s.TLSCert, ""),
+				"certificate chain (PEM); with it the server speaks HTTPS"),
+			declare("tls_key -tls-key=FILE TLS_KEY", filePath(&s.TLSKey, ""),
+				"private key of the certificate (PEM)"),
+			declare("cors_origins -cors=SITES CORS_ORIGINS", text(&s.Origins, "", nil),
+				"web sites whose pages may call the API, such as https://portal.example.org, separated by commas, or * for all; none when empty"),
+			declare("hosts -hosts=NAMES ALLOWED_HOSTS", text(&s.Hosts, "", parseHosts),
+				"names in the Host header that are answered, beside localhost and addresses, separated by commas; all when empty, but none if keys are not asked for on a loopback address"),
+			declare("metrics -metrics METRICS", toggle(&s.Metrics, false),
+				"answer /metrics in Prometheus' format"),
+			declare("protect_metrics -protect-metrics PROTECT_METRICS", toggle(&s.ProtectMeta, false),
+				"ask for a key at /metrics and /openapi.json too"),
+			notInFiles("probe -probe", toggle(&s.Probe, false),
+				"ask the server that runs at this address whether it is ready, and stop: for health checks in containers"),
 		}},
 		{"Models", []*setting{
-			{
-				key: "models", flag: "model", env: "MODEL", arg: "REF",
-				help:  "model to serve, may be repeated: models:/name/Production, a folder (./model), a .gguf file or a Hub id; what model_source says when none is given",
-				value: models(&s.Models),
-				parts: []part{{
-					flag: "model-name", env: "MODEL_NAME", arg: "ID",
-					help: "id of the model before it in the API, or of the only one", set: nameModel(&s.Models),
-				}},
-			},
-			{
-				key: "model_source", env: "MODEL_SOURCE", arg: "WHERE",
-				help:  "what is served when no model is named: registry is models:/MODEL/Production, local is the local model's folder",
-				value: choice(&s.ModelSource, "registry", "registry", "local"),
-			},
-			{
-				key: "local_model_dir", env: "LOCAL_MODEL_DIR", arg: "DIR",
-				help:  "folder of the model (or .gguf file) to serve with MODEL_SOURCE=local",
-				value: filePath(&s.LocalModelDir, ""),
-			},
-			{
-				key: "cache", flag: "cache", env: "CACHE_DIR", arg: "DIR",
-				help:  "folder for models downloaded from the registry",
-				value: filePath(&s.CacheDir, "./data/cache"),
-			},
-			{
-				key: "models_ttl", flag: "models-ttl", env: "MODELS_TTL", arg: "TIME",
-				help:  "how long the registry's list is believed before it is asked again",
-				value: duration(&s.ModelsTTL, 10*time.Second, above(time.Duration(0))),
-			},
-			{
-				key: "max_models", flag: "max-models", env: "MAX_LOADED_MODELS", arg: "N",
-				help:  "models loaded at the same time; the one that was not used for longest goes before another is loaded",
-				value: whole(&s.MaxModels, 2, atLeast(1)),
-			},
-			{
-				key: "max_model_bytes", flag: "max-model-bytes", env: "MAX_MODEL_BYTES", arg: "N",
-				help:  "bytes of weights loaded at the same time, beyond which unused models go; 0 is no limit",
-				value: whole(&s.MaxModelBytes, 0, atLeast(0)),
-			},
-			{
-				key: "warm", flag: "warm", env: "WARM",
-				help:  "compile what ordinary requests need while a model is loaded, so that neither the first ones nor those beside them wait for it; false starts sooner",
-				value: toggle(&s.Warm, true),
-			},
-			{
-				key: "merge", flag: "merge", env: "MERGE_ADAPTERS",
-				help:  "add adapters to the weights while a model is loaded; otherwise those of one base model share it, each on top of it",
-				value: toggle(&s.Merge, false),
-			},
+			declare("models -model=REF MODEL", models(&s.Models),
+				"model to serve, may be repeated: models:/name/Production, a folder (./model), a .gguf file or a Hub id; what model_source says when none is given").parted(part{
+				flag: "model-name", env: "MODEL_NAME", arg: "ID",
+				help: "id of the model before it in the API, or of the only one", set: nameModel(&s.Models),
+			}),
+			declare("model_source MODEL_SOURCE=WHERE", choice(&s.ModelSource, "registry", "registry", "local"),
+				"what is served when no model is named: registry is models:/MODEL/Production, local is the local model's folder"),
+			declare("local_model_dir LOCAL_MODEL_DIR=DIR", filePath(&s.LocalModelDir, ""),
+				"folder of the model (or .gguf file) to serve with MODEL_SOURCE=local"),
+			declare("cache -cache=DIR CACHE_DIR", filePath(&s.CacheDir, "./data/cache"),
+				"folder for models downloaded from the registry"),
+			declare("models_ttl -models-ttl=TIME MODELS_TTL", duration(&s.ModelsTTL, 10*time.Second, above(time.Duration(0))),
+				"how long the registry's list is believed before it is asked again"),
+			declare("max_models -max-models=N MAX_LOADED_MODELS", whole(&s.MaxModels, 2, atLeast(1)),
+				"models loaded at the same time; the one that was not used for longest goes before another is loaded"),
+			declare("max_model_bytes -max-model-bytes=N MAX_MODEL_BYTES", whole(&s.MaxModelBytes, 0, atLeast(0)),
+				"bytes of weights loaded at the same time, beyond which unused models go; 0 is no limit"),
+			declare("warm -warm WARM", toggle(&s.Warm, true),
+				"compile what ordinary requests need while a model is loaded, so that neither the first ones nor those beside them wait for it; false starts sooner"),
+			declare("merge -merge MERGE_ADAPTERS", toggle(&s.Merge, false),
+				"add adapters to the weights while a model is loaded; otherwise those of one base model share it, each on top of it"),
 		}},
 		{"Limits", []*setting{
-			{
-				key: "max_tokens_cap", flag: "max-tokens", env: "MAX_TOKENS_CAP", arg: "N",
-				help:  "most tokens of an answer, whatever the request says",
-				value: whole(&s.MaxTokensCap, 1024, atLeast(1)),
-			},
-			{
-				key: "default_max_tokens", flag: "default-max-tokens", env: "DEFAULT_MAX_TOKENS", arg: "N",
-				help:  "most tokens of an answer when the request does not say",
-				value: whole(&s.DefaultMaxTokens, 256, atLeast(1)),
-			},
-			{
-				key: "max_context", flag: "max-context", env: "MAX_CONTEXT", arg: "N",
-				help:  "most tokens of prompt and answer together; 0 is the model's own limit",
-				value: whole(&s.MaxContext, 0, atLeast(0)),
-			},
-			{
-				key: "slots", flag: "slots", env: "SLOTS", arg: "N",
-				help:  "answers computed at the same time, for each model",
-				value: whole(&s.Slots, 4, atLeast(1), atMost(1024)),
-			},
-			{
-				key: "queue_depth", flag: "queue", env: "QUEUE_DEPTH", arg: "N",
-				help:  "requests that may wait for a slot, for each model; more are told to come back",
-				value: whole(&s.QueueDepth, 64, atLeast(0)),
-			},
-			{
-				key: "queue_timeout", flag: "queue-timeout", env: "QUEUE_TIMEOUT", arg: "TIME",
-				help:  "longest wait for a slot",
-				value: duration(&s.QueueTimeout, time.Minute, above(time.Duration(0))),
-			},
-			{
-				key: "max_body_bytes", flag: "max-body", env: "MAX_BODY_BYTES", arg: "N",
-				help:  "longest request body in bytes, unpacked; 0 is 1 MiB, or more where the longest context that is served needs it",
-				value: whole(&s.MaxBodyBytes, 0, atLeast(0)),
-			},
-			{
-				key: "requests_per_minute", flag: "rpm", env: "REQUESTS_PER_MINUTE", arg: "N",
-				help:  "requests a minute for each API key; 0 is no limit",
-				value: whole(&s.RequestRate, 0, atLeast(0)),
-			},
-			{
-				key: "tokens_per_minute", flag: "tpm", env: "TOKENS_PER_MINUTE", arg: "N",
-				help:  "tokens a minute for each API key, of prompts and answers; 0 is no limit",
-				value: whole(&s.TokenRate, 0, atLeast(0)),
-			},
-			{
-				key: "shutdown_grace", flag: "grace", env: "SHUTDOWN_GRACE", arg: "TIME",
-				help:  "how long running answers may go on after a stop signal",
-				value: duration(&s.ShutdownGrace, 30*time.Second, atLeast(time.Duration(0))),
-			},
+			declare("max_tokens_cap -max-tokens=N MAX_TOKENS_CAP", whole(&s.MaxTokensCap, 1024, atLeast(1)),
+				"most tokens of an answer, whatever the request says"),
+			declare("default_max_tokens -default-max-tokens=N DEFAULT_MAX_TOKENS", whole(&s.DefaultMaxTokens, 256, atLeast(1)),
+				"most tokens of an answer when the request does not say"),
+			declare("max_context -max-context=N MAX_CONTEXT", whole(&s.MaxContext, 0, atLeast(0)),
+				"most tokens of prompt and answer together; 0 is the model's own limit"),
+			declare("slots -slots=N SLOTS", whole(&s.Slots, 4, atLeast(1), atMost(1024)),
+				"answers computed at the same time, for each model"),
+			declare("queue_depth -queue=N QUEUE_DEPTH", whole(&s.QueueDepth, 64, atLeast(0)),
+				"requests that may wait for a slot, for each model; more are told to come back"),
+			declare("queue_timeout -queue-timeout=TIME QUEUE_TIMEOUT", duration(&s.QueueTimeout, time.Minute, above(time.Duration(0))),
+				"longest wait for a slot"),
+			declare("max_body_bytes -max-body=N MAX_BODY_BYTES", whole(&s.MaxBodyBytes, 0, atLeast(0)),
+				"longest request body in bytes, unpacked; 0 is 1 MiB, or more where the longest context that is served needs it"),
+			declare("requests_per_minute -rpm=N REQUESTS_PER_MINUTE", whole(&s.RequestRate, 0, atLeast(0)),
+				"requests a minute for each API key; 0 is no limit"),
+			declare("tokens_per_minute -tpm=N TOKENS_PER_MINUTE", whole(&s.TokenRate, 0, atLeast(0)),
+				"tokens a minute for each API key, of prompts and answers; 0 is no limit"),
+			declare("shutdown_grace -grace=TIME SHUTDOWN_GRACE", duration(&s.ShutdownGrace, 30*time.Second, atLeast(time.Duration(0))),
+				"how long running answers may go on after a stop signal"),
 		}},
 	}
 }

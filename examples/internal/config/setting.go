@@ -9,20 +9,54 @@ import (
 
 // setting is one thing that can be configured.
 type setting struct {
-	key    string // JSON key, and the name in messages and listings
-	flag   string // without the dash; "" = no flag
-	env    string // environment names, the preferred one first, parted by spaces
-	arg    string // what stands for the value in help; "" = a switch
-	help   string // one sentence, lower case, no full stop
-	value  value
-	secret bool   // masked everywhere; has no flag (others see command lines) and no JSON key (files are shared)
-	noJSON bool   // cannot stand in a JSON file
-	noEnvF bool   // cannot stand in a .env file: it decides which file is read
-	parts  []part // names that set a piece of the value
+	key   string   // JSON key, and the name in messages and listings
+	flag  string   // without the dash; "" = no flag
+	envs  []string // environment names, the preferred one first
+	arg   string   // what stands for the value in help; "" = a switch
+	help  string   // one sentence, lower case, no full stop
+	value value
+	parts []part // names that set a piece of the value
+
+	noJSON, noDotenv bool // cannot stand in a JSON file, in a .env file
 
 	foreign bool     // belongs to the other program: known and checked in files, ignored in the environment
 	from    []origin // where the value came from; empty = default; several when parts were set on top
 	derived string   // how the program worked the value out, if it did
+}
+
+// declare makes a setting of its names, such as "chunk_size -chunk-size=N CHUNK_SIZE": JSON key, flag, environment names.
+// What stands for the value in help follows the flag or, where there is none, the environment name.
+func declare(names string, v value, help string) *setting {
+	words := strings.Fields(names)
+	s := &setting{key: words[0], value: v, help: help}
+	for _, word := range words[1:] {
+		name, arg, _ := strings.Cut(word, "=")
+		s.arg += arg
+		if flag, ok := strings.CutPrefix(name, "-"); ok {
+			s.flag = flag
+		} else {
+			s.envs = append(s.envs, name)
+		}
+	}
+	return s
+}
+
+func notInJSON(names string, v value, help string) *setting {
+	s := declare(names, v, help)
+	s.noJSON = true
+	return s
+}
+
+// notInFiles declares what decides which file is read, and what is asked of one run alone.
+func notInFiles(names string, v value, help string) *setting {
+	s := notInJSON(names, v, help)
+	s.noDotenv = true
+	return s
+}
+
+func (s *setting) parted(parts ...part) *setting {
+	s.parts = parts
+	return s
 }
 
 // part is a name that changes a piece of a setting's value, such as PORT in an address.
@@ -51,9 +85,7 @@ func find(groups []group, key string) *setting {
 	panic("no setting " + key)
 }
 
-func (s *setting) envNames() []string { return strings.Fields(s.env) }
-
-func (s *setting) inJSON() bool { return !s.secret && !s.noJSON }
+func (s *setting) inJSON() bool { return !s.value.secret && !s.noJSON }
 
 // layer is the layer that the value came from.
 func (s *setting) layer() layer {
@@ -81,7 +113,7 @@ func (s *setting) origin() string {
 
 // shown is the value as a listing may show it.
 func (s *setting) shown() string {
-	if s.secret && s.value.get() != "" {
+	if s.value.secret && s.value.get() != "" {
 		return mask
 	}
 	return plain(s.value.get())
@@ -89,7 +121,7 @@ func (s *setting) shown() string {
 
 // quoted shows a given value in a message, unless it is secret.
 func (s *setting) quoted(given string) string {
-	if s.secret {
+	if s.value.secret {
 		return ""
 	}
 	if s.value.hide != nil {
@@ -101,7 +133,7 @@ func (s *setting) quoted(given string) string {
 // quotedJSON is quoted for a value of a JSON file, which has its own quotes.
 func (s *setting) quotedJSON(raw json.RawMessage) string {
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil || s.secret {
+	if err := json.Compact(&compact, raw); err != nil || s.value.secret {
 		return ""
 	}
 	given := compact.String()
@@ -117,7 +149,7 @@ func (s *setting) howTo() string {
 	if s.flag != "" {
 		ways = append(ways, strings.TrimSpace("-"+s.flag+" "+s.arg))
 	}
-	ways = append(ways, s.envNames()...)
+	ways = append(ways, s.envs...)
 	if s.inJSON() {
 		ways = append(ways, fmt.Sprintf("%q in JSON", s.key))
 	}

@@ -25,37 +25,19 @@ type Tool struct {
 func (t *Tool) groups(trainer *Trainer, server *Server) []group {
 	shared := []*setting{find(trainer.groups(), "data"), find(server.groups(), "cache")}
 	return []group{{"Prune", append([]*setting{
-		{
-			key: "keep", flag: "keep", arg: "N", noJSON: true, noEnvF: true,
-			help:  "versions of each model, and runs of each experiment, that stay in any case: the newest",
-			value: whole(&t.Keep, 5, atLeast(0)),
-		},
-		{
-			key: "older", flag: "older", arg: "TIME", noJSON: true, noEnvF: true,
-			help:  "what is younger stays, such as 720h",
-			value: duration(&t.Older, 30*24*time.Hour, atLeast(time.Duration(0))),
-		},
-		{
-			key: "dry_run", flag: "dry-run", noJSON: true, noEnvF: true,
-			help:  "tell what would be removed, and remove nothing",
-			value: toggle(&t.Dry, false),
-		},
+		notInFiles("keep -keep=N", whole(&t.Keep, 5, atLeast(0)),
+			"versions of each model, and runs of each experiment, that stay in any case: the newest"),
+		notInFiles("older -older=TIME", duration(&t.Older, 30*24*time.Hour, atLeast(time.Duration(0))),
+			"what is younger stays, such as 720h"),
+		notInFiles("dry_run -dry-run", toggle(&t.Dry, false),
+			"tell what would be removed, and remove nothing"),
 	}, shared...)}, {"Promotions", []*setting{
-		{
-			key: "why", flag: "why", arg: "TEXT", noJSON: true, noEnvF: true,
-			help:  "reason that the history keeps of promote and rollback",
-			value: text(&t.Why, "", nil),
-		},
-		{
-			key: "by", flag: "by", arg: "NAME", noJSON: true, noEnvF: true,
-			help:  "who it is that promotes; the user's name and the machine's when empty",
-			value: text(&t.By, "", nil),
-		},
-		{
-			key: "anyway", flag: "anyway", noJSON: true, noEnvF: true,
-			help:  "promote although the gate says no, which the history keeps",
-			value: toggle(&t.Anyway, false),
-		},
+		notInFiles("why -why=TEXT", text(&t.Why, "", nil),
+			"reason that the history keeps of promote and rollback"),
+		notInFiles("by -by=NAME", text(&t.By, "", nil),
+			"who it is that promotes; the user's name and the machine's when empty"),
+		notInFiles("anyway -anyway", toggle(&t.Anyway, false),
+			"promote although the gate says no, which the history keeps"),
 	}}}
 }
 

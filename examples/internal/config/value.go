@@ -23,6 +23,8 @@ type value struct {
 	path *string                     // the field, if it is a path in which ~ stands for the home folder
 	hint string                      // the choices, for help
 	hide func(text string) string    // masks what a given text may carry; nil = it may be shown
+
+	secret bool // masked everywhere; has no flag (others see command lines) and no JSON key (files are shared)
 }
 
 const (
@@ -202,8 +204,9 @@ func level(field *slog.Level, initial slog.Level) value {
 }
 
 func hidden(field *Secret) value {
-	return scalar(field, Secret{}, kindString,
-		func(s string) (Secret, error) { return NewSecret(s), nil }, Secret.Reveal)
+	v := scalar(field, Secret{}, kindString, func(s string) (Secret, error) { return NewSecret(s), nil }, Secret.Reveal)
+	v.secret = true
+	return v
 }
 
 // list is a comma-separated list, whose flag may also be repeated; JSON has an array.

@@ -2,6 +2,7 @@ package lora
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 
 	"github.com/docent-ml/docent/internal/lm/adapter"
@@ -23,7 +24,7 @@ type AdapterInfo struct {
 }
 
 // LoadAdapter reads a folder with adapter_config.json and adapter_model.safetensors, as PEFT and Save write it. Kinds of
-// adapter that docent does not compute, such as LoRA of experts, are refused with ErrFormat.
+// adapter that docent does not compute are refused with ErrFormat.
 func LoadAdapter(fsys fs.FS) (*Adapter, error) {
 	a, err := adapter.Load(fsys)
 	if err != nil {
@@ -47,13 +48,27 @@ func (a *Adapter) Info() AdapterInfo {
 	return AdapterInfo{Base: c.Base, Rank: c.Rank, Alpha: c.Alpha, Modules: a.a.Paths()}
 }
 
-func (t *Trainer) adapterConfig() adapter.Config {
-	c := t.config
+// peft is the configuration in PEFT's words.
+func (c Config) peft() (adapter.Config, error) {
 	out := adapter.Config{Rank: c.Rank, Alpha: c.Alpha, RSLoRA: c.RSLoRA, Dropout: c.Dropout, Targets: c.Targets,
-		DoRA: c.DoRA, LoRABias: c.LoRABias, Bias: string(c.Bias), ModulesToSave: c.SaveModules, Tokens: c.Tokens,
-		Tied: t.base.model.Config.TieEmbeddings && len(c.SaveModules) > 0,
-		Base: t.base.model.Ref.Name(), Revision: t.base.model.Ref.Revision, Wrapped: t.base.model.Config.Wrapper != ""}
-	if c.Start != "" {
+		DoRA: c.DoRA, LoRABias: c.LoRABias, Bias: string(c.Bias), ModulesToSave: c.SaveModules, Tokens: c.Tokens}
+	var errs []error
+	for _, p := range c.Patterns {
+		if err := out.Pattern(p.Modules, p.Rank, p.Alpha); err != nil {
+			errs = append(errs, &ConfigError{"Patterns", err.Error()})
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+func (t *Trainer) adapterConfig() adapter.Config {
+	out, base := t.layout.peft, t.base.model
+	out.Tied = base.Config.TieEmbeddings && len(out.ModulesToSave) > 0
+	out.Base, out.Revision, out.Wrapped = base.Ref.Name(), base.Ref.Revision, base.Config.Wrapper != ""
+	if len(out.Parameters) > 0 { // names of experts would be modules
+		out.Targets = nil
+	}
+	if t.config.Start != "" {
 		out = out.Doubled()
 	}
 	return out

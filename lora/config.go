@@ -41,6 +41,13 @@ const (
 	OLoRA Start = "olora"
 )
 
+// Pattern gives modules a rank, an alpha, or both: an entry of PEFT's rank_pattern and alpha_pattern.
+type Pattern struct {
+	Modules string  `json:"modules"`         // a regular expression of Python, for the whole path or what follows a dot of it
+	Rank    int     `json:"rank,omitempty"`  // 0 = Config.Rank
+	Alpha   float64 `json:"alpha,omitempty"` // 0 = Config.Alpha
+}
+
 // Config says what is trained and how. In it zero means zero (no dropout, no decay, seed 0): start from
 // DefaultConfig. It is stored as JSON in every checkpoint.
 type Config struct {
@@ -49,6 +56,8 @@ type Config struct {
 	RSLoRA  bool     `json:"rs_lora,omitempty"` // or by Alpha/√Rank: Kalajdzievski 2023
 	Dropout float64  `json:"dropout"`           // on the input of every adapter, in [0, 1)
 	Targets []string `json:"targets"`           // suffixes of module names ("q_proj"), or AllLinear
+	// Patterns give modules a rank and an alpha of their own; the first that names a module decides.
+	Patterns []Pattern `json:"patterns,omitempty"`
 	// FrozenLayers is how many layers, from the first on, get no adapter. A step needs no gradient below the others, so it is
 	// faster: a quarter in the demo, where 12 of 30 are frozen. PEFT's layers_to_transform names the others.
 	FrozenLayers int `json:"frozen_layers,omitempty"`
@@ -121,6 +130,13 @@ func (c Config) Validate() error {
 	check(c.Dropout >= 0 && c.Dropout < 1, "Dropout", "%g must be in [0, 1)", c.Dropout)
 	check(len(c.Targets) > 0, "Targets", "is empty: name module suffixes such as q_proj, or %s", AllLinear)
 	check(!slices.Contains(c.Targets, ""), "Targets", "holds an empty name")
+	for i, p := range c.Patterns {
+		check(p.Modules != "" && p.Rank >= 0 && finite(p.Alpha) && p.Alpha >= 0 && (p.Rank > 0 || p.Alpha > 0), "Patterns",
+			"%d needs Modules, and a positive Rank or Alpha", i)
+	}
+	if _, err := c.peft(); err != nil {
+		errs = append(errs, err)
+	}
 	check(slices.Contains([]Bias{"", BiasLoRAOnly, BiasAll}, c.Bias), "Bias", "%q must be %s or %s, or empty", c.Bias, BiasLoRAOnly, BiasAll)
 	check(slices.Contains([]Start{"", PiSSA, OLoRA}, c.Start), "Start", "%q must be %s or %s, or empty", c.Start, PiSSA, OLoRA)
 	check(finite(c.LoRAPlus) && c.LoRAPlus >= 0, "LoRAPlus", "%g must be positive", c.LoRAPlus)
@@ -146,14 +162,6 @@ func (c Config) Validate() error {
 	check(c.SaveEvery >= 0, "SaveEvery", "%d must not be negative", c.SaveEvery)
 	check(c.KeepCheckpoints >= 0, "KeepCheckpoints", "%d must not be negative", c.KeepCheckpoints)
 	return errors.Join(errs...)
-}
-
-// scale is the factor on the update.
-func (c Config) scale() float64 {
-	if c.RSLoRA {
-		return c.Alpha / math.Sqrt(float64(c.Rank))
-	}
-	return c.Alpha / float64(c.Rank)
 }
 
 // learningRate of step n, counted from 0, of total. The formulas are those of transformers' get_…_schedule_with_warmup:

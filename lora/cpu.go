@@ -23,9 +23,9 @@ type onCPU struct {
 }
 
 func newOnCPU(b *Base, l *layout, c Config, options Options) *onCPU {
-	o := cpu.TunerOptions{Rank: l.rank, Scale: l.scale, Dropout: c.Dropout, Recompute: options.Recompute, Weights: map[string]int{}}
+	o := cpu.TunerOptions{Dropout: c.Dropout, Recompute: options.Recompute, Weights: map[string]int{}}
 	for _, m := range l.modules {
-		o.Updates = append(o.Updates, cpu.Update{Path: m.path, A: m.a, B: m.b, Magnitude: m.magnitude, Bias: m.bias})
+		o.Updates = append(o.Updates, cpu.Update{Path: m.path, Rank: m.rank, Scale: m.scale, A: m.a, B: m.b, Magnitude: m.magnitude, Bias: m.bias})
 	}
 	for _, p := range l.weights {
 		o.Weights[p.Name] = p.at

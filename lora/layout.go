@@ -21,14 +21,13 @@ import (
 // layout places all that is trained in one vector, so that optimizer, checkpoint and gradient handle one tensor whatever it is.
 type layout struct {
 	model   *model.Model
+	peft    adapter.Config // without what it says of the base
 	modules []module
 	weights []piece // parameters that are trained whole
 	rows    piece   // of the tokens
 	tokens  []int
 	start   Start
 	size    int
-	scale   float64 // alpha/rank
-	rank    int
 	// Of each number: how many times the learning rate it learns with, 0 for what is frozen, and 1 if it decays. Nil = 1 for all.
 	rates, decays []float32
 	// What a position costs, in multiplications: with the matrices of the layers, and with one other position.
@@ -36,12 +35,19 @@ type layout struct {
 }
 
 // module is the update of one matrix: A [rank, in] at offset a, B [out, rank] at offset b, and vectors [out], where there are any.
+// Of experts it is as many matrices one below the other.
 type module struct {
 	path            string
+	rank            int
+	scale           float64 // alpha/rank
 	in, out         int
+	experts         int // 0 = it is one matrix
 	a, b            int
 	magnitude, bias int // 0 = none
 }
+
+func (m module) sizeA() int { return max(1, m.experts) * m.rank * m.in }
+func (m module) sizeB() int { return max(1, m.experts) * m.out * m.rank }
 
 // piece is a parameter, or some rows of one.
 type piece struct {
@@ -67,11 +73,12 @@ func (l *layout) take(n int) (at int) {
 // newLayout resolves the targets against the matrices of the base model.
 func newLayout(b *Base, c Config) (*layout, error) {
 	m := b.model.Config
-	l := &layout{model: b.model, scale: c.scale(), rank: c.Rank, start: c.Start, perPair: 2 * m.Layers * m.QDim()}
-	if c.Start != "" { // and as much again, frozen, that takes the start off
-		l.rank *= 2
+	l := &layout{model: b.model, start: c.Start, perPair: 2 * m.Layers * m.QDim()}
+	var err error
+	if l.peft, err = c.peft(); err != nil {
+		return nil, err
 	}
-	params, used := map[string]lm.Param{}, map[string]bool{}
+	params, used, doubled := map[string]lm.Param{}, map[string]bool{}, false
 	names := func(list []string, path string) (hit bool) {
 		for _, name := range list {
 			if path == name || strings.HasSuffix(path, "."+name) {
@@ -89,11 +96,17 @@ func newLayout(b *Base, c Config) (*layout, error) {
 		if !p.Linear && !outside {
 			continue
 		}
-		hit := names(c.Targets, path)
+		hit := m.Target(p) && names(c.Targets, path)
+		fused, twice := m.FusedTargets(p), false
 		if p.Linear {
-			l.perPosition += p.Shape[0] * p.Shape[1]
-			if slices.Contains(c.Targets, AllLinear) {
-				used[AllLinear], hit = true, true
+			l.perPosition += p.Shape[0] * p.Shape[1] * max(1, m.Experts.Used*min(1, p.Experts)) / max(1, p.Experts)
+			named, err := c.namesFused(path, fused, used)
+			if err != nil {
+				return nil, err
+			}
+			hit, twice = hit || named, named && len(fused) == 2
+			if slices.Contains(c.Targets, AllLinear) && m.Target(p) && (fused != nil || !p.Router && p.Experts == 0) {
+				used[AllLinear], hit, twice = true, true, len(fused) == 2
 			}
 			layer, _ := adapter.Layer(path)
 			hit = hit && layer >= c.FrozenLayers
@@ -110,8 +123,23 @@ func newLayout(b *Base, c Config) (*layout, error) {
 		if err := c.allows(p, m.TieEmbeddings, params[path+".bias"].Shape != nil); err != nil {
 			return nil, err
 		}
-		x := module{path: path, in: p.Shape[1], out: p.Shape[0]}
-		x.a, x.b = l.take(l.rank*x.in), l.take(x.out*l.rank)
+		x := module{path: path, in: p.Shape[1], out: p.Shape[0] / max(1, p.Experts), experts: p.Experts}
+		if twice && !doubled {
+			doubled, err = true, l.peft.Pattern(adapter.BothFused, 2*c.Rank, 2*c.Alpha)
+		}
+		if err == nil {
+			x.rank, x.scale, err = l.peft.Of(path)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lora config: Patterns: %w", err)
+		}
+		if p.Router || p.Experts > 0 {
+			l.peft.AddParameter(path, c.FrozenLayers > 0)
+		}
+		if c.Start != "" { // and as much again, frozen, that takes the start off
+			x.rank *= 2
+		}
+		x.a, x.b = l.take(x.sizeA()), l.take(x.sizeB())
 		if c.DoRA {
 			x.magnitude = l.take(x.out)
 		}
@@ -146,6 +174,8 @@ func newLayout(b *Base, c Config) (*layout, error) {
 func (c Config) allows(p lm.Param, tied, biased bool) error {
 	path := strings.TrimSuffix(p.Name, ".weight")
 	switch {
+	case (p.Router || p.Experts > 0) && (c.DoRA || c.LoRABias || c.Start != "" || c.Dropout > 0):
+		return &ConfigError{"Targets", path + " is trained by plain LoRA only, without Dropout, DoRA, LoRABias and Start, as in PEFT: name other targets, such as q_proj and v_proj"}
 	case p.Linear && c.LoRABias && !biased:
 		return &ConfigError{"LoRABias", path + " has no bias, so that it could not be merged: name targets that have one"}
 	case p.Linear:
@@ -157,6 +187,22 @@ func (c Config) allows(p lm.Param, tied, biased bool) error {
 		return &ConfigError{"Targets", path + " is the head of this model too, and PEFT trains the two uses of the update apart: name it in SaveModules, or rows of it in Tokens"}
 	}
 	return nil
+}
+
+// namesFused tells whether Targets names all of what was fused into a module, and refuses some of it.
+func (c Config) namesFused(path string, fused []string, used map[string]bool) (bool, error) {
+	var named []string
+	for _, name := range fused {
+		for _, target := range c.Targets {
+			if target == name || strings.HasSuffix(target, "."+name) {
+				named, used[target] = append(named, name), true
+			}
+		}
+	}
+	if len(named) > 0 && len(named) < len(fused) {
+		return false, &ConfigError{"Targets", fmt.Sprintf("%s are one matrix, %s: name both", strings.Join(fused, " and "), path)}
+	}
+	return len(named) > 0, nil
 }
 
 func (l *layout) placeBiases(c Config, m lm.Config) error {
@@ -211,10 +257,10 @@ func (l *layout) placeRates(c Config) {
 	}
 	for _, m := range l.modules {
 		if m.path+".weight" == lm.EmbedTokens && ratio != 1 {
-			fill(l.rates, m.a, m.b+m.out*l.rank-m.a, float32(embeddingRate/c.LearningRate))
+			fill(l.rates, m.a, m.b+m.sizeB()-m.a, float32(embeddingRate/c.LearningRate))
 			continue
 		}
-		fill(l.rates, m.b, m.out*l.rank, ratio)
+		fill(l.rates, m.b, m.sizeB(), ratio)
 		if m.magnitude > 0 {
 			fill(l.rates, m.magnitude, m.out, ratio)
 		}
@@ -223,9 +269,10 @@ func (l *layout) placeRates(c Config) {
 			fill(l.decays, m.bias, m.out, 0)
 		}
 		if l.start != "" {
-			fill(l.rates, m.a+c.Rank*m.in, c.Rank*m.in, 0)
+			half := m.rank / 2
+			fill(l.rates, m.a+half*m.in, half*m.in, 0)
 			for o := range m.out {
-				fill(l.rates, m.b+o*l.rank+c.Rank, c.Rank, 0)
+				fill(l.rates, m.b+o*m.rank+half, half, 0)
 			}
 		}
 	}
@@ -272,7 +319,7 @@ func (l *layout) initial(seed uint64) ([]float32, error) {
 			return nil, err
 		}
 		if l.start != "" {
-			a, b, err := adapter.Start(string(l.start), w, m.in, l.rank/2, l.scale)
+			a, b, err := adapter.Start(string(l.start), w, m.in, m.rank/2, m.scale)
 			if err != nil {
 				return nil, fmt.Errorf("start of %s: %w", m.path, err)
 			}
@@ -318,9 +365,9 @@ func (l *layout) untuned() ([]float32, error) {
 func (l *layout) setStart(theta []float32, m module, a, b []float32) {
 	copy(theta[m.a:], a)
 	copy(theta[m.a+len(a):], a)
-	rank := l.rank / 2
+	rank := m.rank / 2
 	for o := range m.out {
-		row := theta[m.b+o*l.rank:][:l.rank]
+		row := theta[m.b+o*m.rank:][:m.rank]
 		for k, v := range b[o*rank : (o+1)*rank] {
 			row[k], row[rank+k] = v, -v
 		}
@@ -342,7 +389,7 @@ func (l *layout) nodes(d *decoder.Decoder, theta *graph.Node) (flat []*graph.Nod
 	float := func(name string) *graph.Node { return graph.ConvertDType(d.Weights[name], dtypes.Float32) }
 	d.Adapter = map[string]decoder.LoRA{}
 	for _, m := range l.modules {
-		ab := decoder.LoRA{A: cut(m.a, l.rank, m.in), B: cut(m.b, m.out, l.rank), Scale: l.scale}
+		ab := decoder.LoRA{A: cut(m.a, m.sizeA()/m.in, m.in), B: cut(m.b, m.sizeB()/m.rank, m.rank), Scale: m.scale}
 		if m.magnitude > 0 {
 			ab.Magnitude = cut(m.magnitude, m.out)
 		}
@@ -406,7 +453,7 @@ func (l *layout) parts(a *adapter.Adapter, do func(at int, values []float32)) {
 func (l *layout) empty(c adapter.Config) *adapter.Adapter {
 	a := &adapter.Adapter{Config: c, Modules: map[string]adapter.Module{}, Weights: map[string]adapter.Weight{}, Rows: map[string]adapter.Rows{}}
 	for _, m := range l.modules {
-		x := adapter.Module{Rank: l.rank, In: m.in, Out: m.out, Scale: l.scale, A: make([]float32, l.rank*m.in), B: make([]float32, m.out*l.rank)}
+		x := adapter.Module{Rank: m.rank, In: m.in, Out: m.out, Experts: m.experts, Scale: m.scale, A: make([]float32, m.sizeA()), B: make([]float32, m.sizeB())}
 		if m.magnitude > 0 {
 			x.Magnitude = make([]float32, m.out)
 		}
@@ -440,7 +487,7 @@ func (l *layout) theta(a *adapter.Adapter) ([]float32, error) {
 	}
 	for path, w := range want.Modules {
 		x, ok := a.Modules[path]
-		if !ok || x.Rank != w.Rank || x.In != w.In || x.Out != w.Out || math.Abs(x.Scale-w.Scale) > 1e-9 || len(x.Magnitude) != len(w.Magnitude) || len(x.Bias) != len(w.Bias) {
+		if !ok || x.Rank != w.Rank || x.In != w.In || x.Out != w.Out || x.Experts != w.Experts || math.Abs(x.Scale-w.Scale) > 1e-9 || len(x.Magnitude) != len(w.Magnitude) || len(x.Bias) != len(w.Bias) {
 			return nil, fmt.Errorf("adapter %w: module %s is missing, or differs in shape, kind, rank or alpha", ErrMismatch, path)
 		}
 	}

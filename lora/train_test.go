@@ -553,6 +553,33 @@ func TestCompletionEndsAsTheTokenizerSays(t *testing.T) {
 	assert.Equal(t, []int32{'a', 'b', 258}, examples[0].ids)
 }
 
+// TestPatterns: modules have ranks and alphas of their own, in training, on both computers alike, and in what PEFT is told.
+func TestPatterns(t *testing.T) {
+	bothComputers(t, func(t *testing.T, backend compute.Backend) {
+		c := smallConfig()
+		c.Rank, c.Alpha = 4, 8
+		c.Patterns = []Pattern{{Modules: `layers\.0\..*q_proj`, Rank: 2, Alpha: 3}, {Modules: "q_proj", Rank: 6}}
+		tr, err := NewTrainer(openBase(t, backend, "dir:"+testmodel.Write(t, 1)), c, Options{})
+		require.NoError(t, err)
+		defer tr.Close()
+		a, err := tr.Adapter()
+		require.NoError(t, err)
+		dir := t.TempDir()
+		require.NoError(t, a.Save(t.Context(), dir))
+		back, err := LoadAdapter(os.DirFS(dir))
+		require.NoError(t, err)
+		assert.Equal(t, a.a.Modules, back.a.Modules)
+		for path, want := range map[string][2]float64{
+			"model.layers.0.self_attn.q_proj": {2, 1.5}, "model.layers.1.self_attn.q_proj": {6, 8.0 / 6}, "model.layers.0.self_attn.v_proj": {4, 2},
+		} {
+			assert.Equal(t, want, [2]float64{float64(back.a.Modules[path].Rank), back.a.Modules[path].Scale}, path)
+		}
+	})
+	c := smallConfig()
+	c.Patterns = []Pattern{{Modules: "(?i)q_proj", Rank: 2}, {Modules: "q_proj"}}
+	require.ErrorContains(t, c.Validate(), "Patterns")
+}
+
 // TestRSLoRA: the update is scaled by alpha/√rank, in training and in what PEFT is told.
 func TestRSLoRA(t *testing.T) {
 	c := smallConfig()
@@ -560,7 +587,7 @@ func TestRSLoRA(t *testing.T) {
 	tr, err := NewTrainer(openBase(t, nil, "dir:"+testmodel.Write(t, 1)), c, Options{})
 	require.NoError(t, err)
 	defer tr.Close()
-	assert.Equal(t, 3.0, tr.layout.scale)
+	assert.Equal(t, 3.0, tr.layout.modules[0].scale)
 	a, err := tr.Adapter()
 	require.NoError(t, err)
 	dir := t.TempDir()

@@ -41,6 +41,8 @@ CASES = {  # name: (case of testdata/tiny that has the config, what is different
     "qwen3-tied": ("qwen3", {"tie_word_embeddings": True, "attention_bias": True}),
     "qwen3-llama3-rope": ("qwen3", {"rope_parameters": LLAMA3}),
     "gemma3-scale": ("gemma3", {"query_pre_attn_scalar": 40, "sliding_window": 5}),
+    "mixtral-window": ("mixtral", {"sliding_window": 6, "num_experts_per_tok": 3}),
+    "qwen3_moe-mlp": ("qwen3_moe", {"norm_topk_prob": False, "mlp_only_layers": [1], "num_experts_per_tok": 3}),
     "phi3-window": ("phi3", {"sliding_window": 8, "tie_word_embeddings": True}),
     "phi3-partial-rope": ("phi3", {"rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.5}}),
 }

@@ -40,8 +40,11 @@ type Config struct {
 	Activation    Activation
 	TieEmbeddings bool // the output projection is the embedding matrix
 
-	Names                     Names // of the parts of a layer
+	Names                     Names    // of the parts of a layer
+	Lacks                     [][]Part // per layer: parts that it does not have; nil = all have all
 	QKVBias, OutBias, MLPBias bool
+
+	Experts Experts // that layers with a router have in place of an MLP
 
 	LayerNorm      bool // norms subtract the mean
 	NormBias       bool // and have biases
@@ -133,6 +136,9 @@ func (c Config) Validate() error {
 		if !(factor > 0) || math.IsInf(factor, 0) {
 			bad("%s scale: %g must be positive", name, factor)
 		}
+	}
+	if c.Names[Router] != "" {
+		errs = append(errs, c.Experts.validate())
 	}
 	if c.QueryBeta != 0 && c.QueryContext <= 0 {
 		bad("llama_4_scaling_beta: needs original_max_position_embeddings > 0")

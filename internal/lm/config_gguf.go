@@ -26,7 +26,7 @@ type GGUFMetadata interface {
 func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors map[string][]float32) (Config, error) {
 	arch, _ := metadata.String("general.architecture")
 	g := ggufFields{metadata: metadata, prefix: arch + "."}
-	f := ggufFamily(arch, g.int("attention.sliding_window", 0) > 0)
+	f := ggufFamily(arch, g.int("attention.sliding_window", 0) > 0, g.int("expert_count", 0) > 0)
 	if f == nil {
 		return Config{}, fmt.Errorf("general.architecture %q: %w: docent computes %s", arch, ErrUnsupported, GGUFArchitectures())
 	}
@@ -132,7 +132,7 @@ func (g *ggufFields) float(key string, def float64) float64 {
 
 // refuse names the features that docent has no graph for.
 func (g *ggufFields) refuse(f *family) {
-	if g.int("expert_count", 0) > 0 {
+	if g.int("expert_count", 0) > 0 && f.names[Router] == "" {
 		g.unsupported("expert_count", "mixture of experts")
 	}
 	if causal, ok := g.metadata.Bool(g.prefix + "attention.causal"); ok && !causal {

@@ -118,7 +118,7 @@ func TestConfigFromGGUFRefuses(t *testing.T) {
 		says        string
 	}{
 		"architecture":      {ggufModel("mamba", nil), nil, true, `"mamba"`},
-		"experts":           {ggufModel("llama", ggufMap{"llama.expert_count": 8}), nil, true, "mixture of experts"},
+		"experts":           {ggufModel("qwen2", ggufMap{"qwen2.expert_count": 8}), nil, true, "mixture of experts"},
 		"ntk":               {ggufModel("qwen2", ggufMap{"qwen2.rope.scaling.type": "ntk"}), nil, true, "ntk"},
 		"longrope":          {ggufModel("phi3", ggufMap{"phi3.rope.scaling.type": "longrope"}), nil, false, "0 short and 0 long factors"},
 		"softcap":           {ggufModel("llama", ggufMap{"llama.attn_logit_softcapping": 50.0}), nil, true, "attn_logit_softcapping"},

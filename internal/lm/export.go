@@ -130,6 +130,9 @@ func (c Config) describeWindows(set func(string, any), rule windowRule) {
 		return
 	}
 	set("sliding_window", window)
+	if rule.switched {
+		set("use_sliding_window", true)
+	}
 	if !rule.types {
 		return
 	}
@@ -141,9 +144,6 @@ func (c Config) describeWindows(set func(string, any), rule windowRule) {
 		}
 	}
 	set("layer_types", types)
-	if rule.switched {
-		set("use_sliding_window", true)
-	}
 }
 
 // HFGeneration writes a generation_config.json for a model that came without one.

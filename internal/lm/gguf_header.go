@@ -40,6 +40,11 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	if c.AttentionSoftcap != 0 {
 		set("attn_logit_softcapping", float32(c.AttentionSoftcap))
 	}
+	if c.Experts.Count > 0 {
+		set("expert_count", uint32(c.Experts.Count))
+		set("expert_used_count", uint32(c.Experts.Used))
+		set("expert_feed_forward_length", uint32(c.Experts.Size))
+	}
 	if c.FinalSoftcap != 0 {
 		set("final_logit_softcapping", float32(c.FinalSoftcap))
 	}
@@ -75,8 +80,8 @@ func (c Config) GGUFRopeFactors() map[string][]float32 {
 // GGUFName is the name of a weight in such a file.
 func (c Config) GGUFName(name string) (string, error) {
 	for outer, stem := range ggufOuter {
-		if name == stem+".weight" {
-			return outer + ".weight", nil
+		if kind, ok := strings.CutPrefix(name, stem+"."); ok {
+			return outer + "." + kind, nil
 		}
 	}
 	layer, rest, _ := strings.Cut(strings.TrimPrefix(name, "model.layers."), ".")

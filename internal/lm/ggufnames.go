@@ -22,11 +22,19 @@ type ggufRecord struct {
 	read func(g *ggufFields, c *Config)
 }
 
-// ggufFamily is the family of an architecture, with or without a sliding window; nil if there is none.
-func ggufFamily(arch string, slides bool) (found *family) {
+// ggufFamily is the family of an architecture, with or without a sliding window and experts; nil if there is none.
+func ggufFamily(arch string, slides, experts bool) (found *family) {
+	best := 0
 	for _, f := range families {
-		if f.gguf.arch == arch && arch != "" && (found == nil || f.gguf.slides == slides) {
-			found = f
+		fits := 1
+		if (f.names[Router] != "") == experts {
+			fits += 2
+		}
+		if f.gguf.slides == slides {
+			fits++
+		}
+		if f.gguf.arch == arch && arch != "" && fits > best {
+			found, best = f, fits
 		}
 	}
 	return found
@@ -53,13 +61,15 @@ type GGUFNames struct {
 
 // NamesOfGGUF returns the names for an architecture; false if docent does not know it.
 func NamesOfGGUF(arch string) (GGUFNames, bool) {
-	f := ggufFamily(arch, false)
+	f := ggufFamily(arch, false, false)
 	if f == nil {
 		return GGUFNames{}, false
 	}
 	out := GGUFNames{byName: map[string]string{}, Permuted: f.gguf.permuted, UnitNorms: f.gguf.unitNorms}
-	for part, name := range f.gguf.names {
-		out.byName[name] = f.names[part]
+	for _, f := range []*family{ggufFamily(arch, false, true), f} { // of models with experts too
+		for part, name := range f.gguf.names {
+			out.byName[name] = f.names[part]
+		}
 	}
 	return out, true
 }

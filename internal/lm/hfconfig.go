@@ -51,7 +51,7 @@ func (f *fields) refuseFeatures(family *family) {
 		f.fail("quantization_config", "%w feature; use the unquantised checkpoint or a .gguf file", ErrUnsupported)
 	}
 	for _, key := range []string{"num_experts", "num_local_experts"} {
-		if f.int(key, 0) > 1 {
+		if f.int(key, 0) > 1 && family.names[Router] == "" {
 			f.refuse(key, "a mixture of experts")
 		}
 	}
@@ -174,7 +174,7 @@ func (f *fields) windows(rule windowRule, layers int) []int {
 			default:
 				f.fail(fmt.Sprintf("layer_types[%d]", i), "%q: %w layer", types[i], ErrUnsupported)
 			}
-		case rule.switched:
+		case rule.switched && !rule.every:
 			sliding = i >= f.int("max_window_layers", 0)
 		case rule.period > 0:
 			sliding = (i+1)%period != 0

@@ -11,6 +11,10 @@ type Param struct {
 	// Head marks the matrix [vocab, hidden] that projects onto the vocabulary, which may be the embedding. A backend
 	// may prefer it and the linear ones transposed.
 	Head bool
+	// Experts is how many matrices lie one below the other, each for other rows of the input; 0 = it is one matrix.
+	Experts int
+	// Router marks the matrix that chooses experts, which a little error makes choose others: it is always held in float32.
+	Router bool
 }
 
 // Params lists every weight that a checkpoint of c must hold, in the order of the computation.
@@ -18,7 +22,7 @@ func (c Config) Params() []Param {
 	out := []Param{{Name: EmbedTokens, Shape: []int{c.VocabSize, c.HiddenSize}, Head: c.TieEmbeddings}}
 	for i := range c.Layers {
 		for part, name := range c.Names {
-			if name != "" {
+			if name != "" && c.Has(i, Part(part)) {
 				out = append(out, c.partParams(c.Path(i, Part(part)), Part(part))...)
 			}
 		}
@@ -51,6 +55,12 @@ func (c Config) partParams(path string, part Part) []Param {
 		out, in, bias = c.HiddenSize, c.QDim(), c.OutBias
 	case Gate, Up:
 		out, in, bias = c.IntermediateSize, c.HiddenSize, c.MLPBias
+	case Router:
+		return []Param{{Name: path + ".weight", Shape: []int{c.Experts.Count, c.HiddenSize}, Linear: true, Router: true}}
+	case ExpertsGateUp:
+		return []Param{c.Experts.param(path, 2*c.Experts.Size, c.HiddenSize)}
+	case ExpertsDown:
+		return []Param{c.Experts.param(path, c.HiddenSize, c.Experts.Size)}
 	case GateUp:
 		out, in, bias = 2*c.IntermediateSize, c.HiddenSize, c.MLPBias
 	case Act:

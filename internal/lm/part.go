@@ -1,6 +1,9 @@
 package lm
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Part is a norm or a projection of a layer. Not every family has all of them.
 type Part int
@@ -17,6 +20,9 @@ const (
 	O
 	AttentionOutNorm // of what attention gives, before it is added to the residual stream
 	MLPNorm          // of what the MLP reads
+	Router           // scores of the experts
+	ExpertsGateUp    // GateUp of all experts, one below the other
+	ExpertsDown
 	Gate
 	Up
 	GateUp // one matrix in place of Gate and Up
@@ -47,8 +53,10 @@ func (n Names) without(parts ...Part) Names {
 	return n
 }
 
-// Has tells whether the layers have a part.
-func (c Config) Has(part Part) bool { return c.Names[part] != "" }
+// Has tells whether layer i has a part.
+func (c Config) Has(i int, part Part) bool {
+	return c.Names[part] != "" && (c.Lacks == nil || !slices.Contains(c.Lacks[i], part))
+}
 
 // Path is the module of a part in layer i, "model.layers.0.self_attn.q_proj".
 func (c Config) Path(i int, part Part) string { return LayerPath(i) + "." + c.Names[part] }

@@ -36,10 +36,12 @@ const wrapped = "model.language_model."
 
 // Module is the low-rank update of one matrix: W + Scale·B·A. With DoRA's magnitudes the rows of the sum are given those lengths.
 // That of the embedding is the update of its matrix [vocab, hidden], which PEFT's file has the other way round.
+// Of experts it is one update for each of as many matrices, which lie one below the other.
 type Module struct {
 	Rank, In, Out int
-	A             []float32 // [rank, in]
-	B             []float32 // [out, rank]
+	Experts       int       // 0 = it is one matrix
+	A             []float32 // [rank, in], of experts [experts, rank, in]
+	B             []float32 // [out, rank], of experts [experts, out, rank]
 	Magnitude     []float32 // [out]; nil = none
 	Bias          []float32 // [out], times Scale on top of the projection's bias; nil = none
 	Scale         float64   // alpha/rank, or alpha/√rank with rsLoRA
@@ -168,7 +170,7 @@ func (m Module) AddTo(w []float32, first int) error {
 		row, o := w[i*m.In:(i+1)*m.In], first+i
 		for r := range m.Rank {
 			b := m.B[o*m.Rank+r] * scale
-			a := m.A[r*m.In : (r+1)*m.In]
+			a := m.A[(o/m.Out*m.Rank+r)*m.In:][:m.In]
 			for i := range row {
 				row[i] += b * a[i]
 			}

@@ -20,8 +20,11 @@ type Config struct {
 	Alpha   float64
 	RSLoRA  bool // scaled by alpha/√rank, not alpha/rank
 	Dropout float64
-	Targets []string // written only, suffixes of module paths or "all-linear": what is read has an update where there are tensors
-	Base    string   // the base model: a Hub repository or a path
+	// Parameters are those among the targets that are not modules to PEFT, suffixes of "…experts.gate_up_proj" and
+	// "…gate.weight". Of what is read they tell which of the experts' two parameters has an update, if only one has.
+	Parameters []string
+	Targets    []string // written only, suffixes of module paths or "all-linear": what is read has an update where there are tensors
+	Base       string   // the base model: a Hub repository or a path
 	// Revision of the Hub repository; "" = its main branch.
 	Revision string
 	// Wrapped says that the base is a model of text and more: the modules of its text part are "model.language_model.…" to
@@ -52,6 +55,7 @@ type peftConfig struct {
 	Alpha         float64         `json:"lora_alpha"`
 	Dropout       float64         `json:"lora_dropout"`
 	Targets       json.RawMessage `json:"target_modules"`
+	Parameters    []string        `json:"target_parameters,omitempty"`
 	Layers        json.RawMessage `json:"layers_to_transform,omitempty"`
 	Bias          string          `json:"bias"`
 	LoRABias      bool            `json:"lora_bias"`
@@ -73,7 +77,7 @@ type peftConfig struct {
 var (
 	computed = []string{
 		"peft_type", "base_model_name_or_path", "revision", "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern",
-		"init_lora_weights", "bias", "use_dora", "lora_bias", "modules_to_save", "trainable_token_indices", "ensure_weight_tying",
+		"init_lora_weights", "bias", "use_dora", "lora_bias", "modules_to_save", "trainable_token_indices", "ensure_weight_tying", "target_parameters",
 	}
 	harmless = []string{
 		"task_type", "peft_version", "auto_mapping", "inference_mode", "target_modules", "exclude_modules", "layers_to_transform",
@@ -110,6 +114,11 @@ func parseConfig(data []byte) (Config, error) {
 	if !slices.Contains([]string{"", "all", "lora_only"}, p.Bias) {
 		return Config{}, fmt.Errorf("%w: bias is %q, must be none, all or lora_only", ErrFormat, p.Bias)
 	}
+	for _, name := range p.Parameters {
+		if !slices.Contains([]string{gateUp[1:], down[1:], "weight"}, name[strings.LastIndex(name, ".")+1:]) {
+			return Config{}, fmt.Errorf("%w: target_parameters: %q is neither of experts nor the weight of a projection", ErrFormat, name)
+		}
+	}
 	tokens, err := parseTokens(p.Tokens)
 	if err != nil {
 		return Config{}, err
@@ -123,7 +132,7 @@ func parseConfig(data []byte) (Config, error) {
 	}
 	return Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout, Base: p.Base, Revision: p.Revision,
 		DoRA: p.DoRA, LoRABias: p.LoRABias, Bias: p.Bias, ModulesToSave: p.ModulesToSave, Tokens: tokens[""], tokensOf: tokens, Tied: p.Tied,
-		RSLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
+		Parameters: p.Parameters, RSLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
 }
 
 // parseTokens reads trainable_token_indices: a list, for the embedding, or one for each module. Under "" is that of all.
@@ -187,12 +196,12 @@ func (c Config) save(name string, paths []string) error {
 	if data == nil {
 		targets := c.Targets
 		if len(targets) == 0 || len(targets) == 1 && targets[0] == "all-linear" {
-			targets = suffixes(paths)
+			targets = suffixes(slices.DeleteFunc(slices.Clone(paths), c.parameter))
 		}
 		var err error
 		p := peftConfig{
 			PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: c.Revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
-			Targets: marshal(targets), Bias: cmp.Or(c.Bias, "none"), InferenceMode: true, InitWeights: json.RawMessage("true"),
+			Targets: marshal(targets), Parameters: c.Parameters, Bias: cmp.Or(c.Bias, "none"), InferenceMode: true, InitWeights: json.RawMessage("true"),
 			RSLoRA: c.RSLoRA, RankPattern: c.rankPattern, AlphaPattern: c.alphaPattern,
 			DoRA: c.DoRA, LoRABias: c.LoRABias, ModulesToSave: c.ModulesToSave, Tied: c.Tied,
 		}

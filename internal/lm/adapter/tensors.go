@@ -95,7 +95,7 @@ func (a *Adapter) read(src weights.Source) error {
 		}
 		a.Modules[path] = m
 	}
-	return nil
+	return a.fuse()
 }
 
 // module checks that all parts of a module are there, and gives it its scale.
@@ -105,6 +105,13 @@ func (c Config) module(path string, m Module) (Module, error) {
 		return m, err
 	}
 	_, inside := Layer(path)
+	if strings.HasSuffix(path, experts+gateUp) || strings.HasSuffix(path, experts+down) {
+		if m.In == 0 || m.Out == 0 || len(m.A)%(m.In*rank) != 0 || len(m.A)/m.In*m.Out != len(m.B) {
+			return m, fmt.Errorf("%w: module %s: A and B must both be there with a multiple of rank %d", ErrFormat, path, rank)
+		}
+		m = m.stacked(rank)
+		rank *= m.Experts // of the shapes, in what follows
+	}
 	wrong := func(vector []float32, wanted bool) bool {
 		return wanted && len(vector) != m.Out || !wanted && vector != nil
 	}
@@ -118,8 +125,8 @@ func (c Config) module(path string, m Module) (Module, error) {
 	case wrong(m.Bias, c.LoRABias):
 		return m, fmt.Errorf("%w: module %s: lora_bias is %v, and lora_B.bias has %d numbers for %d rows", ErrFormat, path, c.LoRABias, len(m.Bias), m.Out)
 	}
-	m.Rank = rank
-	m.Scale, err = c.scale(path, rank)
+	m.Rank = rank / max(1, m.Experts)
+	m.Scale, err = c.scale(path, m.Rank)
 	return m, err
 }
 
@@ -136,7 +143,7 @@ func (c Config) tensor(name string) (parameter, path, part string) {
 	name = strings.Replace(name, magnitude+".weight", magnitude, 1) // of older PEFT
 	for _, part := range parts {
 		if path, ok := strings.CutSuffix(name, part); ok {
-			return "", path, part
+			return "", c.expertsPath(path), part
 		}
 	}
 	name = strings.Replace(name, ".token_adapter", "", 1)
@@ -158,7 +165,12 @@ func (a *Adapter) tensors(add func(name string, data []float32, shape ...int)) {
 		return prefix + path
 	}
 	for _, path := range a.Paths() {
-		m, at := a.Modules[path], outside(path)
+		m, at := a.Modules[path], outside(a.expertsTensor(path))
+		if m.Experts > 0 {
+			add(at+matrixA, m.A, m.Experts*m.Rank, m.In)
+			add(at+matrixB, m.unstacked(), m.Out, m.Rank*m.Experts)
+			continue
+		}
 		if path == embedding {
 			add(at+embeddingA, transposed(m.B, m.Rank), m.Rank, m.Out)
 			add(at+embeddingB, transposed(m.A, m.In), m.In, m.Rank)

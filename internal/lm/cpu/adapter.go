@@ -18,8 +18,8 @@ type Adapter struct {
 
 // adapted is the updates of a group.
 type adapted struct {
-	down  *matrix // the matrices A of all parts: [ranks, in]; nil = no updates
-	parts []lifting
+	down  []*matrix   // the matrices A of all parts, [ranks, in], or those of each expert; none = no updates
+	parts [][]lifting // of each
 }
 
 // lifting is how a part of the reduced input, from column z on, is added to the output, from column at on.
@@ -63,39 +63,58 @@ func (a *Adapter) number() int32 {
 // newAdapted takes the updates of a group out of modules.
 func newAdapted(k *kernels, g *group, modules map[string]adapter.Module) (x adapted, err error) {
 	var rows []float32
-	for _, p := range g.parts {
+	var parts []lifting
+	add := func(m adapter.Module, at int, a, b []float32) {
+		up := make([]float32, len(b))
+		for i, v := range b {
+			up[i] = v * float32(m.Scale)
+		}
+		parts = append(parts, lifting{z: len(rows) / g.in, rank: m.Rank, at: at, out: m.Out, up: up})
+		rows = append(rows, a...)
+	}
+	flush := func() error {
+		if len(rows) == 0 {
+			return nil
+		}
+		down, err := newMatrix(k, F32, len(rows)/g.in, g.in, new([]float32), func(dst []float32) error {
+			rows = rows[copy(dst, rows):]
+			return nil
+		})
+		x.down, x.parts, rows, parts = append(x.down, down), append(x.parts, parts), nil, nil
+		return err
+	}
+	for i, p := range g.parts {
 		m, ok := modules[p.path]
 		if !ok {
 			continue
 		}
-		delete(modules, p.path)
-		if m.In != p.m.in || m.Out != p.m.out {
+		if m.In != p.m.in || m.Out != p.m.out || m.Experts > 0 && m.Experts != len(g.parts) {
 			return x, fmt.Errorf("adapter: module %s is for a projection of %d to %d, the model's is of %d to %d", p.path, m.In, m.Out, p.m.in, p.m.out)
 		}
-		up := make([]float32, len(m.B))
-		for i, v := range m.B {
-			up[i] = v * float32(m.Scale)
+		if m.Experts == 0 {
+			delete(modules, p.path)
+			add(m, p.at, m.A, m.B)
+			continue
 		}
-		x.parts = append(x.parts, lifting{z: len(rows) / g.in, rank: m.Rank, at: p.at, out: m.Out, up: up})
-		rows = append(rows, m.A...)
+		add(m, p.at, m.A[i*m.Rank*m.In:][:m.Rank*m.In], m.B[i*m.Out*m.Rank:][:m.Out*m.Rank])
+		if err := flush(); err != nil {
+			return x, err
+		}
+		if i+1 == len(g.parts) {
+			delete(modules, p.path)
+		}
 	}
-	if len(rows) > 0 {
-		x.down, err = newMatrix(k, F32, len(rows)/g.in, g.in, new([]float32), func(dst []float32) error {
-			rows = rows[copy(dst, rows):]
-			return nil
-		})
-	}
-	return x, err
+	return x, flush()
 }
 
 func (x *adapted) bytes() (n int64) {
-	if x.down == nil {
-		return 0
+	for i, m := range x.down {
+		n += m.bytes()
+		for _, p := range x.parts[i] {
+			n += int64(4 * len(p.up))
+		}
 	}
-	for _, p := range x.parts {
-		n += int64(4 * len(p.up))
-	}
-	return n + x.down.bytes()
+	return n
 }
 
 // Bytes is the memory it takes.

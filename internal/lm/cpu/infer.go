@@ -41,8 +41,10 @@ func (w *inference) ends() []int32 { return w.needed }
 func (w *inference) project(g *group, x, z, y *vectors) {
 	y.resize(x.n, g.out)
 	products := make([]product, 0, 8)
-	for _, p := range g.parts {
-		products = append(products, product{p.m, p.bias, 0, x.n, y.floats[p.at:], y.stride})
+	for i, p := range g.parts {
+		if from, to := x.taken(i, 0, x.n); from < to {
+			products = append(products, product{p.m, p.bias, from, to, y.floats[p.at:], y.stride})
+		}
 	}
 	if len(w.runs) == 0 {
 		w.crew.multiply(x, products...)
@@ -50,7 +52,7 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 	}
 	width := 0
 	for _, r := range w.runs {
-		if m := r.adapter.groups[g.layer][g.kind].down; m != nil {
+		for _, m := range r.adapter.groups[g.layer][g.kind].down {
 			width = max(width, m.out)
 		}
 	}
@@ -58,15 +60,17 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 	var sums []sum
 	for _, r := range w.runs {
 		a := &r.adapter.groups[g.layer][g.kind]
-		if a.down == nil {
-			continue
-		}
-		to := min(r.to, x.n) // where not all rows go on, they are one run
-		products = append(products, product{a.down, nil, r.from, to, z.floats, z.stride})
-		for _, p := range a.parts {
-			sums = append(sums, sum{y.floats[r.from*y.stride+p.at:], y.stride, to - r.from, p.out, []term{{
-				a: z.floats[r.from*z.stride+p.z:], aRow: z.stride, aStep: 1, depth: p.rank, b: dense{p.up, p.rank}, turned: true,
-			}}})
+		for i, down := range a.down {
+			from, to := x.taken(i, r.from, r.to) // where not all rows go on, they are one run
+			if from >= to {
+				continue
+			}
+			products = append(products, product{down, nil, from, to, z.floats, z.stride})
+			for _, p := range a.parts[i] {
+				sums = append(sums, sum{y.from(from, p.at), y.stride, to - from, p.out, []term{{
+					a: z.from(from, p.z), aRow: z.stride, aStep: 1, depth: p.rank, b: dense{p.up, p.rank}, turned: true,
+				}}})
+			}
 		}
 	}
 	w.crew.multiply(x, products...)

@@ -34,6 +34,7 @@ type tape struct {
 	attended      vectors
 	out, mlp      vectors // outputs of the branches, before a norm of theirs
 	gateUp, inner vectors
+	routed        routed
 	z             [groupKinds]vectors
 	kept          struct{ x, h, attended vectors } // of the last layer: the rows that go on, if not all do
 }
@@ -90,16 +91,28 @@ func (m *runner) climb(p pass, from, to int) {
 		}
 		p.project(&l.out, attended, &tp.z[groupOut], &tp.out)
 		m.residual(&tp.mid, x, &tp.out, l.afterAttention, &tp.preMLP, l.beforeMLP)
-		p.project(&l.up, m.mlpInput(h, tp), &tp.z[groupUp], &tp.gateUp)
-		n := x.n
-		tp.inner.resize(n, m.IntermediateSize)
-		m.crew.rows(n, func(r int) {
-			gate, up := m.gateUp(&tp.gateUp, r)
-			copy(tp.inner.row(r), gate)
-			m.activate(l, tp.inner.row(r), up)
-		})
-		p.project(&l.down, &tp.inner, &tp.z[groupDown], &tp.mlp)
+		m.mlp(p, l, tp, m.mlpInput(h, tp))
 		m.residual(&next.x, &tp.mid, &tp.mlp, l.afterMLP, &next.h, norm)
+	}
+}
+
+// mlp computes what the MLP, or the experts of each row, make of h.
+func (m *runner) mlp(p pass, l *layer, tp *tape, h *vectors) {
+	in, out := h, &tp.mlp
+	if l.router.parts != nil {
+		in, out = m.route(p, l, tp, h), &tp.routed.out
+	}
+	p.project(&l.up, in, &tp.z[groupUp], &tp.gateUp)
+	tp.inner.resize(in.n, l.down.in)
+	tp.inner.routing = in.routing
+	m.crew.rows(in.n, func(r int) {
+		gate, up := l.gateUp(&tp.gateUp, r)
+		copy(tp.inner.row(r), gate)
+		m.activate(l, tp.inner.row(r), up)
+	})
+	p.project(&l.down, &tp.inner, &tp.z[groupDown], out)
+	if l.router.parts != nil {
+		m.gather(tp, h.n)
 	}
 }
 
@@ -135,8 +148,8 @@ func (m *model) mlpInput(h *vectors, tp *tape) *vectors {
 }
 
 // gateUp are the two halves of a row; without a gate, the second is empty.
-func (m *model) gateUp(v *vectors, r int) (gate, up []float32) {
-	n := m.IntermediateSize
+func (l *layer) gateUp(v *vectors, r int) (gate, up []float32) {
+	n := l.down.in
 	return v.row(r)[:n:n], v.row(r)[n:]
 }
 

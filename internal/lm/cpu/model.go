@@ -14,13 +14,14 @@ type Weights struct {
 	k        *kernels
 	storage  Storage
 	matrices map[string]*matrix
+	experts  map[string][]*matrix
 	vectors  map[string][]float32
 	buffer   []float32 // one for all matrices: garbage would count as memory until it is collected
 }
 
 // NewWeights prepares to hold matrices in a storage, for the best kernels that the processor has.
 func NewWeights(s Storage) *Weights {
-	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, vectors: map[string][]float32{}}
+	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, experts: map[string][]*matrix{}, vectors: map[string][]float32{}}
 }
 
 // Storage is the form in which the matrices are held.
@@ -45,8 +46,18 @@ func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 		if s == Int4 && !p.Linear { // every answer reads them whole, and they round worst
 			s = Int8
 		}
-		if s == Stored {
+		if s == Stored || p.Router {
 			s = F32
+		}
+		for range p.Experts {
+			m, err := newMatrix(w.k, s, p.Shape[0]/p.Experts, p.Shape[1], &w.buffer, read)
+			if err != nil {
+				return err
+			}
+			w.experts[p.Name] = append(w.experts[p.Name], m)
+		}
+		if p.Experts > 0 {
+			return nil
 		}
 		w.matrices[p.Name], err = newMatrix(w.k, s, p.Shape[0], p.Shape[1], &w.buffer, read)
 		return err
@@ -64,7 +75,18 @@ func (w *Weights) TakeBlocks(p lm.Param, b weights.Blocks) (taken bool, err erro
 	if w.storage != Stored || b.Format == nil {
 		return false, nil
 	}
-	w.matrices[p.Name], err = readBlocks(w.k, b, p.Shape[0], p.Shape[1])
+	for e := range p.Experts {
+		one, out := b, p.Shape[0]/p.Experts
+		one.Read = func(first int, dst []byte) error { return b.Read(e*out+first, dst) }
+		m, err := readBlocks(w.k, one, out, p.Shape[1])
+		if err != nil {
+			return true, err
+		}
+		w.experts[p.Name] = append(w.experts[p.Name], m)
+	}
+	if p.Experts == 0 {
+		w.matrices[p.Name], err = readBlocks(w.k, b, p.Shape[0], p.Shape[1])
+	}
 	return true, err
 }
 
@@ -72,6 +94,11 @@ func (w *Weights) TakeBlocks(p lm.Param, b weights.Blocks) (taken bool, err erro
 func (w *Weights) Bytes() (n int64) {
 	for _, m := range w.matrices {
 		n += m.bytes()
+	}
+	for _, all := range w.experts {
+		for _, m := range all {
+			n += m.bytes()
+		}
 	}
 	for _, v := range w.vectors {
 		n += int64(4 * len(v))
@@ -98,6 +125,7 @@ type layer struct {
 	before, afterAttention, beforeMLP, afterMLP *norm
 	qNorm, kNorm                                *norm // of each head or of all together, by their length; nil = none
 	in, out, up, down                           group
+	router                                      group // of nothing, without experts
 	xielu                                       xielu
 }
 
@@ -125,7 +153,7 @@ func newModel(c lm.Config, w *Weights) *model {
 	}
 	for i := range c.Layers {
 		norm := func(part lm.Part) *norm {
-			if !c.Has(part) {
+			if !c.Has(i, part) {
 				return nil
 			}
 			width := c.HiddenSize
@@ -140,7 +168,7 @@ func newModel(c lm.Config, w *Weights) *model {
 			beforeMLP: norm(lm.MLPNorm), afterMLP: norm(lm.MLPOutNorm), qNorm: norm(lm.QNorm), kNorm: norm(lm.KNorm),
 		}
 		l.newGroups(c, w, i)
-		if c.Has(lm.Act) {
+		if c.Has(i, lm.Act) {
 			l.xielu = w.xielu(c.Path(i, lm.Act))
 		}
 		m.layers = append(m.layers, l)

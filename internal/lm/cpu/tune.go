@@ -27,6 +27,7 @@ type Tuner struct {
 	dx, dh, dAttended, dQKV, dGateUp, dInner vectors
 	dBeside                                  vectors // dx before the MLP's, of branches side by side
 	dz                                       vectors
+	dRouted, dScores                         vectors                      // of layers with experts
 	scaled                                   vectors                      // gradients before DoRA's factors
 	dq, dk, dv                               []float32                    // [heads, rows, dim], keys and values apart for each query head
 	dropped                                  [3]struct{ x, back vectors } // of the parts of a group
@@ -38,8 +39,6 @@ type TunerOptions struct {
 	Updates []Update
 	Weights map[string]int // parameters that are trained whole, by name: biases of projections, the embedding, the head; where they begin
 	Rows    []Rows
-	Rank    int
-	Scale   float64 // of the updates: alpha/rank
 	Dropout float64 // of the inputs of the updates, while gradients are computed
 	// Recompute keeps of each layer only what went into it, and computes the rest again for the backward pass: the same
 	// numbers, in a fraction of the memory.
@@ -49,8 +48,11 @@ type TunerOptions struct {
 // Update is the low-rank update of the matrix at a path, "model.layers.0.self_attn.q_proj", "model.embed_tokens" or "lm_head":
 // where its matrices A [rank, in] and B [out, rank] begin in the vector of all parameters. Of projections there may be DoRA's
 // magnitudes [out] and a bias [out], which counts as often as the product.
+// The update of experts has matrices for each, [experts, rank, in] and [experts, out, rank].
 type Update struct {
 	Path            string
+	Rank            int
+	Scale           float64 // alpha/rank
 	A, B            int
 	Magnitude, Bias int // 0 = none: A or B are before them
 }

@@ -26,15 +26,22 @@ type dora struct {
 }
 
 func (t *Tuner) newUpdated(g *group, updates map[string]*Update) (x updated) {
-	for _, p := range g.parts {
+	for i, p := range g.parts {
 		u := update{Update: updates[p.path], z: x.ranks, bias: -1}
 		if at, ok := t.o.Weights[p.path+".bias"]; ok {
 			u.bias, x.trained = at, true
 		}
 		if u.Update != nil {
 			u.number = uint64(u.A)
-			x.ranks += t.o.Rank
 			x.trained = true
+			if g.experts() {
+				one := *u.Update
+				one.A, one.B = u.A+i*u.Rank*p.m.in, u.B+i*u.Rank*p.m.out
+				u.Update, x.ranks = &one, u.Rank // rows of different experts have the same columns
+				u.z = 0
+			} else {
+				x.ranks += u.Rank
+			}
 			if u.Magnitude > 0 {
 				u.dora = &dora{make([]float32, p.m.out), make([]float32, p.m.out)}
 				row := make([]float32, p.m.in)
@@ -55,11 +62,11 @@ func (t *Tuner) newUpdated(g *group, updates map[string]*Update) (x updated) {
 //
 //	‖w + s·bA‖² = ‖w‖² + 2s·b·(A·w) + s²·b·(AAᵀ)·b    for rows w of W and b of B
 func (t *Tuner) magnify(g *group, updates *updated) {
-	rank, s := t.o.Rank, float32(t.o.Scale)
 	for i, u := range updates.parts {
 		if u.dora == nil {
 			continue
 		}
+		rank, s := u.Rank, float32(u.Scale)
 		m, a, b := g.parts[i].m, t.b.theta[u.A:], t.b.theta[u.B:]
 		aa := make([]float32, rank*rank)
 		aw := t.dz.zero(rank, m.out)
@@ -89,7 +96,7 @@ func (t *Tuner) addBias(p projection, u update, y []float32) {
 	}
 	if u.Update != nil && u.Bias > 0 {
 		for i, v := range t.b.theta[u.Bias:][:len(y)] {
-			y[i] += float32(t.o.Scale) * v
+			y[i] += float32(u.Scale) * v
 		}
 	}
 }
@@ -103,34 +110,38 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 	scaled := false
 	t.crew.rows(x.n, func(r int) {
 		clear(z.row(r))
-		for i, p := range g.parts {
-			dst := y.row(r)[p.at:][:p.m.out]
-			clear(dst)
-			if u := updates.parts[i]; u.dora == nil {
-				t.addBias(p, u, dst)
+		clear(y.row(r))
+		from, to := x.parts(r, len(g.parts))
+		for i, p := range g.parts[from:to] {
+			if u := updates.parts[from+i]; u.dora == nil {
+				t.addBias(p, u, y.row(r)[p.at:][:p.m.out])
 			}
 		}
 	})
 	var sums []sum
 	for i, u := range updates.parts {
-		if u.Update != nil {
-			sums = append(sums, sum{z.floats[u.z:], z.stride, x.n, t.o.Rank, []term{{
-				a: t.drop(i, u, x).floats, aRow: x.stride, aStep: 1, depth: g.in, b: dense{t.b.theta[u.A:], g.in}, turned: true,
+		if from, to := x.taken(i, 0, x.n); u.Update != nil && from < to {
+			sums = append(sums, sum{z.from(from, u.z), z.stride, to - from, u.Rank, []term{{
+				a: t.drop(i, u, x).from(from, 0), aRow: x.stride, aStep: 1, depth: g.in, b: dense{t.b.theta[u.A:], g.in}, turned: true,
 			}}})
 		}
 	}
 	t.crew.add(sums...)
-	t.scale(z)
+	t.scale(updates, x, z)
 	sums = sums[:0]
 	for i, p := range g.parts {
-		terms := []term{{a: x.floats, aRow: x.stride, aStep: 1, depth: g.in, b: p.m, turned: true}}
+		from, to := x.taken(i, 0, x.n)
+		if from == to {
+			continue
+		}
+		terms := []term{{a: x.from(from, 0), aRow: x.stride, aStep: 1, depth: g.in, b: p.m, turned: true}}
 		if u := updates.parts[i]; u.Update != nil {
 			terms = append(terms, term{
-				a: z.floats[u.z:], aRow: z.stride, aStep: 1, depth: t.o.Rank, b: dense{t.b.theta[u.B:], t.o.Rank}, turned: true,
+				a: z.from(from, u.z), aRow: z.stride, aStep: 1, depth: u.Rank, b: dense{t.b.theta[u.B:], u.Rank}, turned: true,
 			})
 			scaled = scaled || u.dora != nil
 		}
-		sums = append(sums, sum{y.floats[p.at:], y.stride, x.n, p.m.out, terms})
+		sums = append(sums, sum{y.from(from, p.at), y.stride, to - from, p.m.out, terms})
 	}
 	t.crew.add(sums...)
 	if !scaled {
@@ -171,7 +182,7 @@ func (t *Tuner) vectorsBack(g *group, y, dy *vectors, gradient []float32) *vecto
 						gradient[u.bias+o] += d
 					}
 					if lora {
-						gradient[u.Bias+o] += float32(t.o.Scale) * d
+						gradient[u.Bias+o] += float32(u.Scale) * d
 					}
 					if u.dora != nil { // y − bias is the magnitude times what it multiplies
 						gradient[u.Magnitude+o] += d * (y.row(r)[p.at+o] - added[o]) / t.b.theta[u.Magnitude+o]
@@ -202,47 +213,57 @@ func (t *Tuner) vectorsBack(g *group, y, dy *vectors, gradient []float32) *vecto
 // is nil where nobody needs it.
 func (t *Tuner) projectBack(g *group, x, z, y, dy, dx *vectors, gradient []float32) {
 	dy = t.vectorsBack(g, y, dy, gradient)
-	updates, rank, dz := &t.updates[g.layer][g.kind], t.o.Rank, &t.dz
+	updates, dz := &t.updates[g.layer][g.kind], &t.dz
 	dz.zero(x.n, updates.ranks)
 	var sums []sum
 	for i, p := range g.parts {
-		if u := updates.parts[i]; u.Update != nil {
-			sums = append(sums, sum{dz.floats[u.z:], dz.stride, x.n, rank, []term{{
-				a: dy.floats[p.at:], aRow: dy.stride, aStep: 1, depth: p.m.out, b: dense{t.b.theta[u.B:], rank},
+		if from, to := x.taken(i, 0, x.n); updates.parts[i].Update != nil && from < to {
+			u := updates.parts[i]
+			sums = append(sums, sum{dz.from(from, u.z), dz.stride, to - from, u.Rank, []term{{
+				a: dy.from(from, p.at), aRow: dy.stride, aStep: 1, depth: p.m.out, b: dense{t.b.theta[u.B:], u.Rank},
 			}}})
 		}
 	}
 	t.crew.add(sums...)
-	t.scale(dz)
-	var terms []term // of dx
-	sums = make([]sum, 1, 1+3*len(g.parts))
+	t.scale(updates, x, dz)
+	sums = make([]sum, 0, 1+3*len(g.parts))
+	into := -1 // the sum of dx that rows of the part belong to: one, or that of each expert
 	for i, p := range g.parts {
-		terms = append(terms, term{a: dy.floats[p.at:], aRow: dy.stride, aStep: 1, depth: p.m.out, b: p.m})
+		from, to := x.taken(i, 0, x.n)
+		if from == to {
+			continue
+		}
+		if dx != nil {
+			if into < 0 || g.experts() {
+				into = len(sums)
+				sums = append(sums, sum{y: dx.from(from, 0), yStride: dx.stride, n: to - from, width: g.in})
+			}
+			sums[into].terms = append(sums[into].terms, term{a: dy.from(from, p.at), aRow: dy.stride, aStep: 1, depth: p.m.out, b: p.m})
+		}
 		u := updates.parts[i]
 		if u.Update == nil {
 			continue
 		}
+		rank := u.Rank
 		sums = append(sums, sum{gradient[u.B:], rank, p.m.out, rank, []term{{
-			a: dy.floats[p.at:], aRow: 1, aStep: dy.stride, depth: x.n, b: dense{z.floats[u.z:], z.stride},
+			a: dy.from(from, p.at), aRow: 1, aStep: dy.stride, depth: to - from, b: dense{z.from(from, u.z), z.stride},
 		}}}, sum{gradient[u.A:], g.in, rank, g.in, []term{{
-			a: dz.floats[u.z:], aRow: 1, aStep: dz.stride, depth: x.n, b: dense{t.drop(i, u, x).floats, x.stride},
+			a: dz.from(from, u.z), aRow: 1, aStep: dz.stride, depth: to - from, b: dense{t.drop(i, u, x).from(from, 0), x.stride},
 		}}})
-		through := term{a: dz.floats[u.z:], aRow: dz.stride, aStep: 1, depth: rank, b: dense{t.b.theta[u.A:], g.in}}
+		through := term{a: dz.from(from, u.z), aRow: dz.stride, aStep: 1, depth: rank, b: dense{t.b.theta[u.A:], g.in}}
 		switch {
 		case dx == nil:
 		case t.b.dropout == 0:
-			terms = append(terms, through)
+			sums[into].terms = append(sums[into].terms, through)
 		default:
 			v := t.dropped[i].back.zero(x.n, g.in)
 			sums = append(sums, sum{v.floats, v.stride, x.n, g.in, []term{through}})
 		}
 	}
+	t.crew.add(sums...)
 	if dx == nil {
-		t.crew.add(sums[1:]...)
 		return
 	}
-	sums[0] = sum{dx.floats, dx.stride, x.n, g.in, terms}
-	t.crew.add(sums...)
 	if t.b.dropout > 0 {
 		t.crew.rows(x.n, func(r int) {
 			dst := dx.row(r)
@@ -255,11 +276,17 @@ func (t *Tuner) projectBack(g *group, x, z, y, dy, dx *vectors, gradient []float
 	}
 }
 
-func (t *Tuner) scale(z *vectors) {
-	s := float32(t.o.Scale)
+// scale multiplies the columns of each update of x's rows by its scale.
+func (t *Tuner) scale(updates *updated, x, z *vectors) {
 	t.crew.rows(z.n, func(r int) {
-		for i := range z.row(r) {
-			z.row(r)[i] *= s
+		from, to := x.parts(r, len(updates.parts))
+		for _, u := range updates.parts[from:to] {
+			if u.Update == nil {
+				continue
+			}
+			for i := range z.row(r)[u.z:][:u.Rank] {
+				z.row(r)[u.z+i] *= float32(u.Scale)
+			}
 		}
 	})
 }

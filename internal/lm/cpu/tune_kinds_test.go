@@ -36,7 +36,7 @@ func TestGradientKinds(t *testing.T) {
 			x.change(&c)
 			has := func(kind string) bool { return strings.Contains(" "+x.kinds+" ", " "+kind+" ") }
 			r := rand.New(rand.NewPCG(1, 2))
-			o := TunerOptions{Rank: 3, Scale: 1.5, Weights: map[string]int{}}
+			o := TunerOptions{Weights: map[string]int{}}
 			theta, pieces := make([]float32, 1), [][2]int{} // no vector begins at 0
 			take := func(n int, size, mean float32, compare bool) int {
 				at := len(theta)
@@ -52,7 +52,7 @@ func TestGradientKinds(t *testing.T) {
 				path := strings.TrimSuffix(p.Name, ".weight")
 				table := map[string]string{lm.EmbedTokens: "embed", lm.LMHead: "head"}[p.Name]
 				if p.Linear && has("update") || table != "" && has(table+"_update") {
-					u := Update{Path: path, A: take(o.Rank*p.Shape[1], 0.2, 0, !has("dora")), B: take(o.Rank*p.Shape[0], 0.2, 0, !has("dora"))}
+					u := Update{Path: path, Rank: 3, Scale: 1.5, A: take(3*p.Shape[1], 0.2, 0, !has("dora")), B: take(3*p.Shape[0], 0.2, 0, !has("dora"))}
 					if has("dora") {
 						u.Magnitude = take(p.Shape[0], 0.2, 1, true)
 					}

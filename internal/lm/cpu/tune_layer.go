@@ -18,15 +18,7 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 	}
 	n := x.n
 	dOut := t.branchBack(&t.dx, &tp.mlp, l.afterMLP)
-	t.projectBack(&l.down, &tp.inner, &tp.z[groupDown], &tp.mlp, dOut, t.dInner.zero(n, t.IntermediateSize), gradient)
-	t.dGateUp.resize(n, l.up.out)
-	t.crew.run(n, func(worker, r int) {
-		gate, up := t.gateUp(&tp.gateUp, r)
-		dGate, dUp := t.gateUp(&t.dGateUp, r)
-		t.activateBack(l, gate, up, t.dInner.row(r), dGate, dUp, &t.memory[worker])
-	})
-	dh := t.dh.zero(n, t.HiddenSize)
-	t.projectBack(&l.up, t.mlpInput(h, tp), &tp.z[groupUp], &tp.gateUp, &t.dGateUp, dh, gradient)
+	dh := t.mlpBack(l, tp, t.mlpInput(h, tp), dOut, gradient)
 	dAttention := &t.dx // gradient of what attention adds to
 	if t.Parallel {
 		dAttention = &t.dBeside
@@ -50,6 +42,33 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 	}
 	t.projectBack(&l.in, &tp.h, &tp.z[groupIn], &tp.qkv, &t.dQKV, t.dh.zero(n, t.HiddenSize), gradient)
 	t.crew.rows(n, func(r int) { t.normalizeBack(t.dx.row(r), t.dh.row(r), tp.x.row(r), l.before) })
+}
+
+// mlpBack is the gradient of the MLP's input h, given that of its output.
+func (t *Tuner) mlpBack(l *layer, tp *tape, h, dOut *vectors, gradient []float32) *vectors {
+	in, out := h, &tp.mlp
+	var dScores *vectors
+	if l.router.parts != nil {
+		in, out = &tp.routed.in, &tp.routed.out
+		dOut, dScores = t.gatherBack(tp, dOut)
+	}
+	t.projectBack(&l.down, &tp.inner, &tp.z[groupDown], out, dOut, t.dInner.zero(in.n, l.down.in), gradient)
+	t.dGateUp.resize(in.n, l.up.out)
+	t.crew.run(in.n, func(worker, r int) {
+		gate, up := l.gateUp(&tp.gateUp, r)
+		dGate, dUp := l.gateUp(&t.dGateUp, r)
+		t.activateBack(l, gate, up, t.dInner.row(r), dGate, dUp, &t.memory[worker])
+	})
+	dh := t.dh.zero(h.n, t.HiddenSize)
+	if dScores == nil {
+		t.projectBack(&l.up, h, &tp.z[groupUp], &tp.gateUp, &t.dGateUp, dh, gradient)
+		return dh
+	}
+	dIn := t.dRouted.zero(in.n, t.HiddenSize)
+	t.projectBack(&l.up, in, &tp.z[groupUp], &tp.gateUp, &t.dGateUp, dIn, gradient)
+	t.routeBack(tp, dh, dIn)
+	t.projectBack(&l.router, h, &tp.z[groupRouter], &tp.routed.shares, dScores, dh, gradient)
+	return dh
 }
 
 // branchBack is, given that of the sum, the gradient of a branch's output before its norm, if there is one, and its factor.

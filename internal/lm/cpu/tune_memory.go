@@ -11,7 +11,7 @@ type Size struct {
 // without Recompute. It follows what tape, Tuner and lossMemory hold.
 func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	wide := func(n int) int { return roundUp(n, block) }
-	n, rows, hidden, inner, attended := s.Tokens, min(s.Rows, s.Tokens), wide(t.HiddenSize), wide(t.IntermediateSize), wide(t.QDim())
+	n, rows, hidden, attended := s.Tokens, min(s.Rows, s.Tokens), wide(t.HiddenSize), wide(t.QDim())
 	heads, qkv := t.Heads*t.headStride(), wide(t.QDim()+2*t.KVDim())
 	tape := func(i, rows int) int { // of a layer behind whose attention so many rows go on, without x and h
 		l, z := &t.layers[i], [groupKinds]int{}
@@ -19,7 +19,11 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			z[kind] = wide(u.ranks)
 		}
 		before := qkv + attended + z[groupIn] + heads + 2*t.KVHeads*t.headStride() + t.Heads
-		behind := 4*hidden + wide(l.up.out) + inner + z[groupOut] + z[groupUp] + z[groupDown]
+		mlp := wide(l.up.out) + wide(l.down.in) + z[groupUp] + z[groupDown]
+		behind := 4*hidden + z[groupOut] + mlp
+		if l.router.parts != nil { // a row for each of its experts, and what they take and give
+			behind += (t.Experts.Used-1)*mlp + t.Experts.Used*(2*hidden+3) + wide(t.Experts.Count) + z[groupRouter]
+		}
 		kept := 0
 		if i+1 == t.Layers {
 			kept = rows * (hidden + attended)
@@ -42,8 +46,14 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	if t.lowest > 0 {
 		tapes += tape(0, n)
 	}
-	ranks, dropped, out := 0, [3]int{}, 0
+	ranks, dropped, out, mlp := 0, [3]int{}, 0, 0
 	for i := t.lowest; i < t.Layers; i++ {
+		l := &t.layers[i]
+		wanted := wide(l.up.out) + wide(l.down.in)
+		if l.router.parts != nil {
+			wanted = t.Experts.Used*(wanted+hidden) + wide(t.Experts.Count)
+		}
+		mlp = max(mlp, wanted)
 		for kind, g := range t.layers[i].groups() {
 			u := t.updates[i][kind]
 			ranks, out = max(ranks, wide(u.ranks)), max(out, wide(g.out))
@@ -54,7 +64,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			}
 		}
 	}
-	back := n * (2*hidden + attended + qkv + wide(t.layers[0].up.out) + inner + ranks + 3*heads + dropped[0] + dropped[1] + dropped[2])
+	back := n * (2*hidden + attended + qkv + mlp + ranks + 3*heads + dropped[0] + dropped[1] + dropped[2])
 	if t.Parallel {
 		back += n * hidden
 	}

@@ -65,17 +65,17 @@ func (t *Tuner) fill(x *table) {
 	}
 	if u := x.update; u != nil {
 		t.crew.add(sum{m.floats, m.stride, x.base.out, m.in, []term{{
-			a: t.b.theta[u.B:], aRow: t.o.Rank, aStep: 1, depth: t.o.Rank, b: dense{t.scaledTo(t.b.theta[u.A:][:t.o.Rank*m.in]), m.in},
+			a: t.b.theta[u.B:], aRow: u.Rank, aStep: 1, depth: u.Rank, b: dense{u.scaled(t.b.theta[u.A:][:u.Rank*m.in]), m.in},
 		}}})
 	}
 	x.gradient.zero(x.base.out, m.in)
 }
 
-// scaledTo is x times the scale of the updates.
-func (t *Tuner) scaledTo(x []float32) []float32 {
+// scaled is x times the scale of the update.
+func (u *Update) scaled(x []float32) []float32 {
 	out := make([]float32, len(x))
 	for i, v := range x {
-		out[i] = v * float32(t.o.Scale)
+		out[i] = v * float32(u.Scale)
 	}
 	return out
 }
@@ -119,9 +119,10 @@ func (t *Tuner) embedBack() {
 
 // tableBack passes the gradient of the matrix on to the parameters.
 func (t *Tuner) tableBack(x *table, gradient []float32) {
-	d, rank := &x.gradient, t.o.Rank
+	d := &x.gradient
 	if u := x.update; u != nil {
-		a, b := t.scaledTo(t.b.theta[u.A:][:rank*d.width]), t.scaledTo(t.b.theta[u.B:][:rank*d.n])
+		rank := u.Rank
+		a, b := u.scaled(t.b.theta[u.A:][:rank*d.width]), u.scaled(t.b.theta[u.B:][:rank*d.n])
 		t.crew.add(sum{gradient[u.B:], rank, d.n, rank, []term{{a: d.floats, aRow: d.stride, aStep: 1, depth: d.width, b: dense{a, d.width}, turned: true}}},
 			sum{gradient[u.A:], d.width, rank, d.width, []term{{a: b, aRow: 1, aStep: rank, depth: d.n, b: dense{d.floats, d.stride}}}})
 	}

@@ -71,6 +71,12 @@ func addNorms(c *lm.Config) {
 	c.Names[lm.QNorm], c.Names[lm.KNorm], c.Names[lm.AttentionOutNorm], c.Names[lm.MLPOutNorm] = "q_norm", "k_norm", "a_out", "m_out"
 }
 
+// addExperts gives it experts, all of which are used: where one takes the place of another the loss jumps.
+func addExperts(c *lm.Config) {
+	c.Names[lm.Router], c.Names[lm.ExpertsGateUp], c.Names[lm.ExpertsDown] = "mlp.gate", "mlp.experts.gate_up_proj", "mlp.experts.down_proj"
+	c.Experts = lm.Experts{Count: 4, Used: 4, Size: 9}
+}
+
 // fuse gives it one matrix for q, k and v, and one for gate and up.
 func fuse(c *lm.Config) {
 	c.Names = lm.Names{lm.AttentionNorm: "a", lm.QKV: "qkv_proj", lm.O: "o_proj", lm.MLPNorm: "m", lm.GateUp: "mlp.gate_up_proj", lm.Down: "mlp.down_proj"}
@@ -84,16 +90,16 @@ func randomTuner(t *testing.T, c lm.Config, first int, dropout float64) (tuner *
 func randomTunerOf(t *testing.T, w *Weights, c lm.Config, first int, dropout float64) (tuner *Tuner, theta []float32) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
-	o := TunerOptions{Rank: 3, Scale: 1.5, Dropout: dropout}
+	o := TunerOptions{Dropout: dropout}
 	for _, p := range c.Params() {
 		path := strings.TrimSuffix(p.Name, ".weight")
 		if !p.Linear || strings.HasPrefix(path, lm.LayerPath(0)) && first > 0 {
 			continue
 		}
-		u := Update{Path: path, A: len(theta)}
-		theta = append(theta, randomFloats(r, o.Rank*p.Shape[1])...)
+		u := Update{Path: path, Rank: 3, Scale: 1.5, A: len(theta)}
+		theta = append(theta, randomFloats(r, max(1, p.Experts)*u.Rank*p.Shape[1])...)
 		u.B = len(theta)
-		theta = append(theta, randomFloats(r, o.Rank*p.Shape[0])...)
+		theta = append(theta, randomFloats(r, u.Rank*p.Shape[0])...)
 		o.Updates = append(o.Updates, u)
 	}
 	for i := range theta {
@@ -188,6 +194,15 @@ func TestGradient(t *testing.T) {
 		"biases": func(c *lm.Config) { c.QKVBias, c.OutBias, c.MLPBias = true, true, true },
 		"fused":  fuse,
 		"soft":   func(c *lm.Config) { c.FinalSoftcap = 2 },
+		"experts": func(c *lm.Config) {
+			addExperts(c)
+			c.Experts.Normalized, c.Names[lm.Gate], c.Names[lm.Up], c.Names[lm.Down] = true, "", "", ""
+		},
+		"experts and an MLP": func(c *lm.Config) {
+			addExperts(c)
+			mlp, experts := []lm.Part{lm.Gate, lm.Up, lm.Down}, []lm.Part{lm.Router, lm.ExpertsGateUp, lm.ExpertsDown}
+			c.Lacks = [][]lm.Part{mlp, experts, mlp}
+		},
 	} {
 		for _, x := range []struct {
 			dropout float64
@@ -196,6 +211,9 @@ func TestGradient(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/dropout=%v/from layer %d", name, x.dropout, x.first), func(t *testing.T) {
 				c := oddConfig()
 				change(&c)
+				if c.Experts.Count > 0 && x.dropout > 0 {
+					t.Skip("PEFT has no dropout for experts")
+				}
 				tuner, theta := randomTuner(t, c, x.first, x.dropout)
 				b := randomBatch(c.VocabSize)
 				if name == "soft" {

@@ -10,6 +10,7 @@ type vectors struct {
 	scales           []float32 // of the ints, one for a block
 	bytes            []int8    // the same for matrices of 4 bits
 	byteScales       []float32 // two for a block: see plainFours
+	routing          *routing  // of rows that lie by the expert that takes them; nil = all parts of a group take all rows
 }
 
 // input is what a matrix takes of vectors.
@@ -62,6 +63,9 @@ func (v *vectors) zero(n, width int) *vectors {
 	clear(v.floats)
 	return v
 }
+
+// from is the floats from a row and a column on.
+func (v *vectors) from(row, column int) []float32 { return v.floats[row*v.stride+column:] }
 
 func (v *vectors) row(i int) []float32 { return v.floats[i*v.stride:][:v.width:v.width] }
 

@@ -25,7 +25,7 @@ type attender interface {
 func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 	c := d.Config
 	var q, k, v *Node // [rows, heads·headDim], [rows, kvHeads·headDim]
-	if c.Has(lm.QKV) {
+	if c.Has(i, lm.QKV) {
 		qkv := d.linear(c.Path(i, lm.QKV), x)
 		n, m := c.QDim(), c.KVDim()
 		q, k, v = columns(qkv, 0, n), columns(qkv, n, n+m), columns(qkv, n+m, n+2*m)

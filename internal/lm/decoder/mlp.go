@@ -14,11 +14,13 @@ func (d *Decoder) mlp(i int, x *Node) *Node {
 	c := d.Config
 	var gate, up *Node // [rows, inner]
 	switch {
-	case c.Has(lm.GateUp):
+	case c.Has(i, lm.Router):
+		return d.experts(i, x)
+	case c.Has(i, lm.GateUp):
 		gateUp := d.linear(c.Path(i, lm.GateUp), x) // [rows, 2·inner]
 		n := c.IntermediateSize
 		gate, up = columns(gateUp, 0, n), columns(gateUp, n, 2*n)
-	case c.Has(lm.Gate):
+	case c.Has(i, lm.Gate):
 		both := d.linears(x, c.Path(i, lm.Gate), c.Path(i, lm.Up))
 		gate, up = both[0], both[1]
 	default:

@@ -11,7 +11,7 @@ import (
 
 // norm normalises x by a part of layer i, which the family may not have.
 func (d *Decoder) norm(i int, part lm.Part, x *Node) *Node {
-	if !d.Config.Has(part) {
+	if !d.Config.Has(i, part) {
 		return x
 	}
 	return d.normalize(d.Config.Path(i, part), x)

@@ -86,9 +86,13 @@ func (s *Graphs) Attach(from *adapter.Adapter) (Adapter, error) {
 	rank := a.form.rank
 	for _, i := range a.form.modules {
 		m := from.Modules[path(all[i])]
-		err := a.put(s, []int{rank, m.In}, func(dst []float32) { copy(dst, m.A) })
+		err := a.put(s, dimensions(all[i], rank)[0], func(dst []float32) {
+			for r := range len(m.A) / m.In { // of each expert, if there are any
+				copy(dst[(r/m.Rank*rank+r%m.Rank)*m.In:], m.A[r*m.In:][:m.In])
+			}
+		})
 		if err == nil {
-			err = a.put(s, []int{m.Out, rank}, func(dst []float32) {
+			err = a.put(s, dimensions(all[i], rank)[1], func(dst []float32) {
 				for i, v := range m.B {
 					dst[i/m.Rank*rank+i%m.Rank] = v * float32(m.Scale)
 				}
@@ -100,6 +104,11 @@ func (s *Graphs) Attach(from *adapter.Adapter) (Adapter, error) {
 		}
 	}
 	return a, nil
+}
+
+// dimensions are those of A and B of a projection.
+func dimensions(p lm.Param, rank int) [2][]int {
+	return [2][]int{{max(1, p.Experts) * rank, p.Shape[1]}, {p.Shape[0], rank}}
 }
 
 // put appends a tensor that write fills; what it leaves out is zero.
@@ -177,9 +186,8 @@ func (b *bank) make(s *Graphs) error {
 	all := projections(s.config)
 	zeros := &attached{}
 	for _, i := range b.form.modules {
-		out, in := all[i].Shape[0], all[i].Shape[1]
-		for _, dims := range [][]int{{len(b.uses), b.form.rank, in}, {len(b.uses), out, b.form.rank}} {
-			if err := zeros.put(s, dims, func([]float32) {}); err != nil {
+		for _, dims := range dimensions(all[i], b.form.rank) {
+			if err := zeros.put(s, append([]int{len(b.uses)}, dims...), func([]float32) {}); err != nil {
 				device.Free(zeros.tensors...)
 				return err
 			}
@@ -220,16 +228,26 @@ func (p *Programs) lora(f form, in []*Node) map[string]decoder.LoRA {
 // inserter puts an adapter into a bank. in: slot, the adapter, the bank. out: the bank.
 func (p *Programs) inserter(from, to form) (*device.Program, error) {
 	return p.program("insert adapter "+from.key()+" into "+to.key(), func(in []*Node) []*Node {
+		all := projections(p.config)
 		slot, a, bank := in[0], in[1:1+2*len(from.modules)], in[1+2*len(from.modules):]
 		for i, x := range bank {
 			dims := x.Shape().Dimensions
 			row := Zeros(x.Graph(), shapes.Make(x.DType(), dims[1:]...))
 			if at := slices.Index(from.modules, to.modules[i/2]); at >= 0 {
-				row = pad(a[2*at+i%2], i%2, to.rank)
+				row = widen(a[2*at+i%2], i%2, all[to.modules[i/2]].Experts, to.rank)
 			}
 			here := Equal(Iota(x.Graph(), shapes.Make(dtypes.Int32, dims...), 0), BroadcastToDims(slot, dims...))
 			bank[i] = Where(here, BroadcastToDims(InsertAxes(row, 0), dims...), x)
 		}
 		return bank
 	})
+}
+
+// widen pads A [rank, in], axis 0, or B [out, rank], axis 1, to a rank. Of experts, A is [experts·rank, in].
+func widen(x *Node, axis, experts, rank int) *Node {
+	if axis == 1 || experts == 0 {
+		return pad(x, axis, rank)
+	}
+	in := x.Shape().Dim(1)
+	return Reshape(pad(Reshape(x, experts, -1, in), 1, rank), experts*rank, in)
 }

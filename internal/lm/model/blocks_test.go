@@ -60,3 +60,27 @@ func TestStoredBlocks(t *testing.T) {
 	altered, _, _ := open(cpu.Stored)
 	assert.NotEqual(t, stored.Mark, altered.Mark)
 }
+
+// TestStoredBlocksOfExperts: so do experts, whose gates and ups lie apart in the file.
+func TestStoredBlocksOfExperts(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("../../golden/testdata/tiny/qwen3_moe/model")))
+	require.NoError(t, os.CopyFS(dir, os.DirFS("../../ci/testdata/tokenizer")))
+	from, err := model.Open(t.Context(), "dir:"+dir, model.Options{Keep: func(lm.Param, func([]float32) error) error { return nil }})
+	require.NoError(t, err)
+	defer from.Close()
+	file := filepath.Join(t.TempDir(), "m.gguf")
+	require.NoError(t, from.ExportGGUF(t.Context(), nil, file, "Q8_0"))
+	last := func(s cpu.Storage) []float32 {
+		w := cpu.NewWeights(s)
+		m, err := model.Open(t.Context(), "gguf:"+file, model.Options{Keep: w.Take, KeepBlocks: w.TakeBlocks})
+		require.NoError(t, err)
+		defer m.Close()
+		slots := cpu.New(m.Config, w, infer.Options{})
+		defer slots.Close()
+		hidden, err := slots.Hidden([]int32{5, 9, 33, 2, 71, 40}, nil)
+		require.NoError(t, err)
+		return hidden[len(hidden)-1]
+	}
+	assert.InDeltaSlice(t, last(cpu.F32), last(cpu.Stored), 0.05)
+}

@@ -87,15 +87,14 @@ func (m *Model) exportFiles(dir string, o ExportOptions) error {
 }
 
 func (m *Model) exportWeights(ctx context.Context, a *adapter.Adapter, dir string, o ExportOptions) error {
-	params := map[string]lm.Param{}
-	var tensors []weights.Tensor
+	var out pieces
 	for _, p := range m.Config.Params() {
-		params[p.Name] = p
-		tensors = append(tensors, weights.Tensor{Name: p.Name, Shape: p.Shape, DType: o.DType})
+		out.add(p, m.Config.Pieces(p), o.DType)
 	}
 	fill := func(name string, dst []float32) error {
-		return m.readMerged(params[name], 0, dst, m.adapter, a)
+		return out.fill(name, dst, func(p lm.Param, at int, dst []float32) error { return m.readMerged(p, at, dst, m.adapter, a) })
 	}
+	tensors := out.tensors
 	return weights.Write(ctx, dir, tensors, fill, weights.WriteOptions{ShardBytes: o.ShardBytes})
 }
 
@@ -124,4 +123,37 @@ func replace(temp, dir string) error {
 		return errors.Join(err, os.Rename(old, dir))
 	}
 	return os.RemoveAll(old)
+}
+
+// pieces are the tensors of a checkpoint that is written, and what lies in them.
+type pieces struct {
+	tensors []weights.Tensor
+	of      map[string][]piece
+}
+
+type piece struct {
+	lm.Piece
+	param lm.Param
+}
+
+func (x *pieces) add(p lm.Param, parts []lm.Piece, dtype weights.DType) {
+	if x.of == nil {
+		x.of = map[string][]piece{}
+	}
+	for _, part := range parts {
+		if x.of[part.Tensor] == nil {
+			x.tensors = append(x.tensors, weights.Tensor{Name: part.Tensor, Shape: part.Shape, DType: dtype})
+		}
+		x.of[part.Tensor] = append(x.of[part.Tensor], piece{part, p})
+	}
+}
+
+// fill makes dst a tensor. read fills its dst with a parameter from element at on.
+func (x *pieces) fill(name string, dst []float32, read func(p lm.Param, at int, dst []float32) error) error {
+	for _, part := range x.of[name] {
+		if err := read(part.param, part.At, dst[part.From:][:part.Size]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -50,32 +50,32 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 	for key, v := range text {
 		metadata[key] = v
 	}
-	params := map[string]lm.Param{}
-	var tensors []weights.Tensor
+	var out pieces
 	for _, p := range m.Config.Params() {
-		name, err := m.Config.GGUFName(p.Name)
+		parts, err := m.Config.GGUFPieces(p)
 		if err != nil {
 			return err
 		}
-		params[name] = p
-		tensors = append(tensors, weights.Tensor{Name: name, Shape: p.Shape, DType: storedAs(p, dtype)})
+		out.add(p, parts, storedAs(p, dtype))
 	}
+	tensors := out.tensors
 	factors := m.Config.GGUFRopeFactors()
 	for _, name := range slices.Sorted(maps.Keys(factors)) {
 		tensors = append(tensors, weights.Tensor{Name: name, Shape: []int{len(factors[name])}, DType: weights.F32})
 	}
 	arch, _ := lm.NamesOfGGUF(metadata["general.architecture"].(string))
 	fill := func(name string, dst []float32) error {
-		p, ok := params[name]
-		if !ok {
+		if factors[name] != nil {
 			copy(dst, factors[name])
 			return nil
 		}
-		if err := m.readMerged(p, 0, dst, m.adapter, a); err != nil {
-			return err
-		}
-		m.convert(p, arch, dst)
-		return nil
+		return out.fill(name, dst, func(p lm.Param, at int, dst []float32) error {
+			if err := m.readMerged(p, at, dst, m.adapter, a); err != nil {
+				return err
+			}
+			m.convert(p, arch, dst)
+			return nil
+		})
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 func storedAs(p lm.Param, dtype weights.DType) weights.DType {
 	quantised := dtype == "Q8_0" || dtype == "Q4_0"
 	switch {
-	case len(p.Shape) == 1:
+	case len(p.Shape) == 1 || p.Router:
 		return weights.F32
 	case quantised && p.Shape[1]%32 != 0:
 		return "F16"
@@ -139,6 +139,9 @@ func (m *Model) checkGGUF(file string) error {
 	defer src.Close()
 	c, err := src.Config()
 	if err != nil {
+		return err
+	}
+	if err := src.Join(c.Params(), c.GGUFPieces); err != nil {
 		return err
 	}
 	if err := weights.Check(weights.Expected(c), src); err != nil {

@@ -3,8 +3,10 @@ package model
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
@@ -40,6 +42,12 @@ func (m *Model) ExportGGUFAdapter(ctx context.Context, a *adapter.Adapter, file 
 	}
 	for _, path := range a.Paths() {
 		x := a.Modules[path]
+		if x.Experts > 0 {
+			if err := m.addExperts(path, x, alpha, add); err != nil {
+				return err
+			}
+			continue
+		}
 		name, err := m.Config.GGUFName(path + ".weight")
 		if err != nil {
 			return err
@@ -62,4 +70,24 @@ func (m *Model) ExportGGUFAdapter(ctx context.Context, a *adapter.Adapter, file 
 		return err
 	}
 	return os.Rename(temp, file)
+}
+
+// addExperts adds the update of the projections of all experts, gate and up apart: A is that of both, and B has rows of each.
+func (m *Model) addExperts(path string, x adapter.Module, alpha float32, add func(name string, data []float32, shape ...int)) error {
+	parts, err := m.Config.GGUFPieces(lm.Param{Name: path + ".weight", Shape: []int{x.Experts * x.Out, x.In}, Experts: x.Experts})
+	if err != nil {
+		return err
+	}
+	b := map[string][]float32{}
+	for _, part := range parts { // in the order of the experts
+		from := part.At / x.In * x.Rank
+		for _, v := range x.B[from:][:part.Size/x.In*x.Rank] {
+			b[part.Tensor] = append(b[part.Tensor], v*float32(x.Scale*float64(x.Rank)/float64(alpha)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b)) {
+		add(name+".lora_a", x.A, x.Experts, x.Rank, x.In)
+		add(name+".lora_b", b[name], x.Experts, len(b[name])/x.Experts/x.Rank, x.Rank)
+	}
+	return nil
 }

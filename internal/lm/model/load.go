@@ -145,7 +145,9 @@ func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, rea
 }
 
 // transposes tells whether a weight is held the other way round than in the checkpoint.
-func (m *Model) transposes(p lm.Param) bool { return m.Transposed && (p.Linear || p.Head) }
+func (m *Model) transposes(p lm.Param) bool {
+	return m.Transposed && (p.Linear && p.Experts == 0 || p.Head)
+}
 
 // read fills dst with a weight, whole rows from element at on.
 func (m *Model) read(p lm.Param, at int, dst []float32, digest hash.Hash) error {
@@ -222,8 +224,8 @@ func (m *Model) Fit(a *adapter.Adapter) (*adapter.Adapter, error) {
 		switch p, ok := matrices[path]; {
 		case !ok:
 			bad = append(bad, path+" is not in the model")
-		case !slices.Equal(p.Shape, []int{x.Out, x.In}):
-			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, x.Out, x.In, p.Shape))
+		case x.Experts != p.Experts || !slices.Equal(p.Shape, []int{max(1, x.Experts) * x.Out, x.In}):
+			bad = append(bad, fmt.Sprintf("%s updates [%d %d], the model has %v", path, max(1, x.Experts)*x.Out, x.In, p.Shape))
 		case x.Bias != nil && params[path+".bias"].Shape == nil:
 			bad = append(bad, "lora_bias: "+path+" has no bias to which it could be added")
 		}

@@ -233,7 +233,7 @@ func (m *Model) openFolder(dir string) error {
 		return err
 	}
 	m.source, m.LeftAside = src, src.Rename(m.Config.TextWeight)
-	return nil
+	return src.Join(m.Config.Params(), func(p lm.Param) ([]lm.Piece, error) { return m.Config.Pieces(p), nil })
 }
 
 func (m *Model) openText(fsys fs.FS) (err error) {
@@ -261,6 +261,9 @@ func (m *Model) openGGUF(path string) error {
 	m.source = src
 	m.Licence, _ = src.Metadata().String("general.license")
 	if m.Config, err = src.Config(); err != nil {
+		return err
+	}
+	if err := src.Join(m.Config.Params(), m.Config.GGUFPieces); err != nil {
 		return err
 	}
 	if m.Tokenizer, err = text.FromGGUF(src.Metadata().Map()); err != nil {

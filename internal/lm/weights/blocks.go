@@ -102,6 +102,9 @@ func subScales(half []uint16, small []int8, src []byte) {
 
 // Blocks tells how a matrix lies in the file; ok is false where its type is none that is kept so.
 func (g *GGUF) Blocks(name string) (b Blocks, ok bool) {
+	if pieces := g.joined[name]; pieces != nil {
+		return g.joinedBlocks(pieces)
+	}
 	s, err := g.find(name)
 	if err != nil || len(s.Shape) != 2 || s.shift != 0 {
 		return Blocks{}, false

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/docent-ml/docent/internal/lm"
 )
 
 // pieceElements is how many elements are read and converted at a time: enough to make a disk read worth its call,
@@ -103,6 +105,7 @@ func resize[T any](buf []T, n int) []T {
 type catalog struct {
 	label   string // file or folder, for errors
 	byName  map[string]*stored
+	joined  map[string][]lm.Piece // tensors that lie in pieces, in order
 	tensors []Tensor
 	closers []io.Closer
 	closed  atomic.Bool
@@ -142,6 +145,9 @@ func (c *catalog) Rename(name func(string) string) (out int) {
 func (c *catalog) Tensors() []Tensor { return slices.Clone(c.tensors) }
 
 func (c *catalog) Read(name string, dst []float32) error {
+	if c.joined[name] != nil {
+		return c.ReadFrom(name, 0, dst)
+	}
 	s, err := c.find(name)
 	if err != nil {
 		return err
@@ -153,6 +159,9 @@ func (c *catalog) Read(name string, dst []float32) error {
 }
 
 func (c *catalog) ReadFrom(name string, start int, dst []float32) error {
+	if pieces := c.joined[name]; pieces != nil {
+		return c.readJoined(pieces, start, dst)
+	}
 	s, err := c.find(name)
 	if err != nil {
 		return err

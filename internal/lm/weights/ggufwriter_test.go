@@ -153,6 +153,13 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 		key("attention.temperature_scale", float32(c.QueryBeta))
 		key("rope.scaling.yarn_log_multiplier", float32(1))
 	}
+	if e := c.Experts; e.Count > 0 {
+		key("expert_count", uint32(e.Count))
+		key("expert_used_count", uint32(e.Used))
+		if arch == "qwen3moe" {
+			key("expert_feed_forward_length", uint32(e.Size))
+		}
+	}
 	rope := c.Ropes[0]
 	key("rope.freq_base", float32(rope.Theta))
 	if arch == "gemma3" {
@@ -202,6 +209,20 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	for name, shape := range Expected(c) {
 		v := slices.Clone(values[name])
 		rows := shape[0]
+		if base, ok := strings.CutSuffix(name, ".experts.gate_up_proj.weight"); ok { // converted apart, [experts, inner, hidden] each
+			var halves [2][]float32
+			n := len(v) / c.Experts.Count / 2
+			for i, half := range slices.Collect(slices.Chunk(v, n)) {
+				halves[i%2] = append(halves[i%2], half...)
+			}
+			for i, part := range []string{"gate", "up"} {
+				g.tensors = append(g.tensors, ggufTensor{ggufName(arch, base+".experts."+part+"_proj.weight"), []int{c.Experts.Count, rows / c.Experts.Count / 2, shape[1]}, 0, floatBytes(halves[i])})
+			}
+			continue
+		}
+		if strings.Contains(name, ".experts.down_proj.") {
+			shape = []int{c.Experts.Count, rows / c.Experts.Count, shape[1]}
+		}
 		if slices.Contains([]string{"llama", "granite", "smollm3", "mistral3"}, arch) {
 			if strings.Contains(name, ".q_proj.") {
 				v = interleave(v, c.Heads, rows)
@@ -255,7 +276,7 @@ func interleave(v []float32, heads, rows int) []float32 {
 func ggufArch(family string) string {
 	other := map[string]string{
 		"mistral": "llama", "gemma3_text": "gemma3", "olmo3": "olmo2", "ministral3": "mistral3", "hunyuan_v1_dense": "hunyuan-dense",
-		"ministral": "", "helium": "", "nanochat": "", "apertus": "",
+		"mixtral": "llama", "qwen3_moe": "qwen3moe", "ministral": "", "helium": "", "nanochat": "", "apertus": "",
 	}
 	if arch, ok := other[family]; ok {
 		return arch

@@ -63,7 +63,7 @@ func newModels(ctx context.Context, cfg config.Server, device *backend.Device, l
 		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}}
 	m.loader = engine.NewLoader(engine.Options{
 		Backend: device.Backend, Precision: backend.Precision(cfg.Precision), Warm: cfg.Warm, Merge: cfg.Merge,
-		Slots: cfg.Slots, MaxContext: cfg.MaxContext, MaxQueue: cfg.QueueDepth, QueueTimeout: cfg.QueueTimeout,
+		Slots: cfg.Slots, MaxContext: cfg.MaxContext, HalfCache: cfg.HalfCache, MaxQueue: cfg.QueueDepth, QueueTimeout: cfg.QueueTimeout,
 		Hub: backend.Hub(cfg.Hub), Logger: log,
 	})
 	for _, model := range cfg.Models {

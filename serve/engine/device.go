@@ -43,14 +43,18 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 // numerics names what rounds in its own way: it may choose another token from the same weights.
 func (o Options) numerics(m *model.Model, own *cpu.Weights) string {
 	if own != nil {
-		return fmt.Sprintf("cpu %s vectors=%v", own.Storage(), cpu.Fast())
+		name := fmt.Sprintf("cpu %s vectors=%v", own.Storage(), cpu.Fast())
+		if o.HalfCache {
+			name += " half"
+		}
+		return name
 	}
 	return o.Backend.Name() + " " + m.Weights[0].DType().String()
 }
 
 // slots prepares inference of an opened model.
 func (o Options) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs) {
-	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes, Choose: o.SampleOnDevice}
+	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes, Choose: o.SampleOnDevice, HalfCache: o.HalfCache}
 	if own != nil {
 		return cpu.New(m.Config, own, io), nil
 	}

@@ -64,7 +64,10 @@ type Options struct {
 	// PrefixBytes bounds the memory that keeps the computed beginnings of prompts, such as a system message or the
 	// conversation so far, for requests that begin alike; 0 = 256 MB, negative = none.
 	PrefixBytes int64
-	MaxQueue    int // requests that wait for a slot; more are ErrBusy; 0 = 64
+	// HalfCache keeps keys and values in half precision, where docent's own code computes: a context takes half the memory. Of
+	// SmolLM2-135M's logits at 400 positions none is off by more than 1/700 of the largest, and 399 have the same one on top.
+	HalfCache bool
+	MaxQueue  int // requests that wait for a slot; more are ErrBusy; 0 = 64
 	// QueueTimeout is the longest such wait; then it is ErrQueueTimeout. 0 = one minute.
 	QueueTimeout time.Duration
 

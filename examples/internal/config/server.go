@@ -40,6 +40,7 @@ type Server struct {
 	DefaultMaxTokens int // when the request does not say
 	MaxContext       int // tokens of prompt and answer; 0 = the model's
 	Slots            int // answers computed at the same time, per model
+	HalfCache        bool
 	QueueDepth       int // requests that wait, per model
 	QueueTimeout     time.Duration
 	MaxBodyBytes     int
@@ -122,6 +123,8 @@ func (s *Server) groups() []group {
 				"most tokens of prompt and answer together; 0 is the model's own limit"),
 			declare("slots -slots=N SLOTS", whole(&s.Slots, 4, atLeast(1), atMost(1024)),
 				"answers computed at the same time, for each model"),
+			declare("half_cache -half-cache HALF_CACHE", toggle(&s.HalfCache, false),
+				"keep keys and values of contexts in half precision, in half the memory, where docent's own code computes"),
 			declare("queue_depth -queue=N QUEUE_DEPTH", whole(&s.QueueDepth, 64, atLeast(0)),
 				"requests that may wait for a slot, for each model; more are told to come back"),
 			declare("queue_timeout -queue-timeout=TIME QUEUE_TIMEOUT", duration(&s.QueueTimeout, time.Minute, above(time.Duration(0))),

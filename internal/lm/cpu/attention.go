@@ -19,6 +19,7 @@ type span struct {
 type scratch struct {
 	queries, scores, part vectors
 	shares                []float32 // of each row: by what the weights are multiplied for their sum to be 1
+	room                  []float32 // of keys or values of half precision
 }
 
 // attendPiece computes attention for query heads that share a key head, of at most queryTile rows. Keys and values of all rows
@@ -40,7 +41,8 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 		}
 	}
 	for p := from; p < to; p++ {
-		m.k.dotAll(shape.keys(sp.q.pages[p], i, head), shape.stride, pagePositions, s.queries.floats, s.queries.stride, shape.stride, n,
+		at, size := shape.keysAt(i, head)
+		m.k.dotAll(sp.q.pages[p].keys.matrix(m.k, &s.room, at, size), shape.stride, pagePositions, s.queries.floats, s.queries.stride, shape.stride, n,
 			s.scores.floats[(p-from)*pagePositions:], s.scores.stride)
 	}
 	for k := range n {
@@ -53,7 +55,8 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 		clear(tp.attended.row(r)[head*group*dim:][:group*dim])
 	}
 	for p := from; p < to; p++ {
-		m.k.dotAll(shape.values(sp.q.pages[p], i, head), pagePositions, shape.rows, s.scores.floats[(p-from)*pagePositions:], s.scores.stride,
+		at, size := shape.valuesAt(i, head)
+		m.k.dotAll(sp.q.pages[p].values.matrix(m.k, &s.room, at, size), pagePositions, shape.rows, s.scores.floats[(p-from)*pagePositions:], s.scores.stride,
 			pagePositions, n, s.part.floats, s.part.stride)
 		for k := range n {
 			dst := tp.attended.row(sp.from + k/group)[(head*group+k%group)*dim:][:dim]
@@ -80,10 +83,13 @@ func (w *inference) put(i int, q *sequence, position int, kv []float32) {
 	shape := w.shape
 	p, at := q.pages[position/pagePositions], position%pagePositions
 	for head := range shape.heads {
-		copy(shape.keys(p, i, head)[at*shape.stride:], kv[head*shape.dim:][:shape.dim])
-		values := shape.values(p, i, head)
+		keys, _ := shape.keysAt(i, head)
+		for j, v := range kv[head*shape.dim:][:shape.dim] {
+			p.keys.set(keys+at*shape.stride+j, v)
+		}
+		values, _ := shape.valuesAt(i, head)
 		for j, v := range kv[(shape.heads+head)*shape.dim:][:shape.dim] {
-			values[j*pagePositions+at] = v
+			p.values.set(values+j*pagePositions+at, v)
 		}
 	}
 }

@@ -1,9 +1,29 @@
 package cpu
 
-import "github.com/gomlx/compute/dtypes/float16"
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes/float16"
+)
 
 // wide is a number of half precision.
 func wide(bits uint16) float32 { return float16.FromBits(bits).Float32() }
+
+// narrow rounds to the nearest number of half precision, to even between two; what is beyond them becomes the largest.
+func narrow(v float32) uint16 {
+	bits := math.Float32bits(v)
+	sign, size := uint16(bits>>16)&0x8000, math.Float32frombits(bits&0x7fffffff)
+	switch {
+	case size >= 65504:
+		return sign | 0x7bff
+	case size < 1.0/(1<<14): // below the normal numbers
+		return sign | uint16(math.RoundToEven(float64(size)*(1<<24)))
+	case size != size: //nolint:gocritic // NaN
+		return sign | 0x7e00
+	}
+	bits = bits&0x7fffffff + 0xfff + bits>>13&1
+	return sign | uint16((bits-112<<23)>>13)
+}
 
 // plainWide makes two numbers of each row of n blocks, dst [block, 2, row]: the first of the row's halves, and the last of them
 // times second. Blocks are step halves, [1 or 2, row].

@@ -14,8 +14,50 @@ const pagePositions = 64
 type page struct {
 	// keys is [layer, kvHead, position, dim] and values is [layer, kvHead, dim, position]: both are matrices that the kernels
 	// take, the keys for the scores and the values for what they weigh.
-	keys, values []float32
+	keys, values heads
 	holders      int // sequences that have it
+}
+
+// heads are the matrices of all layers and heads, as floats or in half precision.
+type heads struct {
+	floats []float32
+	halves []uint16
+}
+
+func newHeads(n int, half bool) heads {
+	if half {
+		return heads{halves: make([]uint16, n)}
+	}
+	return heads{floats: make([]float32, n)}
+}
+
+func (h heads) clear() {
+	clear(h.floats)
+	clear(h.halves)
+}
+
+func (h heads) copy(from heads) {
+	copy(h.floats, from.floats)
+	copy(h.halves, from.halves)
+}
+
+// set stores one number.
+func (h heads) set(at int, v float32) {
+	if h.halves == nil {
+		h.floats[at] = v
+	} else {
+		h.halves[at] = narrow(v)
+	}
+}
+
+// matrix is n numbers from at on. Those of half precision pass through room.
+func (h heads) matrix(k *kernels, room *[]float32, at, n int) []float32 {
+	if h.halves == nil {
+		return h.floats[at:][:n]
+	}
+	*room = resized(*room, n)
+	k.halves(*room, h.halves[at:], 2*k.intRows, 1, n/(2*k.intRows)) // as if scales and minima were there: side by side
+	return *room
 }
 
 // shape of the pages of a model.
@@ -23,26 +65,31 @@ type shape struct {
 	layers, heads int
 	dim, stride   int // of a head; the stride of keys
 	rows          int // of values: dim, rounded up
+	half          bool
 }
 
 func (m *model) pageShape() shape {
-	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, m.k.floatRows)}
+	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, m.k.floatRows), false}
 }
 
 func (s shape) pageBytes() int64 {
-	return int64(4 * s.layers * s.heads * pagePositions * (s.stride + s.rows))
+	size := 4
+	if s.half {
+		size = 2
+	}
+	return int64(size * s.layers * s.heads * pagePositions * (s.stride + s.rows))
 }
 
-// keys of a head are [pagePositions, stride].
-func (s shape) keys(p *page, layer, head int) []float32 {
-	n := pagePositions * s.stride
-	return p.keys[(layer*s.heads+head)*n:][:n]
+// keysAt is where those of a head begin, [pagePositions, stride].
+func (s shape) keysAt(layer, head int) (at, n int) {
+	n = pagePositions * s.stride
+	return (layer*s.heads + head) * n, n
 }
 
-// values of a head are [rows, pagePositions].
-func (s shape) values(p *page, layer, head int) []float32 {
-	n := s.rows * pagePositions
-	return p.values[(layer*s.heads+head)*n:][:n]
+// valuesAt is where those of a head begin, [rows, pagePositions].
+func (s shape) valuesAt(layer, head int) (at, n int) {
+	n = s.rows * pagePositions
+	return (layer*s.heads + head) * n, n
 }
 
 // sequence is the computed part of one text.
@@ -75,14 +122,14 @@ func (p *pages) page() *page {
 	if n := len(p.free); n > 0 {
 		x := p.free[n-1]
 		p.free = p.free[:n-1]
-		clear(x.keys)
-		clear(x.values)
+		x.keys.clear()
+		x.values.clear()
 		x.holders = 1
 		return x
 	}
 	p.made++
 	n := p.layers * p.heads * pagePositions
-	return &page{make([]float32, n*p.stride), make([]float32, n*p.rows), 1}
+	return &page{newHeads(n*p.stride, p.half), newHeads(n*p.rows, p.half), 1}
 }
 
 // reserve makes room for n more positions of q.
@@ -110,8 +157,8 @@ func (p *pages) fork(q *sequence, n int) *sequence {
 	out.hold()
 	if n%pagePositions > 0 {
 		x := p.page()
-		copy(x.keys, q.pages[full].keys)
-		copy(x.values, q.pages[full].values)
+		x.keys.copy(q.pages[full].keys)
+		x.values.copy(q.pages[full].values)
 		out.pages = append(out.pages, x)
 	}
 	return out

@@ -50,6 +50,7 @@ func New(c lm.Config, w *Weights, o infer.Options) *Slots {
 	o = o.WithDefaults(c)
 	m := newModel(c, w)
 	s := &Slots{work: newInference(m, runtime.GOMAXPROCS(0)), context: o.MaxContext, taken: make([]*sequence, o.Slots)}
+	s.work.shape.half = o.HalfCache
 	s.pages = pages{shape: s.work.shape, most: 2*o.Slots + largePiece/pagePositions}
 	size := s.work.shape.pageBytes()
 	s.prefixes = infer.NewPrefixes(o.PrefixBytes, func(q *sequence) int64 { return int64(len(q.pages)) * size }, s.pages.drop)

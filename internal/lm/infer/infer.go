@@ -115,6 +115,8 @@ type Options struct {
 	MaxContext int // most tokens of one sequence; 0 = the model's context
 	// PrefixBytes bounds the memory that keeps the beginnings of prompts for later ones; 0 = 256 MB, negative = none.
 	PrefixBytes int64
+	// HalfCache keeps keys and values in half precision, by docent's own code for CPUs: half the memory of a context.
+	HalfCache bool
 	// Choose makes the rows of Graphs a Chooser. It is worth while on a device with its own memory and many lanes: a CPU
 	// that computes XLA's or gomlx's graphs chooses more slowly than serve's sampler, and copies nothing to begin with.
 	Choose bool

@@ -76,6 +76,23 @@ func (x *exchange) readBody() ([]byte, error) {
 	return body.Bytes(), nil
 }
 
+// parse reads the body as a request. Long ones take turns on half of the processors, so that short ones do not wait for them.
+func parse[T any](x *exchange, as func([]byte, openai.Limits) (T, error)) (req T, err error) {
+	body, err := x.readBody()
+	if err != nil {
+		return req, err
+	}
+	if len(body) > longBody {
+		if err := x.h.parsing.Acquire(x.ctx, 1); err != nil {
+			return req, x.ended()
+		}
+		defer x.h.parsing.Release(1)
+	}
+	return as(body, x.h.o.limits())
+}
+
+const longBody = 64 << 10 // bytes, which take a few milliseconds
+
 // unpack reads at most so many bytes of the body as it was before it was compressed.
 func (x *exchange) unpack(body *bytes.Buffer, most int64) error {
 	var r io.Reader = x.r.Body

@@ -10,11 +10,7 @@ import (
 
 // chat is POST /v1/chat/completions.
 func (h *Handler) chat(x *exchange) error {
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
-	req, err := openai.ParseChatCompletionRequest(body, h.o.limits())
+	req, err := parse(x, openai.ParseChatCompletionRequest)
 	if err != nil {
 		return err
 	}

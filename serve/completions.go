@@ -11,11 +11,7 @@ import (
 
 // completions is POST /v1/completions.
 func (h *Handler) completions(x *exchange) error {
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
-	req, err := openai.ParseCompletionRequest(body, h.o.limits())
+	req, err := parse(x, openai.ParseCompletionRequest)
 	if err != nil {
 		return err
 	}

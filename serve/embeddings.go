@@ -13,11 +13,7 @@ import (
 
 // embeddings is POST /v1/embeddings.
 func (h *Handler) embeddings(x *exchange) error {
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
-	req, err := openai.ParseEmbeddingRequest(body, h.o.limits())
+	req, err := parse(x, openai.ParseEmbeddingRequest)
 	if err != nil {
 		return err
 	}

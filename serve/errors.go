@@ -22,11 +22,18 @@ var (
 )
 
 // ContextLengthError says that the prompt leaves no room for one token: 400.
-type ContextLengthError struct{ PromptTokens, ContextLength int }
+type ContextLengthError struct {
+	PromptTokens, ContextLength int
+	More                        bool // the prompt has more than PromptTokens: they were not all counted
+}
 
 func (e *ContextLengthError) Error() string {
-	return fmt.Sprintf("the prompt has %d tokens, and the model's context length is %d: shorten the messages so that the answer has room",
-		e.PromptTokens, e.ContextLength)
+	more := ""
+	if e.More {
+		more = "more than "
+	}
+	return fmt.Sprintf("the prompt has %s%d tokens, and the model's context length is %d: shorten the messages so that the answer has room",
+		more, e.PromptTokens, e.ContextLength)
 }
 
 // TemplateError says that the chat template refuses the conversation: 400. Reason is the template's own message.

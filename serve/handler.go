@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Handler is the HTTP API as one http.Handler. It works at the root and under any prefix, and never redirects.
@@ -21,7 +24,8 @@ type Handler struct {
 	newID   func() string // 26 characters
 	queue   saturation
 	rates   *rates
-	waiting atomic.Int64    // requests that have asked a model and not been started
+	waiting atomic.Int64 // requests that have asked a model and not been started
+	parsing *semaphore.Weighted
 	base    context.Context // ends when running requests are to be cancelled
 	kill    context.CancelCauseFunc
 
@@ -41,6 +45,7 @@ func NewHandler(p *Pool, o HandlerOptions) (*Handler, error) {
 		return nil, fmt.Errorf("serve: handler options: %w", err)
 	}
 	h := &Handler{pool: p, o: o.withDefaults(), log: logger(o.Logger), started: time.Now(), newID: rand.Text, idle: make(chan struct{})}
+	h.parsing = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))
 	h.setKeys(o.APIKeys)
 	h.rates = newRates(h.o)
 	h.base, h.kill = context.WithCancelCause(context.Background())

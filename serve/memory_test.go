@@ -112,3 +112,32 @@ func TestOverhead(t *testing.T) {
 		assert.Less(t, best, 100*time.Microsecond, name)
 	}
 }
+
+// Long bodies take turns to be read as JSON: who waits for that leaves with the client, and holds up nobody.
+func TestLongBodiesTakeTurns(t *testing.T) {
+	h := newHandler(t, hello(), HandlerOptions{})
+	atOnce := int64(max(1, runtime.GOMAXPROCS(0)/2))
+	assert.NoError(t, h.parsing.Acquire(t.Context(), atOnce))
+	ctx, leave := context.WithCancel(t.Context())
+	gone := make(chan int)
+	for _, route := range []string{"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"} {
+		go func() {
+			w, _ := do(h, post(route, strings.Repeat(" ", longBody)+plain).WithContext(ctx))
+			gone <- w.Code
+		}()
+	}
+	w, _ := do(h, post("/v1/chat/completions", plain))
+	assert.Equal(t, 200, w.Code)
+	select {
+	case status := <-gone:
+		t.Error("one did not wait", status)
+	case <-time.After(50 * time.Millisecond):
+	}
+	leave()
+	for range 4 {
+		<-gone
+	}
+	h.parsing.Release(atOnce)
+	w, _ = do(h, post("/v1/chat/completions", strings.Repeat(" ", longBody)+plain))
+	assert.Equal(t, 200, w.Code)
+}

@@ -8,11 +8,7 @@ import (
 
 // responses is POST /v1/responses.
 func (h *Handler) responses(x *exchange) error {
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
-	req, err := openai.ParseResponseRequest(body, h.o.limits())
+	req, err := parse(x, openai.ParseResponseRequest)
 	if err != nil {
 		return err
 	}

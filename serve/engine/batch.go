@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/docent-ml/docent/internal/lm/grammar"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
@@ -25,6 +27,7 @@ type batch struct {
 	context  int
 	log      *slog.Logger
 	grammars grammar.Cache
+	busy     *semaphore.Weighted // what is prepared for requests that wait, on at most half of the processors
 	limits   grammar.Limits
 	maxQueue int
 	patience time.Duration

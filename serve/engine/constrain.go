@@ -28,22 +28,16 @@ func (e *Engine) newVocabulary() (*grammar.Vocabulary, error) {
 	}, e.model.EOS()...)
 }
 
-// constrain finds the form of the answer of a job that waits, and lets it leave the queue.
-func (e *Engine) constrain(j *job) (err error) {
+// constrain finds the form of the answer.
+func (e *Engine) constrain(ctx context.Context, j *job) (err error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(j.ctx, e.patience)
-	defer cancel()
-	switch j.form, err = e.grammarOf(ctx, j.r, j.calls); {
-	case err != nil && ctx.Err() != nil && j.ctx.Err() == nil:
-		return serve.ErrQueueTimeout
-	case err != nil:
+	if j.form, err = e.grammarOf(ctx, j.r, j.calls); err != nil {
 		return err
 	}
 	if j.writes, err = e.writes(); err != nil {
 		return err
 	}
 	j.start.Ignored, j.start.Grammar = j.ignored(), time.Since(began)
-	e.release(j)
 	return nil
 }
 

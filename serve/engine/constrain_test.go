@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/docent-ml/docent/internal/lm/grammar"
+	"github.com/docent-ml/docent/internal/lm/text"
 	"github.com/docent-ml/docent/serve"
 )
 
@@ -75,23 +77,8 @@ func TestBestEffort(t *testing.T) {
 // TestGrammarsWait: whoever waits for a grammar counts as waiting, holds up nobody, and leaves when the client does.
 func TestGrammarsWait(t *testing.T) {
 	e := tinyChat(t, Options{Slots: 1, MaxQueue: 3})
-	release, entered := make(chan struct{}), make(chan struct{}, 64)
-	blocked := 0
-	for ; ; blocked++ { // until all that compile are busy
-		go func() {
-			_, _ = e.grammars.Get(context.Background(), fmt.Sprint("blocked", blocked), func() (*grammar.Grammar, error) {
-				entered <- struct{}{}
-				<-release
-				return grammar.JSONObject(), nil
-			})
-		}()
-		select {
-		case <-entered:
-			continue
-		case <-time.After(200 * time.Millisecond):
-		}
-		break
-	}
+	atOnce := int64(max(1, runtime.GOMAXPROCS(0)/2))
+	require.NoError(t, e.busy.Acquire(t.Context(), atOnce)) // all that compile are busy
 	form := serve.Request{
 		Messages: []serve.Message{{Role: "user", Content: "x"}}, N: 1, MaxTokens: 300,
 		Format: serve.Format{JSON: true, Schema: json.RawMessage(`{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}`)},
@@ -117,9 +104,60 @@ func TestGrammarsWait(t *testing.T) {
 	plain := serve.Request{Messages: form.Messages, N: 1, MaxTokens: 4}
 	text, _, _ := answer(t, e, plain)
 	assert.NotEmpty(t, text, "it needs no grammar")
-	close(release)
+	e.busy.Release(atOnce)
 	text, _, _ = answer(t, e, form)
 	assert.True(t, strings.HasPrefix(text, "{"), text)
+}
+
+// TestLongPrompts: what is too long for the context is told after a part of it was read, and those who wait for their turn with a
+// long text hold up nobody and leave when the client does; the same for embeddings.
+func TestLongPrompts(t *testing.T) {
+	e := tinyChat(t, Options{Slots: 1})
+	ask := func(words string, n int) serve.Request {
+		return serve.Request{Messages: []serve.Message{{Role: "user", Content: strings.Repeat(words, n)}}, N: 1, MaxTokens: 2}
+	}
+	fault := func(ctx context.Context, r serve.Request) (err error) {
+		for _, err = range e.Generate(ctx, r) {
+			break
+		}
+		return err
+	}
+	for _, words := range []string{"Who taught it? ", "a", " ", "1234567890", "<|im_start|>", "\u00e9\u4e16", "[{(\"\\n"} {
+		r := ask(words, 1<<20/len(words))
+		_, _, embedded := e.Embed(t.Context(), serve.Prompt{Text: r.Messages[0].Content})
+		for _, err := range []error{fault(t.Context(), r), fault(t.Context(), serve.Request{Prompt: &serve.Prompt{Text: r.Messages[0].Content}}), embedded} {
+			long, ok := errors.AsType[*serve.ContextLengthError](err)
+			require.True(t, ok, "%q: %v", words, err)
+			assert.True(t, long.More, words)
+			assert.Greater(t, long.PromptTokens, 2*e.context, words)
+			assert.Less(t, long.PromptTokens, 40*e.context, "%q: not all of it is read", words)
+		}
+	}
+	for n := 1; ; n += 7 { // whatever fits is told to the token
+		ids, _, err := e.prompt(ask("ab ", n))
+		require.NoError(t, err)
+		full, err := e.model.Chat.Encode(templateMessages(ask("ab ", n).Messages), text.RenderOptions{AddGenerationPrompt: true})
+		require.NoError(t, err)
+		if len(full) > 2*e.context {
+			break
+		}
+		require.Equal(t, full, ids)
+	}
+
+	atOnce := int64(max(1, runtime.GOMAXPROCS(0)/2))
+	require.NoError(t, e.busy.Acquire(t.Context(), atOnce))
+	ctx, leave := context.WithCancel(t.Context())
+	gone := make(chan error, 2)
+	go func() { gone <- fault(ctx, ask("x", 2*longText)) }()
+	go func() {
+		_, _, err := e.Embed(ctx, serve.Prompt{Text: strings.Repeat("x", 2*longText)})
+		gone <- err
+	}()
+	require.Eventually(t, func() bool { e.mu.Lock(); defer e.mu.Unlock(); return len(e.waiting) == 2 }, 10*time.Second, time.Millisecond)
+	assert.NoError(t, fault(t.Context(), ask("x", 3)), "a short one does not wait")
+	leave()
+	assert.ErrorIs(t, <-gone, context.Canceled)
+	assert.ErrorIs(t, <-gone, context.Canceled)
 }
 
 // TestGrammarPatience: a grammar is waited for as long as a slot is.

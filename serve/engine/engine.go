@@ -11,11 +11,13 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gomlx/compute"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/docent-ml/docent/internal/hub"
 	"github.com/docent-ml/docent/internal/lm"
@@ -84,7 +86,8 @@ type Engine struct {
 	adapter infer.Adapter // on top of the weights; nil = none
 	info    serve.Info
 	eos     map[int32]bool
-	prefix  int                // special tokens that the model wants in front of a text
+	before  int                // special tokens that the model wants in front of a text
+	behind  int                // and behind it
 	calls   grammar.ToolFormat // how it calls functions
 	told    bool               // by its template, of the functions; else by docent
 	thinker thinker
@@ -225,6 +228,8 @@ func (o Options) newBatch(m *model.Model, slots infer.Slots) *batch {
 	b := &batch{opened: m, slots: slots, context: slots.Context(), log: o.logger(), engines: 1, wake: make(chan struct{}, 1), noDrafts: m.Config.Border() > 0,
 		limits:   grammar.Limits{EnumValues: o.MaxEnumValues, EnumText: o.MaxEnumText},
 		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute)}
+	b.busy = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))
+	b.grammars.Busy = b.busy
 	for _, w := range m.Weights {
 		b.bytes += w.ByteSize()
 	}
@@ -237,7 +242,7 @@ func newEngine(b *batch, m *model.Model) *Engine {
 	for _, id := range m.EOS() {
 		e.eos[int32(id)] = true
 	}
-	e.prefix = specialPrefix(m.Tokenizer)
+	e.before, e.behind = specialTokens(m.Tokenizer)
 	e.info = describe(m, b.context)
 	e.info.Fingerprint = fingerprint(m, b.numerics)
 	if e.calls, e.told = e.findTools(); !e.told {
@@ -314,22 +319,9 @@ func (e *Engine) Info() serve.Info { return e.info }
 // Generate implements Model.
 func (e *Engine) Generate(ctx context.Context, r serve.Request) iter.Seq2[serve.Delta, error] {
 	return func(yield func(serve.Delta, error) bool) {
-		j, err := e.newJob(ctx, r)
-		if err == nil {
-			err = e.enqueue(j)
-		}
-		if err != nil {
-			yield(serve.Delta{}, err)
-			return
-		}
+		j := e.newJob(ctx, r)
 		defer e.abandon(j)
-		if j.constrained() {
-			if err := e.constrain(j); err != nil {
-				yield(serve.Delta{}, err)
-				return
-			}
-		}
-		if err := j.await(e.patience); err != nil {
+		if err := e.admit(j); err != nil {
 			yield(serve.Delta{}, err)
 			return
 		}
@@ -357,7 +349,7 @@ func (e *Engine) prompt(r serve.Request) (ids []int32, dropped int, err error) {
 		ids, _ = e.encode(*r.Prompt)
 		return ids, 0, nil
 	}
-	o := text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs}
+	o := text.RenderOptions{AddGenerationPrompt: true, Kwargs: r.TemplateArgs, MostTokens: e.context}
 	if !e.told {
 		r.Messages = ownForm(r.Messages, r.Tools.List)
 	} else if len(r.Tools.List) > 0 {
@@ -366,7 +358,7 @@ func (e *Engine) prompt(r serve.Request) (ids []int32, dropped int, err error) {
 	messages := text.JoinSystem(templateMessages(r.Messages))
 	if e.model.Chat == nil {
 		prompt, dropped := text.QAPrompt(messages)
-		return e.model.Tokenizer.EncodeQA(prompt), dropped, nil
+		return e.model.Tokenizer.AtMost(e.context).EncodeQA(prompt), dropped, nil
 	}
 	ids, err = e.model.Chat.Encode(e.addressed(messages, o), o)
 	if errors.Is(err, text.ErrTemplate) {

@@ -52,35 +52,89 @@ type sequence struct {
 	drafted, kept int // since the last delta
 }
 
-// newJob does on the caller's goroutine what needs no device.
-func (e *Engine) newJob(ctx context.Context, r serve.Request) (*job, error) {
-	ids, dropped, err := e.prompt(r)
-	if err != nil {
-		return nil, err
-	}
-	if len(ids) == 0 {
-		return nil, serve.ErrEmptyPrompt
-	}
-	room := e.context - len(ids)
-	if room < 1 {
-		return nil, &serve.ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
-	}
-	r.N = max(r.N, 1)
-	if r.MaxTokens < 1 {
-		r.MaxTokens = room
-	}
-	j := &job{e: e, r: r, ids: ids, out: newMailbox(), taken: make(chan struct{})}
+func (e *Engine) newJob(ctx context.Context, r serve.Request) *job {
+	j := &job{e: e, r: r, out: newMailbox(), taken: make(chan struct{})}
 	if len(j.r.Tools.List) > 0 {
 		j.calls = &e.calls
 	}
-	j.ready = !j.constrained()
-	j.start = serve.Start{PromptTokens: len(ids), MaxTokens: min(r.MaxTokens, room), DroppedMessages: dropped}
 	j.ctx, j.cancel = context.WithCancel(ctx)
-	return j, nil
+	return j
 }
 
-// constrained tells whether the answer has a form.
-func (j *job) constrained() bool { return j.calls != nil || j.r.Format.JSON }
+// admit puts a job in the line, does on the caller's goroutine what needs no device, and returns when the job has left the queue.
+func (e *Engine) admit(j *job) error {
+	if err := e.enqueue(j); err != nil {
+		return err
+	}
+	if err := e.prepare(j); err != nil {
+		return err
+	}
+	return j.await(e.patience)
+}
+
+// prepare makes the prompt of a job that waits and finds the form of its answer, and lets it leave the queue.
+func (e *Engine) prepare(j *job) error {
+	ctx, cancel := context.WithTimeout(j.ctx, e.patience)
+	defer cancel()
+	err := e.tokenize(ctx, j)
+	if err == nil && (j.calls != nil || j.r.Format.JSON) {
+		err = e.constrain(ctx, j)
+	}
+	if err != nil && ctx.Err() != nil && j.ctx.Err() == nil {
+		return serve.ErrQueueTimeout
+	}
+	if err == nil {
+		e.release(j)
+	}
+	return err
+}
+
+// tokenize makes the prompt. Long ones take turns, so that short ones do not wait for them.
+func (e *Engine) tokenize(ctx context.Context, j *job) error {
+	if textOf(j.r) > longText {
+		if err := e.busy.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer e.busy.Release(1)
+	}
+	ids, dropped, err := e.prompt(j.r)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		return serve.ErrEmptyPrompt
+	}
+	room := e.context - len(ids)
+	if room < 0 || room == 0 && !j.embed {
+		return &serve.ContextLengthError{PromptTokens: len(ids), More: len(ids) > 2*e.context, ContextLength: e.context}
+	}
+	j.r.N = max(j.r.N, 1)
+	if j.r.MaxTokens < 1 {
+		j.r.MaxTokens = room
+	}
+	j.ids = ids
+	j.start = serve.Start{PromptTokens: len(ids), MaxTokens: min(j.r.MaxTokens, room), DroppedMessages: dropped}
+	return nil
+}
+
+const longText = 32 << 10 // bytes, which take a few milliseconds
+
+// textOf is about as many bytes as the prompt of a request will have.
+func textOf(r serve.Request) (bytes int) {
+	if r.Prompt != nil {
+		return len(r.Prompt.Text)
+	}
+	for _, m := range r.Messages {
+		bytes += len(m.Content) + len(m.Reasoning)
+		for _, c := range m.Calls {
+			bytes += len(c.Arguments)
+		}
+	}
+	for _, t := range r.Tools.List {
+		bytes += len(t.Description) + len(t.Parameters)
+	}
+	return bytes
+}
 
 // await returns when the job has left the queue.
 func (j *job) await(patience time.Duration) error {

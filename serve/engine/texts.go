@@ -11,15 +11,14 @@ import (
 	"github.com/docent-ml/docent/serve"
 )
 
-// specialPrefix is how many special tokens the tokenizer puts in front of a text.
-func specialPrefix(tok *text.Tokenizer) int {
+// specialTokens is how many special tokens the tokenizer puts around a text.
+func specialTokens(tok *text.Tokenizer) (before, behind int) {
 	ids, plain := tok.EncodeWithSpecial("a"), tok.Encode("a")
-	for n := 0; n+len(plain) <= len(ids); n++ {
-		if slices.Equal(ids[n:n+len(plain)], plain) {
-			return n
-		}
+	behind = len(ids) - len(plain)
+	for before = 0; behind > 0 && !slices.Equal(ids[before:before+len(plain)], plain); before++ {
+		behind--
 	}
-	return 0
+	return before, behind
 }
 
 // encode makes the tokens of a text that is continued or embedded as it is, between the special tokens that the model
@@ -31,9 +30,8 @@ func (e *Engine) encode(in serve.Prompt) (ids, echo []int32) {
 		}
 		return ids, ids
 	}
-	ids = e.model.Tokenizer.EncodeWithSpecial(in.Text)
-	n := len(e.model.Tokenizer.Encode(in.Text))
-	return ids, ids[e.prefix : e.prefix+n]
+	ids = e.model.Tokenizer.AtMost(e.context).EncodeWithSpecial(in.Text)
+	return ids, ids[e.before : len(ids)-e.behind]
 }
 
 // echo fills in what a prompt that is repeated says of itself.
@@ -52,7 +50,7 @@ func (l *loop) echo(j *job) error {
 	}
 	skip := 0
 	if j.r.Prompt.Tokens == nil {
-		skip = j.e.prefix
+		skip = j.e.before
 	}
 	j.start.EchoTokens = make([]serve.TokenLogprob, 0, len(shown))
 	if skip == 0 {
@@ -75,26 +73,16 @@ func (l *loop) echo(j *job) error {
 
 // Embed implements Embedder: the mean of the last hidden states over the tokens of the text, special ones left out.
 func (e *Engine) Embed(ctx context.Context, in serve.Prompt) (vector []float32, tokens int, err error) {
-	ids, _ := e.encode(in)
-	if len(ids) == 0 {
-		return nil, 0, serve.ErrEmptyPrompt
-	}
-	if len(ids) > e.context {
-		return nil, 0, &serve.ContextLengthError{PromptTokens: len(ids), ContextLength: e.context}
-	}
-	j := &job{e: e, ids: ids, embed: true, ready: true, out: newMailbox(), taken: make(chan struct{})}
-	j.ctx, j.cancel = context.WithCancel(ctx)
-	if err := e.enqueue(j); err != nil {
-		return nil, 0, err
-	}
+	j := e.newJob(ctx, serve.Request{Prompt: &in})
+	j.embed = true
 	defer e.abandon(j)
-	if err := j.await(e.patience); err != nil {
+	if err := e.admit(j); err != nil {
 		return nil, 0, err
 	}
 	if _, err, ended := j.out.take(ctx); err != nil || !ended {
 		return nil, 0, errors.Join(err, ctx.Err())
 	}
-	return j.vector, len(ids), nil
+	return j.vector, len(j.ids), nil
 }
 
 // embedding computes the vector of a job, on the loop's goroutine.

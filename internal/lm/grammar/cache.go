@@ -4,17 +4,19 @@ import (
 	"container/list"
 	"context"
 	"crypto/sha256"
-	"runtime"
 	"sync"
+
+	"golang.org/x/sync/semaphore"
 )
 
-// Cache keeps the grammars that were used last, with their masks, and bounds how many are compiled at a time. The zero value
-// keeps 64 of together 64 MiB, and compiles on half of the processors.
+// Cache keeps the grammars that were used last, with their masks: 64 of together 64 MiB.
 type Cache struct {
+	// Busy bounds how many are compiled at a time; nil: nothing does.
+	Busy *semaphore.Weighted
+
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]*list.Element
 	used    list.List // of *cached, the latest first
-	busy    chan struct{}
 }
 
 type cached struct {
@@ -34,33 +36,20 @@ func (c *Cache) Get(ctx context.Context, key string, compile func() (*Grammar, e
 	if g := c.find(hash, nil); g != nil {
 		return g, nil
 	}
-	busy := c.workers()
-	select {
-	case busy <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if c.Busy != nil {
+		if err := c.Busy.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer c.Busy.Release(1)
 	}
-	defer func() { <-busy }()
 	if g := c.find(hash, nil); g != nil { // of somebody who was before us
 		return g, nil
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
 	}
 	g, err := compile()
 	if err != nil {
 		return nil, err
 	}
 	return c.find(hash, g), nil
-}
-
-func (c *Cache) workers() chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.busy == nil {
-		c.busy = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))
-	}
-	return c.busy
 }
 
 // find looks a key up, and puts g there if it is new.

@@ -119,9 +119,11 @@ func jsonSchema(ctx context.Context, schema []byte, mode Obedience, limits Limit
 	return g, nil
 }
 
+const maxIgnored = 32
+
 func (g *Grammar) leftOut(tool int, paths []string) {
 	for _, path := range paths {
-		if i := (Ignored{tool, path}); !slices.Contains(g.ignored, i) {
+		if i := (Ignored{tool, path}); len(g.ignored) < maxIgnored && !slices.Contains(g.ignored, i) {
 			g.ignored = append(g.ignored, i)
 		}
 	}

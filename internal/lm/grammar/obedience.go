@@ -33,7 +33,7 @@ type Ignored struct {
 	Path string // a JSON pointer (#/properties/x/contains); # for all of a schema
 }
 
-// Ignored names what the grammar does not keep to.
+// Ignored names what the grammar does not keep to, in at most 32 places.
 func (g *Grammar) Ignored() []Ignored { return g.ignored }
 
 // assertions are keywords that the dialect, or an earlier one, gives a meaning which no grammar keeps.
@@ -47,15 +47,19 @@ var assertions = map[string]bool{
 
 // known sees to the keywords that no grammar has.
 func (c *compiler) known(s *value) error {
-	for _, k := range slices.Clone(s.keys) {
+	stays := s.keys[:0:0]
+	for _, k := range s.keys {
 		if _, ok := keywords[k]; ok || strings.HasPrefix(k, "x-") {
+			stays = append(stays, k)
 			continue
 		}
 		if c.mode == Strict || c.mode == Assertions && assertions[k] {
 			return refuse(s.fields[k], "the keyword %q is not supported", k)
 		}
-		c.leaveOut(s.fields[k])
+		c.ignored = append(c.ignored, s.fields[k].path())
+		delete(s.fields, k)
 	}
+	s.keys = stays
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 )
 
 func strictly(schema []byte) (*Grammar, error) {
@@ -213,8 +214,8 @@ func TestCancelled(t *testing.T) {
 // TestCacheBounds: grammars are compiled a few at a time, waiting for that ends with the context, one that somebody else
 // has compiled meanwhile is taken, and the oldest go when all together are too large.
 func TestCacheBounds(t *testing.T) {
-	var c Cache
-	atOnce := cap(c.workers())
+	const atOnce = 2
+	c := Cache{Busy: semaphore.NewWeighted(atOnce)}
 	entered, release := make(chan struct{}, 10), make(chan struct{})
 	slow := func() (*Grammar, error) {
 		entered <- struct{}{}
@@ -242,4 +243,15 @@ func TestCacheBounds(t *testing.T) {
 	_, err = c.Get(t.Context(), "large", func() (*Grammar, error) { return large, nil })
 	require.NoError(t, err)
 	assert.Len(t, c.entries, 1)
+}
+
+// TestManyUnknownKeywords: what is left out is told in part; each was once looked for among all others, which took minutes.
+func TestManyUnknownKeywords(t *testing.T) {
+	var keys strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&keys, `,"zzz%d":1`, i)
+	}
+	g, err := JSONSchema(t.Context(), []byte(`{"type":"string"`+keys.String()+`}`), BestEffort, Limits{})
+	require.NoError(t, err)
+	assert.Len(t, g.Ignored(), maxIgnored)
 }

@@ -8,6 +8,7 @@ import (
 // matcher finds added tokens in text, leftmost first and the longest of those that start together.
 type matcher struct {
 	root   trie
+	begins [256]bool // whether a token begins with the byte, which most do not
 	tokens []addedToken
 }
 
@@ -19,6 +20,9 @@ type trie struct {
 func (m *matcher) add(content string, token addedToken) {
 	m.tokens = append(m.tokens, token)
 	at := &m.root
+	if content != "" {
+		m.begins[content[0]] = true
+	}
 	for i := range len(content) {
 		if at.next == nil {
 			at.next = map[byte]*trie{}
@@ -35,6 +39,9 @@ func (m *matcher) add(content string, token addedToken) {
 
 // longest returns the longest token that starts the text, and its length in bytes.
 func (m *matcher) longest(text string) (token *addedToken, size int) {
+	if text == "" || !m.begins[text[0]] {
+		return nil, 0
+	}
 	at := &m.root
 	for i := range len(text) {
 		if at = at.next[text[i]]; at == nil {

@@ -27,6 +27,7 @@ type RenderOptions struct {
 	AddGenerationPrompt bool            // end with the header of the assistant's answer
 	Tools               json.RawMessage // a list in OpenAI's form; empty: none
 	Kwargs              map[string]any  // further variables, such as enable_thinking
+	MostTokens          int             // as in Tokenizer.AtMost; 0: no bound
 }
 
 // Chat turns conversations into prompts by the model's own template, or templates: some models bring one more for
@@ -146,7 +147,7 @@ func (c *Chat) Encode(messages []Message, o RenderOptions) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.tok.encode(out.Text, encodeOptions{marker: d.marker}), nil
+	return c.tok.encode(out.Text, encodeOptions{marker: d.marker, most: o.MostTokens}), nil
 }
 
 // fold moves a leading system message into the first user message where the template has no place for it.

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -26,6 +27,7 @@ type Tokenizer struct {
 	settings     settings
 	files        map[string][]byte // what WriteFiles writes
 	specialWords matcher           // every special token, whatever its matching options
+	most         int               // see AtMost; 0: no bound
 }
 
 // wordModel appends the ids of a word of text.
@@ -238,9 +240,30 @@ func (t *Tokenizer) EncodeWithSpecial(text string) []int32 {
 type encodeOptions struct {
 	plainSpecial bool
 	marker       string // removed from the text after the search for added tokens; see Chat
+	most         int    // see AtMost; 0: no bound
 }
 
+// AtMost is the tokenizer for texts that are of use only up to so many tokens. Of one that has surely more it returns more than
+// twice as many, but not all, which spares the time for the rest.
+func (t *Tokenizer) AtMost(tokens int) *Tokenizer {
+	c := *t
+	c.most = tokens
+	return &c
+}
+
+// encode reads a text that is long for so many tokens in part first: the end may be a word that is cut, which is why only twice
+// as many are taken for proof.
 func (t *Tokenizer) encode(text string, o encodeOptions) []int32 {
+	most := cmp.Or(o.most, t.most)
+	for part := 4 * most; part > 0 && 2*part <= len(text); part *= 4 {
+		if ids := t.all(text[:part], o); len(ids) > 2*most {
+			return ids
+		}
+	}
+	return t.all(text, o)
+}
+
+func (t *Tokenizer) all(text string, o encodeOptions) []int32 {
 	if !utf8.ValidString(text) {
 		text = strings.ToValidUTF8(text, "\uFFFD")
 	}

@@ -31,8 +31,8 @@ func TestJavaScriptClient(t *testing.T) {
 	t.Log(output(t, nil, "node", filepath.Join("internal", "ci", "openai_client.mjs"), startServer(t), "tiny"))
 }
 
-// TestJavaScriptClients has the frameworks that people use chat, stream, call, answer in a form and embed: with a model whose
-// answers are known, and with a small one.
+// The frameworks that people use chat, stream, call, answer in a form and embed: with a model whose answers are known, and with
+// a small one.
 func TestJavaScriptClients(t *testing.T) {
 	if os.Getenv("DOCENT_NODE") == "" {
 		t.Skip("DOCENT_NODE names no package.json beside the JavaScript clients; make test-full fetches them where there is Node.js")
@@ -40,6 +40,22 @@ func TestJavaScriptClients(t *testing.T) {
 	script := filepath.Join("internal", "ci", "clients.mjs")
 	t.Log(output(t, nil, "node", script, startFake(t), "fake"))
 	t.Log(output(t, nil, "node", script, startServer(t), "tiny"))
+}
+
+func TestPythonClients(t *testing.T) {
+	interpreter := os.Getenv("DOCENT_PYTHON_CLIENTS")
+	if interpreter == "" {
+		t.Skip("DOCENT_PYTHON_CLIENTS names no interpreter with the packages of clients.txt; make test-full installs them")
+	}
+	t.Log(output(t, nil, interpreter, filepath.Join("internal", "ci", "clients.py"), startFake(t), "fake", startServer(t), "tiny"))
+}
+
+func TestGoClients(t *testing.T) {
+	program := os.Getenv("DOCENT_GO_CLIENTS")
+	if program == "" {
+		t.Skip("DOCENT_GO_CLIENTS is not the program of internal/ci/goclients; make test-full compiles it")
+	}
+	t.Log(output(t, nil, program, startFake(t), "fake", startServer(t), "tiny"))
 }
 
 var serverURL = regexp.MustCompile(`https?://[^\s"]+`)

@@ -66,7 +66,7 @@ func TestDependencies(t *testing.T) {
 // TestNestedModules holds the modules of their own to the requirements of this one: a dependency that is new here makes
 // them refuse to build until "go mod tidy" ran there, which go test ./... would not notice.
 func TestNestedModules(t *testing.T) {
-	for _, dir := range []string{"examples/demo/ask", "examples/beam-ingest"} {
+	for _, dir := range []string{"examples/demo/ask", "examples/beam-ingest", "internal/ci/goclients"} {
 		cmd := exec.Command("go", "list", "-mod=readonly", "-deps", "-f", "{{.ImportPath}}", "./...")
 		cmd.Dir = filepath.Join(root(t), dir)
 		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off")

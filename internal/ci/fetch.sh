@@ -9,6 +9,8 @@
 #   fetch.sh llamacpp       an interpreter with llama.cpp (xllamacpp), 60 MB
 #   fetch.sh compose  podman-compose, which brings up what compose.yaml describes
 #   fetch.sh node     a package.json beside which the JavaScript clients and axe-core are installed that internal/ci/node names
+#   fetch.sh clients  an interpreter with the Python clients that internal/ci/clients.txt names, and model-signing; 500 MB
+#   fetch.sh goclients      the program of internal/ci/goclients, which tries the Go clients
 #   fetch.sh linter   golangci-lint, compiled by the Go that is here, which takes a minute or two
 #
 # All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
@@ -121,6 +123,29 @@ fetch_llamacpp() {
   echo "$dest/bin/python"
 }
 
+fetch_clients() {
+  local list=$here/clients.txt package dest
+  dest=$cache/clients-$(cksum <"$list" | cut -d ' ' -f 1) package=-r$list
+  if [[ ! -x $dest/bin/python ]]; then
+    make_venv --no-deps # the list is complete
+    install_at "$work/venv" "$dest"
+  fi
+  echo "$dest/bin/python"
+}
+
+fetch_goclients() {
+  local source=$here/goclients dest
+  dest=$cache/goclients-$(cat "$source"/* | cksum | cut -d ' ' -f 1)
+  if [[ ! -d $dest ]]; then
+    command -v go >/dev/null || missing "Go is not installed"
+    make_work
+    echo "fetch $what: compiling to $dest" >&2
+    quietly env GOFLAGS= go build -C "$source" -o "$work/bin/goclients" .
+    install_at "$work/bin" "$dest"
+  fi
+  echo "$dest/goclients"
+}
+
 fetch_compose() {
   local package=podman-compose==1.6.0 dest
   dest=$cache/${package/==/-}
@@ -167,9 +192,9 @@ fetch_linter() {
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | schemathesis | llamacpp | compose | linter) "fetch_$what" ;;
+xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | compose | linter) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|schemathesis|llamacpp|compose|linter" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|compose|linter" >&2
   exit 2
   ;;
 esac

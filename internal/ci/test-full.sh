@@ -27,6 +27,8 @@ xla=$($fetch xla) || xla=
 smollm2=$($fetch smollm2) || smollm2=
 python=$($fetch python) || python=
 node=$($fetch node) || node=
+clients=$($fetch clients) || clients=
+goclients=$($fetch goclients) || goclients=
 schemathesis=$($fetch schemathesis) || schemathesis=
 llamacpp=$($fetch llamacpp) || llamacpp=
 compose=$($fetch compose) || compose=
@@ -91,7 +93,7 @@ other_shapes() {
 }
 python_checks() {
   env DOCENT_PYTHON="$python" DOCENT_NODE="$node" DOCENT_SMOLLM2="$smollm2" \
-    go test -timeout 30m -v -run 'Python|JavaScript|PEFT' ./internal/hub ./internal/ci
+    go test -timeout 30m -v -run 'Python|JavaScript|PEFT' -skip 'Clients$' ./internal/hub ./internal/ci
 }
 mlflow_checks() {
   env DOCENT_PYTHON="$python" go test -timeout 60m -v -run TestServer ./registry/mlflow ./examples/trainer ./examples/server ./examples/registry
@@ -104,6 +106,20 @@ else
   skip "a real MLflow server, and its Python client" "the Python packages could not be installed"
   skip "PEFT, transformers, huggingface_hub, OpenAI's clients" "the Python packages could not be installed"
 fi
+
+for kind in Python JavaScript Go; do
+  case $kind in
+  Python) needs=DOCENT_PYTHON_CLIENTS=$clients ;;
+  JavaScript) needs=DOCENT_NODE=$node ;;
+  Go) needs=DOCENT_GO_CLIENTS=$goclients ;;
+  esac
+  name="the $kind clients and frameworks that people use"
+  if [[ -n ${needs#*=} ]]; then
+    part "$name" env "$needs" go test -count=1 -timeout 10m -v -run "Test${kind}Clients$" ./internal/ci
+  else
+    skip "$name" "they could not be installed"
+  fi
+done
 
 if [[ -n $llamacpp && -n $smollm2 ]]; then
   part "llama.cpp" env DOCENT_LLAMACPP="$llamacpp" DOCENT_SMOLLM2="$smollm2" go test -v -timeout 30m -run LlamaCPP ./internal/ci

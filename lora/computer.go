@@ -5,6 +5,8 @@ package lora
 type computer interface {
 	// gradient computes a call: its summed loss, and its gradient, which it adds to the step's. The seed feeds dropout.
 	gradient(c call, seed uint64) (loss float64, err error)
+	// step is gradient and update of a step that is one call: one program where there are programs.
+	step(c call, seed uint64, u update) (loss, norm float64, err error)
 	// update ends the step and returns the norm of its gradient before clipping. Where that is not finite, the state stays.
 	update(u update) (norm float64, err error)
 	// discard ends the step without an update.
@@ -42,5 +44,5 @@ func (t *Trainer) compute() (computer, error) {
 	if t.base.cpu != nil {
 		return newOnCPU(t.base, t.layout, t.config, t.options), nil
 	}
-	return newGraphs(t.base, t.layout, t.config, t.log)
+	return newGraphs(t.base, t.layout, t.config, t.options.Recompute, t.log)
 }

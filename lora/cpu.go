@@ -85,6 +85,14 @@ func (o *onCPU) gradient(c call, seed uint64) (float64, error) {
 	return o.tuner.Gradient(o.lay(c), o.theta, o.sum, seed), nil
 }
 
+func (o *onCPU) step(c call, seed uint64, u update) (loss, norm float64, err error) {
+	if loss, err = o.gradient(c, seed); err != nil {
+		return 0, 0, err
+	}
+	norm, err = o.update(u)
+	return loss, norm, err
+}
+
 func (o *onCPU) loss(c call) (float64, error) { return o.tuner.Loss(o.lay(c), o.theta), nil }
 
 func (o *onCPU) propose(c call, k int) (tokens []int32, probabilities []float32, err error) {

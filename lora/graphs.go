@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -16,44 +18,39 @@ import (
 
 // graphs is a computer of a backend. The vectors are tensors there, which the programs pass on.
 type graphs struct {
-	base          *Base
-	layout        *layout
-	log           *slog.Logger
-	shapes        map[shape]bool          // that were computed, each a compiled form
-	stepProgram   *device.Program         // one call of a step: loss and gradient
-	updateProgram *device.Program         // the end of a step: AdamW
-	lossProgram   *device.Program         // loss alone
-	proposals     map[int]*device.Program // the k likeliest tokens of the base model
-	theta, m, v   *tensors.Tensor         // [layout.size]
-	zero, sum     *tensors.Tensor         // the gradient before the first call of a step, and as it stands
-	rates, decays *tensors.Tensor         // of the layout, or [1]
+	base            *Base
+	layout          *layout
+	log             *slog.Logger
+	shapes          map[shape]bool          // that were computed, each a compiled form
+	stepProgram     *device.Program         // a step of one call: loss, gradient, AdamW
+	gradientProgram *device.Program         // one call of a step of several: loss and gradient
+	updateProgram   *device.Program         // the end of a step of several: AdamW
+	lossProgram     *device.Program         // loss alone
+	proposals       map[int]*device.Program // the k likeliest tokens of the base model
+	theta, m, v     *tensors.Tensor         // [layout.size]
+	zero, sum       *tensors.Tensor         // the gradient before the first call of a step, and as it stands
+	rates, decays   *tensors.Tensor         // of the layout, or [1]
+	dropout         float64
+	recompute       bool
 }
 
 // batchInputs is the number of parameters that describe a call: tokens, positions, segments, parents, rows, labels, weights
 // and the state of the dropout's random numbers.
 const batchInputs = 8
 
-func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) {
-	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}, proposals: map[int]*device.Program{}}
-	loss := func(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
-		d := &decoder.Decoder{Config: b.model.Config, Weights: model.Nodes(b.model.Config, in[batchInputs:]), Transposed: b.model.Transposed}
-		flat = l.nodes(d, theta)
-		if dropout > 0 {
-			d.Dropout = decoder.NewDropout(in[7], dropout)
-		}
-		h := d.Hidden(in[0], in[1], in[2], in[3])
-		sum, surrogate = d.CrossEntropy(h, decoder.Targets{Rows: in[4], Labels: in[5], Weights: in[6]})
-		return sum, surrogate, flat
-	}
+func newGraphs(b *Base, l *layout, c Config, recompute bool, log *slog.Logger) (*graphs, error) {
+	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}, proposals: map[int]*device.Program{}, dropout: c.Dropout}
+	g.recompute = recompute && b.backend.Capabilities().Operations[compute.OpTypeOptimizationBarrier] // gomlx's Go backend has none
 	weights := len(b.model.Weights)
-	var errs [6]error
-	g.stepProgram, errs[0] = device.NewProgram(b.backend, "train step", func(in []*Node) []*Node {
+	var errs [7]error
+	g.stepProgram, errs[6] = device.NewProgram(b.backend, "train step", g.buildStep)
+	g.gradientProgram, errs[0] = device.NewProgram(b.backend, "gradient", func(in []*Node) []*Node {
 		theta, gradient := in[batchInputs+weights], in[batchInputs+weights+1]
-		sum, surrogate, flat := loss(in, theta, c.Dropout)
+		sum, surrogate, flat := g.buildLoss(in, theta, c.Dropout)
 		return []*Node{sum, Add(gradient, l.join(Gradient(surrogate, flat...)))}
 	})
 	g.lossProgram, errs[1] = device.NewProgram(b.backend, "evaluate", func(in []*Node) []*Node {
-		sum, _, _ := loss(in, in[batchInputs+weights], 0)
+		sum, _, _ := g.buildLoss(in, in[batchInputs+weights], 0)
 		return []*Node{sum}
 	})
 	g.updateProgram, errs[2] = device.NewProgram(b.backend, "update", adamW)
@@ -74,10 +71,34 @@ func newGraphs(b *Base, l *layout, c Config, log *slog.Logger) (*graphs, error) 
 	return g, nil
 }
 
+// buildLoss returns the summed loss, the surrogate whose gradient is that of the loss, and the parts of θ.
+func (g *graphs) buildLoss(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
+	m := g.base.model
+	d := &decoder.Decoder{Config: m.Config, Weights: model.Nodes(m.Config, in[batchInputs:]), Transposed: m.Transposed, Recompute: g.recompute}
+	flat = g.layout.nodes(d, theta)
+	if dropout > 0 {
+		d.Dropout = decoder.NewDropout(in[7], dropout)
+	}
+	h := d.Hidden(in[0], in[1], in[2], in[3])
+	sum, surrogate = d.CrossEntropy(h, decoder.Targets{Rows: in[4], Labels: in[5], Weights: in[6]})
+	return sum, surrogate, flat
+}
+
+// buildStep is adamW of the gradient of a call, whose summed loss is before the norm in what comes out.
+func (g *graphs) buildStep(in []*Node) []*Node {
+	state := in[batchInputs+len(g.base.model.Weights):] // θ, m, v, scalars, rates, decays
+	sum, surrogate, flat := g.buildLoss(in, state[0], g.dropout)
+	gradient := g.layout.join(Gradient(surrogate, flat...))
+	out := adamW(slices.Insert(slices.Clone(state), 3, gradient))
+	out[3] = Concatenate([]*Node{Reshape(sum, 1), out[3]}, 0)
+	return out
+}
+
 func (g *graphs) close() {
 	g.discard()
 	device.Free(g.theta, g.m, g.v, g.zero, g.rates, g.decays)
 	g.stepProgram.Close()
+	g.gradientProgram.Close()
 	g.updateProgram.Close()
 	g.lossProgram.Close()
 	for _, p := range g.proposals {
@@ -93,8 +114,8 @@ func (g *graphs) gradient(c call, seed uint64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	g.compiling("train step", c.shape)
-	out, err := g.stepProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta, g.sum))
+	g.compiling("gradient", c.shape)
+	out, err := g.gradientProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta, g.sum))
 	if err != nil {
 		return 0, err
 	}
@@ -179,14 +200,50 @@ func (g *graphs) update(u update) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	norm, err := scalar(out[3])
-	if err != nil || bad(norm) {
+	numbers, err := g.advance(out)
+	if err != nil {
+		return 0, err
+	}
+	return numbers[0], nil
+}
+
+// step reads two numbers back. That it waits for them costs nothing: go-xla waits for the end of every program by itself.
+func (g *graphs) step(c call, seed uint64, u update) (loss, norm float64, err error) {
+	in, err := c.inputs(seed)
+	if err != nil {
+		return 0, 0, err
+	}
+	g.compiling("train step", c.shape)
+	out, err := g.stepProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta, g.m, g.v, u.scalars(), g.rates, g.decays))
+	if err != nil {
+		return 0, 0, err
+	}
+	numbers, err := g.advance(out)
+	if err != nil {
+		return 0, 0, err
+	}
+	return numbers[0], numbers[1], nil
+}
+
+// advance takes over θ, m and v of an update, if the numbers behind them, which it returns, are finite.
+func (g *graphs) advance(out []*tensors.Tensor) ([]float64, error) {
+	defer device.Free(out[3])
+	floats, err := device.Floats(out[3])
+	if err != nil {
 		device.Free(out[:3]...)
-		return norm, err
+		return nil, err
+	}
+	numbers := make([]float64, len(floats))
+	for i, x := range floats {
+		numbers[i] = float64(x)
+	}
+	if slices.ContainsFunc(numbers, bad) {
+		device.Free(out[:3]...)
+		return numbers, nil
 	}
 	device.Free(g.theta, g.m, g.v)
 	g.theta, g.m, g.v = out[0], out[1], out[2]
-	return norm, nil
+	return numbers, nil
 }
 
 func (g *graphs) state() (theta, m, v []float32, err error) {
@@ -260,8 +317,13 @@ func (c call) inputs(seed uint64) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dropout seed: %w", err)
 	}
+	segments, parents := grid(a.segments), grid(a.parents)
+	if !c.shape.packed {
+		one := tensors.FromFlatDataAndDimensions(make([]int32, c.shape.rows), c.shape.rows, 1)
+		segments, parents = one, one
+	}
 	return []any{
-		grid(a.tokens), grid(a.positions), grid(a.segments), grid(a.parents),
+		grid(a.tokens), grid(a.positions), segments, parents,
 		tensors.FromFlatDataAndDimensions(a.rows, len(a.rows)),
 		tensors.FromFlatDataAndDimensions(a.labels, c.shape.targets, c.shape.choices),
 		tensors.FromFlatDataAndDimensions(a.weights, c.shape.targets, c.shape.choices),

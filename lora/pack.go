@@ -12,9 +12,10 @@ import (
 
 // shape is what a graph is compiled for.
 type shape struct {
-	rows, seq int // sequences in a call and their length
-	targets   int // trained positions, the surplus with weight 0
-	choices   int // targets of a position, the surplus with weight 0
+	rows, seq int  // sequences in a call and their length
+	targets   int  // trained positions, the surplus with weight 0
+	choices   int  // targets of a position, the surplus with weight 0
+	packed    bool // a sequence may be more than one text
 }
 
 // call is the work of one device call: what each sequence holds.
@@ -68,6 +69,7 @@ func (l *layout) newPlan(batches [][]example, microTokens int) shape {
 				for _, c := range s.calls(b) {
 					cost += rows * seq * (l.perPosition + l.perPair*seq)
 					s.targets = max(s.targets, c.shape.targets)
+					s.packed = s.packed || c.shape.packed
 				}
 			}
 			if bestCost == 0 || cost < bestCost {
@@ -99,6 +101,9 @@ func (s shape) calls(batch []example) []call {
 	var out []call
 	for part := range slices.Chunk(rows, s.rows) {
 		c := call{s, part}
+		for _, row := range part {
+			c.shape.packed = c.shape.packed || len(row) > 1 || len(row[0].members) > 1
+		}
 		c.shape.targets, c.shape.choices = max(s.targets, roundUp(c.count(), seqMultiple)), max(s.choices, 1)
 		out = append(out, c)
 	}

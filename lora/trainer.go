@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/docent-ml/docent/internal/lm/adapter"
@@ -25,7 +26,7 @@ type Options struct {
 	KeepBytes int64
 	// Recompute has docent's own code keep of each layer only what went into it, and compute the rest again on the way back: the
 	// same losses, bit for bit, in less memory and about a third more time. It does so unasked where memory would not suffice
-	// otherwise. Graphs take no notice.
+	// otherwise. Graphs of XLA do so when asked, and round otherwise then.
 	Recompute bool
 }
 
@@ -63,8 +64,10 @@ type Trainer struct {
 	data   string // digest of the examples they were done on
 	best   best
 	closed bool
-
 	measured bool // what the run takes
+	// several says that some step of the run takes more than one call. Then all go by gradient and update, for one large graph takes
+	// long enough to compile.
+	several bool
 }
 
 // NewTrainer checks the configuration against the base model and prepares an adapter: a new one, or options.Init.
@@ -154,6 +157,7 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 		batches, epochs := t.config.batches(train.rows)
 		p := t.layout.newPlan(batches, t.config.MicroTokens)
 		t.log.Debug("plan", "steps", len(batches), "sequences", p.rows, "length", p.seq, "targets", p.targets)
+		t.several = slices.ContainsFunc(batches, func(b []example) bool { return len(p.calls(b)) > 1 })
 		for t.step < len(batches) {
 			s := Step{N: t.step + 1, Total: len(batches), Epoch: epochs[t.step], LearningRate: t.config.learningRate(t.step, len(batches))}
 			s, err := t.update(ctx, s, p.calls(batches[t.step]))
@@ -168,30 +172,30 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error) {
 	start := time.Now()
 	defer t.computer.discard()
+	n := float64(s.N)
+	u := update{rate: s.LearningRate, bias1: 1 - math.Pow(beta1, n), bias2: 1 - math.Pow(beta2, n), maxNorm: t.config.MaxGradNorm, decay: t.config.WeightDecay}
+	for _, c := range calls {
+		u.tokens += float64(c.count())
+		s.Tokens += c.tokens()
+	}
 	var loss float64
-	count := 0
+	var err error
 	for i, c := range calls {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		sum, err := t.computer.gradient(c, t.config.Seed^(uint64(s.N)<<16+uint64(i)))
+		seed, sum := t.config.Seed^(uint64(s.N)<<16+uint64(i)), 0.0
+		if len(calls) == 1 && !t.several {
+			sum, s.GradNorm, err = t.computer.step(c, seed, u)
+		} else if sum, err = t.computer.gradient(c, seed); err == nil && i == len(calls)-1 {
+			s.GradNorm, err = t.computer.update(u)
+		}
 		if err != nil {
 			return s, fmt.Errorf("train step %d: %w", s.N, err)
 		}
 		loss += sum
-		count += c.count()
-		s.Tokens += c.tokens()
 	}
-	s.Loss = loss / float64(count)
-	n := float64(s.N)
-	var err error
-	s.GradNorm, err = t.computer.update(update{
-		rate: s.LearningRate, bias1: 1 - math.Pow(beta1, n), bias2: 1 - math.Pow(beta2, n),
-		tokens: float64(count), maxNorm: t.config.MaxGradNorm, decay: t.config.WeightDecay,
-	})
-	if err != nil {
-		return s, fmt.Errorf("train step %d: %w", s.N, err)
-	}
+	s.Loss = loss / u.tokens
 	if bad(s.Loss) || bad(s.GradNorm) {
 		return s, &DivergedError{Step: s.N, Loss: s.Loss, GradNorm: s.GradNorm}
 	}

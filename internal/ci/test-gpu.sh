@@ -1,16 +1,43 @@
 #!/usr/bin/env bash
-# make test-gpu: reference values and benchmarks on an NVIDIA GPU. DOCENT_XLA_CUDA names XLA's CUDA plugin if it is not
-# where gomlx looks.
+# make test-gpu: what an NVIDIA card does, in one call of at most eight minutes (gpu.py tells how). REHEARSE=1 runs the same with small
+# shapes on XLA's CPU plugin.
+#
+#   test-gpu.sh build   compiles the tests for a machine without Go: they go to .gpu/tests.tar.xz, about 20 MB, which is taken
+#                       from there where there is no Go
+#
+# The plugin is what DOCENT_XLA_CUDA names, or that of JAX where it is installed beside python3, and so are the peers. Figures go to
+# ${OUT:-.gpu}/gpu.json.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+packages=(lora internal/lm/infer internal/lm/sample)
 
-if ! compgen -G '/dev/nvidia[0-9]*' >/dev/null && [[ ! -e /dev/dxg ]]; then
-  echo "no NVIDIA GPU is here: nothing was tested"
+build() {
+  local package
+  mkdir -p .gpu/tests
+  for package in "${packages[@]}"; do
+    GOEXPERIMENT='' go test -vet=off -c -ldflags '-s -w' -o ".gpu/tests/${package//\//-}.test" "./$package" || return
+  done
+}
+
+if [[ ${1:-} == build ]]; then
+  build
+  tar -C .gpu -cJf .gpu/tests.tar.xz tests
+  exit
+fi
+if [[ -n ${REHEARSE:-} ]]; then
+  plugin=$(internal/ci/fetch.sh xla) || exit 0
+  options=(--rehearse --minutes 3)
+elif compgen -G '/dev/nvidia[0-9]*' >/dev/null || [[ -e /dev/dxg ]]; then
+  plugin=${DOCENT_XLA_CUDA:-$(python3 -c 'import jax_plugins.xla_cuda13 as p; print(p.__path__[0] + "/xla_cuda_plugin.so")')}
+  options=()
+else
+  echo "no NVIDIA GPU is here: nothing was tested; REHEARSE=1 runs the same on XLA's CPU plugin"
   exit 0
 fi
-export DOCENT_BACKEND=xla:${DOCENT_XLA_CUDA:-cuda},tf32=false GOMLX_NO_AUTO_INSTALL=1 # f32 is f32, not TF32
-if [[ -n ${DOCENT_GOLDEN_SMOLLM2:-} && -z ${DOCENT_SMOLLM2:-} ]] && model=$(internal/ci/fetch.sh smollm2); then
-  export DOCENT_SMOLLM2=$model
+if command -v go >/dev/null; then
+  [[ $(go env CGO_ENABLED) == 1 ]] || { echo "XLA needs cgo: nothing was tested"; exit 0; }
+  build
+else
+  tar -C .gpu -xJf .gpu/tests.tar.xz
 fi
-go test -timeout 60m -v -run Golden ./...
-internal/ci/bench.sh
+exec python3 internal/ci/gpu.py .gpu/tests --plugin "$plugin" --out "${OUT:-.gpu}/gpu.json" --peers "${DOCENT_PYTHON:-python3}" "${options[@]}"

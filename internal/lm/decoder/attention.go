@@ -1,6 +1,7 @@
 package decoder
 
 import (
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
@@ -53,15 +54,22 @@ func (d *Decoder) attention(i int, x *Node, at attender) *Node {
 }
 
 // sequences attends over whole sequences: every key and value is in the call itself.
-type sequences struct{ heads }
+type sequences struct {
+	heads
+	plain bool // a row is one text, so that what it sees is what is before it
+}
 
 func (d *Decoder) sequences(positions, segments, parents *Node) sequences {
-	key := InsertAxes(segments, 1)                                                        // [batch, 1, seq]
-	same := Or(Equal(InsertAxes(segments, -1), key), Equal(InsertAxes(parents, -1), key)) // [batch, seq, seq]
-	length := ExpandLeftToRank(AddScalar(ReduceAllMax(positions), 1), 2)                  // of the longest text, by which transformers rotates a batch
-	return sequences{d.newHeads(segments.Shape().Dim(0), segments.Shape().Dim(1), positions, length, func(window int) *Node {
-		return And(same, causal(positions, window))
-	})}
+	batch, seq := positions.Shape().Dim(0), positions.Shape().Dim(1)
+	length := ExpandLeftToRank(AddScalar(ReduceAllMax(positions), 1), 2) // of the longest text, by which transformers rotates a batch
+	mask := func(window int) *Node { return causal(positions, window) }
+	plain := segments.Shape().Dim(1) < seq
+	if !plain {
+		key := InsertAxes(segments, 1)                                                        // [batch, 1, seq]
+		same := Or(Equal(InsertAxes(segments, -1), key), Equal(InsertAxes(parents, -1), key)) // [batch, seq, seq]
+		mask = func(window int) *Node { return And(same, causal(positions, window)) }
+	}
+	return sequences{d.newHeads(batch, seq, positions, length, mask), plain}
 }
 
 // causal is [batch, seq, seq]: an earlier or the same place in the row and, with a window, a position that is near.
@@ -87,9 +95,23 @@ func within(distance *Node, window int) *Node {
 	return seen
 }
 
+// attend has the backend's fused attention, with its way back, where there is one: cuDNN's, for half precision, which never holds the
+// scores. It is asked where the mask is causal and nothing else, for of other masks it would compute a gradient too. gomlx's
+// GOMLX_FUSION=0 does without.
 func (s sequences) attend(i int, q, k, v *Node) *Node {
-	q, k, v = s.queries(q), s.values(k), s.values(v)
-	scores := f32(DotGeneral(q, []int{2}, []int{0}, k, []int{2}, []int{0})) // [batch·kvHeads, group·seq, seq]
-	p := ConvertDType(s.weigh(i, scores), v.DType())
-	return s.output(DotGeneral(p, []int{2}, []int{0}, v, []int{1}, []int{0}))
+	c, window := s.d.Config, s.d.Config.Windows[i]
+	decomposed := func() *Node {
+		q, k, v := s.queries(q), s.values(k), s.values(v)
+		scores := f32(product(q, []int{2}, []int{0}, k, []int{2}, []int{0})) // [batch·kvHeads, group·seq, seq]
+		p := ConvertDType(s.weigh(i, scores), v.DType())
+		return s.output(product(p, []int{2}, []int{0}, v, []int{1}, []int{0}))
+	}
+	if !s.plain || window != 0 && window < s.seq || c.AttentionSoftcap != 0 || c.HeadDim > 128 {
+		return decomposed()
+	}
+	y, _ := InternalFusedOpCaller(func() *Node {
+		y, _ := BackendFusedScaledDotProductAttention(q, k, v, compute.AttentionAxesLayoutBSHD, &compute.ScaledDotProductAttentionConfig{Scale: 1, Causal: true})
+		return y
+	}, decomposed, false)
+	return y
 }

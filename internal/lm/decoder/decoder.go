@@ -32,13 +32,15 @@ type Decoder struct {
 	Adapter map[string]LoRA     // by module path, "model.layers.0.self_attn.q_proj"
 	Dropout func(x *Node) *Node // applied to the input of every adapter; nil = none
 	// Head says that the head is trained too: the surrogate of CrossEntropy has its gradient.
-	Head    bool
-	Adapted *Node // of adapters that differ from row to row: [rows, 1] float32, 1 for a row that has one and 0 for others
+	Head bool
+	// Recompute keeps of each layer only what went into it, and computes the rest again on the way back.
+	Recompute bool
+	Adapted   *Node // of adapters that differ from row to row: [rows, 1] float32, 1 for a row that has one and 0 for others
 }
 
 // Hidden returns the final, normed hidden states of whole sequences: [rows, hidden].
 //
-// All inputs are [batch, seq] int32. A position attends to earlier positions of its row in its own segment or in the
+// All inputs are [batch, seq] int32; segments and parents are [batch, 1] where each row is one text. A position attends to earlier positions of its row in its own segment or in the
 // parent of that segment. So several examples can be packed in one row, and those that begin alike can share the
 // beginning: it is a segment, and the parent of the rest of each. A segment without a parent is its own. positions
 // counts within each example.
@@ -46,7 +48,13 @@ func (d *Decoder) Hidden(tokens, positions, segments, parents *Node) *Node {
 	x := d.Embed(tokens) // [rows, hidden]
 	at := d.sequences(positions, segments, parents)
 	for i := range d.Config.Layers {
+		if d.Recompute {
+			x = x.Checkpoint()
+		}
 		x = d.block(i, x, at)
+	}
+	if d.Recompute {
+		x = x.StopCheckpoint()
 	}
 	return d.finalNorm(x)
 }

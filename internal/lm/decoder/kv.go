@@ -78,14 +78,14 @@ func (a *cached) attend(i int, q, k, v *Node) *Node {
 	past := a.c.Past[i]
 
 	scores := Concatenate([]*Node{
-		f32(DotGeneral(q, []int{2}, []int{0}, past.K, []int{1}, []int{0})),
-		f32(DotGeneral(q, []int{2}, []int{0}, own.K, []int{1}, []int{0})),
+		f32(product(q, []int{2}, []int{0}, past.K, []int{1}, []int{0})),
+		f32(product(q, []int{2}, []int{0}, own.K, []int{1}, []int{0})),
 	}, 2) // [batch, group·seq, past+width]
 	n, m := past.K.Shape().Dim(2), own.K.Shape().Dim(2)
 	p := ConvertDType(a.weigh(i, scores), v.DType())
 	return a.output(Add(
-		DotGeneral(Slice(p, AxisRange(), AxisRange(), AxisRange(0, n)), []int{2}, []int{0}, past.V, []int{1}, []int{0}),
-		DotGeneral(Slice(p, AxisRange(), AxisRange(), AxisRange(n, n+m)), []int{2}, []int{0}, own.V, []int{1}, []int{0}),
+		product(Slice(p, AxisRange(), AxisRange(), AxisRange(0, n)), []int{2}, []int{0}, past.V, []int{1}, []int{0}),
+		product(Slice(p, AxisRange(), AxisRange(), AxisRange(n, n+m)), []int{2}, []int{0}, own.V, []int{1}, []int{0}),
 	)) // [batch, seq, heads, headDim]
 }
 

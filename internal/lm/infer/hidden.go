@@ -2,6 +2,7 @@ package infer
 
 import (
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -13,7 +14,7 @@ import (
 // hidden is: tokens [1, width], positions of the same shape, weights, adapter. out: [width, hidden].
 func (p *Programs) hidden(f form) (*device.Program, error) {
 	return p.program("hidden "+f.key(), func(in []*Node) []*Node {
-		one := OnesLike(in[1])
+		one := Zeros(in[0].Graph(), shapes.Make(dtypes.Int32, 1, 1)) // text in a row
 		return []*Node{ConvertDType(p.decoder(in[2:], f).Hidden(in[0], in[1], one, one), dtypes.Float32)}
 	})
 }

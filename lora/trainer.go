@@ -60,10 +60,10 @@ type Trainer struct {
 	layout   *layout
 	computer computer
 
-	step   int    // steps done
-	data   string // digest of the examples they were done on
-	best   best
-	closed bool
+	step     int    // steps done
+	data     string // digest of the examples they were done on
+	best     best
+	closed   bool
 	measured bool // what the run takes
 	// several says that some step of the run takes more than one call. Then all go by gradient and update, for one large graph takes
 	// long enough to compile.

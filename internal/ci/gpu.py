@@ -7,7 +7,7 @@ TESTS is the folder of test binaries that test-gpu.sh builds. Parts run in the o
 printed and written at once, and none is begun that the time left does not reach. --rehearse runs the same with small shapes on
 XLA's CPU plugin. Models have random weights, made on the device (internal/golden/shapes), so that nothing has to be brought.
 """
-import argparse, glob, json, os, platform, re, selectors, shutil, signal, subprocess, sys, time
+import argparse, glob, json, os, platform, queue, re, signal, subprocess, sys, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -42,11 +42,12 @@ if a.report:
     sys.exit(report(json.load(open(a.report))))
 if not (a.tests and a.plugin):
     a.error("TESTS and --plugin are needed")
+a.tests, a.plugin = os.path.abspath(a.tests), os.path.abspath(a.plugin)
 
 began, cuda = time.monotonic(), not a.rehearse
 left = lambda: a.minutes * 60 - (time.monotonic() - began)
 env = os.environ | {"GOMLX_NO_AUTO_INSTALL": "1", "DOCENT_BACKEND": f"xla:{a.plugin}" + (",tf32=false" if cuda else "")}
-libraries = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(a.plugin)))), "nvidia", "cu13")
+libraries = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(a.plugin))), "nvidia", "cu13")
 flags = env.get("XLA_FLAGS", "")
 if cuda and os.path.isdir(libraries) and "cuda_data_dir" not in flags:
     flags += f" --xla_gpu_cuda_data_dir={libraries}"
@@ -72,33 +73,39 @@ def used():
 def run(commands, limit, line=lambda text: None, stop=lambda: False):
     """Runs commands beside each other, gives their lines to line, and ends them at the limit or when stop says so. Returns the exit
     codes and the peak of the card's memory in MB, without what was taken before."""
-    before, peak, asked = used() if cuda else 0, 0, 0
-    waiting, ends = selectors.DefaultSelector(), time.monotonic() + limit
+    before, peak, asked, lines = used() if cuda else 0, 0, 0.0, queue.Queue()
+
+    def read(p):
+        for text in p.stdout:
+            lines.put(text.rstrip())
+        lines.put(None)
+
     processes = [
         subprocess.Popen(c, cwd=d, env=env | e, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
         for c, d, e in commands
     ]
     for p in processes:
-        waiting.register(p.stdout, selectors.EVENT_READ)
+        threading.Thread(target=read, args=[p], daemon=True).start()
+    open_, ends = len(processes), time.monotonic() + limit
     try:
-        while waiting.get_map() and time.monotonic() < ends and not stop():
-            for key, _ in waiting.select(0.2):
-                text = key.fileobj.readline()
-                if not text:
-                    waiting.unregister(key.fileobj)
+        while open_ and time.monotonic() < ends and not stop():
+            try:
+                text = lines.get(timeout=0.2)
+                if text is None:
+                    open_ -= 1
                 else:
-                    line(text.rstrip())
+                    line(text)
+            except queue.Empty:
+                pass
             if cuda and time.monotonic() - asked > 0.5:
                 peak, asked = max(peak, used() - before), time.monotonic()
     finally:
-        timed_out = time.monotonic() >= ends
+        ended = not open_
         for p in processes:
-            if p.poll() is None and not waiting.get_map():
-                p.wait(10)
-            if p.poll() is None:
+            if not ended:
                 os.killpg(p.pid, signal.SIGKILL)
             p.wait()
-    return [124 if timed_out and p.returncode else p.returncode for p in processes], peak
+    return [p.returncode if ended else 124 for p in processes], peak
 
 
 def part(name, limit, do, least=15):
@@ -106,7 +113,10 @@ def part(name, limit, do, least=15):
     if left() < least:
         p["verdict"], p["why"] = "skipped", f"{max(left(), 0):.0f} s were left"
     else:
-        do(p, min(limit, left()))
+        try:
+            do(p, min(limit, left()))
+        except Exception as e:  # the other parts go on
+            p["verdict"], p["why"] = "FAILED", repr(e)
     p["seconds"] = round(time.monotonic() - start, 1)
     result["parts"].append(p)
     result["seconds"] = time.monotonic() - began

@@ -2,7 +2,7 @@
 # make test-gpu: what an NVIDIA card does, in one call of at most eight minutes (gpu.py tells how). REHEARSE=1 runs the same with small
 # shapes on XLA's CPU plugin.
 #
-#   test-gpu.sh build   compiles the tests for a machine without Go: they go to .gpu/tests.tar.xz, about 20 MB, which is taken
+#   test-gpu.sh build   compiles the tests for a machine without Go: they go to .gpu/tests.tar.gz, about 25 MB, which is taken
 #                       from there where there is no Go
 #
 # The plugin is what DOCENT_XLA_CUDA names, or that of JAX where it is installed beside python3, and so are the peers. Figures go to
@@ -21,7 +21,7 @@ build() {
 
 if [[ ${1:-} == build ]]; then
   build
-  tar -C .gpu -cJf .gpu/tests.tar.xz tests
+  tar -C .gpu -czf .gpu/tests.tar.gz tests
   exit
 fi
 if [[ -n ${REHEARSE:-} ]]; then
@@ -38,6 +38,6 @@ if command -v go >/dev/null; then
   [[ $(go env CGO_ENABLED) == 1 ]] || { echo "XLA needs cgo: nothing was tested"; exit 0; }
   build
 else
-  tar -C .gpu -xJf .gpu/tests.tar.xz
+  tar -C .gpu -xzf .gpu/tests.tar.gz
 fi
 exec python3 internal/ci/gpu.py .gpu/tests --plugin "$plugin" --out "${OUT:-.gpu}/gpu.json" --peers "${DOCENT_PYTHON:-python3}" "${options[@]}"

@@ -32,8 +32,8 @@ check: ## what to run before a commit: format, vet, linter, short tests with the
 test-full: ## XLA, SmolLM2, PEFT, OpenAI's clients, race detector, fuzzing: about half an hour, 6 GB of downloads at first
 	@internal/ci/test-full.sh
 
-test-gpu: ## reference values and benchmarks on an NVIDIA GPU
-	@internal/ci/test-gpu.sh
+test-gpu: ## reference values, benchmarks and peers on an NVIDIA GPU, in eight minutes; REHEARSE=1 on XLA's CPU device
+	@REHEARSE='$(REHEARSE)' internal/ci/test-gpu.sh
 
 fuzz: ## every fuzz target for FUZZTIME=60s
 	@FUZZTIME=$(FUZZTIME) internal/ci/fuzz.sh

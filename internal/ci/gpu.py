@@ -7,7 +7,7 @@ TESTS is the folder of test binaries that test-gpu.sh builds. Parts run in the o
 printed and written at once, and none is begun that the time left does not reach. --rehearse runs the same with small shapes on
 XLA's CPU plugin. Models have random weights, made on the device (internal/golden/shapes), so that nothing has to be brought.
 """
-import argparse, glob, json, os, platform, queue, re, signal, subprocess, sys, threading, time
+import argparse, glob, json, os, platform, queue, re, signal, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -158,7 +158,7 @@ def tests(package, patterns, quick=True):
     return do
 
 
-def benchmark(package, pattern, shape, seconds=4):
+def benchmark(package, pattern, shape, seconds=4, more={}):
     def do(p, limit):
         tail = []
 
@@ -170,7 +170,7 @@ def benchmark(package, pattern, shape, seconds=4):
                 if unit != "peak-MB" or not cuda:
                     figure(p, float(value), unit)
 
-        codes, peak = run([binary(package, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", f"{seconds}s", more={"DOCENT_BENCH_MODEL": "shape:" + shape})], limit, line)
+        codes, peak = run([binary(package, "-test.run", "^$", "-test.bench", pattern, "-test.benchtime", f"{seconds}s", more={"DOCENT_BENCH_MODEL": "shape:" + shape} | more)], limit, line)
         if cuda:
             figure(p, peak, "peak-MB")
         if codes[0] or not any(f["unit"] == "tok/s" for f in p["figures"]):
@@ -215,7 +215,7 @@ families = sorted(os.path.basename(os.path.dirname(x)) for x in glob.glob(os.pat
 spread = [families[i::8] for i in range(8)] if cuda else [["llama"]]
 pick = ["^TestGoldenTiny$/^graphs$/^(" + "|".join(x) + ")$" for x in spread]
 small, one_b, eight_b = ("tiny", "tiny", "tiny") if a.rehearse else ("smollm2-135m", "llama-3.2-1b", "llama-3.1-8b")
-train = lambda p, shape, rows, seq, recompute=False: benchmark("lora", f"TrainStep/xla/{p}/recompute={str(recompute).lower()}/batch={rows}/seq={seq}$", shape)
+train = lambda p, shape, rows, seq, recompute=False, more={}: benchmark("lora", f"TrainStep/xla/{p}/recompute={str(recompute).lower()}/batch={rows}/seq={seq}$", shape, more=more)
 peft = lambda p, shape, rows, seq, *o: peer("train", shape, "--precision", p, "--batch", str(rows), "--seq", str(seq), *o)
 decode = lambda p, shape, n: benchmark("internal/lm/infer", f"Decode/graphs/{p}/streams={n}/prompt=1000/choose=true$", shape, 3)
 
@@ -231,5 +231,9 @@ for n in (1, 64, 8):
 part("decode 8B bf16, 1 stream, transformers", 40, peer("decode", eight_b, "--precision", "bf16", "--prompt", "1000"))
 part("inference's goldens, f32", 60, tests("internal/lm/infer", [x.replace("/^graphs$", "") for x in pick]))
 part("choice of tokens on the device", 40, tests("internal/lm/sample", ["."]))
+with tempfile.TemporaryDirectory() as tuned:
+    again = {"XLA_FLAGS": flags + f" --xla_gpu_per_fusion_autotune_cache_dir={tuned}"}
+    for time_ in ("first", "second"):
+        part(f"train SmolLM2-135M bf16 4x256, tuned kernels kept, {time_} time", 75, train("bf16", small, 4, 256, more=again))
 print(f"{result['seconds']:.0f} s; {a.out} has the figures, and gpu.py --report {a.out} makes a section of them")
 sys.exit(any(p["verdict"] == "FAILED" for p in result["parts"]))

@@ -74,8 +74,9 @@ golden() { # BACKEND TESTS
 }
 if [[ -n $xla && $cgo == 1 ]]; then
   part "reference values on XLA" golden "xla:$xla" Golden
+  part "make test-gpu, rehearsed on XLA's CPU device" env REHEARSE=1 DOCENT_PYTHON="${python:-python3}" internal/ci/test-gpu.sh
 else
-  skip "reference values on XLA" "its plugin could not be fetched, or there is no C compiler"
+  skip "reference values on XLA, and make test-gpu" "its plugin could not be fetched, or there is no C compiler"
 fi
 export GOEXPERIMENT=simd # from here on: the Go backend is several times faster with it
 if [[ -n ${DOCENT_GOLDEN_SMOLLM2:-} && -n $smollm2 ]]; then

@@ -37,20 +37,22 @@ import (
 	"github.com/docent-ml/docent/internal/hub"
 	"github.com/docent-ml/docent/internal/lm/cpu"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // Precision is how the weights and activations of the base model are held. Adapters, their gradients and the
 // optimizer's moments are always float32, and so are the activations where docent's own code for CPUs computes.
 type Precision string
 
-// The precisions. Package lora has the first three, serve/engine all.
+// The precisions. The last three are of docent's own code for CPUs. Package lora trains on graphs of XLA with Int8 and Int4 too: the
+// matrices of the layers are held so and computed with as an accelerator computes BF16, or a CPU F32; the other weights are of that type.
 const (
 	Auto Precision = ""    // F32 on a CPU, whose bfloat16 is slower, and BF16 on an accelerator
 	F32  Precision = "f32" // 4 bytes a weight
 	BF16 Precision = "bf16"
-	Int8 Precision = "int8" // 8 bits a weight and a scale for each 32, as GGUF's Q8_0; computed by docent's own code for CPUs
-	Int4 Precision = "int4" // 4 bits a weight, a scale and a minimum for each 32, as GGUF's Q4_1, and those of tokens Int8; the same code
-	// Stored keeps weights of the types Q8_0, Q4_0, Q4_1, Q4_K, Q5_K and Q6_K as a GGUF file has them, and others as F32; the same code.
+	Int8 Precision = "int8" // 8 bits a weight and a scale for each 32, as GGUF's Q8_0; see below
+	Int4 Precision = "int4" // 4 bits a weight, a scale and a minimum for each 32, as GGUF's Q4_1, and those of tokens Int8
+	// Stored keeps weights of the types Q8_0, Q4_0, Q4_1, Q4_K, Q5_K and Q6_K as a GGUF file has them, and others as F32.
 	// An adapter is then trained on the very numbers that llama.cpp computes with.
 	Stored Precision = "stored"
 )
@@ -114,7 +116,7 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	mo := model.Options{Backend: o.Backend, DType: dtype,
+	mo := model.Options{Backend: o.Backend, DType: dtype, Packed: packed(b.precision),
 		Hub: hub.Options{CacheDir: o.Hub.CacheDir, Token: o.Hub.Token, Endpoint: o.Hub.Endpoint, Offline: o.Hub.Offline, HTTP: o.Hub.HTTP, Logger: b.log}}
 	if o.Progress != nil {
 		mo.Progress = func(stage string, done, total int64) { o.Progress(Progress{Stage: stage, Done: done, Total: total}) }
@@ -159,9 +161,20 @@ func (b *Base) choosePrecision() (dtypes.DType, error) {
 		if b.backend == nil {
 			return dtypes.InvalidDType, nil // no backend takes the weights
 		}
+		if packed(b.precision) != "" && model.CanPack(b.backend) {
+			if b.backend.HasSharedBuffers() {
+				return dtypes.Float32, nil
+			}
+			return dtypes.BFloat16, nil
+		}
 		return dtypes.InvalidDType, fmt.Errorf("precision %q: docent's own code for CPUs holds weights so, not %s", b.precision, b.backend.Name())
 	}
 	return dtypes.InvalidDType, fmt.Errorf("precision %q: must be %s, %s, %s, %s or %s", b.precision, F32, BF16, Int8, Int4, Stored)
+}
+
+// packed is the type of GGUF as which graphs hold the matrices of the layers; "" = as they compute.
+func packed(p Precision) weights.DType {
+	return map[Precision]weights.DType{Int8: "Q8_0", Int4: "Q4_1"}[p]
 }
 
 // Info describes the model.

@@ -74,7 +74,7 @@ func newGraphs(b *Base, l *layout, c Config, recompute bool, log *slog.Logger) (
 // buildLoss returns the summed loss, the surrogate whose gradient is that of the loss, and the parts of θ.
 func (g *graphs) buildLoss(in []*Node, theta *Node, dropout float64) (sum, surrogate *Node, flat []*Node) {
 	m := g.base.model
-	d := &decoder.Decoder{Config: m.Config, Weights: model.Nodes(m.Config, in[batchInputs:]), Transposed: m.Transposed, Recompute: g.recompute}
+	d := &decoder.Decoder{Config: m.Config, Weights: model.Nodes(m.Config, in[batchInputs:]), Transposed: m.Transposed, Recompute: g.recompute, Packed: packed(g.base.precision) != ""}
 	flat = g.layout.nodes(d, theta)
 	if dropout > 0 {
 		d.Dropout = decoder.NewDropout(in[7], dropout)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/testmodel"
 )
 
@@ -105,4 +106,55 @@ func TestStepsOfOneCallAreThoseOfSeveral(t *testing.T) {
 	got, gotTheta := run(false)
 	assert.InEpsilonSlice(t, want, got, 1e-5)
 	assert.Less(t, distance(wantTheta, gotTheta), 1e-4)
+}
+
+// TestPackedBase: losses and gradients are those of the weights that its blocks stand for, whichever way they come.
+func TestPackedBase(t *testing.T) {
+	backend := golden.Backend(t)
+	if !model.CanPack(backend) {
+		t.Skip("the backend's graphs cannot have packed weights")
+	}
+	folder := testmodel.Write(t, 1)
+	run := func(b *Base, o Options) (out []float64) {
+		c := smallConfig()
+		c.BatchSize, c.Epochs = 3, 1
+		tr, err := NewTrainer(b, c, o)
+		require.NoError(t, err)
+		defer tr.Close()
+		for s, err := range tr.Steps(t.Context(), tokenized(t, tr, 6)) {
+			require.NoError(t, err)
+			out = append(out, s.Loss, s.GradNorm)
+		}
+		return out
+	}
+	for p, error := range map[Precision]float64{Int8: 0.01, Int4: 0.1} {
+		b, err := OpenBase(t.Context(), folder, BaseOptions{Backend: backend, Precision: p})
+		require.NoError(t, err)
+		defer b.Close()
+		params := b.model.Config.Params()
+		unpack, err := device.NewProgram(backend, "unpack", func(in []*graph.Node) (out []*graph.Node) {
+			nodes := model.Nodes(b.model.Config, in)
+			for _, p := range params {
+				out = append(out, nodes[p.Name])
+			}
+			return out
+		})
+		require.NoError(t, err)
+		defer unpack.Close()
+		plain := *b.model
+		plain.Weights, err = unpack.Run(b.model.Inputs())
+		require.NoError(t, err)
+		for i, x := range params {
+			want := make([]float32, piece{Param: x}.size())
+			require.NoError(t, b.model.Read(x, want))
+			got, err := device.Floats(plain.Weights[i])
+			require.NoError(t, err)
+			assert.Less(t, distance(want, got), error, x.Name)
+			assert.Equal(t, x.Linear, distance(want, got) > 0, x.Name)
+		}
+		want := run(&Base{model: &plain, backend: backend, precision: F32, log: b.log}, Options{})
+		assert.InEpsilonSlice(t, want, run(b, Options{}), 1e-5, p)
+		assert.InEpsilonSlice(t, want, run(b, Options{Recompute: true}), 1e-5, p)
+		device.Free(plain.Weights...)
+	}
 }

@@ -33,6 +33,9 @@ type Decoder struct {
 	Dropout func(x *Node) *Node // applied to the input of every adapter; nil = none
 	// Head says that the head is trained too: the surrogate of CrossEntropy has its gradient.
 	Head bool
+	// Packed says that weights are marked to be unpacked again on the way back. The mark is taken off behind their products, or else all
+	// that follows would be computed again too.
+	Packed bool
 	// Recompute keeps of each layer only what went into it, and computes the rest again on the way back.
 	Recompute bool
 	Adapted   *Node // of adapters that differ from row to row: [rows, 1] float32, 1 for a row that has one and 0 for others

@@ -16,7 +16,7 @@ func (d *Decoder) experts(i int, x *Node) *Node {
 	weights := d.route(f32(d.linear(c.Path(i, lm.Router), x))) // [rows, experts]
 
 	path := c.Path(i, lm.ExpertsGateUp)
-	gateUp := contract(x, d.Weights[path+".weight"], 1) // [rows, experts·2·inner]
+	gateUp := d.kept(contract(x, d.Weights[path+".weight"], 1)) // [rows, experts·2·inner]
 	gateUp = Reshape(gateUp, rows, e.Count, 2*e.Size)
 	if ab, ok := d.Adapter[path]; ok {
 		z := Reshape(lowRank(f32(x), ab.A), rows, e.Count, -1) // [rows, experts, rank]
@@ -29,7 +29,7 @@ func (d *Decoder) experts(i int, x *Node) *Node {
 
 	path = c.Path(i, lm.ExpertsDown)
 	w := Reshape(d.Weights[path+".weight"], e.Count, c.HiddenSize, e.Size)
-	y := DotGeneral(inner, []int{1, 2}, nil, w, []int{0, 2}, nil) // [rows, hidden]
+	y := d.kept(product(inner, []int{1, 2}, nil, w, []int{0, 2}, nil)) // [rows, hidden]
 	if ab, ok := d.Adapter[path]; ok {
 		z := MulScalar(d.used(perExpert(f32(inner), ab.A, e.Count)), ab.Scale) // [rows, experts, rank]
 		y = Add(y, ConvertDType(ReduceSum(perExpert(z, ab.B, e.Count), 1), y.DType()))
@@ -64,8 +64,8 @@ func (d *Decoder) route(scores *Node) *Node {
 func perExpert(x, w *Node, experts int) *Node {
 	rows, n := x.Shape().Dim(0), x.Shape().Dim(2)
 	if w.Rank() == 3 {
-		return DotGeneral(x, []int{2}, []int{0, 1}, Reshape(w, rows, experts, -1, n), []int{3}, []int{0, 1})
+		return product(x, []int{2}, []int{0, 1}, Reshape(w, rows, experts, -1, n), []int{3}, []int{0, 1})
 	}
-	y := DotGeneral(x, []int{2}, []int{1}, Reshape(w, experts, -1, n), []int{2}, []int{0}) // [experts, rows, m]
+	y := product(x, []int{2}, []int{1}, Reshape(w, experts, -1, n), []int{2}, []int{0}) // [experts, rows, m]
 	return TransposeAllAxes(y, 1, 0, 2)
 }

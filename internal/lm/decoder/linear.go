@@ -28,7 +28,7 @@ func (d *Decoder) linears(x *Node, paths ...string) []*Node {
 	reduced := d.reduce(x, paths)
 	ys := make([]*Node, len(paths))
 	for i, path := range paths {
-		y := contract(x, d.Weights[path+".weight"], d.inAxis()) // [rows, out]
+		y := d.kept(contract(x, d.Weights[path+".weight"], d.inAxis())) // [rows, out]
 		bias := d.Weights[path+".bias"]
 		if z, ok := reduced[path]; ok {
 			ab := d.Adapter[path]
@@ -46,6 +46,14 @@ func (d *Decoder) linears(x *Node, paths ...string) []*Node {
 		ys[i] = y
 	}
 	return ys
+}
+
+// kept takes the mark of packed weights off their product.
+func (d *Decoder) kept(y *Node) *Node {
+	if d.Packed && !d.Recompute {
+		return y.StopCheckpoint()
+	}
+	return y
 }
 
 // factors are the magnitudes of DoRA over the lengths of the rows of W + scale·BA, which count as constants in the gradient:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm"
@@ -62,6 +63,11 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		case err != nil || taken:
 		case o.Keep != nil:
 			err = o.Keep(p, read)
+		case p.Linear && weights.Packed(o.Packed) > 0 && p.Shape[1]%32 == 0:
+			var t *tensors.Tensor
+			if t, err = pack(o.Packed, p, read); err == nil {
+				m.Weights = append(m.Weights, t)
+			}
 		default:
 			err = m.put(o.Backend, dtype, p, read)
 		}

@@ -35,6 +35,9 @@ type Options struct {
 	// want it, Keep does. The model's digest is then computed when it is asked for.
 	KeepBlocks func(p lm.Param, b weights.Blocks) (taken bool, err error)
 	DType      dtypes.DType // Float32 or BFloat16; zero = Float32
+	// Packed is the type, Q8_0 or Q4_1, as which the backend holds the matrices of the layers whose rows are whole blocks of it; "" = as DType.
+	// Not with Transposed.
+	Packed weights.DType
 	// Transposed stores the matrices of the layers as [in, out], and that of the head as [hidden, vocab].
 	Transposed bool
 	// Adapter is merged into the weights while they are loaded; nil = none.
@@ -285,11 +288,13 @@ func (m *Model) EOS() []int {
 	return m.Config.EOS
 }
 
-// Nodes gives the parameters of a graph that stand for Weights, in their order, the names of a model's weights.
+// Nodes gives the parameters of a graph that stand for Weights, in their order, the names of a model's weights, unpacked.
 func Nodes(c lm.Config, in []*graph.Node) map[string]*graph.Node {
 	out := map[string]*graph.Node{}
 	for i, p := range c.Params() {
-		out[p.Name] = in[i]
+		if out[p.Name] = in[i]; in[i].DType() == dtypes.Uint8 {
+			out[p.Name] = unpack(in[i], in[0].DType())
+		}
 	}
 	return out
 }

@@ -52,7 +52,7 @@ type tool struct {
 	out      io.Writer
 }
 
-const commands = "list, history, show, verify, whence, compare, promote, rollback, copy or prune"
+const commands = "list, history, show, verify, sign, whence, compare, promote, rollback, copy or prune"
 
 // command reads the operands before anything is opened.
 func command(args []string) (func(context.Context, *tool) error, error) {
@@ -87,6 +87,15 @@ func command(args []string) (func(context.Context, *tool) error, error) {
 		}
 		do := map[string]func(context.Context, *tool, registry.URI) error{"show": show, "verify": verify}[name]
 		return func(ctx context.Context, t *tool) error { return do(ctx, t, refs[0]) }, nil
+	case "sign":
+		if len(args) != 2 {
+			return nil, usage("REF KEY")
+		}
+		refs, err := parseRefs(args[:1])
+		if err != nil {
+			return nil, errors.Join(usage("REF KEY"), err)
+		}
+		return func(ctx context.Context, t *tool) error { return sign(ctx, t, refs[0], args[1]) }, nil
 	case "compare":
 		refs, err := parseRefs(args)
 		if err != nil || len(refs) < 2 {

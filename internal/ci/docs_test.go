@@ -56,8 +56,8 @@ func TestDocsCommands(t *testing.T) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for _, code := range regexp.MustCompile("(?s)```.*?```|`[^`]+`").FindAllString(string(text), -1) {
-			for _, found := range regexp.MustCompile(`registry (list|history|show|verify|whence|compare|promote|rollback|copy|prune)\b|\bregistry ([a-z]+)\b[^:]`).FindAllStringSubmatch(code, -1) {
-				assert.Empty(t, found[2], "%s: %s", filepath.Base(file), found[0])
+			for _, found := range regexp.MustCompile(`\bregistry ([a-z]+)\b[^:]`).FindAllStringSubmatch(code, -1) {
+				assert.Contains(t, help, "  registry [flags] "+found[1]+" ", "%s: %s", filepath.Base(file), found[0])
 			}
 			if flag := strings.Trim(strings.Fields(code)[0], "`"); regexp.MustCompile(`^-[a-z]`).MatchString(flag) {
 				assert.Regexp(t, `(?m)^  `+flag+`( |$)`, help, filepath.Base(file))

@@ -141,6 +141,12 @@ else
   skip "schemathesis" "it could not be installed"
 fi
 
+if [[ -n $clients ]]; then
+  part "a model's signature, by model-signing" env DOCENT_PYTHON_CLIENTS="$clients" go test -count=1 -run TestSignature ./examples/registry
+else
+  skip "a model's signature, by model-signing" "the package could not be installed"
+fi
+
 containers() {
   local why
   if [[ -z $python || -z $compose ]]; then

@@ -67,6 +67,7 @@ Usage
   registry [flags] history MODEL           who promoted what, when and why
   registry [flags] show REF                one version: its run, files and tags
   registry [flags] verify REF              reads all its files and compares them with the digests that were logged
+  registry [flags] sign REF KEY            the same, and prints an OpenSSF model signature by a private key, a PEM file
   registry [flags] whence FINGERPRINT      the version that gave an answer, by the answer's system_fingerprint
   registry [flags] compare REF REF...      parameters and metrics of their runs side by side
   registry [flags] promote MODEL N [STAGE] move version N to a stage, Production unless named

@@ -7,6 +7,7 @@
 #                     libraries that PyTorch's wheel is linked with
 #   fetch.sh schemathesis   the program that tries an API out by its own OpenAPI document
 #   fetch.sh llamacpp       an interpreter with llama.cpp (xllamacpp), 60 MB
+#   fetch.sh bochs          an interpreter with the processor of Bochs (bochscpu), for kernels that the processor here lacks
 #   fetch.sh compose  podman-compose, which brings up what compose.yaml describes
 #   fetch.sh node     a package.json beside which the JavaScript clients and axe-core are installed that internal/ci/node names
 #   fetch.sh clients  an interpreter with the Python clients that internal/ci/clients.txt names, and model-signing; 500 MB
@@ -146,6 +147,25 @@ fetch_goclients() {
   echo "$dest/goclients"
 }
 
+fetch_bochs() {
+  [[ $(uname -sm) == "Linux x86_64" ]] || missing "it is for Linux on x86-64"
+  local package=bochscpu-python==0.4.0 dest
+  dest=$cache/${package/==/-}
+  if [[ ! -x $dest/python ]]; then
+    make_venv --only-binary :all:
+    printf '#!/bin/sh\nexec "$(dirname "$0")/bin/python" "$@"\n' >"$work/venv/python"
+    if ! "$work/venv/bin/python" -c 'import bochscpu' 2>/dev/null; then # the wheel wants the names that glibc 2.38 gave to old functions
+      command -v cc >/dev/null || missing "it needs glibc 2.38, or a C compiler"
+      quietly cc -shared -fPIC -o "$work/venv/names.so" "$here/testdata/glibc238.c"
+      printf '#!/bin/sh\nhere=$(dirname "$0")\nLD_PRELOAD=$here/names.so exec "$here/bin/python" "$@"\n' >"$work/venv/python"
+    fi
+    chmod +x "$work/venv/python"
+    quietly "$work/venv/python" -c 'import bochscpu'
+    install_at "$work/venv" "$dest"
+  fi
+  echo "$dest/python"
+}
+
 fetch_compose() {
   local package=podman-compose==1.6.0 dest
   dest=$cache/${package/==/-}
@@ -192,9 +212,9 @@ fetch_linter() {
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | compose | linter) "fetch_$what" ;;
+xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | bochs | compose | linter) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|compose|linter" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|bochs|compose|linter" >&2
   exit 2
   ;;
 esac

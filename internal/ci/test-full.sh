@@ -33,6 +33,7 @@ schemathesis=$($fetch schemathesis) || schemathesis=
 llamacpp=$($fetch llamacpp) || llamacpp=
 compose=$($fetch compose) || compose=
 linter=$($fetch linter) || linter=
+bochs=$($fetch bochs) || bochs=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -67,6 +68,20 @@ if [[ $cgo == 1 ]]; then
   part "race detector" internal/ci/race.sh -timeout 30m
 else
   skip "race detector" "it needs a C compiler"
+fi
+
+emulated() { # the kernels that this processor may lack
+  local out
+  out=$(mktemp -d) &&
+    CGO_ENABLED=0 GOEXPERIMENT=norandomizedheapbase64 go test -vet=off -c -o "$out/cpu.test" ./internal/lm/cpu &&
+    DOCENT_EMULATED=avx512 "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v \
+      -test.run '^Test(Panels|Kernels|Extremes|Outer|Products|Blocks)$/^avx512$' &&
+    rm -rf "$out"
+}
+if [[ -n $bochs ]]; then
+  part "kernels in AVX-512, on the processor here or on that of Bochs" emulated
+else
+  skip "kernels in AVX-512 on the processor of Bochs" "it could not be installed"
 fi
 
 golden() { # BACKEND TESTS

@@ -43,7 +43,7 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 // numerics names what rounds in its own way: it may choose another token from the same weights.
 func (o Options) numerics(m *model.Model, own *cpu.Weights) string {
 	if own != nil {
-		name := fmt.Sprintf("cpu %s vectors=%v", own.Storage(), cpu.Fast())
+		name := fmt.Sprintf("cpu %s %s", own.Storage(), own.Kernels())
 		if o.HalfCache {
 			name += " half"
 		}

@@ -207,7 +207,7 @@ func (o Options) start(m *model.Model, own *cpu.Weights) (*Engine, error) {
 	b.programs, b.numerics = programs, o.numerics(m, own)
 	if own != nil {
 		b.bytes = own.Bytes()
-		b.log.Info("computing with docent's own code for CPUs", "model", m.Ref.String(), "storage", own.Storage(), "vector_code", cpu.Fast())
+		b.log.Info("computing with docent's own code for CPUs", "model", m.Ref.String(), "storage", own.Storage(), "kernels", own.Kernels())
 	}
 	if o.Warm {
 		began := time.Now()

@@ -7,7 +7,8 @@ var avx2 = &kernels{
 	floatRows: avx2FloatRows, intRows: avx2IntRows, dotFloats: avx2Floats, dotInts: avx2Ints, round: avx2Round, dotHalves: avx2Halves, widen: avx2Widen,
 	dotFours: avx2Fours, roundBytes: avx2RoundBytes,
 	halves: avx2Wide, multiples: avx2Multiples, dotSixes: avx2Sixes, unpackFours: avx2UnpackFours, unpackSixes: avx2UnpackSixes,
-	panelWidth: avx2PanelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6, outer: avx2Outer, lift: avx2Lift, turn: avx2Turn,
+	panelWidth: avx2PanelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6, outer: avx2Outer, lift: avx2Lift,
+	turn:  func(dst, src []float32, stride, n int) { avx2Turn(avx2PanelWidth, dst, src, stride, n) },
 	lanes: 8, largest: avx2Largest, exp: avx2Exp, silu: avx2SiLU,
 }
 
@@ -64,7 +65,7 @@ func avx2Round(dst []int16, d, x []float32) {
 func outerTile(a *float32, aRow, aStep, depth int, b *float32, n int, y *float32, yStride int)
 
 //go:noescape
-func turnTile(dst, src *float32, stride, n int)
+func turnTile(dst, src *float32, stride, n, width int)
 
 // avx2Outer is plainOuter.
 func avx2Outer(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
@@ -72,13 +73,13 @@ func avx2Outer(a []float32, aRow, aStep, depth int, b []float32, n int, y []floa
 	outerTile(&a[0], aRow, aStep, depth, &b[0], n, &y[0], yStride)
 }
 
-// avx2Turn is plainTurn.
-func avx2Turn(dst, src []float32, stride, n int) {
+// avx2Turn is plainTurn, for panels of a multiple of 8.
+func avx2Turn(panelWidth int, dst, src []float32, stride, n int) {
 	if n == 0 {
 		return
 	}
-	_, _ = dst[n*avx2PanelWidth-1], src[(avx2PanelWidth-1)*stride+n-1]
-	turnTile(&dst[0], &src[0], stride, n)
+	_, _ = dst[n*panelWidth-1], src[(panelWidth-1)*stride+n-1]
+	turnTile(&dst[0], &src[0], stride, n, panelWidth)
 }
 
 //go:noescape

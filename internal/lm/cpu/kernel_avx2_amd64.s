@@ -365,53 +365,53 @@ maxima:
 	VZEROUPPER
 	RET
 
-// The numbers of EXP.
-DATA exp<>+0(SB)/4, $-87.0
-DATA exp<>+4(SB)/4, $1.44269504      // 1/ln 2
-DATA exp<>+8(SB)/4, $-0.693359375    // ln 2 in two parts, negative
-DATA exp<>+12(SB)/4, $2.12194440e-4
-DATA exp<>+16(SB)/4, $1.9875691500e-4
-DATA exp<>+20(SB)/4, $1.3981999507e-3
-DATA exp<>+24(SB)/4, $8.3334519073e-3
-DATA exp<>+28(SB)/4, $4.1665795894e-2
-DATA exp<>+32(SB)/4, $1.6666665459e-1
-DATA exp<>+36(SB)/4, $5.0000001201e-1
-DATA exp<>+40(SB)/4, $1.0
-DATA exp<>+44(SB)/4, $127            // bias of an exponent
-DATA exp<>+48(SB)/4, $0x80000000     // sign
-GLOBL exp<>(SB), RODATA|NOPTR, $52
+// The numbers of EXP, here and in AVX-512.
+DATA ·exps+0(SB)/4, $-87.0
+DATA ·exps+4(SB)/4, $1.44269504      // 1/ln 2
+DATA ·exps+8(SB)/4, $-0.693359375    // ln 2 in two parts, negative
+DATA ·exps+12(SB)/4, $2.12194440e-4
+DATA ·exps+16(SB)/4, $1.9875691500e-4
+DATA ·exps+20(SB)/4, $1.3981999507e-3
+DATA ·exps+24(SB)/4, $8.3334519073e-3
+DATA ·exps+28(SB)/4, $4.1665795894e-2
+DATA ·exps+32(SB)/4, $1.6666665459e-1
+DATA ·exps+36(SB)/4, $5.0000001201e-1
+DATA ·exps+40(SB)/4, $1.0
+DATA ·exps+44(SB)/4, $127            // bias of an exponent
+DATA ·exps+48(SB)/4, $0x80000000     // sign
+GLOBL ·exps(SB), RODATA|NOPTR, $52
 
 // EXP sets Y1 to exp(Y0), to two units in the last place for Y0 ≤ 0, and to 0 below -87: x = n·ln 2 + r, with a polynomial for
 // exp(r). It uses Y0 and Y2 to Y4. Source: S. Moshier's Cephes, expf.
 #define EXP \
-	VBROADCASTSS exp<>+0(SB), Y4   \
+	VBROADCASTSS ·exps+0(SB), Y4   \
 	VCMPPS       $13, Y4, Y0, Y3   \
 	VMAXPS       Y4, Y0, Y0        \
-	VBROADCASTSS exp<>+4(SB), Y4   \
+	VBROADCASTSS ·exps+4(SB), Y4   \
 	VMULPS       Y4, Y0, Y2        \
 	VROUNDPS     $0, Y2, Y2        \
-	VBROADCASTSS exp<>+8(SB), Y4   \
+	VBROADCASTSS ·exps+8(SB), Y4   \
 	VFMADD231PS  Y4, Y2, Y0        \
-	VBROADCASTSS exp<>+12(SB), Y4  \
+	VBROADCASTSS ·exps+12(SB), Y4  \
 	VFMADD231PS  Y4, Y2, Y0        \
-	VBROADCASTSS exp<>+16(SB), Y1  \
-	VBROADCASTSS exp<>+20(SB), Y4  \
+	VBROADCASTSS ·exps+16(SB), Y1  \
+	VBROADCASTSS ·exps+20(SB), Y4  \
 	VFMADD213PS  Y4, Y0, Y1        \
-	VBROADCASTSS exp<>+24(SB), Y4  \
+	VBROADCASTSS ·exps+24(SB), Y4  \
 	VFMADD213PS  Y4, Y0, Y1        \
-	VBROADCASTSS exp<>+28(SB), Y4  \
+	VBROADCASTSS ·exps+28(SB), Y4  \
 	VFMADD213PS  Y4, Y0, Y1        \
-	VBROADCASTSS exp<>+32(SB), Y4  \
+	VBROADCASTSS ·exps+32(SB), Y4  \
 	VFMADD213PS  Y4, Y0, Y1        \
-	VBROADCASTSS exp<>+36(SB), Y4  \
+	VBROADCASTSS ·exps+36(SB), Y4  \
 	VFMADD213PS  Y4, Y0, Y1        \
 	VMULPS       Y0, Y0, Y4        \
 	VMULPS       Y4, Y1, Y1        \
 	VADDPS       Y0, Y1, Y1        \
-	VBROADCASTSS exp<>+40(SB), Y4  \
+	VBROADCASTSS ·exps+40(SB), Y4  \
 	VADDPS       Y4, Y1, Y1        \
 	VCVTPS2DQ    Y2, Y2            \
-	VBROADCASTSS exp<>+44(SB), Y4  \
+	VBROADCASTSS ·exps+44(SB), Y4  \
 	VPADDD       Y4, Y2, Y2        \
 	VPSLLD       $23, Y2, Y2       \
 	VMULPS       Y2, Y1, Y1        \
@@ -446,8 +446,8 @@ TEXT ·siluVector(SB), NOSPLIT, $0-24
 	MOVQ         gate+0(FP), DI
 	MOVQ         up+8(FP), SI
 	MOVQ         n+16(FP), CX
-	VBROADCASTSS exp<>+40(SB), Y5
-	VBROADCASTSS exp<>+48(SB), Y6
+	VBROADCASTSS ·exps+40(SB), Y5
+	VBROADCASTSS ·exps+48(SB), Y6
 
 silus: // with e = exp(-|g|), the sigmoid is 1/(1+e) for g ≥ 0 and e/(1+e) otherwise
 	VMOVUPS   (DI), Y7
@@ -582,24 +582,29 @@ outerEnd:
 	VZEROUPPER
 	RET
 
-// func turnTile(dst, src *float32, stride, n int)
+// func turnTile(dst, src *float32, stride, n, width int)
 //
-// It writes n columns, a multiple of 8, of sixteen rows, stride apart, the other way round: dst is [n, 16].
-TEXT ·turnTile(SB), NOSPLIT, $0-32
+// It writes n columns, a multiple of 8, of width rows, stride apart, the other way round: dst is [n, width].
+TEXT ·turnTile(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), AX
 	MOVQ stride+16(FP), R8
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R9
 	MOVQ n+24(FP), CX
+	MOVQ width+32(FP), R13
+	SHLQ $2, R13
+	LEAQ (R13)(R13*2), R14
 
 turn:
 	MOVQ AX, SI
 	MOVQ DI, R11
-	MOVQ $2, R12
+	MOVQ R13, R12
+	SHRQ $5, R12
 
 turnEight:
 	LEAQ        (SI)(R8*4), R10
+	LEAQ        (R11)(R13*4), R15
 	VMOVUPS     (SI), X0
 	VMOVUPS     (SI)(R8*1), X1
 	VMOVUPS     (SI)(R8*2), X2
@@ -633,19 +638,19 @@ turnEight:
 	VUNPCKLPD   Y11, Y9, Y6
 	VUNPCKHPD   Y11, Y9, Y7
 	VMOVUPS     Y0, (R11)
-	VMOVUPS     Y1, 64(R11)
-	VMOVUPS     Y2, 128(R11)
-	VMOVUPS     Y3, 192(R11)
-	VMOVUPS     Y4, 256(R11)
-	VMOVUPS     Y5, 320(R11)
-	VMOVUPS     Y6, 384(R11)
-	VMOVUPS     Y7, 448(R11)
+	VMOVUPS     Y1, (R11)(R13*1)
+	VMOVUPS     Y2, (R11)(R13*2)
+	VMOVUPS     Y3, (R11)(R14*1)
+	VMOVUPS     Y4, (R15)
+	VMOVUPS     Y5, (R15)(R13*1)
+	VMOVUPS     Y6, (R15)(R13*2)
+	VMOVUPS     Y7, (R15)(R14*1)
 	LEAQ        (SI)(R8*8), SI
 	ADDQ        $32, R11
 	DECQ        R12
 	JNZ         turnEight
 	ADDQ        $32, AX
-	ADDQ        $512, DI
+	LEAQ        (DI)(R13*8), DI
 	SUBQ        $8, CX
 	JNZ         turn
 	VZEROUPPER

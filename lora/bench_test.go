@@ -79,7 +79,7 @@ func benchBase(b *testing.B, ref string, backend compute.Backend, p Precision) *
 		b.Skip(err)
 	}
 	var made bool
-	if base.model, made = golden.Random(b, backend, ref, dtype, false); made {
+	if base.model, made = golden.Random(b, backend, ref, dtype, packed(p), false); made {
 		return base
 	}
 	base, err = OpenBase(b.Context(), ref, BaseOptions{Backend: backend, Precision: p})

@@ -114,7 +114,7 @@ def part(name, limit, do, least=15):
         p["verdict"], p["why"] = "skipped", f"{max(left(), 0):.0f} s were left"
     else:
         try:
-            do(p, min(limit, left()))
+            do(p, min(limit * (2 if a.rehearse else 1), left()))
         except Exception as e:  # the other parts go on
             p["verdict"], p["why"] = "FAILED", repr(e)
     p["seconds"] = round(time.monotonic() - start, 1)
@@ -224,6 +224,7 @@ part("training's goldens, f32", 100, tests("lora", pick))
 part("fused attention beside products, bf16", 40, tests("lora", ["FusedAttention|Recomputing|ProductsAre"]))
 beside("train SmolLM2-135M bf16 4x256", "PEFT bf16 4x256, SmolLM2-135M", 75, train("bf16", small, 4, 256), 40, peft("bf16", small, 4, 256))
 beside("train 8B bf16 recomputing 4x512", "PEFT bf16 checkpointing 4x512, 8B", 110, train("bf16", eight_b, 4, 512, True), 60, peft("bf16", eight_b, 4, 512, "--recompute"))
+part("train 8B 4-bit recomputing 4x512", 110, train("int4", eight_b, 4, 512, True))
 beside("train 1B bf16 4x512", "PEFT bf16 4x512, 1B", 75, train("bf16", one_b, 4, 512), 40, peft("bf16", one_b, 4, 512))
 beside("train SmolLM2-135M f32 4x256", "PEFT f32 4x256, SmolLM2-135M", 75, train("f32", small, 4, 256), 40, peft("f32", small, 4, 256))
 for n in (1, 64, 8):

@@ -14,6 +14,7 @@ import (
 	"github.com/docent-ml/docent/internal/device"
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // configs are those of models that are measured with random weights, made where they are computed with: no file has to be brought.
@@ -21,8 +22,9 @@ import (
 //go:embed shapes/*.json
 var configs embed.FS
 
-// Random makes the model that ref names as "shape:NAME", if it is such a name. The weights of what is normed are 1.
-func Random(b *testing.B, backend compute.Backend, ref string, dtype dtypes.DType, transposed bool) (m *model.Model, ok bool) {
+// Random makes the model that ref names as "shape:NAME", if it is such a name, as model.Options of the same names would. The weights
+// of what is normed are 1.
+func Random(b *testing.B, backend compute.Backend, ref string, dtype dtypes.DType, packed weights.DType, transposed bool) (m *model.Model, ok bool) {
 	b.Helper()
 	name, ok := strings.CutPrefix(ref, "shape:")
 	if !ok {
@@ -46,6 +48,9 @@ func Random(b *testing.B, backend compute.Backend, ref string, dtype dtypes.DTyp
 			if len(dims) == 1 {
 				return []*graph.Node{graph.Ones(in[0].Graph(), shapes.Make(dtype, dims...))}
 			}
+			if n := weights.Packed(packed); p.Linear && n > 0 {
+				return []*graph.Node{blocks(in[0], dims[0], dims[1]/32, n)}
+			}
 			_, x := graph.RandomNormal(in[0], shapes.Make(dtypes.Float32, dims...))
 			return []*graph.Node{graph.ConvertDType(graph.MulScalar(x, 0.02), dtype)}
 		})
@@ -58,4 +63,16 @@ func Random(b *testing.B, backend compute.Backend, ref string, dtype dtypes.DTyp
 		m.Weights = append(m.Weights, out[0])
 	}
 	return m, true
+}
+
+// blocks are random integers with a scale, and in Q4_1 with a minimum: [out, n, size] uint8.
+func blocks(state *graph.Node, out, n, size int) *graph.Node {
+	head := []uint8{0x19, 0x1c} // 0.004 in half precision
+	if size == weights.Packed("Q4_1") {
+		head = append(head, 0xae, 0xa7) // -0.03
+	}
+	g := state.Graph()
+	_, x := graph.RandomUniform(state, shapes.Make(dtypes.Float32, out, n, size-len(head)))
+	first := graph.BroadcastToDims(graph.Reshape(graph.Const(g, head), 1, 1, len(head)), out, n, len(head))
+	return graph.Concatenate([]*graph.Node{first, graph.ConvertDType(graph.MulScalar(x, 255), dtypes.Uint8)}, -1)
 }

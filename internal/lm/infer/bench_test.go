@@ -43,7 +43,7 @@ var implementations = []struct {
 
 func openGraphs(b *testing.B, ref string, precision dtypes.DType, o infer.Options) infer.Slots {
 	backend := golden.Backend(b)
-	if m, made := golden.Random(b, backend, ref, precision, true); made {
+	if m, made := golden.Random(b, backend, ref, precision, "", true); made {
 		return newSlots(b, m, backend, o)
 	}
 	m, err := model.Open(b.Context(), ref, model.Options{Backend: backend, DType: precision, Transposed: true})

@@ -195,13 +195,13 @@ def peer(work, shape, *options, seconds=0.5 if a.rehearse else 4, warm=3):
 
         enough = lambda: len(times) > warm + 1 and times[-1] - times[warm] > seconds
         command = [a.peers, os.path.join(HERE, "peer.py"), work, "shape:" + shape, "--device", "cuda" if cuda else "cpu", *options]
-        _, peak = run([(command, ROOT, {})], limit, line, enough)
+        codes, peak = run([(command, ROOT, {})], limit, line, enough)
         if len(times) > warm + 1:
             figure(p, sum(units[warm + 1:]) / (times[-1] - times[warm]), "tok/s")
             if cuda:
                 figure(p, peak, "peak-MB")
         else:
-            p["verdict"], p["why"] = "FAILED" if tail else "out of time", " ".join(tail)[-300:]
+            p["verdict"], p["why"] = ("out of time" if codes[0] == 124 else "FAILED"), " ".join(tail)[-300:]
     return do
 
 

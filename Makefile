@@ -14,10 +14,10 @@ cache  = $(or $(DOCENT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/docent)
 # information it takes three fifths of that.
 export GOFLAGS ?= '-gcflags=github.com/openai/openai-go/v3/...=-l -dwarf=false'
 
-.PHONY: help test check test-full test-gpu fuzz bench golden release demo demo-alone serve
+.PHONY: help test check test-full test-gpu fuzz bench bench-peers golden release demo demo-alone serve
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 test: ## all tests that need nothing but Go, without vet, which make check does
 	$(GO) test -vet=off ./...
@@ -40,6 +40,9 @@ fuzz: ## every fuzz target for FUZZTIME=60s
 
 bench: ## benchmarks that match BENCH=., on XLA's CPU device if it can be fetched and DOCENT_BACKEND is not set
 	@BENCH='$(BENCH)' internal/ci/bench.sh
+
+bench-peers: ## beside PEFT and llama.cpp, on random models, with ratios; ARGS=serve for fewer parts: see the script
+	@internal/ci/bench-peers.sh $(ARGS)
 
 golden: ## make new reference values with transformers and PEFT (SEED=1), and compare docent with them
 	@python=$$($(fetch) python) && out=$(cache)/golden-$(SEED) && rm -rf "$$out" && \

@@ -26,7 +26,7 @@ var Shapes = map[string]Shape{
 	"3b":   {128256, 3072, 8192, 28, 24, 8, 131072}, // Llama-3.2-3B
 }
 
-// WriteTo makes a model folder of random weights in bfloat16 with one token for each byte; the other rows of the embedding belong to none.
+// WriteTo makes a model folder of random weights in bfloat16 with one token for each byte, and others that no text has.
 func (s Shape) WriteTo(ctx context.Context, dir string, seed uint64) error {
 	if err := s.writeText(dir, "bfloat16"); err != nil {
 		return err

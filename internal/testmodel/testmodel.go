@@ -53,7 +53,7 @@ func (s Shape) writeText(dir, dtype string) error {
 		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "max_position_embeddings": s.Context,
 		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
 		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
-	}), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer()), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
+	}), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer(s.Vocab)), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
 		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
 	}))
@@ -118,10 +118,13 @@ func WriteQA(t testing.TB, seed uint64) string {
 func vocabSize() int { return 256 + len(special) }
 
 // tokenizer is a byte-level BPE without a single merge.
-func tokenizer() map[string]any {
+func tokenizer(size int) map[string]any {
 	vocab := map[string]int{}
 	for b, letter := range byteLetters() {
 		vocab[string(letter)] = b
+	}
+	for id := vocabSize(); id < size; id++ { // they are said, and never read
+		vocab[fmt.Sprintf("t%d", id)] = id
 	}
 	var added []map[string]any
 	for i, s := range special {

@@ -232,8 +232,8 @@ func (p *pipeline) settings() []report.Pair {
 	}
 	return []report.Pair{
 		{Name: "base model", Value: p.info.Ref},
-		{Name: "LoRA", Value: fmt.Sprintf("rank %d, alpha %g, dropout %g on %s of %d layers", p.Rank, p.Alpha, p.Dropout,
-			strings.Join(p.Targets, ", "), p.info.Layers-p.config.FrozenLayers)},
+		{Name: "LoRA", Value: fmt.Sprintf("%s, rank %d, alpha %g, dropout %g on %s of %d layers", p.Kind,
+			p.Rank, p.Alpha, p.Dropout, strings.Join(p.Targets, ", "), p.info.Layers-p.config.FrozenLayers)},
 		{Name: "length", Value: fmt.Sprintf("%d epochs%s", p.Epochs, limit)},
 		{Name: "a step", Value: p.stepSize()},
 		{Name: "learning rate", Value: fmt.Sprintf("%g, %s, a warm-up of %g of the steps", p.LearningRate, p.Schedule, p.Warmup)},

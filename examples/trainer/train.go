@@ -10,6 +10,7 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/recipe"
+	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora"
@@ -19,6 +20,7 @@ import (
 func (p *pipeline) loraConfig() lora.Config {
 	c := lora.DefaultConfig()
 	c.Rank, c.Alpha, c.Dropout, c.Targets = p.Rank, p.Alpha, p.Dropout, p.Targets
+	setKinds(&c, p.Trainer)
 	layers := float64(p.base.Info().Layers)
 	c.FrozenLayers = int(layers - math.Ceil(p.LayerShare*layers))
 	c.Epochs, c.MaxSteps, c.BatchSize, c.GradAccum, c.MaxSeqLen = p.Epochs, p.MaxSteps, p.BatchSize, p.GradAccum, p.MaxSeqLen
@@ -29,6 +31,21 @@ func (p *pipeline) loraConfig() lora.Config {
 	}
 	c.EvalEvery, c.SaveEvery, c.KeepCheckpoints, c.Patience = p.EvalEvery, p.SaveEvery, p.KeepCheckpoints, p.Patience
 	return c
+}
+
+// setKinds says what is trained beside plain LoRA, or otherwise.
+func setKinds(c *lora.Config, t config.Trainer) {
+	c.DoRA, c.RSLoRA = t.Kind == "dora", t.RSLoRA
+	if start := lora.Start(t.Kind); start == lora.PiSSA || start == lora.OLoRA {
+		c.Start = start
+	}
+	if c.LoRAPlus = t.LoRAPlus; c.LoRAPlus == 1 { // all learn alike
+		c.LoRAPlus = 0
+	}
+	if t.Bias != "none" {
+		c.Bias = lora.Bias(t.Bias)
+	}
+	c.SaveModules = t.SaveModules
 }
 
 // set is what is trained with.

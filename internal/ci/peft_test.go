@@ -110,6 +110,8 @@ func train(t *testing.T, backend compute.Backend, dir string) {
 		c.Targets, c.FrozenLayers = []string{"q_proj", "embed_tokens", "lm_head"}, 1
 	case "phi3":
 		c.Tokens = []int{7, 31}
+	case "qwen3_moe":
+		c.FrozenLayers = 1
 	case "qwen2":
 		c.Targets, c.LoRABias, c.Bias = []string{"q_proj", "k_proj", "v_proj"}, true, lora.BiasLoRAOnly
 	case "qwen3":

@@ -40,12 +40,17 @@ type Trainer struct {
 	General       string        // file of general prompts; "" = docent's own, "none" = none
 
 	// Model and update.
-	Base       string // reference of the base model
-	Rank       int
-	Alpha      float64
-	Dropout    float64
-	Targets    []string // module suffixes, or "all-linear"
-	LayerShare float64  // of the layers, from the last on, that get an update
+	Base        string // reference of the base model
+	Rank        int
+	Alpha       float64
+	Dropout     float64
+	Targets     []string // module suffixes, or "all-linear"
+	LayerShare  float64  // of the layers, from the last on, that get an update
+	Kind        string   // of LoRA: "plain", "dora", "pissa" or "olora"
+	RSLoRA      bool     // the update is scaled by alpha/√rank
+	LoRAPlus    float64  // learning rate of B over that of A
+	Bias        string   // of the base model that are trained: "none", "lora_only" or "all"
+	SaveModules []string // trained whole
 
 	// Optimisation.
 	Epochs        int
@@ -171,6 +176,16 @@ func (t *Trainer) groups() []group {
 				"layers that get an update: all-linear, or names such as q_proj,v_proj"),
 			declare("layer_share -layer-share=X LORA_LAYER_SHARE", number(&t.LayerShare, 0.6, above(0.0), atMost(1.0)),
 				"share of the layers, from the last on, that get an update; with fewer steps are faster"),
+			declare("lora -lora=KIND LORA_KIND", choice(&t.Kind, "plain", "plain", "dora", "pissa", "olora"),
+				"kind of LoRA: dora trains lengths of rows apart, pissa and olora begin with a part of the base model's matrices"),
+			declare("rslora -rslora LORA_RSLORA", toggle(&t.RSLoRA, false),
+				"scale the update by alpha/√rank, as rsLoRA does, in place of alpha/rank"),
+			declare("lora_plus -lora-plus=X LORA_PLUS", number(&t.LoRAPlus, 1, above(0.0)),
+				"learning rate of the matrices B over that of the matrices A"),
+			declare("bias -bias=WHICH LORA_BIAS", choice(&t.Bias, "none", "none", "lora_only", "all"),
+				"biases of the base model that are trained too"),
+			declare("save_modules -save-modules=LIST LORA_MODULES_TO_SAVE", list(&t.SaveModules),
+				"matrices that are trained whole and saved with the update: embed_tokens, lm_head"),
 		}},
 		{"Training", []*setting{
 			declare("epochs -epochs=N EPOCHS NUM_EPOCHS", whole(&t.Epochs, 2, atLeast(1)),

@@ -2,6 +2,7 @@ package adapter_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -71,6 +72,76 @@ func TestOtherKindsAreRefusedByName(t *testing.T) {
 	require.ErrorContains(t, err, "q_proj", "the rank of the matrices is another")
 	_, err = Load(os.DirFS(t.TempDir()))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestConfigurationsAsOthersWriteThem: a field is followed as PEFT does, or refused by its name.
+func TestConfigurationsAsOthersWriteThem(t *testing.T) {
+	const absent = "absent"
+	for name, c := range map[string]struct {
+		field string
+		value any    // as JSON; absent = the field is not there
+		says  string // in the error; "" = it is read
+		scale float64
+	}{
+		"no alpha":              {"lora_alpha", absent, "", 4}, // PEFT's default is 8
+		"alpha null":            {"lora_alpha", "null", "lora_alpha", 0},
+		"alpha of a fraction":   {"lora_alpha", "6.5", "", 3.25},
+		"alpha as text":         {"lora_alpha", `"6"`, "lora_alpha", 0},
+		"alpha not finite":      {"lora_alpha", "NaN", "", 0},
+		"no rank":               {"r", absent, "rank 8", 0},
+		"rank null":             {"r", "null", "r is null", 0},
+		"rank of a fraction":    {"r", "2.5", "r", 0},
+		"no kind":               {"peft_type", absent, "peft_type", 0},
+		"kind in small letters": {"peft_type", `"lora"`, "", 3},
+		"other kind":            {"peft_type", `"ADALORA"`, "ADALORA", 0},
+		"no start":              {"init_lora_weights", absent, "", 3},
+		"start of zeros":        {"init_lora_weights", "false", "", 3},
+		"gaussian start":        {"init_lora_weights", `"gaussian"`, "", 3},
+		"start of an iteration": {"init_lora_weights", `"pissa_niter_16"`, "pissa_niter_16", 0},
+		"loftq":                 {"init_lora_weights", `"loftq"`, "loftq", 0},
+		"start of a later PEFT": {"init_lora_weights", `"spectral"`, "spectral", 0},
+		"no patterns":           {"rank_pattern", "null", "", 3},
+		"rank by a fraction":    {"rank_pattern", `{"q_proj": 1.5}`, "rank_pattern", 0},
+		"rank of nobody":        {"rank_pattern", `{"up_proj": 64}`, "", 3},
+		"alpha by text":         {"alpha_pattern", `{"q_proj": "4"}`, "alpha_pattern", 0},
+		"alpha by a list":       {"alpha_pattern", `[["q_proj", 4]]`, "alpha_pattern", 0},
+		"alpha by a flag":       {"alpha_pattern", `{"(?i)Q_PROJ": 4}`, "(?i)", 0},
+		"a field of later PEFT": {"use_spectral", "true", "use_spectral", 0},
+		"a setting of later":    {"spectral_config", `{"rank": 2}`, "spectral_config", 0},
+		"one that is off":       {"use_spectral", "false", "", 3},
+		"one that is empty":     {"spectral_config", "{}", "", 3},
+		"tokens of aLoRA":       {"alora_invocation_tokens", "[1, 2]", "alora_invocation_tokens", 0},
+		"a name in capitals":    {"LORA_ALPHA", "100", "LORA_ALPHA", 0},
+		"targets by a regex":    {"target_modules", `".*\\.q_proj"`, "", 3},
+		"targets nobody has":    {"target_parameters", `["experts.down_proj"]`, "experts.down_proj", 0},
+		"targets as text":       {"target_parameters", `"experts.down_proj"`, "target_parameters", 0},
+		"no biases":             {"bias", "null", "", 3},
+		"modules as text":       {"modules_to_save", `"lm_head"`, "modules_to_save", 0},
+		"tokens of nobody":      {"trainable_token_indices", "[-1]", "trainable_token_indices", 0},
+		"rsLoRA as a number":    {"use_rslora", "1", "use_rslora", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, nil)
+			fields := golden.JSON[map[string]json.RawMessage](t, dir, ConfigFile)
+			delete(fields, c.field)
+			text := "{"
+			for key, value := range fields {
+				text += fmt.Sprintf("%q: %s, ", key, value)
+			}
+			if c.value != absent {
+				text += fmt.Sprintf("%q: %s, ", c.field, c.value)
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, ConfigFile), []byte(text[:len(text)-2]+"}"), 0o644))
+			a, err := Load(os.DirFS(dir))
+			if c.scale == 0 {
+				require.ErrorIs(t, err, ErrFormat)
+				require.ErrorContains(t, err, c.says)
+				return
+			}
+			require.NoError(t, err)
+			assert.InDelta(t, c.scale, a.Modules["model.layers.0.self_attn.q_proj"].Scale, 1e-12)
+		})
+	}
 }
 
 func TestScaleFollowsPEFT(t *testing.T) {

@@ -93,7 +93,7 @@ func set(raw json.RawMessage) bool {
 
 func parseConfig(data []byte) (Config, error) {
 	var fields map[string]json.RawMessage
-	var p peftConfig
+	p := peftConfig{Rank: 8, Alpha: 8} // PEFT's defaults
 	if err := errors.Join(json.Unmarshal(data, &fields), json.Unmarshal(data, &p)); err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
@@ -125,6 +125,11 @@ func parseConfig(data []byte) (Config, error) {
 	}
 	if p.Rank <= 0 {
 		return Config{}, fmt.Errorf("%w: r is %d", ErrFormat, p.Rank)
+	}
+	for _, name := range []string{"r", "lora_alpha"} {
+		if string(fields[name]) == "null" {
+			return Config{}, fmt.Errorf("%w: %s is null", ErrFormat, name)
+		}
 	}
 	start, err := startOf(p.InitWeights)
 	if err != nil {

@@ -31,12 +31,23 @@ var (
 
 func (a *Adapter) read(src weights.Source) error {
 	var unknown []string
-	modules := map[string]*Module{}
+	modules, seen := map[string]*Module{}, map[string]string{}
 	for _, t := range src.Tensors() {
 		name, path, part := a.Config.tensor(t.Name)
 		values := make([]float32, t.Size())
 		if err := src.Read(t.Name, values); err != nil {
 			return err
+		}
+		for _, v := range values {
+			if v-v != 0 { // NaN and both infinities
+				return fmt.Errorf("%w: %s has a value that is not finite", ErrFormat, t.Name)
+			}
+		}
+		if other := seen[name+path+part]; other != "" {
+			return fmt.Errorf("%w: %s and %s are the same", ErrFormat, other, t.Name)
+		}
+		if name+path != "" {
+			seen[name+path+part] = t.Name
 		}
 		dims := 1
 		if part == matrixA || part == matrixB || part == embeddingA || part == embeddingB || part == tokenRows {
@@ -83,6 +94,12 @@ func (a *Adapter) read(src weights.Source) error {
 	for _, name := range a.Config.ModulesToSave {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(a.Weights)), func(w string) bool { return strings.HasSuffix("."+w, "."+name+".weight") }) {
 			return fmt.Errorf("%w: modules_to_save names %s, of which there is no tensor", ErrFormat, name)
+		}
+	}
+	for _, name := range a.Config.Parameters {
+		one := Config{Parameters: []string{name}}
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(modules)), one.parameter) {
+			return fmt.Errorf("%w: target_parameters names %s, of which there is no tensor", ErrFormat, name)
 		}
 	}
 	if len(a.Rows) == 0 && len(a.Config.tokensOf) > 0 {

@@ -63,7 +63,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		case err != nil || taken:
 		case o.Keep != nil:
 			err = o.Keep(p, read)
-		case p.Linear && weights.Packed(o.Packed) > 0 && p.Shape[1]%32 == 0:
+		case p.Linear && !p.Router && weights.Packed(o.Packed) > 0 && p.Shape[1]%32 == 0:
 			var t *tensors.Tensor
 			if t, err = pack(o.Packed, p, read); err == nil {
 				m.Weights = append(m.Weights, t)

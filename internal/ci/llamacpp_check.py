@@ -1,6 +1,6 @@
 """What llama.cpp makes of GGUF files that docent wrote: llamacpp_check.py INPUT.json > OUTPUT.json
 
-    INPUT   {"chats": [[message, …], …], "tokens": int, "models": {name: {"model": file, "adapter": file or none}}}
+    INPUT   {"chats": [[message, …], …], "tokens": int, "models": {name: {"model": file, "adapter": file or none, "chats": how many}}}
     OUTPUT  {name: [{"prompt": str, "ids": [int], "answer": [int]}, …]}: of each chat the rendered prompt, its ids, and greedy ids
 """
 
@@ -32,7 +32,7 @@ for name, files in given["models"].items():
         return json.load(urllib.request.urlopen(request))
 
     out[name] = []
-    for messages in given["chats"]:
+    for messages in given["chats"][: files["chats"]]:
         prompt = ask("/apply-template", messages=messages)["prompt"]
         ids = ask("/tokenize", content=prompt, add_special=True, parse_special=True)["tokens"]
         answer = ask("/completion", prompt=ids, n_predict=given["tokens"], temperature=0, cache_prompt=False, return_tokens=True)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/recipe"
 	"github.com/docent-ml/docent/internal/lm/text"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve"
@@ -19,10 +20,15 @@ import (
 )
 
 // answerTokens is how far answers are compared.
-const answerTokens = 16
+const answerTokens = 10
 
-// TestLlamaCPP trains SmolLM2 a little and has llama.cpp answer every tenth question of the course guides with the GGUF files
-// that docent writes: rendered prompts and their ids are the same, and the answers are.
+// generalChats is how many general prompts are answered, two minutes' worth for llama.cpp on a thread and docent on two.
+const generalChats = 64
+
+// TestLlamaCPP trains SmolLM2 a little and has llama.cpp answer every tenth question of the course guides, and general prompts,
+// with the GGUF files that docent writes: rendered prompts and their ids are the same, and the answers are. Of Q8_0 and of the
+// adapter alone only the questions are answered: llama.cpp rounds what it multiplies with Q8_0 to 8 bits too, docent to 16, which
+// decides 5 of 64 general answers that the model is not sure of.
 func TestLlamaCPP(t *testing.T) {
 	interpreter, gguf := os.Getenv("DOCENT_LLAMACPP"), os.Getenv("DOCENT_SMOLLM2")
 	if interpreter == "" || gguf == "" {
@@ -54,10 +60,14 @@ func TestLlamaCPP(t *testing.T) {
 		}
 		chats = append(chats, chat)
 	}
+	guides := len(chats)
+	for _, prompt := range recipe.GeneralPrompts()[:generalChats] {
+		chats = append(chats, []map[string]string{{"role": "user", "content": prompt}})
+	}
 	input, err := json.Marshal(map[string]any{"chats": chats, "tokens": answerTokens, "models": map[string]any{
-		"f16":     map[string]string{"model": file("f16"), "adapter": ""},
-		"q8_0":    map[string]string{"model": file("q8_0"), "adapter": ""},
-		"adapter": map[string]string{"model": file("base"), "adapter": file("adapter")},
+		"f16":     map[string]any{"model": file("f16"), "adapter": "", "chats": len(chats)},
+		"q8_0":    map[string]any{"model": file("q8_0"), "adapter": "", "chats": guides},
+		"adapter": map[string]any{"model": file("base"), "adapter": file("adapter"), "chats": guides},
 	}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "input.json"), input, 0o644))
@@ -86,8 +96,8 @@ func TestLlamaCPP(t *testing.T) {
 			require.NoError(t, err)
 			defer e.Close()
 			equal := 0
-			for i, messages := range chats {
-				got := theirs[x.theirs][i]
+			for i, got := range theirs[x.theirs] {
+				messages := chats[i]
 				var prompt []text.Message
 				request := serve.Request{MaxTokens: answerTokens}
 				for _, m := range messages {
@@ -112,7 +122,9 @@ func TestLlamaCPP(t *testing.T) {
 					t.Logf("%q: docent %q, llama.cpp %q", messages[len(messages)-1]["content"], answer, theirAnswer)
 				}
 			}
-			assert.GreaterOrEqual(t, float64(equal), x.least*float64(len(chats)), "%d of %d answers are equal", equal, len(chats))
+			asked := len(theirs[x.theirs])
+			assert.GreaterOrEqual(t, asked, guides)
+			assert.GreaterOrEqual(t, float64(equal), x.least*float64(asked), "%d of %d answers are equal", equal, asked)
 		})
 	}
 }

@@ -2,8 +2,8 @@
 // uses, so that a model fetched by one is found by the other.
 //
 //	c, err := hub.New(hub.Options{
-//		CacheDir: hub.DefaultCacheDir(os.Getenv),
-//		Token:    token, // see TokenFrom
+//		CacheDir: cache, // ~/.cache/huggingface/hub is Python's
+//		Token:    token,
 //	})
 //	if err != nil { … }
 //	dir, err := c.Snapshot(ctx, "HuggingFaceTB/SmolLM2-135M-Instruct", "main", nil)
@@ -21,8 +21,7 @@
 //     errors, not into logs.
 //   - Every failure is an *Error that wraps one of the Err… sentinels and says what to do.
 //
-// It reads no environment by itself (the functions in env.go interpret one that is handed in), prints nothing, and
-// does not upload, list or search. It reads model repositories only, over plain HTTP rather than the Xet protocol.
+// It reads no environment, prints nothing, and does not upload, list or search. It reads model repositories only, over plain HTTP rather than the Xet protocol.
 //
 // Why not github.com/gomlx/go-huggingface/hub (v0.4.0): it takes no http.Client, reads HF_ENDPOINT and the cache
 // variables itself, prints progress, and lists repositories without a context. It starts a broken file from zero,
@@ -64,7 +63,7 @@ const (
 type Options struct {
 	Endpoint string // "" = DefaultEndpoint; a mirror's address may have a path
 	Token    string // "" = anonymous
-	CacheDir string // required: the folder that holds models--owner--name, see DefaultCacheDir
+	CacheDir string // required: the folder that holds models--owner--name, Python's HF_HUB_CACHE
 	Offline  bool   // answer from CacheDir alone; no request is made
 
 	// HTTP makes the requests; nil = a client on http.DefaultTransport. Its CheckRedirect is not
@@ -81,7 +80,7 @@ type Options struct {
 func (o Options) Validate() error {
 	var errs []error
 	if o.CacheDir == "" {
-		errs = append(errs, errors.New("hub: Options.CacheDir is empty: name a folder, or set HF_HUB_CACHE, HF_HOME or HOME for DefaultCacheDir"))
+		errs = append(errs, errors.New("hub: Options.CacheDir is empty: name a folder, or set HF_HUB_CACHE, HF_HOME or HOME"))
 	}
 	if strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		errs = append(errs, errors.New("hub: Options.Token holds a space, a line break or another character that tokens do not have: copy it again"))

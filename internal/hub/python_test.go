@@ -147,37 +147,3 @@ except filelock.Timeout:
 	unlock()
 	<-done
 }
-
-// The cache folder and token are where Python looks for them.
-func TestPythonEnvironment(t *testing.T) {
-	home := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(home, "hf"), 0o777))
-	require.NoError(t, os.WriteFile(filepath.Join(home, "hf", "token"), []byte("hf_file\n"), 0o600))
-	for _, env := range []map[string]string{
-		{},
-		{"XDG_CACHE_HOME": "/x"},
-		{"XDG_CACHE_HOME": "$HOME/x"},
-		{"HF_HOME": "~/hf"},
-		{"HF_HOME": "~/hf", "HF_TOKEN": " hf_env\n"},
-		{"HF_HOME": "/f", "HUGGINGFACE_HUB_CACHE": "/l", "HUGGING_FACE_HUB_TOKEN": "hf_old"},
-		{"HF_HOME": "/f", "HF_HUB_CACHE": "~/c", "HF_TOKEN_PATH": "~/hf/token"},
-		{"HF_HOME": "/a/$UNKNOWN/${NEITHER}/$"},
-		{"HF_HUB_OFFLINE": "yes"},
-		{"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "1"},
-	} {
-		vars := []string{"HOME=" + home}
-		for k, v := range env {
-			vars = append(vars, k+"="+v)
-		}
-		env["HOME"] = home
-		getenv := func(name string) string { return env[name] }
-		token, err := TokenFrom(getenv, os.ReadFile)
-		require.NoError(t, err)
-		offline := map[bool]string{true: "True", false: "False"}[OfflineFrom(getenv)]
-		out := python(t, vars, `
-from huggingface_hub import constants, get_token
-print(constants.HF_HUB_CACHE, get_token() or "", constants.HF_HUB_OFFLINE, sep="|")
-`)
-		assert.Equal(t, DefaultCacheDir(getenv)+"|"+token+"|"+offline, out, vars)
-	}
-}

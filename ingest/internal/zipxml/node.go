@@ -126,15 +126,6 @@ func (a *Archive) Walk(ctx context.Context, name string, depth int, visit func(*
 	return nil
 }
 
-// Parse reads XML that stands in no archive.
-func Parse(ctx context.Context, data []byte) (root *Node, err error) {
-	err = walk(ctx, bytes.NewReader(data), 0, func(n *Node) error { root = n; return nil })
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return root, nil
-}
-
 func walk(ctx context.Context, r io.Reader, depth int, visit func(*Node) error) error {
 	d := newDecoder(r)
 	names := map[string]string{} // one copy of each name

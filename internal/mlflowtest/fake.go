@@ -134,22 +134,22 @@ type apiError struct {
 	code, message string
 }
 
-func (e *apiError) Error() string { return e.message }
+// Endpoints panic with what the functions below return, which call catches.
 
-func notFound(format string, args ...any) error {
+func notFound(format string, args ...any) *apiError {
 	return &apiError{http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", fmt.Sprintf(format, args...)}
 }
 
-func invalid(format string, args ...any) error {
+func invalid(format string, args ...any) *apiError {
 	return &apiError{http.StatusBadRequest, "INVALID_PARAMETER_VALUE", fmt.Sprintf(format, args...)}
 }
 
-func exists(format string, args ...any) error {
+func exists(format string, args ...any) *apiError {
 	return &apiError{http.StatusBadRequest, "RESOURCE_ALREADY_EXISTS", fmt.Sprintf(format, args...)}
 }
 
 // race is what MLflow answers when somebody wrote the same row between its look and its write.
-func race(row string) error {
+func race(row string) *apiError {
 	return &apiError{http.StatusBadRequest, "BAD_REQUEST", "(sqlite3.IntegrityError) UNIQUE constraint failed: " + row}
 }
 
@@ -287,15 +287,18 @@ func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
 	if id != "" {
 		in.query.Set("id", id)
 	}
-	out, err := handler(in)
-	if err != nil {
-		e := err.(*apiError) //nolint:errorlint // handlers return nothing else
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(e.status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error_code": e.code, "message": e.message, "sqlstate": "KAM00", "error_class": e.code})
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case *apiError:
+			w.WriteHeader(e.status)
+			_ = json.NewEncoder(w).Encode(map[string]string{"error_code": e.code, "message": e.message, "sqlstate": "KAM00", "error_class": e.code})
+		default:
+			panic(e)
+		}
+	}()
+	out := handler(in)
 	if out == nil {
 		out = struct{}{}
 	}

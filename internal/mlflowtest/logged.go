@@ -27,7 +27,7 @@ func (m *loggedModel) info() map[string]any {
 		"artifact_uri": m.uri(), "tags": tagList(m.tags)}}
 }
 
-func (s *Fake) loggedCreate(in request) (any, error) {
+func (s *Fake) loggedCreate(in request) any {
 	var body struct {
 		Experiment string `json:"experiment_id"`
 		Name       string
@@ -36,7 +36,7 @@ func (s *Fake) loggedCreate(in request) (any, error) {
 	}
 	in.decode(&body)
 	if strings.ContainsAny(body.Name, `/:.%"'`) {
-		return nil, invalid("Invalid model name")
+		panic(invalid("Invalid model name"))
 	}
 	m := &loggedModel{ID: "m-" + s.newID(), name: body.Name, experiment: body.Experiment, run: body.Run, Status: "LOGGED_MODEL_PENDING", tags: map[string]string{},
 		noProxy: s.NoProxy}
@@ -44,10 +44,10 @@ func (s *Fake) loggedCreate(in request) (any, error) {
 		m.tags[t.Key] = t.Value
 	}
 	s.logged[m.ID] = m
-	return map[string]any{"model": m.info()}, nil
+	return map[string]any{"model": m.info()}
 }
 
-func (s *Fake) loggedSearch(in request) (any, error) {
+func (s *Fake) loggedSearch(in request) any {
 	var body struct {
 		Experiments []string `json:"experiment_ids"`
 		Filter      string
@@ -62,9 +62,9 @@ func (s *Fake) loggedSearch(in request) (any, error) {
 		}
 	}
 	if found == nil {
-		return nil, nil
+		return nil
 	}
-	return map[string]any{"models": found}, nil
+	return map[string]any{"models": found}
 }
 
 var attributeFilter = regexp.MustCompile(`(?:^|AND )(name|source_run_id) *= *'([^']*)'`)
@@ -79,23 +79,23 @@ func (m *loggedModel) matches(filter string) bool {
 	return true
 }
 
-func (s *Fake) loggedArtifacts(in request) (any, error) {
+func (s *Fake) loggedArtifacts(in request) any {
 	m := s.logged[in.query.Get("id")]
 	if m == nil {
-		return nil, notFound("Logged model with ID '%s' not found.", in.query.Get("id"))
+		panic(notFound("Logged model with ID '%s' not found.", in.query.Get("id")))
 	}
-	return s.listBelow(m.root(), in.query.Get("artifact_directory_path")), nil
+	return s.listBelow(m.root(), in.query.Get("artifact_directory_path"))
 }
 
-func (s *Fake) loggedGet(in request) (any, error) {
+func (s *Fake) loggedGet(in request) any {
 	m := s.logged[in.query.Get("id")]
 	if m == nil {
-		return nil, notFound("Logged model with ID '%s' not found.", in.query.Get("id"))
+		panic(notFound("Logged model with ID '%s' not found.", in.query.Get("id")))
 	}
-	return map[string]any{"model": m.info()}, nil
+	return map[string]any{"model": m.info()}
 }
 
-func (s *Fake) loggedUpdate(in request) (any, error) {
+func (s *Fake) loggedUpdate(in request) any {
 	var body struct {
 		ID     string `json:"model_id"`
 		Status string
@@ -103,19 +103,19 @@ func (s *Fake) loggedUpdate(in request) (any, error) {
 	in.decode(&body)
 	m := s.logged[in.query.Get("id")]
 	if m == nil || body.ID != m.ID {
-		return nil, invalid("model_id is missing")
+		panic(invalid("model_id is missing"))
 	}
 	m.Status = body.Status
 	if body.Status != "LOGGED_MODEL_READY" && body.Status != "LOGGED_MODEL_UPLOAD_FAILED" {
 		m.Status = "LOGGED_MODEL_STATUS_UNSPECIFIED"
 	}
-	return map[string]any{"model": m.info()}, nil
+	return map[string]any{"model": m.info()}
 }
 
-func (s *Fake) loggedDelete(in request) (any, error) {
+func (s *Fake) loggedDelete(in request) any {
 	if s.logged[in.query.Get("id")] == nil {
-		return nil, notFound("Logged model with ID '%s' not found.", in.query.Get("id"))
+		panic(notFound("Logged model with ID '%s' not found.", in.query.Get("id")))
 	}
 	delete(s.logged, in.query.Get("id"))
-	return nil, nil
+	return nil
 }

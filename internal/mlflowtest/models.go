@@ -1,6 +1,7 @@
 package mlflowtest
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -89,96 +90,67 @@ func (m *model) info(aliases bool) map[string]any {
 	return out
 }
 
-func (s *Fake) modelsCreate(in request) (any, error) {
+func (s *Fake) modelsCreate(in request) any {
 	var body struct{ Name string }
 	in.decode(&body)
 	if strings.ContainsAny(body.Name, "/:") {
-		return nil, invalid("Registered model name cannot contain '/' or ':'")
+		panic(invalid("Registered model name cannot contain '/' or ':'"))
 	}
 	if s.models[body.Name] != nil {
-		return nil, exists("Registered Model (name=%s) already exists.", body.Name)
+		panic(exists("Registered Model (name=%s) already exists.", body.Name))
 	}
 	m := &model{name: body.Name, created: now(), next: 1, aliases: map[string]int{}, tags: map[string]string{}}
 	s.models[body.Name] = m
-	return map[string]any{"registered_model": m.info(true)}, nil
+	return map[string]any{"registered_model": m.info(true)}
 }
 
-func (s *Fake) model(name string) (*model, error) {
+func (s *Fake) model(name string) *model {
 	if m := s.models[name]; m != nil {
-		return m, nil
+		return m
 	}
-	return nil, notFound("Registered Model with name=%s not found", name)
+	panic(notFound("Registered Model with name=%s not found", name))
 }
 
-func (s *Fake) modelsGet(in request) (any, error) {
-	m, err := s.model(in.query.Get("name"))
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"registered_model": m.info(true)}, nil
+func (s *Fake) modelsGet(in request) any {
+	m := s.model(in.query.Get("name"))
+	return map[string]any{"registered_model": m.info(true)}
 }
 
-func (s *Fake) modelsSearch(in request) (any, error) {
-	var names []string
-	for name := range s.models {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	names, next := page(names, in.query.Get("page_token"), 2)
-	out := map[string]any{}
+func (s *Fake) modelsSearch(in request) any {
 	var list []any
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(s.models)) {
 		list = append(list, s.models[name].info(false))
 	}
-	if list != nil {
-		out["registered_models"] = list
-	}
-	if next != "" {
-		out["next_page_token"] = next
-	}
-	return out, nil
+	return paged("registered_models", list, in.query.Get("page_token"), 2)
 }
 
 // find reads the name and version of a body.
-func (s *Fake) find(name, number string) (*model, *version, error) {
-	m, err := s.model(name)
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *Fake) find(name, number string) (*model, *version) {
+	m := s.model(name)
 	n, _ := strconv.Atoi(number)
 	v := m.version(n)
 	if v == nil {
-		return nil, nil, notFound("Model Version (name=%s, version=%s) not found", name, number)
+		panic(notFound("Model Version (name=%s, version=%s) not found", name, number))
 	}
-	return m, v, nil
+	return m, v
 }
 
-func (s *Fake) modelsTag(in request) (any, error) {
+func (s *Fake) modelsTag(in request) any {
 	var body struct{ Name, Key, Value string }
 	in.decode(&body)
-	m, err := s.model(body.Name)
-	if err == nil {
-		err = checkKey(body.Key)
-	}
-	if err != nil {
-		return nil, err
-	}
+	m := s.model(body.Name)
+	checkKey(body.Key)
 	m.tags[body.Key] = body.Value
-	return nil, nil
+	return nil
 }
 
-func (s *Fake) versionsTag(in request) (any, error) {
+func (s *Fake) versionsTag(in request) any {
 	var body struct{ Name, Version, Key, Value string }
 	in.decode(&body)
-	_, v, err := s.find(body.Name, body.Version)
-	if err == nil {
-		err = checkKey(body.Key)
-	}
-	if err != nil {
-		return nil, err
-	}
+	_, v := s.find(body.Name, body.Version)
+	checkKey(body.Key)
 	v.tags[body.Key] = body.Value
-	return nil, nil
+	return nil
 }
 
 var (
@@ -186,37 +158,31 @@ var (
 	reservedAlias = regexp.MustCompile(`^(?i:latest|v\d+)$`)
 )
 
-func (s *Fake) aliasSet(in request) (any, error) {
+func (s *Fake) aliasSet(in request) any {
 	var body struct{ Name, Alias, Version string }
 	in.decode(&body)
 	if !aliasForm.MatchString(body.Alias) || reservedAlias.MatchString(body.Alias) {
-		return nil, invalid("Invalid alias name: '%s'", body.Alias)
+		panic(invalid("Invalid alias name: '%s'", body.Alias))
 	}
-	m, v, err := s.find(body.Name, body.Version)
-	if err != nil {
-		return nil, err
-	}
+	m, v := s.find(body.Name, body.Version)
 	_, there := m.aliases[body.Alias]
 	s.yield()
 	if _, meanwhile := m.aliases[body.Alias]; meanwhile && !there {
-		return nil, race("registered_model_aliases.name, registered_model_aliases.alias")
+		panic(race("registered_model_aliases.name, registered_model_aliases.alias"))
 	}
 	m.aliases[body.Alias] = v.number
-	return nil, nil
+	return nil
 }
 
-func (s *Fake) aliasDelete(in request) (any, error) {
+func (s *Fake) aliasDelete(in request) any {
 	var body struct{ Name, Alias string }
 	in.decode(&body)
-	m, err := s.model(body.Name)
-	if err != nil {
-		return nil, err
-	}
+	m := s.model(body.Name)
 	delete(m.aliases, body.Alias)
-	return nil, nil
+	return nil
 }
 
-func (s *Fake) versionsCreate(in request) (any, error) {
+func (s *Fake) versionsCreate(in request) any {
 	var body struct {
 		Name, Source string
 		Run          string `json:"run_id"`
@@ -224,14 +190,11 @@ func (s *Fake) versionsCreate(in request) (any, error) {
 		Tags         []pair
 	}
 	in.decode(&body)
-	m, err := s.model(body.Name)
-	if err != nil {
-		return nil, err
-	}
+	m := s.model(body.Name)
 	switch {
 	case strings.HasPrefix(body.Source, "models:/m-") && body.Model == "", strings.HasPrefix(body.Source, "mlflow-artifacts:") && !strings.Contains(body.Source, body.Run),
 		body.Run == "", strings.Contains(body.Source, ".."), strings.HasPrefix(body.Source, "http"):
-		return nil, invalid("Invalid model version source: '%s'", body.Source)
+		panic(invalid("Invalid model version source: '%s'", body.Source))
 	}
 	v := &version{number: m.next, created: now(), Stage: "None", Status: "READY", source: body.Source, run: body.Run, tags: map[string]string{}}
 	m.next++
@@ -239,20 +202,17 @@ func (s *Fake) versionsCreate(in request) (any, error) {
 		v.tags[t.Key] = t.Value
 	}
 	m.versions = append(m.versions, v)
-	return map[string]any{"model_version": m.answer(v, true)}, nil
+	return map[string]any{"model_version": m.answer(v, true)}
 }
 
-func (s *Fake) versionsGet(in request) (any, error) {
-	m, v, err := s.find(in.query.Get("name"), in.query.Get("version"))
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"model_version": m.answer(v, true)}, nil
+func (s *Fake) versionsGet(in request) any {
+	m, v := s.find(in.query.Get("name"), in.query.Get("version"))
+	return map[string]any{"model_version": m.answer(v, true)}
 }
 
 var nameFilter = regexp.MustCompile(`name=(?:'([^']*)'|"([^"]*)")`)
 
-func (s *Fake) versionsSearch(in request) (any, error) {
+func (s *Fake) versionsSearch(in request) any {
 	filter := in.query.Get("filter")
 	if id, ok := strings.CutPrefix(filter, "run_id="); ok {
 		out := map[string]any{}
@@ -263,15 +223,15 @@ func (s *Fake) versionsSearch(in request) (any, error) {
 				}
 			}
 		}
-		return out, nil
+		return out
 	}
 	match := nameFilter.FindStringSubmatch(filter)
 	if match == nil {
-		return nil, invalid("Invalid filter '%s'", filter)
+		panic(invalid("Invalid filter '%s'", filter))
 	}
 	m := s.models[match[1]+match[2]]
 	if m == nil {
-		return map[string]any{}, nil
+		return map[string]any{}
 	}
 	var found []any
 	for _, v := range slices.Backward(m.versions) {
@@ -279,46 +239,32 @@ func (s *Fake) versionsSearch(in request) (any, error) {
 			found = append(found, m.answer(v, false))
 		}
 	}
-	found, next := page(found, in.query.Get("page_token"), 3)
-	out := map[string]any{}
-	if len(found) > 0 {
-		out["model_versions"] = found
-	}
-	if next != "" {
-		out["next_page_token"] = next
-	}
-	return out, nil
+	return paged("model_versions", found, in.query.Get("page_token"), 3)
 }
 
-func (s *Fake) versionsDelete(in request) (any, error) {
+func (s *Fake) versionsDelete(in request) any {
 	var body struct{ Name, Version string }
 	in.decode(&body)
-	m, v, err := s.find(body.Name, body.Version)
-	if err != nil {
-		return nil, err
-	}
+	m, v := s.find(body.Name, body.Version)
 	m.versions = slices.DeleteFunc(m.versions, func(other *version) bool { return other == v })
 	for alias, n := range m.aliases {
 		if n == v.number {
 			delete(m.aliases, alias)
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // versionsTransition is not atomic: it looks at the versions, lets others in, and writes.
-func (s *Fake) versionsTransition(in request) (any, error) {
+func (s *Fake) versionsTransition(in request) any {
 	var body struct {
 		Name, Version, Stage string
 		Archive              bool `json:"archive_existing_versions"`
 	}
 	in.decode(&body)
-	m, v, err := s.find(body.Name, body.Version)
-	if err != nil {
-		return nil, err
-	}
+	m, v := s.find(body.Name, body.Version)
 	if body.Archive && body.Stage != "Staging" && body.Stage != "Production" {
-		return nil, &apiError{http.StatusInternalServerError, "INTERNAL_ERROR", "Model version transition cannot archive existing model versions"}
+		panic(&apiError{http.StatusInternalServerError, "INTERNAL_ERROR", "Model version transition cannot archive existing model versions"})
 	}
 	var others []*version
 	for _, other := range m.versions {
@@ -331,15 +277,12 @@ func (s *Fake) versionsTransition(in request) (any, error) {
 		other.Stage = "Archived"
 	}
 	v.Stage = body.Stage
-	return map[string]any{"model_version": m.answer(v, true)}, nil
+	return map[string]any{"model_version": m.answer(v, true)}
 }
 
-func (s *Fake) versionsURI(in request) (any, error) {
-	_, v, err := s.find(in.query.Get("name"), in.query.Get("version"))
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"artifact_uri": s.located(v.source)}, nil
+func (s *Fake) versionsURI(in request) any {
+	_, v := s.find(in.query.Get("name"), in.query.Get("version"))
+	return map[string]any{"artifact_uri": s.located(v.source)}
 }
 
 // located follows what models:/ names to where its files are.
@@ -352,8 +295,6 @@ func (s *Fake) located(source string) string {
 		return m.uri()
 	}
 	name, number, _ := strings.Cut(rest, "/")
-	if _, v, err := s.find(name, number); err == nil {
-		return s.located(v.source)
-	}
-	return source
+	_, v := s.find(name, number)
+	return s.located(v.source)
 }

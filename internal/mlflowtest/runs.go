@@ -133,7 +133,7 @@ func (r *run) info() map[string]any {
 	return map[string]any{"info": info, "data": data, "inputs": inputs, "outputs": outputs}
 }
 
-type endpoint func(in request) (any, error)
+type endpoint func(in request) any
 
 func (s *Fake) endpoints() map[string]endpoint {
 	return map[string]endpoint{
@@ -175,50 +175,49 @@ func (s *Fake) endpoints() map[string]endpoint {
 	}
 }
 
-func (s *Fake) experimentsGet(in request) (any, error) {
+func (s *Fake) experimentsGet(in request) any {
 	for _, e := range s.experiments {
 		if e.ID == in.query.Get("experiment_id") {
-			return map[string]any{"experiment": e}, nil
+			return map[string]any{"experiment": e}
 		}
 	}
-	return nil, notFound("No Experiment with id=%s exists", in.query.Get("experiment_id"))
+	panic(notFound("No Experiment with id=%s exists", in.query.Get("experiment_id")))
 }
 
-func (s *Fake) experimentsByName(in request) (any, error) {
+func (s *Fake) experimentsByName(in request) any {
 	for _, e := range s.experiments {
 		if e.Name == in.query.Get("experiment_name") {
-			return map[string]any{"experiment": e}, nil
+			return map[string]any{"experiment": e}
 		}
 	}
-	return nil, notFound("Could not find experiment with name '%s'", in.query.Get("experiment_name"))
+	panic(notFound("Could not find experiment with name '%s'", in.query.Get("experiment_name")))
 }
 
-func (s *Fake) experimentsSearch(in request) (any, error) {
+func (s *Fake) experimentsSearch(in request) any {
 	var body struct {
 		Max int `json:"max_results"`
 	}
 	in.decode(&body)
 	if body.Max == 0 {
-		return nil, invalid("Invalid value for request parameter max_results.")
+		panic(invalid("Invalid value for request parameter max_results."))
 	}
-	found, _ := page(s.experiments, "", body.Max)
-	return map[string]any{"experiments": found}, nil
+	return map[string]any{"experiments": s.experiments[:min(body.Max, len(s.experiments))]}
 }
 
-func (s *Fake) experimentsCreate(in request) (any, error) {
+func (s *Fake) experimentsCreate(in request) any {
 	var body struct{ Name string }
 	in.decode(&body)
 	for _, e := range s.experiments {
 		if e.Name == body.Name {
-			return nil, exists("Experiment(name=%s) already exists.", body.Name)
+			panic(exists("Experiment(name=%s) already exists.", body.Name))
 		}
 	}
 	e := &experiment{ID: strconv.Itoa(len(s.experiments)), Name: body.Name, Lifecycle: "active"}
 	s.experiments = append(s.experiments, e)
-	return map[string]any{"experiment_id": e.ID}, nil
+	return map[string]any{"experiment_id": e.ID}
 }
 
-func (s *Fake) runsCreate(in request) (any, error) {
+func (s *Fake) runsCreate(in request) any {
 	var body struct {
 		Experiment string `json:"experiment_id"`
 		Name       string `json:"run_name"`
@@ -235,24 +234,21 @@ func (s *Fake) runsCreate(in request) (any, error) {
 		r.tags[t.Key] = t.Value
 	}
 	s.runs = append(s.runs, r)
-	return map[string]any{"run": r.info()}, nil
+	return map[string]any{"run": r.info()}
 }
 
-func (s *Fake) run(id string) (*run, error) {
+func (s *Fake) run(id string) *run {
 	for _, r := range s.runs {
 		if r.ID == id {
-			return r, nil
+			return r
 		}
 	}
-	return nil, notFound("Run with id=%s not found", id)
+	panic(notFound("Run with id=%s not found", id))
 }
 
-func (s *Fake) runsGet(in request) (any, error) {
-	r, err := s.run(in.query.Get("run_id"))
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"run": r.info()}, nil
+func (s *Fake) runsGet(in request) any {
+	r := s.run(in.query.Get("run_id"))
+	return map[string]any{"run": r.info()}
 }
 
 var tagFilter = regexp.MustCompile("tags\\.`([^`]+)` *= *'([^']*)'")
@@ -262,17 +258,21 @@ func matches(filter string, tags map[string]string) bool {
 	return m == nil || tags[m[1]] == m[2]
 }
 
-// page cuts a list as the server does, with offsets for tokens.
-func page[T any](list []T, token string, size int) (items []T, next string) {
+// paged is one page of a list as the server cuts it, with offsets for tokens. What is empty is left out, as in proto3's JSON.
+func paged(key string, list []any, token string, size int) map[string]any {
 	at, _ := strconv.Atoi(token)
 	end := min(len(list), at+size)
-	if end < len(list) {
-		next = strconv.Itoa(end)
+	out := map[string]any{}
+	if at < end {
+		out[key] = list[at:end]
 	}
-	return list[min(at, len(list)):end], next
+	if end < len(list) {
+		out["next_page_token"] = strconv.Itoa(end)
+	}
+	return out
 }
 
-func (s *Fake) runsSearch(in request) (any, error) {
+func (s *Fake) runsSearch(in request) any {
 	var body struct {
 		Experiments []string `json:"experiment_ids"`
 		Filter      string
@@ -291,44 +291,30 @@ func (s *Fake) runsSearch(in request) (any, error) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *run) int { return int(b.start - a.start) })
-	found, next := page(found, body.Token, min(body.Max, 2))
-	out := map[string]any{}
 	var runs []any
 	for _, r := range found {
 		runs = append(runs, r.info())
 	}
-	if runs != nil {
-		out["runs"] = runs
-	}
-	if next != "" {
-		out["next_page_token"] = next
-	}
-	return out, nil
+	return paged("runs", runs, body.Token, min(body.Max, 2))
 }
 
-func (s *Fake) runsDelete(in request) (any, error) {
+func (s *Fake) runsDelete(in request) any {
 	var body struct {
 		Run string `json:"run_id"`
 	}
 	in.decode(&body)
-	r, err := s.run(body.Run)
-	if err == nil {
-		r.deleted = true
-	}
-	return nil, err
+	s.run(body.Run).deleted = true
+	return nil
 }
 
-func (s *Fake) runsUpdate(in request) (any, error) {
+func (s *Fake) runsUpdate(in request) any {
 	var body struct {
 		Run    string `json:"run_id"`
 		Status string
 		End    int64 `json:"end_time"`
 	}
 	in.decode(&body)
-	r, err := s.run(body.Run)
-	if err != nil {
-		return nil, err
-	}
+	r := s.run(body.Run)
 	if !slices.Contains([]string{"RUNNING", "FINISHED", "FAILED", "KILLED"}, body.Status) {
 		in.fault("status " + body.Status)
 	} else {
@@ -337,16 +323,15 @@ func (s *Fake) runsUpdate(in request) (any, error) {
 	if body.End != 0 {
 		r.end = body.End
 	}
-	return map[string]any{"run_info": r.info()["info"]}, nil
+	return map[string]any{"run_info": r.info()["info"]}
 }
 
 var keyForm = regexp.MustCompile(`^[\pL\pN_\-./: ]{1,250}$`)
 
-func checkKey(key string) error {
+func checkKey(key string) {
 	if !keyForm.MatchString(key) || path.Clean(key) != key || strings.HasPrefix(key, "/") || strings.HasPrefix(key, "..") {
-		return invalid("Invalid name: '%s'", key)
+		panic(invalid("Invalid name: '%s'", key))
 	}
-	return nil
 }
 
 func cutTo(s string, n int) string {
@@ -356,7 +341,7 @@ func cutTo(s string, n int) string {
 	return string([]rune(s)[:n])
 }
 
-func (s *Fake) runsLogBatch(in request) (any, error) {
+func (s *Fake) runsLogBatch(in request) any {
 	var body struct {
 		Run     string `json:"run_id"`
 		Metrics []metric
@@ -364,32 +349,23 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 		Tags    []pair
 	}
 	if len(in.body) > 1_000_000 {
-		return nil, invalid("request is too large")
+		panic(invalid("request is too large"))
 	}
 	in.decode(&body)
-	r, err := s.run(body.Run)
-	if err != nil {
-		return nil, err
-	}
+	r := s.run(body.Run)
 	if len(body.Metrics) > 1000 || len(body.Params) > 100 || len(body.Tags) > 100 || len(body.Metrics)+len(body.Params)+len(body.Tags) > 1000 {
-		return nil, invalid("A batch logging request can contain at most 1000 metrics, 100 params, 100 tags")
+		panic(invalid("A batch logging request can contain at most 1000 metrics, 100 params, 100 tags"))
 	}
 	for _, m := range body.Metrics {
-		if err := checkKey(m.Key); err != nil {
-			return nil, err
-		}
+		checkKey(m.Key)
 		if text := string(m.Value); text != `"NaN"` && text != `"Infinity"` && text != `"-Infinity"` && json.Unmarshal(m.Value, new(float64)) != nil {
 			in.fault("metric value " + text)
 		}
 	}
 	for _, p := range slices.Concat(body.Params, body.Tags) {
-		if err := checkKey(p.Key); err != nil {
-			return nil, err
-		}
+		checkKey(p.Key)
 	}
-	if err := s.logParams(r, body.Params); err != nil {
-		return nil, err
-	}
+	s.logParams(r, body.Params)
 	for _, t := range body.Tags {
 		r.tags[t.Key] = cutTo(t.Value, 8000)
 	}
@@ -400,11 +376,11 @@ func (s *Fake) runsLogBatch(in request) (any, error) {
 			r.history = append(r.history, m)
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // logParams looks, lets others in, and writes all or none.
-func (s *Fake) logParams(r *run, params []pair) error {
+func (s *Fake) logParams(r *run, params []pair) {
 	var fresh []pair
 	for _, p := range params {
 		p.Value = cutTo(p.Value, 6000)
@@ -412,29 +388,25 @@ func (s *Fake) logParams(r *run, params []pair) error {
 		case i < 0:
 			fresh = append(fresh, p)
 		case r.params[i].Value != p.Value:
-			return invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key)
+			panic(invalid("Changing param values is not allowed. Param with key='%s' was already logged", p.Key))
 		}
 	}
 	s.yield()
 	for _, p := range fresh {
 		if slices.ContainsFunc(r.params, func(old pair) bool { return old.Key == p.Key }) {
-			return race("params.key, params.run_uuid")
+			panic(race("params.key, params.run_uuid"))
 		}
 	}
 	r.params = append(r.params, fresh...)
-	return nil
 }
 
-func (s *Fake) runsLogInputs(in request) (any, error) {
+func (s *Fake) runsLogInputs(in request) any {
 	var body struct {
 		Run      string `json:"run_id"`
 		Datasets []json.RawMessage
 	}
 	in.decode(&body)
-	r, err := s.run(body.Run)
-	if err != nil {
-		return nil, err
-	}
+	r := s.run(body.Run)
 	for _, d := range body.Datasets {
 		var set struct {
 			Dataset struct{ Name, Digest, Source string }
@@ -443,62 +415,46 @@ func (s *Fake) runsLogInputs(in request) (any, error) {
 			in.fault(err.Error())
 		}
 		if len(set.Dataset.Digest) > 36 {
-			return nil, invalid("Dataset digest exceeds the maximum length of 36")
+			panic(invalid("Dataset digest exceeds the maximum length of 36"))
 		}
 		if !slices.ContainsFunc(r.inputs, func(old json.RawMessage) bool { return string(old) == string(d) }) {
 			r.inputs = append(r.inputs, d)
 		}
 	}
-	return nil, nil
+	return nil
 }
 
-func (s *Fake) runsOutputs(in request) (any, error) {
+func (s *Fake) runsOutputs(in request) any {
 	var body struct {
 		Run    string `json:"run_id"`
 		Models []output
 	}
 	in.decode(&body)
-	r, err := s.run(body.Run)
-	if err != nil {
-		return nil, err
-	}
+	r := s.run(body.Run)
 	for _, o := range body.Models {
 		if slices.Contains(r.outputs, o) {
-			return nil, race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id")
+			panic(race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id"))
 		}
 	}
 	r.outputs = append(r.outputs, body.Models...)
-	return nil, nil
+	return nil
 }
 
-func (s *Fake) metricsHistory(in request) (any, error) {
-	r, err := s.run(in.query.Get("run_id"))
-	if err != nil {
-		return map[string]any{}, nil //nolint:nilerr // of a run that does not exist it is empty
-	}
+func (s *Fake) metricsHistory(in request) any {
 	var points []any
-	for _, m := range slices.Backward(r.history) {
-		if m.Key == in.query.Get("metric_key") {
-			points = append(points, m.answer())
+	for _, r := range s.runs { // of a run that does not exist there are none
+		for _, m := range slices.Backward(r.history) {
+			if r.ID == in.query.Get("run_id") && m.Key == in.query.Get("metric_key") {
+				points = append(points, m.answer())
+			}
 		}
 	}
-	points, next := page(points, in.query.Get("page_token"), 3)
-	out := map[string]any{}
-	if len(points) > 0 {
-		out["metrics"] = points
-	}
-	if next != "" {
-		out["next_page_token"] = next
-	}
-	return out, nil
+	return paged("metrics", points, in.query.Get("page_token"), 3)
 }
 
-func (s *Fake) artifactsList(in request) (any, error) {
-	r, err := s.run(in.query.Get("run_id"))
-	if err != nil {
-		return nil, err
-	}
-	return s.listBelow(r.root(), in.query.Get("path")), nil
+func (s *Fake) artifactsList(in request) any {
+	r := s.run(in.query.Get("run_id"))
+	return s.listBelow(r.root(), in.query.Get("path"))
 }
 
 // listBelow lists a directory by paths relative to the root. s.mu is held.

@@ -3,7 +3,6 @@ package docent_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log"
 	"os"
 	"path/filepath"
@@ -44,7 +43,7 @@ func Example() {
 		}
 		splitter, err := chunk.New(chunk.DefaultOptions())
 		check(err)
-		for c, err := range splitter.Split(values(sections)) {
+		for c, err := range splitter.Split(dataset.Values(sections)) {
 			check(err)
 			d.Passages = append(d.Passages, dataset.Passage{ID: c.ID, Source: c.Source, Text: c.Text})
 		}
@@ -65,7 +64,7 @@ func Example() {
 	trainer, err := lora.NewTrainer(base, config, lora.Options{})
 	check(err)
 	defer trainer.Close()
-	examples, err := trainer.Tokenize(ctx, values(rows))
+	examples, err := trainer.Tokenize(ctx, dataset.Values(rows))
 	check(err)
 	for step, err := range trainer.Steps(ctx, examples) {
 		check(err)
@@ -90,16 +89,6 @@ func Example() {
 	// step 2 of 3
 	// step 3 of 3
 	// asked in other words: true
-}
-
-func values[T any](list []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range list {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
 }
 
 func check(err error) {

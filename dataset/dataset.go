@@ -151,6 +151,17 @@ func (p Passage) Validate() error {
 	return errors.Join(faults...)
 }
 
+// Values yields the values of a list.
+func Values[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range list {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Concat returns the elements of one sequence after those of another: the rows of passages and then those of questions. Errors
 // are passed on in their place; a caller that stops at an error that ends its sequence never sees the next one.
 func Concat[T any](seqs ...iter.Seq2[T, error]) iter.Seq2[T, error] {

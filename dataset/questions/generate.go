@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -155,7 +154,7 @@ func FromDocuments(ctx context.Context, documents []Document, o Options) ([]data
 	facts := c.facts
 	var out []dataset.GroundedFact
 	used := map[string]bool{}
-	for fact, err := range dataset.Ground(ctx, values(facts), values(passages)) {
+	for fact, err := range dataset.Ground(ctx, dataset.Values(facts), dataset.Values(passages)) {
 		if errors.Is(err, dataset.ErrEmpty) {
 			break
 		}
@@ -255,14 +254,4 @@ func (l *language) fact(source string, s subject, f found, turn, wordings int) (
 	candidates = append(candidates, r.candidates()...)
 	fact.Questions = l.choose(candidates, []string{fact.Question}, wordings-1)
 	return fact, ""
-}
-
-func values[T any](all []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range all {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
 }

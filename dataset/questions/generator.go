@@ -167,7 +167,7 @@ func (m *modelRun) keep(name string, facts []writtenFact) {
 	if name == "" {
 		return
 	}
-	if _, err := dataset.WriteFile(name, values(facts)); err != nil {
+	if _, err := dataset.WriteFile(name, dataset.Values(facts)); err != nil {
 		m.fault("", fmt.Errorf("what was written cannot be kept: %w", err))
 	}
 }

@@ -130,7 +130,7 @@ func (c *command) parse(args, environ []string) error {
 func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	var c command
 	if err := c.parse(args, environ); errors.Is(err, flag.ErrHelp) {
-		return help(stdout)
+		return program.Help(stdout, usage, new(command).flags())
 	} else if err != nil {
 		return err
 	}
@@ -162,17 +162,6 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		return fmt.Errorf("stopped: %d documents are in %s; with -cache DIR another run goes on from there: %w", len(report.Documents), c.out, context.Cause(ctx))
 	}
 	return err
-}
-
-func help(w io.Writer) error {
-	var c command
-	f := c.flags()
-	if _, err := io.WriteString(w, usage); err != nil {
-		return err
-	}
-	f.SetOutput(w)
-	f.PrintDefaults()
-	return nil
 }
 
 // options joins the engines as -engine says.

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 
 	"github.com/docent-ml/docent/chunk"
+	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/progress"
@@ -26,7 +26,7 @@ func (c *command) documents(ctx context.Context, log *slog.Logger, out *progress
 		report.Add(doc)
 		read = append(read, doc)
 	}
-	all, err := documents.ToAsk(chunk.DefaultOptions(), values(read))
+	all, err := documents.ToAsk(chunk.DefaultOptions(), dataset.Values(read))
 	if err != nil {
 		return nil, err
 	}
@@ -35,14 +35,4 @@ func (c *command) documents(ctx context.Context, log *slog.Logger, out *progress
 		return nil, fmt.Errorf("no document in %s has text:\n%s", c.folder, &report)
 	}
 	return all, nil
-}
-
-func values[T any](all []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range all {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
 }

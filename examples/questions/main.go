@@ -58,7 +58,7 @@ Usage
 
   go run ./examples/questions FOLDER -out facts.jsonl [flags]
 
-Lines that are in the file already stay as they are.
+Lines that are in the file already stay as they are. QUESTIONS_KEY in the environment is the key for -questions-url.
 
 Flags
 
@@ -118,7 +118,7 @@ func (c *command) parse(args, environ []string) error {
 func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	var c command
 	if err := c.parse(args, environ); errors.Is(err, flag.ErrHelp) {
-		return help(stdout)
+		return program.Help(stdout, usage, new(command).flags())
 	} else if err != nil {
 		return err
 	}
@@ -164,18 +164,6 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	return err
 }
 
-func help(w io.Writer) error {
-	var c command
-	f := c.flags()
-	if _, err := io.WriteString(w, usage); err != nil {
-		return err
-	}
-	f.SetOutput(w)
-	f.PrintDefaults()
-	_, err := io.WriteString(w, "\nQUESTIONS_KEY in the environment is the key for -questions-url.\n")
-	return err
-}
-
 // offered is a question that was put into the file by this or an earlier run.
 type offered struct {
 	Question string `json:"question"`
@@ -215,9 +203,9 @@ func (c *command) save(facts []dataset.GroundedFact) (kept, added int, err error
 	if len(lines) == 0 {
 		return 0, 0, errors.New("the documents gave no question: the report says why; a model may find some, see -model and -questions-url")
 	}
-	if _, err := dataset.WriteFile(c.out, values(lines)); err != nil {
+	if _, err := dataset.WriteFile(c.out, dataset.Values(lines)); err != nil {
 		return 0, 0, err
 	}
-	_, err = dataset.WriteFile(memory, values(memorised))
+	_, err = dataset.WriteFile(memory, dataset.Values(memorised))
 	return kept, len(lines) - kept, err
 }

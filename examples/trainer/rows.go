@@ -81,13 +81,13 @@ func (p *pipeline) writeConversations(ctx context.Context, facts []dataset.Groun
 			held = append(held, p.Recipe.Row(facts[r.Fact], r.Question))
 		}
 	}
-	return p.writeRows(sequence(rows), sequence(held))
+	return p.writeRows(dataset.Values(rows), dataset.Values(held))
 }
 
 // writeContinuations makes the rows of a corpus without facts: its passages.
 func (p *pipeline) writeContinuations(ctx context.Context) error {
 	rows := dataset.Build(ctx, lines[dataset.Passage](p.ChunksFile()), dataset.Continuation{})
-	train, eval := rows, sequence[dataset.Row](nil)
+	train, eval := rows, dataset.Values[dataset.Row](nil)
 	if p.EvalFraction > 0 {
 		split := dataset.Split{Fraction: p.EvalFraction, Seed: p.Seed, By: dataset.ByRow}
 		train, eval = split.Train(rows), split.Eval(rows)
@@ -102,9 +102,9 @@ func (p *pipeline) writeRows(train, eval iter.Seq2[dataset.Row, error]) error {
 	}
 	if p.EvalFraction > 0 && len(own) > 1 {
 		split := dataset.Split{Fraction: p.EvalFraction, Seed: p.Seed, By: dataset.ByRow}
-		train, eval = dataset.Concat(train, split.Train(sequence(own))), dataset.Concat(eval, split.Eval(sequence(own)))
+		train, eval = dataset.Concat(train, split.Train(dataset.Values(own))), dataset.Concat(eval, split.Eval(dataset.Values(own)))
 	} else {
-		train = dataset.Concat(train, sequence(own))
+		train = dataset.Concat(train, dataset.Values(own))
 	}
 	n, err := dataset.WriteFile(p.TrainFile(), train)
 	if err != nil {

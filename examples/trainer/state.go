@@ -80,7 +80,7 @@ func (p *pipeline) saveState() error { return writeAll(p.file(stateFile), []stat
 
 // writeAll writes values as JSON lines; the file appears whole or not at all.
 func writeAll[T any](name string, values []T) error {
-	_, err := dataset.WriteFile(name, sequence(values))
+	_, err := dataset.WriteFile(name, dataset.Values(values))
 	return err
 }
 
@@ -90,16 +90,6 @@ func readAll[T any](name string) ([]T, error) { return collect(lines[T](name)) }
 // lines reads a file of JSON lines.
 func lines[T any](name string) iter.Seq2[T, error] {
 	return dataset.ReadFile[T](os.DirFS(filepath.Dir(name)), filepath.Base(name))
-}
-
-func sequence[T any](values []T) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for _, v := range values {
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
 }
 
 // collect gathers a sequence up to its first error.

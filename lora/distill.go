@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Distillation says how examples are taught by the base model. The zero value takes all that it has to say.
+// Distillation says how examples are taught by the base model. The zero value learns nothing but its predictions.
 type Distillation struct {
 	// Choices is how many of the base model's likeliest tokens are kept at each position; 0 = 16.
 	Choices int

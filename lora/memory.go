@@ -21,7 +21,7 @@ type Memory struct {
 	Cache       int64 // of what frozen layers make of the rows: Options.KeepBytes
 	Rest        int64 // everything else: tokenizer, examples, compiled programs, the Go runtime
 	Limit       int64 // what there may be in all, on the machine, in its container or on the device; 0 = nothing tells
-	Recompute   bool  // with which it was reckoned
+	Recompute   bool  // whether activations are computed again: Options.Recompute, or chosen because memory would not suffice
 }
 
 // Total is the peak.

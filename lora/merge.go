@@ -49,8 +49,8 @@ const (
 )
 
 // ExportGGUF writes what Merge does as one GGUF file, with tokenizer and chat template, which llama.cpp, Ollama and
-// engine.Load read. A model or tokenizer of which such a file would say something else is refused with ErrArchitecture or by
-// the name of what cannot be said. The file appears whole or not at all.
+// engine.Load read. What a GGUF file cannot express of a model or tokenizer is refused, by its name or with ErrArchitecture.
+// The file appears whole or not at all.
 func ExportGGUF(ctx context.Context, b *Base, a *Adapter, file string, t GGUFType) error {
 	var update *adapter.Adapter
 	if a != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/docent-ml/docent/internal/lm/adapter"
 )
 
-// Options are the effects of a Trainer.
+// Options say what a Trainer writes and reports, and how much memory it may take.
 type Options struct {
 	Dir  string   // folder of checkpoints, such as "artifacts_tmp"; "" = none are written
 	Init *Adapter // adapter to go on from, of the same rank, alpha and targets; nil = a new one
@@ -21,8 +21,8 @@ type Options struct {
 	Measure  func(context.Context, *Adapter) (float64, error)
 	Logger   *slog.Logger   // nil = discard
 	Progress func(Progress) // after each step, evaluation and checkpoint; called synchronously, so it must be fast
-	// KeepBytes bounds the memory in which docent's own code keeps what Config.FrozenLayers make of the rows, so that only the
-	// first of several epochs computes them. 0 = 512 MB, negative = nothing is kept.
+	// KeepBytes bounds the cache of what the frozen layers (Config.FrozenLayers) compute, in docent's own code: what is in it is
+	// computed in the first epoch only. 0 = 512 MB, negative = no cache.
 	KeepBytes int64
 	// Recompute has docent's own code keep of each layer only what went into it, and compute the rest again on the way back: the
 	// same losses, bit for bit, in less memory and about a third more time. It does so unasked where memory would not suffice

@@ -14,7 +14,7 @@ type Metrics interface {
 
 	ObserveRequest(RequestObservation)                       // at the end of each request
 	ObserveLoad(model string, took time.Duration, err error) // at the end of each load of a model
-	Watch(func() Stats)                                      // once, before the first request: where to look for what is going on
+	Watch(func() Stats)                                      // once, before the first request: the function tells what is going on now
 }
 
 // RequestObservation is one request that has ended. The strings come from short lists: no client can make up new ones.

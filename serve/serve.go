@@ -80,7 +80,7 @@ type Request struct {
 	Format       Format
 	Sampling     Sampling
 	N            int           // choices; 0 = 1; choice i draws with seed Seed+i
-	MaxTokens    int           // for each choice; 0, and more than the context has room for, = all that it has room for
+	MaxTokens    int           // for each choice; 0 = as many as the context has room for, which are the most in any case
 	MaxTime      time.Duration // of generation, after the queue; then choices end with FinishLength; 0 = no limit
 	Stop         []string      // the text ends before the earliest match
 	IgnoreEOS    bool

@@ -119,8 +119,8 @@ func Load(ctx context.Context, ref string, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Attach returns an engine that answers with the PEFT adapter of a folder on top of the model, but without one that e may
-// have: it shares the weights, the slots and the queue with e. Requests to all of them are computed together. The last one
+// Attach returns an engine that answers with the PEFT adapter of a folder on top of the base model, in place of any adapter
+// of e, and shares weights, slots and queue with e. Requests to all engines of one base are computed together. The last one
 // that is closed frees the weights.
 func (e *Engine) Attach(ctx context.Context, fsys fs.FS) (*Engine, error) {
 	if e.isClosed() || !e.enter() {
@@ -184,8 +184,8 @@ func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
 }
 
 // New is an engine that answers with a base model that package lora has opened, on its device and in its precision, and shares
-// its weights: what is trained on the base goes on top with [Engine.Attach]. The engine must be closed before the base. Of the
-// options those that say how a model is opened are not used.
+// its weights: what is trained on the base goes on top with [Engine.Attach]. The engine must be closed before the base. Options
+// that say how a model is opened are ignored.
 func New(b *lora.Base, o Options) (*Engine, error) {
 	m, own, backend := b.Opened()
 	o.Backend = backend

@@ -28,10 +28,12 @@ type base struct {
 	last *batch        // nil: never opened
 }
 
-// NewLoader makes one that has loaded nothing. Of the options, Adapter and Like must be nil; with Merge, adapters share nothing.
+// NewLoader returns a Loader that has loaded nothing. Options.Adapter and Options.Like must be nil; with Options.Merge adapters
+// share no base.
 func NewLoader(o Options) *Loader { return &Loader{o: o, bases: map[string]*base{}} }
 
-// Load is [Load] for a reference, sharing what is open. Info.Bytes of what is attached are the adapter's alone.
+// Load is the function [Load], but shares a base that is open already. Info.Bytes of an engine with an adapter on such a base
+// counts the adapter alone.
 func (l *Loader) Load(ctx context.Context, ref string) (*Engine, error) {
 	name, onTop, err := l.o.adapter(ref)
 	if err != nil {

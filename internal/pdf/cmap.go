@@ -244,7 +244,7 @@ func (m *cmap) split(s []byte) (code uint32, n int) {
 	if len(m.spaces) > 0 {
 		n = min(m.spaces[0].bytes, len(s))
 	}
-	return bigEndian(s[:n]), n
+	return uint32(bigEndian(s[:n])), n
 }
 
 // contains compares byte by byte, as code spaces are boxes, not intervals.
@@ -258,9 +258,9 @@ func (sp codespace) contains(code uint32) bool {
 	return true
 }
 
-func bigEndian(s []byte) (v uint32) {
+func bigEndian(s []byte) (v uint64) {
 	for _, b := range s {
-		v = v<<8 | uint32(b)
+		v = v<<8 | uint64(b)
 	}
 	return v
 }

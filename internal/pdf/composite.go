@@ -115,7 +115,7 @@ func (c *compositeFont) split(s []byte) (code uint32, n int) {
 	default:
 		n = min(2, len(s))
 	}
-	return bigEndian(s[:n]), n
+	return uint32(bigEndian(s[:n])), n
 }
 
 func (c *compositeFont) load(code uint32, raw []byte) glyph {

@@ -194,9 +194,9 @@ func (r *tableReader) stream(def *definition) bool {
 		for n := 0; n < int(count) && len(data) >= size; n++ {
 			kind := uint64(1)
 			if w[0] > 0 {
-				kind = bigEndian64(data[:w[0]])
+				kind = bigEndian(data[:w[0]])
 			}
-			second := bigEndian64(data[w[0] : w[0]+w[1]])
+			second := bigEndian(data[w[0] : w[0]+w[1]])
 			data = data[size:]
 			switch p := (place{}); kind {
 			case 1:
@@ -211,13 +211,6 @@ func (r *tableReader) stream(def *definition) bool {
 		}
 	}
 	return true
-}
-
-func bigEndian64(b []byte) (v uint64) {
-	for _, c := range b {
-		v = v<<8 | uint64(c)
-	}
-	return v
 }
 
 // isSound holds each place against the file, and turns it into that of the definition there.

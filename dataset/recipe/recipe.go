@@ -187,7 +187,7 @@ func (k *kitchen) reading(kind string, f dataset.GroundedFact, text, answer stri
 		others++
 	}
 	for _, g := range k.notIn(text, others, random) {
-		k.add(Elsewhere, g, system(text), user(k.any(g, 1, random)[0]), reply(k.ignorance(g, random)))
+		k.add(Elsewhere, g, system(text), user(k.any(g, 1, random)[0]), reply(k.ignorance(g)))
 	}
 }
 
@@ -257,16 +257,13 @@ func (k *kitchen) swapped(i int) {
 	k.reading(Swapped, f, around(s.Passage, s.Statement, random), answer, k.Swapped, random)
 }
 
-// ignorance is a way to say that one does not know.
-func (k *kitchen) ignorance(f dataset.GroundedFact, random *rand.Rand) string {
-	forms := k.language[f.Source].unknown
-	return forms[random.IntN(len(forms))]
-}
+// ignorance says, in the language of a fact's document, that one does not know.
+func (k *kitchen) ignorance(f dataset.GroundedFact) string { return k.language[f.Source].unknown }
 
 // unknown asks what no document answers: a thing that is not there, or an attribute that is never given.
 func (k *kitchen) unknown(n int) {
 	random := k.random(Unknown, "")
 	for _, u := range k.unanswerable(n, random, training) {
-		k.add(Unknown, u.fact, user(u.question), reply(k.ignorance(u.fact, random)))
+		k.add(Unknown, u.fact, user(u.question), reply(k.ignorance(u.fact)))
 	}
 }

@@ -215,6 +215,30 @@ func TestUnanswerableIsNotTrainedOn(t *testing.T) {
 	}
 }
 
+func TestUnknownThingsAreLikeThoseThatAreThere(t *testing.T) {
+	const town = "The red bin is emptied every Tuesday and the blue bin every second Friday. Rubble costs 12 crowns at gate B4."
+	list := []dataset.GroundedFact{
+		fact("town.md", "When is the red bin emptied?", "every Tuesday", town), fact("town.md", "What does rubble cost at gate B4?", "12 crowns", town),
+	}
+	rows, err := recipe.Recipe{Unknown: 60}.Rows(1, list, nil)
+	require.NoError(t, err)
+	bins, gates := map[string]bool{}, map[string]bool{}
+	for _, r := range rows {
+		q := content(r, "user")
+		if colour, ok := strings.CutPrefix(q, "When is the "); ok && strings.HasSuffix(q, " bin emptied?") {
+			bins[strings.TrimSuffix(colour, " bin emptied?")] = true
+		}
+		if gate, ok := strings.CutPrefix(q, "What does rubble cost at gate "); ok {
+			gates[gate] = true
+		}
+	}
+	assert.True(t, bins["green"] && bins["white"], bins)
+	assert.False(t, bins["yellow"], "it is kept to evaluate with")
+	assert.False(t, bins["red"] || bins["blue"], "the document knows these: %v", bins)
+	assert.Greater(t, len(gates), 3)
+	assert.False(t, gates["B4?"], gates)
+}
+
 func TestScaled(t *testing.T) {
 	r := recipe.Recipe{Closed: 10, Open: 2, Swapped: 4, Elsewhere: 0.5, Unknown: 1, General: 2}
 	assert.Equal(t, recipe.Recipe{Closed: 5, Open: 1, Swapped: 2, Elsewhere: 0.25, Unknown: 0.5, General: 2}, r.Scaled(0.5))

@@ -17,10 +17,11 @@ import (
 // language is how one speaks of what is not known.
 type language struct {
 	code                   string
-	unknown                []string
+	unknown                string      // said in one form: several would share what greedy decoding gives to the likeliest beginning
 	ask                    []attribute // of what a document is about
 	person                 []attribute // of somebody whom it names
 	prepositions, articles []string    // that stand before names
+	instead                [][]string  // words that stand for one another, and mean another thing
 }
 
 // attribute is a question that documents seldom answer; signs are beginnings of words of a document that might.
@@ -52,8 +53,10 @@ func readLanguage(code string) language {
 		case section == "[before names]":
 			prepositions, articles, _ := strings.Cut(line, "|")
 			l.prepositions, l.articles = strings.Fields(prepositions), strings.Fields(articles)
+		case section == "[instead]":
+			l.instead = append(l.instead, strings.Fields(line))
 		case section == "[unknown]":
-			l.unknown = append(l.unknown, line)
+			l.unknown = line
 		default:
 			q, signs, _ := strings.Cut(line, " | ")
 			list := &l.ask
@@ -72,7 +75,7 @@ const (
 	evaluation = 1
 )
 
-func shareOf(list []attribute, part int) (out []attribute) {
+func shareOf[T any](list []T, part int) (out []T) {
 	for i, a := range list {
 		if (i%4 == 3) == (part == evaluation) {
 			out = append(out, a)
@@ -129,13 +132,20 @@ var nameWord = regexp.MustCompile(`[\pL\pN][\pL\pN'’./-]*[\pL\pN]`)
 func namesIn(question string) (out []string) {
 	for i, at := range nameWord.FindAllStringIndex(question, -1) {
 		w := question[at[0]:at[1]]
-		first, _ := utf8.DecodeRuneInString(w)
+		first, _ := firstRune(w)
 		digit := strings.ContainsFunc(w, unicode.IsDigit)
 		if (digit && strings.ContainsFunc(w, unicode.IsLetter) || i > 0 && unicode.IsUpper(first)) && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}
 	return out
+}
+
+func firstRune(s string) (rune, bool) {
+	for _, r := range s {
+		return r, true
+	}
+	return 0, false
 }
 
 // unanswered is a question that the documents do not answer, made from one about the document of fact.
@@ -163,7 +173,7 @@ func (k *kitchen) unanswerable(n int, random *rand.Rand, part int) (out []unansw
 		case 0, 1:
 			q = k.attribute(f, text[f.Source], random, part)
 		case 2:
-			q = otherThing(f, k.subjects[f.Source], random, part)
+			q = k.otherThing(f, text[f.Source], random, part)
 		default:
 			q = k.otherSubject(f, random, part)
 		}
@@ -203,26 +213,45 @@ func (k *kitchen) attribute(f dataset.GroundedFact, text string, random *rand.Ra
 // person is a name of two or three words, perhaps with a title.
 var person = regexp.MustCompile(`^(?:\pL{1,5}\. ?)*\p{Lu}[\p{Ll}\p{Lu}’'-]+(?: \p{Lu}[\p{Ll}\p{Lu}’'.-]*){1,2}$`)
 
-// otherThing changes a name in a question, or the number in one: E12 becomes E47, Mrs Hale Mrs Ostrander.
-func otherThing(f dataset.GroundedFact, subjects []string, random *rand.Rand, part int) string {
-	var names []string
+// otherThing changes what is asked about into what the document does not have: a name, the number in one, or a word by which
+// things are told apart. E12 becomes E47, Mrs Hale Mrs Ostrander, the red bin the green bin.
+func (k *kitchen) otherThing(f dataset.GroundedFact, text string, random *rand.Rand, part int) string {
+	type change struct{ from, to string }
+	var changes []change
 	for _, name := range namesIn(f.Question) {
-		if !slices.Contains(subjects, name) {
-			names = append(names, name)
+		if slices.Contains(k.subjects[f.Source], name) {
+			continue
+		}
+		other := invented(random, part)
+		if at := digits.FindStringIndex(name); at != nil {
+			other = name[:at[0]] + strconv.Itoa(11+random.IntN(88)) + name[at[1]:]
+		}
+		changes = append(changes, change{name, other})
+	}
+	for _, word := range nameWord.FindAllString(f.Question, -1) {
+		for _, class := range k.language[f.Source].instead {
+			if slices.Contains(class, strings.ToLower(word)) || slices.Contains(class, word) {
+				others := shareOf(class, part)
+				if len(others) == 0 {
+					continue
+				}
+				other := others[random.IntN(len(others))]
+				if first, _ := firstRune(word); unicode.IsUpper(first) {
+					first, size := utf8.DecodeRuneInString(other)
+					other = string(unicode.ToUpper(first)) + other[size:]
+				}
+				changes = append(changes, change{word, other})
+			}
 		}
 	}
-	if len(names) == 0 {
+	if len(changes) == 0 {
 		return ""
 	}
-	name := names[random.IntN(len(names))]
-	other := invented(random, part)
-	if at := digits.FindStringIndex(name); at != nil {
-		other = name[:at[0]] + strconv.Itoa(11+random.IntN(88)) + name[at[1]:]
-	}
-	if other == name || strings.Contains(f.Passage.Text, other) {
+	c := changes[random.IntN(len(changes))]
+	if strings.Contains(text, strings.ToLower(c.to)) {
 		return ""
 	}
-	return strings.Replace(f.Question, name, other, 1)
+	return strings.Replace(f.Question, c.from, c.to, 1)
 }
 
 // otherSubject asks of somebody else what the document says of its own subject.

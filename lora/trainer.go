@@ -184,7 +184,8 @@ func (t *Trainer) update(ctx context.Context, s Step, calls []call) (Step, error
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		seed, sum := t.config.Seed^(uint64(s.N)<<16+uint64(i)), 0.0
+		seed := t.config.Seed ^ (uint64(s.N)<<16 + uint64(i))
+		var sum float64
 		if len(calls) == 1 && !t.several {
 			sum, s.GradNorm, err = t.computer.step(c, seed, u)
 		} else if sum, err = t.computer.gradient(c, seed); err == nil && i == len(calls)-1 {

@@ -132,20 +132,13 @@ var nameWord = regexp.MustCompile(`[\pL\pN][\pL\pN'’./-]*[\pL\pN]`)
 func namesIn(question string) (out []string) {
 	for i, at := range nameWord.FindAllStringIndex(question, -1) {
 		w := question[at[0]:at[1]]
-		first, _ := firstRune(w)
+		first, _ := utf8.DecodeRuneInString(w)
 		digit := strings.ContainsFunc(w, unicode.IsDigit)
 		if (digit && strings.ContainsFunc(w, unicode.IsLetter) || i > 0 && unicode.IsUpper(first)) && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}
 	return out
-}
-
-func firstRune(s string) (rune, bool) {
-	for _, r := range s {
-		return r, true
-	}
-	return 0, false
 }
 
 // unanswered is a question that the documents do not answer, made from one about the document of fact.
@@ -236,7 +229,7 @@ func (k *kitchen) otherThing(f dataset.GroundedFact, text string, random *rand.R
 					continue
 				}
 				other := others[random.IntN(len(others))]
-				if first, _ := firstRune(word); unicode.IsUpper(first) {
+				if first, _ := utf8.DecodeRuneInString(word); unicode.IsUpper(first) {
 					first, size := utf8.DecodeRuneInString(other)
 					other = string(unicode.ToUpper(first)) + other[size:]
 				}

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -124,7 +125,7 @@ func (s *stored) readRows(first int, dst []byte) error {
 			n, at = 1, head*s.headDim+2*(row%half)+row/half
 		}
 		if _, err := s.file.ReadAt(dst[i*size:(i+n)*size], s.offset+int64(at)*int64(size)); err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF // the file was shortened since it was opened
 			}
 			return &Error{"read", s.file.name, s.raw, fmt.Errorf("row %d: %w", first+i, err)}

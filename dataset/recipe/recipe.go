@@ -48,8 +48,13 @@ func Default() Recipe {
 // row of each kind that it has, and four closed ones, with which a fact may still be remembered.
 func (r Recipe) Scaled(share float64) Recipe {
 	scale := func(n, least int) int { return min(n, max(least, int(share*float64(n)+0.5))) }
+	closed := r.Closed
 	r.Closed, r.Open, r.Swapped = scale(r.Closed, 4), scale(r.Open, 1), scale(r.Swapped, 1)
-	r.Elsewhere, r.Unknown = share*r.Elsewhere, share*r.Unknown
+	r.Elsewhere *= share
+	if closed > 0 {
+		share = float64(r.Closed) / float64(closed) // as many unknown questions to a known one as before
+	}
+	r.Unknown *= share
 	return r
 }
 

@@ -242,7 +242,7 @@ func TestUnknownThingsAreLikeThoseThatAreThere(t *testing.T) {
 func TestScaled(t *testing.T) {
 	r := recipe.Recipe{Closed: 10, Open: 2, Swapped: 4, Elsewhere: 0.5, Unknown: 1, General: 2}
 	assert.Equal(t, recipe.Recipe{Closed: 5, Open: 1, Swapped: 2, Elsewhere: 0.25, Unknown: 0.5, General: 2}, r.Scaled(0.5))
-	assert.Equal(t, recipe.Recipe{Closed: 4, Open: 1, Swapped: 1, Elsewhere: 0.005, Unknown: 0.01, General: 2}, r.Scaled(0.01))
+	assert.Equal(t, recipe.Recipe{Closed: 4, Open: 1, Swapped: 1, Elsewhere: 0.005, Unknown: 0.4, General: 2}, r.Scaled(0.01))
 	assert.Equal(t, r, r.Scaled(1))
 	assert.Equal(t, 2, recipe.Recipe{Closed: 2}.Scaled(0.1).Closed, "no more than there were")
 	assert.Zero(t, recipe.Recipe{Closed: 2}.Scaled(0.1).Open)

@@ -79,5 +79,5 @@ func TestPrecisionFollowsTheDeviceAndSaysWhy(t *testing.T) {
 		}
 	}
 	_, err := (&Base{backend: fakeDevice{}, precision: "f64", log: slog.New(slog.DiscardHandler)}).choosePrecision()
-	assert.ErrorContains(t, err, `"f64": must be f32, bf16, int8 or int4`)
+	assert.ErrorContains(t, err, `"f64": must be f32, bf16, int8, int4 or stored`)
 }

@@ -103,12 +103,12 @@ func TestSlowBody(t *testing.T) {
 func TestSlowModelOutlivesTheLimits(t *testing.T) {
 	noLeaks(t)
 	m := hello()
-	m.each = func(context.Context, int) error { time.Sleep(50 * time.Millisecond); return nil }
-	h := newHandler(t, m, HandlerOptions{BodyTimeout: 100 * time.Millisecond})
+	m.each = func(context.Context, int) error { time.Sleep(150 * time.Millisecond); return nil }
+	h := newHandler(t, m, HandlerOptions{BodyTimeout: 300 * time.Millisecond})
 	mux := http.NewServeMux()
 	mux.Handle("/ai/", http.StripPrefix("/ai", h))
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(450 * time.Millisecond)
 		fmt.Fprint(w, "page")
 	})
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
@@ -116,7 +116,7 @@ func TestSlowModelOutlivesTheLimits(t *testing.T) {
 		"wrapped": func(h http.Handler) http.Handler { return unwrapping{h} },
 	} {
 		s := server(t, wrap(mux), func(c *http.Server) {
-			c.ReadTimeout, c.WriteTimeout = 120*time.Millisecond, 160*time.Millisecond
+			c.ReadTimeout, c.WriteTimeout = 360*time.Millisecond, 600*time.Millisecond
 		})
 		for _, body := range []string{plain, with(`"stream":true`)} {
 			res, err := s.Client().Post(s.URL+"/ai/v1/chat/completions", "application/json", strings.NewReader(body))

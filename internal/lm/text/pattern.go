@@ -85,14 +85,22 @@ func regexFinder(place, source string) (finder, error) {
 
 // probe refuses patterns of exponential cost, which a hostile file could bring, while an error can still be returned.
 func probe(re *regexp2.Regexp) error {
-	re.MatchTimeout = 5 * time.Second // by the clock: a busy machine takes its time over honest ones
+	const tries = 3 // the clock goes on while a busy machine does something else
+	re.MatchTimeout = time.Second
 	defer func() { re.MatchTimeout = regexp2.DefaultMatchTimeout }()
 	for _, unit := range []string{"a", "A", "é", "中", " ", "\n", "\t", "1", ".", "'", "a1", "a ", " .", "aA"} {
 		for _, end := range []string{"", "!", "a", "1", " x", "\u0000"} {
 			runes := []rune(strings.Repeat(unit, 48) + end)
-			m, err := re.FindRunesMatch(runes)
-			for m != nil && err == nil {
-				m, err = re.FindNextMatch(m)
+			var err error
+			for range tries {
+				var m *regexp2.Match
+				m, err = re.FindRunesMatch(runes)
+				for m != nil && err == nil {
+					m, err = re.FindNextMatch(m)
+				}
+				if err == nil {
+					break
+				}
 			}
 			if err != nil {
 				return err

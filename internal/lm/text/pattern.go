@@ -91,16 +91,9 @@ func probe(re *regexp2.Regexp) error {
 	for _, unit := range []string{"a", "A", "é", "中", " ", "\n", "\t", "1", ".", "'", "a1", "a ", " .", "aA"} {
 		for _, end := range []string{"", "!", "a", "1", " x", "\u0000"} {
 			runes := []rune(strings.Repeat(unit, 48) + end)
-			var err error
-			for range tries {
-				var m *regexp2.Match
-				m, err = re.FindRunesMatch(runes)
-				for m != nil && err == nil {
-					m, err = re.FindNextMatch(m)
-				}
-				if err == nil {
-					break
-				}
+			err := matchAll(re, runes)
+			for try := 1; err != nil && try < tries; try++ {
+				err = matchAll(re, runes)
 			}
 			if err != nil {
 				return err
@@ -108,4 +101,13 @@ func probe(re *regexp2.Regexp) error {
 		}
 	}
 	return nil
+}
+
+// matchAll finds every match of a text. The error is that of the time it may take.
+func matchAll(re *regexp2.Regexp, text []rune) error {
+	m, err := re.FindRunesMatch(text)
+	for m != nil && err == nil {
+		m, err = re.FindNextMatch(m)
+	}
+	return err
 }

@@ -41,6 +41,25 @@ func unpacked(t *testing.T, w *Weights, c lm.Config) *Weights {
 	return out
 }
 
+// assertTunesAsUnpacked: loss and gradient on stored weights are those on the same values as floats, but for relative differences.
+func assertTunesAsUnpacked(t *testing.T, w *Weights, c lm.Config, ofLoss, ofGradient float64, what any) {
+	t.Helper()
+	run := func(w *Weights) (float64, []float32) {
+		tuner, theta := randomTunerOf(t, w, c, 0, 0.2)
+		gradient := make([]float32, len(theta))
+		return tuner.Gradient(randomBatch(c.VocabSize), theta, gradient, 7), gradient
+	}
+	loss, gradient := run(w)
+	wantLoss, want := run(unpacked(t, w, c))
+	assert.InEpsilon(t, wantLoss, loss, ofLoss, what)
+	var diff, norm float64
+	for i, v := range want {
+		d := float64(gradient[i] - v)
+		diff, norm = diff+d*d, norm+float64(v)*float64(v)
+	}
+	assert.Less(t, math.Sqrt(diff/norm), ofGradient, what)
+}
+
 // TestFrozenBaseInOtherStorages: loss and gradient are those of the same weights as floats.
 func TestFrozenBaseInOtherStorages(t *testing.T) {
 	eachSet(t, func(t *testing.T, k *kernels) {
@@ -48,20 +67,7 @@ func TestFrozenBaseInOtherStorages(t *testing.T) {
 		c.HiddenSize, c.IntermediateSize = 90, 150 // more than a block, and no multiple of it
 		for storage := range storages {
 			w := randomWeightsFor(t, k, storage, c, nil)
-			run := func(w *Weights) (float64, []float32) {
-				tuner, theta := randomTunerOf(t, w, c, 0, 0.2)
-				gradient := make([]float32, len(theta))
-				return tuner.Gradient(randomBatch(c.VocabSize), theta, gradient, 7), gradient
-			}
-			loss, gradient := run(w)
-			wantLoss, want := run(unpacked(t, w, c))
-			assert.InEpsilon(t, wantLoss, loss, 1e-5, storage)
-			var diff, norm float64
-			for i, v := range want {
-				d := float64(gradient[i] - v)
-				diff, norm = diff+d*d, norm+float64(v)*float64(v)
-			}
-			assert.Less(t, math.Sqrt(diff/norm), 1e-4, storage)
+			assertTunesAsUnpacked(t, w, c, 1e-5, 1e-4, storage)
 		}
 	})
 }

@@ -222,19 +222,8 @@ func (k *kitchen) otherThing(f dataset.GroundedFact, text string, random *rand.R
 		changes = append(changes, change{name, other})
 	}
 	for _, word := range nameWord.FindAllString(f.Question, -1) {
-		for _, class := range k.language[f.Source].instead {
-			if slices.Contains(class, strings.ToLower(word)) || slices.Contains(class, word) {
-				others := shareOf(class, part)
-				if len(others) == 0 {
-					continue
-				}
-				other := others[random.IntN(len(others))]
-				if first, _ := utf8.DecodeRuneInString(word); unicode.IsUpper(first) {
-					first, size := utf8.DecodeRuneInString(other)
-					other = string(unicode.ToUpper(first)) + other[size:]
-				}
-				changes = append(changes, change{word, other})
-			}
+		for _, others := range k.language[f.Source].standIns(word, part) {
+			changes = append(changes, change{word, asCapital(others[random.IntN(len(others))], word)})
 		}
 	}
 	if len(changes) == 0 {
@@ -245,6 +234,28 @@ func (k *kitchen) otherThing(f dataset.GroundedFact, text string, random *rand.R
 		return ""
 	}
 	return strings.Replace(f.Question, c.from, c.to, 1)
+}
+
+// standIns are the words that stand for a word and mean another thing, class by class.
+func (l language) standIns(word string, part int) (out [][]string) {
+	for _, class := range l.instead {
+		if !slices.Contains(class, strings.ToLower(word)) && !slices.Contains(class, word) {
+			continue
+		}
+		if others := shareOf(class, part); len(others) > 0 {
+			out = append(out, others)
+		}
+	}
+	return out
+}
+
+// asCapital is a word with a capital where another has one.
+func asCapital(word, like string) string {
+	if first, _ := utf8.DecodeRuneInString(like); !unicode.IsUpper(first) {
+		return word
+	}
+	first, size := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(first)) + word[size:]
 }
 
 // otherSubject asks of somebody else what the document says of its own subject.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/ingesttest"
+	"github.com/docent-ml/docent/internal/race"
 )
 
 // shared returns a folder beside the repository, with files that may not be
@@ -85,7 +86,7 @@ func TestHostileFolder(t *testing.T) {
 	assert.Len(t, docs, len(files))
 	t.Logf("longest document: %v", longest.Took().Round(time.Millisecond))
 	assert.Less(t, longest.Took(), timeout+time.Second)
-	if !underRace {
+	if !race.Enabled {
 		t.Logf("peak memory of the process tree: %d MiB", most>>20)
 		assert.Less(t, most, int64(1<<30))
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/docent-ml/docent/internal/race"
 )
 
 // memory is what the process holds, after what can be freed is.
@@ -72,7 +74,7 @@ func TestManyStreamsInLittleMemory(t *testing.T) {
 
 // A streamed token costs no allocation beyond its frame's: twice the tokens, the same number of allocations.
 func TestStreamedTokensDoNotAllocate(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector empties pools at random, which allocates")
 	}
 	for path, body := range map[string]string{
@@ -94,7 +96,7 @@ func TestStreamedTokensDoNotAllocate(t *testing.T) {
 
 // The handler's share of a request, from reading it to the last byte of the answer, is below 100 µs.
 func TestOverhead(t *testing.T) {
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector is slow")
 	}
 	h := newHandler(t, hello(), HandlerOptions{})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/internal/ingesttest"
+	"github.com/docent-ml/docent/internal/race"
 )
 
 // compiled is where the tests keep the compiled engine: to compile it for each
@@ -168,7 +169,7 @@ func slow() []byte {
 
 func TestDeadlineStopsPDFium(t *testing.T) {
 	ingesttest.NothingLeft(t)
-	if underRace {
+	if race.Enabled {
 		t.Skip("go-pdfium's Kill is not synchronised with the call that it ends")
 	}
 	p := open(t)
@@ -187,7 +188,7 @@ func TestDeadlineStopsPDFium(t *testing.T) {
 
 func TestCancelAndClose(t *testing.T) {
 	ingesttest.NothingLeft(t)
-	if underRace {
+	if race.Enabled {
 		t.Skip("go-pdfium's Kill is not synchronised with the call that it ends")
 	}
 	p := &PDF{CacheDir: compiled}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/internal/ingesttest"
+	"github.com/docent-ml/docent/internal/race"
 )
 
 // The folder holds the files that readers failed on, of this project and of
@@ -43,7 +44,7 @@ func TestHostileFolderWithFallback(t *testing.T) {
 	most := stop()
 	t.Logf("longest document: %v; peak memory of the process tree: %d MiB", longest.Took().Round(time.Millisecond), most>>20)
 	assert.Less(t, longest.Took(), timeout+time.Second)
-	if !underRace {
+	if !race.Enabled {
 		assert.Less(t, most, int64(1<<30))
 	}
 	var sum float64

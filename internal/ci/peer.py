@@ -41,6 +41,10 @@ def turn(units):
     print(f"turn {units}", flush=True)
 
 
+def prompt(n):
+    return 3 + torch.arange(n, device=a.device) % (model.config.vocab_size - 3)
+
+
 def train():
     from peft import LoraConfig, get_peft_model
 
@@ -65,14 +69,14 @@ def decode():
         turn(a.streams)
         return False
 
-    ids = torch.arange(100, 100 + (a.prompt or 32), device=a.device).repeat(a.streams, 1)
+    ids = prompt(a.prompt or 32).repeat(a.streams, 1)
     n = model.config.max_position_embeddings - ids.shape[1]
     model.generate(ids, max_new_tokens=n, min_new_tokens=n, do_sample=False, pad_token_id=0, stopping_criteria=[each])
 
 
 @torch.no_grad()
 def prefill():
-    ids = torch.arange(100, 100 + (a.prompt or 1000), device=a.device).unsqueeze(0)
+    ids = prompt(a.prompt or 1000).unsqueeze(0)
     while True:
         model(ids, use_cache=True, logits_to_keep=1)
         turn(ids.numel())

@@ -46,7 +46,7 @@ func (t *tool) checkGate(ctx context.Context, name string, number int) (string, 
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(metrics)), func(key string) bool { return strings.HasPrefix(key, gate.Prefix) }) {
 		return "", nil
 	}
-	verdict, err := program.CheckGate(ctx, t.registry, t.cfg.Gate, name, metrics)
+	verdict, _, err := program.CheckGate(ctx, t.registry, t.cfg.Gate, name, metrics)
 	if err != nil {
 		return "", err
 	}

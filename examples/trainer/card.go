@@ -39,7 +39,7 @@ func (p *pipeline) writeCard() error {
 	if text := verdict(before, after, suite.ByRule); text != "" {
 		fmt.Fprintf(&b, "\n%s\n\n| asked | before | after | nineteen of twenty such sets |\n|---|---|---|---|\n", text)
 	}
-	for _, a := range accuracy(before, after, suite.ByRule) {
+	for _, a := range accuracy(before, after, suite.ByRule, p.production) {
 		fmt.Fprintf(&b, "| %s: %s | %s | %d of %d, %s | %s |\n", a.Way, a.Note, a.Before.Percent(), a.After.Right, a.After.Asked, a.After.Percent(), a.Interval)
 	}
 	fmt.Fprintf(&b, "\nIt answers questions on these documents and goes wrong on others; what it says should be held against them.\n\n"+

@@ -6,6 +6,7 @@ import (
 
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/lora/evaluate"
+	"github.com/docent-ml/docent/registry/gate"
 )
 
 // notes say what each part of the evaluation is a measure of.
@@ -22,7 +23,7 @@ var notes = map[evaluate.Part]string{
 func nameOf(p evaluate.Part) string { return strings.ReplaceAll(string(p), "_", " ") }
 
 // accuracy is the table of the report; empty without questions.
-func accuracy(before, after *evaluate.Result, byRule bool) []report.Accuracy {
+func accuracy(before, after *evaluate.Result, byRule bool, production map[string]float64) []report.Accuracy {
 	var out []report.Accuracy
 	kept := after.Against(before)
 	for _, s := range after.Shares() {
@@ -35,9 +36,14 @@ func accuracy(before, after *evaluate.Result, byRule bool) []report.Accuracy {
 		if byRule && (s.Part == evaluate.Reworded || s.Part == evaluate.RewordedPassage) {
 			note += "; made by the rules that made those trained on, and people word more freely: put reworded.jsonl beside the facts"
 		}
+		served := ""
+		if v, ok := production[gate.Prefix+string(s.Part)]; ok {
+			served = fmt.Sprintf("%.0f %%", 100*v)
+		}
 		out = append(out, report.Accuracy{
 			Way: nameOf(s.Part), Note: note, Before: report.Share{Right: old.Right, Asked: old.Of}, After: report.Share{Right: s.Right, Asked: s.Of},
-			Interval: fmt.Sprintf("%.0f to %.0f %%", 100*s.Low, 100*s.High),
+			Production: served,
+			Interval:   fmt.Sprintf("%.0f to %.0f %%", 100*s.Low, 100*s.High),
 		})
 	}
 	return out

@@ -47,11 +47,14 @@ type pipeline struct {
 	set         set
 	history     *history
 
-	started   time.Time
-	stages    []report.Stage
-	speeds    []evaluate.Speed
-	verdict   gate.Verdict
-	published registry.Version
+	started time.Time
+	stages  []report.Stage
+	speeds  []evaluate.Speed
+	verdict gate.Verdict
+
+	perplexity struct{ base, tuned float64 } // of general prose
+	production map[string]float64            // metrics of the version that was in Production
+	published  registry.Version
 }
 
 // run goes through all stages; a fault anywhere ends the run in the registry too.

@@ -112,7 +112,7 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if err := p.logMetrics(ctx, p.history.step(), maps.Clone(metrics)); err != nil {
 		return err
 	}
-	if p.verdict, err = program.CheckGate(ctx, p.registry, p.Gate, p.Name, metrics); err != nil {
+	if p.verdict, p.production, err = program.CheckGate(ctx, p.registry, p.Gate, p.Name, metrics); err != nil {
 		return err
 	}
 	if err := p.writeCard(); err != nil {
@@ -213,6 +213,9 @@ func (p *pipeline) measured() (map[string]float64, error) {
 	maps.Copy(metrics, after.Metrics())
 	for _, s := range before.Shares() {
 		metrics[gate.BasePrefix+string(s.Part)] = s.Value()
+	}
+	if p.perplexity.tuned > 0 {
+		metrics[gate.Prefix+"perplexity"], metrics[gate.BasePrefix+"perplexity"] = p.perplexity.tuned, p.perplexity.base
 	}
 	for _, s := range p.speeds {
 		maps.Copy(metrics, s.Metrics())

@@ -100,7 +100,7 @@ func (p *pipeline) summary() (report.Report, error) {
 	r := report.Report{
 		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.baseName(), len(documents)),
 		Started: p.state.Started, Elapsed: time.Since(p.started), Version: p.versionText(),
-		Verdict: verdict(before, after, suite.ByRule), Gate: p.verdict.String(), Accuracy: accuracy(before, after, suite.ByRule), Samples: samples(before, after),
+		Verdict: verdict(before, after, suite.ByRule), Gate: p.verdict.String(), Accuracy: accuracy(before, after, suite.ByRule, p.production), Samples: samples(before, after),
 		Unlearned: unlearned(after), Forgotten: forgotten(before, after), Documents: documents,
 		Rows: p.rowNumbers(), Stages: p.stages, Settings: p.settings(), Machine: p.machine(), Next: p.next(),
 	}
@@ -144,12 +144,15 @@ func (p *pipeline) headline(r report.Report) []report.Number {
 		first, last := r.Evals[0], r.Evals[n-1]
 		out = append(out,
 			report.Number{Label: "loss on held-back rows", Value: fmt.Sprintf("%.3f", last.Loss), Note: fmt.Sprintf("before: %.3f", first.Loss)},
-			report.Number{Label: "perplexity", Value: fmt.Sprintf("%.2f", last.Perplexity), Note: fmt.Sprintf("before: %.2f", first.Perplexity)})
+			report.Number{Label: "perplexity of held-back rows", Value: fmt.Sprintf("%.2f", last.Perplexity), Note: fmt.Sprintf("before: %.2f", first.Perplexity)})
 	} else if n := len(r.Steps); n > 0 {
 		out = append(out, report.Number{Label: "loss of training", Value: fmt.Sprintf("%.3f", p.history.recentLoss()), Note: fmt.Sprintf("at first: %.3f", r.Steps[0].Loss)})
 	}
 	for _, a := range r.Accuracy {
 		out = append(out, report.Number{Label: "right answers, " + a.Way, Value: a.After.Percent(), Note: "before: " + a.Before.Percent()})
+	}
+	if p.perplexity.tuned > 0 {
+		out = append(out, report.Number{Label: "perplexity of general prose", Value: fmt.Sprintf("%.1f", p.perplexity.tuned), Note: fmt.Sprintf("base model: %.1f", p.perplexity.base)})
 	}
 	tokens := 0
 	for _, x := range p.history.steps() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -228,6 +229,10 @@ func (served) Info() serve.Info { return serve.Info{} }
 
 func (s served) Generate(_ context.Context, r serve.Request) iter.Seq2[serve.Delta, error] {
 	return func(yield func(serve.Delta, error) bool) {
+		if r.Echo { // of a word in two and of one in eight, behind one that nothing predicts
+			yield(serve.Delta{Start: &serve.Start{EchoTokens: []serve.TokenLogprob{{Logprob: math.NaN()}, {Logprob: -math.Ln2}, {Logprob: -3 * math.Ln2}}}}, nil)
+			return
+		}
 		for _, w := range s.words[:min(len(s.words), r.MaxTokens)] {
 			if !yield(serve.Delta{Text: w, Sampled: 1}, nil) {
 				return
@@ -249,4 +254,12 @@ func TestServed(t *testing.T) {
 	assert.Positive(t, speed.TokensPerSecond)
 	assert.Positive(t, speed.FirstTokenP95)
 	assert.Contains(t, speed.Metrics(), "eval/p95_first_token_2_clients")
+}
+
+func TestPerplexity(t *testing.T) {
+	got, err := evaluate.Perplexity(t.Context(), served{}, evaluate.Prose())
+	require.NoError(t, err)
+	assert.InDelta(t, 4, got, 1e-9, "the geometric mean of 2 and 8")
+	_, err = evaluate.Perplexity(t.Context(), served{}, nil)
+	assert.ErrorContains(t, err, "does not tell")
 }

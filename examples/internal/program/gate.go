@@ -15,21 +15,24 @@ const GateTag = "docent.gate"
 // has computed them, with spaces between.
 const FingerprintTag = "docent.fingerprints"
 
-// CheckGate holds the metrics of a version of a model against rules, and against those of the version that is in Production.
-func CheckGate(ctx context.Context, reg registry.Registry, rules []string, name string, metrics map[string]float64) (gate.Verdict, error) {
+// CheckGate holds the metrics of a version of a model against rules, and against those of the version that is in Production, which
+// it returns too.
+func CheckGate(ctx context.Context, reg registry.Registry, rules []string, name string, metrics map[string]float64) (v gate.Verdict, production map[string]float64, err error) {
 	parsed, err := gate.Parse(rules)
-	if err != nil || len(parsed) == 0 {
-		return gate.Verdict{}, err
+	if err != nil {
+		return v, nil, err
 	}
-	m := gate.Metrics{Candidate: metrics}
 	served, err := reg.Resolve(ctx, registry.URI{Name: name, Stage: registry.Production})
 	if err == nil {
-		m.Production, err = MetricsOf(ctx, reg, served)
+		production, err = MetricsOf(ctx, reg, served)
 	}
 	if err != nil && !errors.Is(err, registry.ErrNotFound) {
-		return gate.Verdict{}, err
+		return v, nil, err
 	}
-	return gate.Check(parsed, m), nil
+	if len(parsed) > 0 {
+		v = gate.Check(parsed, gate.Metrics{Candidate: metrics, Production: production})
+	}
+	return v, production, nil
 }
 
 // MetricsOf are the last metrics of the run that made a version; none if it was made otherwise.

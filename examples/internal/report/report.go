@@ -67,7 +67,8 @@ type Accuracy struct {
 	Before Share // of a sample, to save time
 	After  Share
 
-	Interval string // of After: what other questions of the kind might have given
+	Production string // what the version in Production reached when it was trained; may be empty
+	Interval   string // of After: what other questions of the kind might have given
 }
 
 // Share is a count of a number of questions.

@@ -7,7 +7,7 @@ import (
 )
 
 // choose picks n wordings that differ from those known and from each other: each time the one whose nearest is farthest. Of
-// each kind of form that has a name it takes one in six, as long as there are others.
+// each kind of form that has a name it takes one in three, as long as there are others.
 func (l *language) choose(candidates []candidate, known []string, n int) []string {
 	type wording struct {
 		candidate
@@ -40,7 +40,7 @@ func (l *language) choose(candidates []candidate, known []string, n int) []strin
 	for len(out) < n && len(left) > 0 {
 		best := -1
 		for i, w := range left {
-			w.late = w.kind != "" && kinds[w.kind] > len(out)/6
+			w.late = w.kind != "" && kinds[w.kind] > len(out)/3
 			left[i] = w
 			if best < 0 || left[best].late && !w.late || w.late == left[best].late && w.nearest > left[best].nearest {
 				best = i

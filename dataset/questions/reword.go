@@ -1,7 +1,6 @@
 package questions
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,12 +16,16 @@ import (
 // the question; for one without question forms there are none. The same fact gives the same wordings.
 //
 // What is named stays named: a wording has the codes, numbers and names of the question.
-func Reword(fact dataset.Fact, n int) []string {
+func Reword(fact dataset.Fact, n int) []string { return reword(fact, "", n) }
+
+// reword knows the text of the fact's document too, as far as there is one.
+func reword(fact dataset.Fact, text string, n int) []string {
 	l := detect(fact.Question + " " + fact.Question + " " + fact.Answer + " " + fact.Quote)
 	if l == nil || n < 1 {
 		return nil
 	}
 	r := rewording{language: l, fact: fact, subject: subjectIn(l, fact)}
+	r.called = r.otherNames(text)
 	return l.choose(r.candidates(), fact.Wordings(), n)
 }
 
@@ -31,14 +34,16 @@ type rewording struct {
 	*language
 	fact    dataset.Fact
 	subject string            // how the question names what the document is about; may be empty
+	called  []string          // other names of it
 	values  map[string]string // of slots that the answer fills
 }
 
 // candidate is a wording.
 type candidate struct {
-	text string
-	kind string // of which a choice takes not too many; may be empty
-	lead string // what it begins with before the question: "I would like to know"
+	text  string
+	kind  string // of which a choice takes not too many; may be empty
+	lead  string // what it begins with before the question: "I would like to know"
+	other bool   // it names the subject in another way
 }
 
 func (r *rewording) candidates() []candidate {
@@ -70,7 +75,7 @@ func (r *rewording) candidates() []candidate {
 			said, ok := r.indirectOrder(whole)
 			if ok && len(r.indirect) > 0 {
 				lead := r.indirect[(i+len(q))%len(r.indirect)]
-				out = append(out, candidate{lead + " " + said, "indirect", lead})
+				out = append(out, candidate{lead + " " + said, "indirect", lead, false})
 			}
 			if wh, rest, ok := strings.Cut(said, " "); ok && r.code == "de" && !r.is("copulas", lastWord(rest)) {
 				for _, rule := range r.clefts {
@@ -81,10 +86,14 @@ func (r *rewording) candidates() []candidate {
 			}
 			if len(r.opening) > 0 {
 				lead := r.opening[(i+len(q))%len(r.opening)]
-				out = append(out, candidate{lead + " " + whole, "opening", lead})
+				out = append(out, candidate{lead + " " + whole, "opening", lead, false})
 			}
 			add("keywords", r.keywords(core{text, asked.frame, asked.name}, i)...)
+			for _, name := range r.called {
+				out = append(out, r.renamed(core{text, asked.frame, asked.name}, name, i)...)
+			}
 		}
+		add("keywords", r.heaped(asked)...)
 	}
 	for _, f := range r.fromQuote() {
 		for _, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
@@ -99,8 +108,11 @@ func (r *rewording) candidates() []candidate {
 		}
 	}
 	names := r.names()
+	file := fileWords(r.fact.DocID)
 	out = slices.DeleteFunc(out, func(c candidate) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(c.text, name) })
+		return slices.ContainsFunc(names, func(name string) bool {
+			return !strings.Contains(c.text, name) && !(c.other && (name == r.subject || slices.Contains(file, strings.ToLower(name))))
+		})
 	})
 	for i, c := range out {
 		out[i].text = r.finish(c.text)
@@ -209,15 +221,7 @@ var elided = regexp.MustCompile(`(?i)^(?:d|l|qu)['’]`)
 
 // keywords returns the words of a question that say something, as people type them into a search box.
 func (r *rewording) keywords(c core, turn int) []string {
-	var kept []string
-	for _, w := range strings.Fields(c.text) {
-		if r.code == "fr" {
-			w = elided.ReplaceAllString(inverted.ReplaceAllString(w, ""), "")
-		}
-		if bare := strings.Trim(w, ",.:'’\"«»“”„()"); bare != "" && (!r.function(bare) || r.is("negations", bare)) {
-			kept = append(kept, w)
-		}
-	}
+	kept := r.content(c.text)
 	if len(kept) < 2 && c.name == "" || len(kept) == 0 {
 		return nil
 	}
@@ -229,6 +233,19 @@ func (r *rewording) keywords(c core, turn int) []string {
 		return []string{text + " " + c.name}
 	}
 	return []string{c.name + " " + text}
+}
+
+// content returns the words of a text that are not in any question.
+func (r *rewording) content(text string) (kept []string) {
+	for _, w := range strings.Fields(text) {
+		if r.code == "fr" {
+			w = elided.ReplaceAllString(inverted.ReplaceAllString(w, ""), "")
+		}
+		if bare := strings.Trim(w, ",.:'’\"«»“”„()"); bare != "" && (!r.function(bare) || r.is("negations", bare)) {
+			kept = append(kept, w)
+		}
+	}
+	return kept
 }
 
 // finish writes a wording as a question or a request.
@@ -302,13 +319,7 @@ var code = regexp.MustCompile(`^[\p{Lu}\d][\p{L}\d]*[-/]?\d[\p{L}\d-]*$|^\p{Lu}{
 
 // subjectIn finds how a question names the subject of its document: a word that is in the file's name too, or a code.
 func subjectIn(l *language, fact dataset.Fact) string {
-	base := path.Base(strings.ReplaceAll(fact.DocID, `\`, "/"))
-	file := map[string]bool{}
-	for w := range strings.FieldsFuncSeq(strings.ToLower(strings.TrimSuffix(base, path.Ext(base))), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
-	}) {
-		file[w] = true
-	}
+	file := fileWords(fact.DocID)
 	best := ""
 	words := strings.Fields(strings.TrimRight(fact.Question, "?;\u037e. "))
 	for i, w := range words {
@@ -318,7 +329,7 @@ func subjectIn(l *language, fact dataset.Fact) string {
 			continue
 		}
 		first, _ := utf8.DecodeRuneInString(w)
-		inFile := file[strings.ToLower(strings.ReplaceAll(w, "-", ""))] || file[strings.ToLower(w)]
+		inFile := slices.Contains(file, strings.ToLower(strings.ReplaceAll(w, "-", ""))) || slices.Contains(file, strings.ToLower(w))
 		switch {
 		case i > 0 && inFile && (unicode.IsUpper(first) || unicode.IsDigit(first)) && !l.is("document", w):
 			return w

@@ -62,9 +62,15 @@ func RewordAll(ctx context.Context, facts []dataset.GroundedFact, o Options) ([]
 			}
 		}
 	}
+	texts := map[string]string{} // of documents, as far as facts show them
+	for _, f := range facts {
+		if !strings.Contains(texts[f.DocID], f.Passage.Text) {
+			texts[f.DocID] += f.Passage.Text + "\n"
+		}
+	}
 	for i, f := range out {
 		if missing := o.Wordings - len(f.Wordings()); missing > 0 {
-			out[i].Questions = append(slices.Clip(f.Questions), Reword(f.Fact, missing)...)
+			out[i].Questions = append(slices.Clip(f.Questions), reword(f.Fact, texts[f.DocID], missing)...)
 		}
 	}
 	return out, report, nil

@@ -34,7 +34,7 @@ func TestReword(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fact := dataset.Fact{DocID: test.doc, Question: test.question, Answer: test.answer}
-			got := questions.Reword(fact, 100)
+			got := questions.Reword(fact, 1000)
 			assert.Subset(t, got, test.want)
 			assert.Equal(t, got[:5], questions.Reword(fact, 5), "the same, and the most different first")
 			fact.Questions = got
@@ -84,7 +84,7 @@ func TestRewordGrammar(t *testing.T) {
 		{"How much does the 'Late fee and charge' rule cost?", "2 euro", "", []string{"How expensive is the 'Late fee and charge' rule?"}, "Late charge"},
 		{"How long is a day ticket valid on Saturdays?", "24 hours", "", []string{"What period is set during which a day ticket is valid on Saturdays?"}, "each day"},
 		{"What glove is worn for hot work?", "a leather glove", "", []string{"What kind of glove is worn for hot work?"}, ""},
-		{"When was the club founded?", "1911", "", []string{"I am not sure when the club was set up.", "What is the time when the club was founded?"}, "club is"},
+		{"When was the club founded?", "1911", "", []string{"What is the time when the club was founded?"}, "club is"},
 		{"Who may vote?", "members over 16", "", []string{"Who has the right to vote?"}, ""},
 		{"Why are dogs not allowed?", "because of the geese", "", []string{"Dogs not allowed?"}, "Dogs allowed?"},
 		{"Wer repariert die Heizung im Ulmenhof?", "der Hausmeister", "", []string{"Wer ist es, der die Heizung im Ulmenhof repariert?"}, "gesetzt"},
@@ -96,12 +96,12 @@ func TestRewordGrammar(t *testing.T) {
 		{"Wo ist der Schlüssel für die Garage?", "im Büro", "", []string{"Wo finde ich den Schlüssel für die Garage?"}, "finde ich der"},
 		{"Combien de livres peut-on emprunter à Montclair ?", "8 livres", "", []string{"Combien d'ouvrages peut-on prendre à Montclair ?", "Pouvez-vous me dire combien de livres on peut prendre à Montclair ?"}, "de ouvrages"},
 		{"Quand la salle est-elle ouverte à Montclair ?", "le lundi", "", []string{"Dites-moi quand la salle est accessible à Montclair."}, " elle est"},
-		{"¿Quién es el propietario de la vivienda?", "Ana Ríos", "", []string{"¿Conoce usted al dueño de la casa?", "Soy nuevo aquí. ¿Quién es el dueño de la casa?"}, " a el "},
+		{"¿Quién es el propietario de la vivienda?", "Ana Ríos", "", []string{"¿Conoce usted al dueño del piso?", "Soy nuevo aquí. ¿Quién es el dueño del piso?"}, " a el "},
 		{"Πόσο κοστίζει η κάρτα μέλους;", "4 ευρώ", "", []string{"Πόσα χρήματα χρειάζονται για την κάρτα μέλους;"}, "για η"},
 		{"How many boats may the club keep?", "three", "The club may not keep more than three boats, of which Ms Orr owns two.", nil, "Orr"},
 	} {
 		t.Run(test.question, func(t *testing.T) {
-			got := questions.Reword(dataset.Fact{DocID: "a.pdf", Question: test.question, Answer: test.answer, Quote: test.quote}, 400)
+			got := questions.Reword(dataset.Fact{DocID: "a.pdf", Question: test.question, Answer: test.answer, Quote: test.quote}, 1000)
 			assert.Subset(t, got, test.want)
 			if test.not != "" {
 				assert.NotContains(t, strings.Join(got, "\n"), test.not)
@@ -186,4 +186,23 @@ func replaced(question string, wordings []string) float64 {
 		}
 	}
 	return float64(gone) / float64(len(asked)*len(wordings))
+}
+
+// People call what a document is about by other words than its title, and heap those that may be in it.
+func TestRewordAllNamesTheSubjectOtherwise(t *testing.T) {
+	text := "The Brellin KL-20 kettle boils a litre in 3 minutes. Descale the kettle every 4 weeks. Brellin sells parts for the kettle."
+	fact := dataset.GroundedFact{Fact: dataset.Fact{DocID: "brellin-kl20-kettle-manual-final.pdf", Question: "How often must the KL-20 be descaled?", Answer: "every 4 weeks"}, Found: true}
+	fact.Passage.Text = text
+	got, _, err := questions.RewordAll(t.Context(), []dataset.GroundedFact{fact}, questions.Options{Wordings: 1000})
+	require.NoError(t, err)
+	wordings := got[0].Questions
+	assert.Regexp(t, "(?m)must my kettle be .*[?]$", strings.Join(wordings, "\n"))
+	assert.Regexp(t, "(?m)(?:^Brellin| Brellin) kettle", strings.Join(wordings, "\n"))
+	for _, q := range wordings {
+		assert.NotContains(t, strings.ToLower(q), "final", "which the text does not have")
+		assert.NotContains(t, strings.ToLower(q), "manual")
+		assert.Regexp(t, "(?i)kl-20|kettle|brellin", q)
+	}
+	heaped := questions.Reword(dataset.Fact{DocID: "a.pdf", Question: "What is the salary of a trainee?", Answer: "900 euro"}, 1000)
+	assert.Contains(t, heaped, "Salary wage trainee apprentice?")
 }

@@ -1,7 +1,6 @@
 package questions
 
 import (
-	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,12 +15,7 @@ type subject struct {
 // subjectOf finds the subject: a name or a code of the title, of the running heads or of the file's name that the text uses most.
 func (l *language) subjectOf(d Document, heads []string) subject {
 	text := strings.Join(d.Pages, "\n")
-	base := path.Base(strings.ReplaceAll(d.Source, `\`, "/"))
-	file := strings.ToLower(strings.TrimSuffix(base, path.Ext(base)))
-	inFile := map[string]bool{}
-	for w := range strings.FieldsFuncSeq(file, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }) {
-		inFile[w] = true
-	}
+	file := fileWords(d.Source)
 	var top []string
 	for line := range strings.SplitSeq(text, "\n") {
 		if strings.TrimSpace(line) != "" {
@@ -45,7 +39,7 @@ func (l *language) subjectOf(d Document, heads []string) subject {
 				score += 2
 			}
 			named := strings.ToLower(strings.ReplaceAll(w, "-", ""))
-			if inFile[named] || inFile[strings.ToLower(w)] {
+			if slices.Contains(file, named) || slices.Contains(file, strings.ToLower(w)) {
 				score += 6
 			}
 			if code.MatchString(w) && strings.ContainsFunc(w, unicode.IsLetter) && strings.ContainsFunc(w, unicode.IsDigit) {

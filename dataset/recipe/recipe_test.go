@@ -239,6 +239,28 @@ func TestUnknownThingsAreLikeThoseThatAreThere(t *testing.T) {
 	assert.False(t, gates["B4?"], gates)
 }
 
+// What the document says of one thing is asked of another, unless a sentence may say it of that one too; a name of two words stays one;
+// and other wordings are asked of somebody else too.
+func TestUnknownCombinations(t *testing.T) {
+	const text = "The order number of the glass lid is 4711. The guarantee of the heating element lasts 5 years.\nThe filter has the order number 4712."
+	list := []dataset.GroundedFact{
+		fact("kettle.md", "What is the order number of the glass lid of the Brellin Kettle?", "4711", text, "Under which number do I get the glass lid of the Brellin Kettle?"),
+		fact("kettle.md", "How long does the guarantee of the heating element of the Brellin Kettle last?", "5 years", text),
+		fact("kettle.md", "What is the order number of the fine filter of the Brellin Kettle?", "4712", text),
+	}
+	rows, err := recipe.Recipe{Unknown: 40}.Rows(1, list, nil)
+	require.NoError(t, err)
+	asked := ""
+	for _, row := range rows {
+		asked += content(row, "user") + "\n"
+	}
+	assert.Contains(t, asked, "What is the order number of the heating element of the Brellin Kettle?")
+	assert.NotContains(t, asked, "What is the order number of the fine filter of the Brellin Kettle?", "it is known")
+	assert.NotContains(t, asked, "How long does the guarantee of the heating element of the Brellin Kettle last?")
+	assert.NotRegexp(t, `(?:of|at|does|for|runs) Kettle`, asked, "never without its first name")
+	assert.Regexp(t, `Under which number do I get the glass lid of (?:the )?[A-Z]\w+`, asked)
+}
+
 func TestScaled(t *testing.T) {
 	r := recipe.Recipe{Closed: 10, Open: 2, Swapped: 4, Elsewhere: 0.5, Unknown: 1, General: 2}
 	assert.Equal(t, recipe.Recipe{Closed: 5, Open: 1, Swapped: 2, Elsewhere: 0.25, Unknown: 0.5, General: 2}, r.Scaled(0.5))

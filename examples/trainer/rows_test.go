@@ -43,16 +43,20 @@ func TestOwnRowsAndTheBestAdapter(t *testing.T) {
 	assert.Regexp(t, "the adapter after step [1-3] of 3, by answers", train("answers", "-eval-fraction", "0"))
 	assert.Equal(t, exported("artifacts_tmp/best"), exported("adapter"))
 
-	text := train("loss", "-lr", "0.3", "-seed", "2", "-schedule", "constant") // so much that it goes up again
-	points, err := readAll[point](filepath.Join(data, historyFile))
-	require.NoError(t, err)
-	best := point{EvalLoss: 1e9}
-	for _, x := range points {
-		if x.EvalRows > 0 && x.Step > 0 && x.EvalLoss < best.EvalLoss {
-			best = x
+	var text string
+	best := point{Step: 3}
+	for seed := 1; best.Step == 3 && seed < 9; seed++ { // until the last step is not the best
+		text = train("loss", "-lr", "0.3", "-seed", fmt.Sprint(seed), "-schedule", "constant")
+		points, err := readAll[point](filepath.Join(data, historyFile))
+		require.NoError(t, err)
+		best = point{EvalLoss: 1e9}
+		for _, x := range points {
+			if x.EvalRows > 0 && x.Step > 0 && x.EvalLoss < best.EvalLoss {
+				best = x
+			}
 		}
 	}
-	require.Less(t, best.Step, 3, "else the last one is the best")
+	require.Less(t, best.Step, 3)
 	assert.Contains(t, text, fmt.Sprintf("the adapter after step %d of 3, by loss", best.Step))
 	assert.Equal(t, exported("artifacts_tmp/best"), exported("adapter"))
 	assert.NotEqual(t, exported("artifacts_tmp/step-000003"), exported("adapter"))

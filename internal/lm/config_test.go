@@ -83,6 +83,21 @@ func TestRotationsOfTheFamilies(t *testing.T) {
 	hunyuan := config("hunyuan_v1_dense", `,"rope_scaling":{"type":"dynamic","alpha":1000.0,"factor":1.0}`)
 	assert.InEpsilon(t, 1e4*3981.0717055349733, hunyuan.Ropes[0].Theta, 1e-9) // 1000^(12/10)
 	assert.Equal(t, 6, config("glm4", `,"head_dim":12`).RotaryDim)
+	both := config("llama", `,"rope_scaling":{"type":"linear","factor":4},"rope_parameters":{"rope_type":"dynamic","factor":2}`)
+	assert.Equal(t, []Rope{{Type: RopeLinear, Theta: 1e4, Factor: 4}}, both.Ropes)
+	for extra, original := range map[string]int{``: 4096, `,"original_max_position_embeddings":64`: 64} {
+		phi := config("phi3", `,"rope_parameters":{"rope_type":"longrope","original_max_position_embeddings":16,"short_factor":[1,1,1,1,1,1],"long_factor":[1,1,1,1,1,1]}`+extra)
+		assert.Equal(t, original, phi.Ropes[0].OriginalContext, "what is said within counts for nothing")
+	}
+	for _, extra := range []string{ // what transformers does not find for one kind of layer does not count
+		`,"rope_parameters":{"rope_type":"linear","factor":4,"rope_theta":5}`, `,"rope_scaling":{"type":"linear","factor":4}`,
+	} {
+		assert.Equal(t, []Rope{{Type: RopeDefault, Theta: 1e4}, {Type: RopeDefault, Theta: 5e5}}, config("olmo3", extra).Ropes)
+	}
+	yarn := config("gemma3_text", `,"original_max_position_embeddings":8,"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":16,"truncate":false}`).Ropes[0]
+	assert.Equal(t, 16, yarn.OriginalContext)
+	assert.True(t, yarn.Truncate)
+	assert.Zero(t, config("gemma3_text", `,"attn_logit_softcapping":3.0`).AttentionSoftcap, "which transformers does not compute with")
 }
 
 func TestWindowsOfTheFamilies(t *testing.T) {
@@ -100,6 +115,7 @@ func TestWindowsOfTheFamilies(t *testing.T) {
 	assert.Equal(t, []int{8, 0, 8}, config("exaone4", `,"sliding_window":8,"sliding_window_pattern":"LG"`))
 	assert.Equal(t, []int{8, 0, 0}, config("exaone4", `,"sliding_window":8,"sliding_window_pattern":"LLLG","layer_types":["sliding_attention","full_attention","full_attention"]`))
 	assert.Equal(t, []int{8, 8, 8}, config("ministral", `,"sliding_window":8`))
+	assert.Equal(t, []int{0, 8, 0}, config("mistral", `,"sliding_window":8,"layer_types":["full_attention","sliding_attention","full_attention"]`))
 	assert.Equal(t, []int{0, 0, 0}, config("llama", `,"sliding_window":8`))
 	assert.Equal(t, []int{8, 0, 8}, config("gemma3_text", `,"head_dim":12,"sliding_window":8,"sliding_window_pattern":2`))
 }

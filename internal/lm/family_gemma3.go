@@ -31,8 +31,11 @@ var _ = enter(family{
 	localTheta: 1e4, localKey: "rope_local_base_freq",
 	windows: windowRule{types: true, period: 6},
 	parts:   gemmaParts,
-	read:    readQueryScalar,
-	write:   writeQueryScalar,
+	read: func(f *fields, c *Config) {
+		readQueryScalar(f, c)
+		c.AttentionSoftcap = 0 // which transformers reads and does not compute with
+	},
+	write: writeQueryScalar,
 	// Of all sizes the 27B model alone scales by hidden/heads; the file does not say so, and llama.cpp, too, goes by the layers.
 	gguf: ggufRecord{arch: "gemma3", names: llamaGGUF.with(qkNormsGGUF).with(gemmaNormsGGUF), unitNorms: true, read: scaleByWidth(62)},
 })

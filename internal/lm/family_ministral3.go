@@ -1,5 +1,7 @@
 package lm
 
+import "cmp"
+
 var _ = enter(family{
 	name: "ministral3", architecture: "Ministral3ForCausalLM",
 	defaults: map[string]any{
@@ -13,7 +15,7 @@ var _ = enter(family{
 	names:   llamaNames,
 	windows: windowRule{every: true},
 	read: func(f *fields, c *Config) {
-		if p := f.ropeParameters(); p != nil {
+		if p := cmp.Or(f.ropeScaling(), f.under("rope_parameters")); p != nil {
 			c.QueryBeta = p.number("llama_4_scaling_beta", 0)
 			c.QueryContext = p.int("original_max_position_embeddings", c.MaxPositions)
 			f.take("rope_parameters", p)
@@ -22,7 +24,7 @@ var _ = enter(family{
 	write: func(c Config, set func(string, any)) {
 		rope := c.Ropes[0].describe()
 		rope["llama_4_scaling_beta"], rope["original_max_position_embeddings"] = c.QueryBeta, c.QueryContext
-		set("rope_parameters", rope)
+		set("rope_scaling", rope)
 	},
 	gguf: ggufRecord{
 		arch: "mistral3", names: llamaGGUF, permuted: true,

@@ -1,6 +1,7 @@
 package lm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -30,9 +31,12 @@ func parseConfig(data []byte) (Config, error) {
 	} else if text != nil {
 		f, wrapper = text, f.string("model_type")
 	}
-	family, ok := families[f.string("model_type")]
+	name := f.string("model_type")
+	if _, types := f.set["layer_types"]; types && name == "mistral" && wrapper == "" {
+		name = "ministral" // which transformers' AutoConfig takes it for
+	}
+	family, ok := families[name]
 	if !ok {
-		name := f.string("model_type")
 		if name == "" {
 			name = strings.Join(f.strings("architectures"), ", ")
 		}
@@ -198,30 +202,35 @@ func (f *fields) period(def int) int {
 	return max(1, len(pattern))
 }
 
-// ropeParameters are those of transformers 5, or rope_scaling of transformers 4; nil without either.
-func (f *fields) ropeParameters() *fields {
-	if p := f.under("rope_scaling"); p != nil && f.set["rope_parameters"] == nil {
+// ropeScaling is that of transformers 4, before which rope_parameters of transformers 5 count for nothing; nil without it.
+func (f *fields) ropeScaling() *fields {
+	if p := f.under("rope_scaling"); p != nil && len(p.set) > 0 {
 		return p
 	}
-	return f.under("rope_parameters")
+	return nil
 }
 
 // rope reads the rotations: one of all layers, or one of those with a window and one of the others.
 func (f *fields) rope(c *Config, family *family) {
 	c.Rotations = make([]int, c.Layers)
-	global, local, nested := &fields{}, &fields{}, false
-	if p := f.ropeParameters(); p != nil {
+	global, local, nested := &fields{}, &fields{}, family.localTheta > 0
+	if p := f.under("rope_parameters"); p != nil {
 		full, sliding := p.under("full_attention"), p.under("sliding_attention")
-		if nested = full != nil || sliding != nil; !nested {
+		if full != nil || sliding != nil {
+			nested, global, local = true, cmp.Or(full, global), cmp.Or(sliding, local)
+		} else if !nested {
 			global = p
 		}
-		if full != nil {
-			global = full
-		}
-		if sliding != nil {
-			local = sliding
-		}
 		f.take("rope_parameters", p)
+	}
+	if p := f.ropeScaling(); p != nil && nested { // more of that of the layers without a window, of which transformers overlooks "type"
+		delete(p.set, "type")
+		for key, v := range global.set {
+			p.set[key] = cmp.Or(p.set[key], v)
+		}
+		global = p
+	} else if p != nil {
+		global = p
 	}
 	for _, r := range []*fields{global, local} {
 		r.defaults = map[string]any{"max_position_embeddings": c.MaxPositions, "original_max_position_embeddings": c.MaxPositions}
@@ -274,7 +283,7 @@ func (f *fields) oneRope(c *Config, family *family) Rope {
 	case RopeYarn:
 		r.Factor = f.number("factor", f.number("max_position_embeddings", 0)/float64(max(original, 1)))
 		r.OriginalContext, r.BetaFast, r.BetaSlow = original, f.number("beta_fast", 32), f.number("beta_slow", 1)
-		r.Truncate = f.value("truncate") == nil || f.bool("truncate")
+		r.Truncate = f.value("truncate") == nil || f.bool("truncate") || family.localTheta > 0 // where transformers does not look for it
 		scale, all := f.number("mscale", 0), f.number("mscale_all_dim", 0)
 		r.Magnitude = yarnMagnitude(r.Factor, 1)
 		if scale != 0 && all != 0 {

@@ -174,6 +174,9 @@ func (c Config) tokens(path string) []int {
 			return list
 		}
 	}
+	if path == head && len(c.tokensOf) > 0 { // one with the embedding, of a vocabulary that has grown
+		return c.tokens(embedding)
+	}
 	return nil
 }
 

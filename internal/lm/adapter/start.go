@@ -40,6 +40,10 @@ func (a *Adapter) Plain(read func(path string, dst []float32) error) (*Adapter, 
 	out := &Adapter{Config: a.Config.Doubled(), Modules: map[string]Module{}, Weights: a.Weights, Rows: a.Rows}
 	for _, path := range a.Paths() {
 		m := a.Modules[path]
+		if _, left := a.Weights[path+".weight"]; left || path == embedding { // PEFT saved what was left, or took nothing
+			out.Modules[path] = m.minus(mat.NewDense(m.Out, m.Rank, nil), mat.NewDense(m.Rank, m.In, nil))
+			continue
+		}
 		w := make([]float32, m.Out*m.In)
 		if err := read(path, w); err != nil {
 			return nil, err

@@ -33,6 +33,9 @@ func (a *Adapter) read(src weights.Source) error {
 	var unknown []string
 	modules, seen := map[string]*Module{}, map[string]string{}
 	for _, t := range src.Tensors() {
+		if strings.Contains(t.Name, ".modules_to_save.") || strings.Contains(t.Name, ".original_module.") {
+			continue // what PEFT adds where the vocabulary has grown; the former is there under the module's own name
+		}
 		name, path, part := a.Config.tensor(t.Name)
 		values := make([]float32, t.Size())
 		if err := src.Read(t.Name, values); err != nil {
@@ -92,7 +95,7 @@ func (a *Adapter) read(src weights.Source) error {
 		return fmt.Errorf("%w: it has no tensors", ErrFormat)
 	}
 	for _, name := range a.Config.ModulesToSave {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(a.Weights)), func(w string) bool { return strings.HasSuffix("."+w, "."+name+".weight") }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(a.Weights)), func(w string) bool { return strings.Contains(w, name+".") }) {
 			return fmt.Errorf("%w: modules_to_save names %s, of which there is no tensor", ErrFormat, name)
 		}
 	}
@@ -165,7 +168,7 @@ func (c Config) tensor(name string) (parameter, path, part string) {
 	}
 	name = strings.Replace(name, ".token_adapter", "", 1)
 	path, inBase := strings.CutSuffix(strings.TrimSuffix(strings.TrimSuffix(name, ".weight"), ".bias"), ".base_layer")
-	saved := slices.ContainsFunc(c.ModulesToSave, func(m string) bool { return path == m || strings.HasSuffix(path, "."+m) })
+	saved := slices.ContainsFunc(c.ModulesToSave, func(end string) bool { return strings.Contains(path+".", end+".") }) // a module that has it inside, too
 	switch bias := strings.HasSuffix(name, ".bias"); {
 	case saved, bias && c.Bias != "", inBase && !bias, path == embedding, path == head:
 		return strings.Replace(name, ".base_layer.", ".", 1), "", ""

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,7 +17,7 @@ const maxName = 200
 
 // CheckName checks the name of a model or an experiment: letters, marks and digits of any script, with '.', '_', '-'
 // and single spaces inside, up to 200 bytes. What is excluded would not survive a file system, a URI or a reader's
-// eye: separators, a leading dot, invisible characters, accents written as separate characters.
+// eye: separators, a leading dot, invisible characters, accents written as separate characters, devices of Windows.
 func CheckName(name string) error {
 	reason, hint := nameFault(name)
 	if reason == "" {
@@ -44,6 +45,8 @@ func nameFault(name string) (reason, hint string) {
 		return "spaces around or doubled in the name", ""
 	case strings.Contains(name, ".."):
 		return "'..' in the name", "use a single dot"
+	case device.MatchString(name):
+		return "the name of a device on Windows", "choose another name"
 	}
 	for i, r := range name {
 		switch {
@@ -85,6 +88,9 @@ func checkAliasForm(alias string) error {
 	return nil
 }
 
+// device is what Windows takes for a device in any folder, whatever follows the dot.
+var device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$)`)
+
 // CheckPath checks the path of an artifact: relative, slash-separated, without '.', '..' and empty elements, each at
 // most 255 bytes and fit to be a file name on every system and an address on every server ('%' is none: MLflow's
 // decodes it twice, and takes a%2Fb for a/b).
@@ -98,6 +104,8 @@ func CheckPath(path string) error {
 			reason = "an element of more than 255 bytes"
 		} else if strings.HasSuffix(elem, ".") || strings.HasSuffix(elem, " ") {
 			reason = "an element that ends with a dot or a space"
+		} else if device.MatchString(elem) {
+			reason = "the name of a device on Windows"
 		}
 	}
 	for _, r := range path {

@@ -142,8 +142,8 @@ type Models interface {
 	Promote(ctx context.Context, name string, version int, o PromoteOptions) (archived []Version, err error)
 
 	// History yields what has served in Staging and Production, the last promotion first, so that the first entry of
-	// a stage is what serves in it now. A move made without docent is an entry as well ([Elsewhere]), which the next
-	// promotion keeps.
+	// a stage is what serves in it now. A move made without docent is an entry as well ([Elsewhere]), kept from when MLflow's
+	// history is read, or a version promoted.
 	History(ctx context.Context, name string) iter.Seq2[Promotion, error]
 
 	// DeleteVersion deletes a version; its files go with its run. One that serves, has an alias, or is named by a

@@ -68,11 +68,11 @@ func TestCheckAlias(t *testing.T) {
 }
 
 func TestCheckPath(t *testing.T) {
-	for _, path := range []string{"a", "a/b.c", "model-00001-of-00002.safetensors", ".gitattributes", "größe/手册 1.txt", "a[1]", "a&b=c+d;e"} {
+	for _, path := range []string{"a", "a/b.c", "model-00001-of-00002.safetensors", ".gitattributes", "größe/手册 1.txt", "console/com/com10/nul-1", "a[1]", "a&b=c+d;e"} {
 		assert.NoError(t, CheckPath(path), path)
 	}
 	for _, path := range []string{"", ".", "..", "/a", "a/", "a//b", "a/./b", "a/../b", "../a", `a\b`, "C:", "a\x00", "\xff", "a\u202eb", "a?", "a*", `a"b`,
-		"a#b", "100%", "a%2Fb", "a.", "a /b", strings.Repeat("n", 256)} {
+		"a#b", "100%", "a%2Fb", "a.", "a /b", "a/NUL", "con.txt/a", "Com1 .x", "lpt²", strings.Repeat("n", 256)} {
 		assert.ErrorIs(t, CheckPath(path), ErrInvalid, "%q", path)
 	}
 }

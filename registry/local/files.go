@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/registry"
@@ -76,17 +75,15 @@ func (s *Store) folder(parent, name string) (string, error) {
 			return path.Join(parent, name), nil
 		}
 	}
+	if _, err := s.root.Stat(formatFile); errors.Is(err, fs.ErrNotExist) { // its disk is not mounted any more
+		return "", &registry.Error{Err: fmt.Errorf("%w: %s has gone", registry.ErrUnavailable, formatFile), Hint: "mount it again, or restore it from a backup"}
+	}
 	return "", fmt.Errorf("%w: no such name among the %s", registry.ErrNotFound, parent)
 }
 
-// newFolder is where a name goes, whether it is there or not. Names that a copy of the store could not keep apart, or
-// not hold at all, on another system are refused on all.
+// newFolder is where a name goes, whether it is there or not. Names that a copy of the store could not keep apart on
+// another system are refused on all.
 func (s *Store) newFolder(parent, name string) (string, error) {
-	stem, _, _ := strings.Cut(strings.ToUpper(name), ".")
-	if slices.Contains([]string{"CON", "PRN", "AUX", "NUL"}, stem) ||
-		len(stem) == 4 && (strings.HasPrefix(stem, "COM") || strings.HasPrefix(stem, "LPT")) && stem[3] >= '0' && stem[3] <= '9' {
-		return "", &registry.Error{Name: name, Err: fmt.Errorf("%w: the name of a device on Windows", registry.ErrInvalid), Hint: "choose another name"}
-	}
 	entries, err := fs.ReadDir(s.root.FS(), parent)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err

@@ -84,10 +84,8 @@ func (m *modelFile) history(now time.Time) []registry.Promotion {
 
 // remember changes the model and writes into its history which versions serve then.
 func (m *modelFile) remember(o registry.PromoteOptions, now time.Time, change func() error) error {
-	if n := len(m.History); n > 0 {
-		now = later(now, m.History[n-1].At)
-	}
 	history := m.history(now)
+	now = impl.Following(history, now)
 	if err := change(); err != nil {
 		return err
 	}

@@ -212,6 +212,17 @@ func TestClockPutBack(t *testing.T) {
 	}
 }
 
+// TestUnmounted: a disk that has gone is no registry without models.
+func TestUnmounted(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{})
+	_, err := s.Resolve(t.Context(), registry.URI{Name: "guide"})
+	require.ErrorIs(t, err, registry.ErrNotFound)
+	require.NoError(t, os.Remove(filepath.Join(dir, formatFile)))
+	_, err = s.Resolve(t.Context(), registry.URI{Name: "guide"})
+	require.ErrorIs(t, err, registry.ErrUnavailable)
+}
+
 func TestNamesThatOtherSystemsCannotHold(t *testing.T) {
 	s := openStore(t, t.TempDir(), Options{})
 	_, err := s.StartRun(t.Context(), "Guides", "", nil)

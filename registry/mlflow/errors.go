@@ -29,6 +29,7 @@ type APIError struct {
 	Code       string // MLflow's, such as RESOURCE_DOES_NOT_EXIST; "" where the answer has none
 	Message    string // of the answer, cut and without secrets
 
+	artifact   bool          // it was asked for an artifact: elsewhere MLflow's own answers have a code
 	retryAfter time.Duration // what the answer asks for; 0 is nothing
 }
 
@@ -53,7 +54,7 @@ func (e *APIError) Unwrap() error {
 		return registry.ErrExists
 	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden:
 		return registry.ErrDenied
-	case e.StatusCode == http.StatusNotFound && e.Code == "": // artifacts that are not there; or not an MLflow server
+	case e.StatusCode == http.StatusNotFound && e.Code == "" && e.artifact:
 		return registry.ErrNotFound
 	case e.StatusCode == http.StatusBadRequest, e.StatusCode == http.StatusRequestEntityTooLarge:
 		return registry.ErrInvalid
@@ -197,7 +198,7 @@ const maxMessage = 400 // bytes of an answer that an error shows
 
 // apiError reads an answer that says no.
 func (c *Client) apiError(resp *http.Response, body []byte) *APIError {
-	e := &APIError{StatusCode: resp.StatusCode}
+	e := &APIError{StatusCode: resp.StatusCode, artifact: strings.Contains(strings.TrimPrefix(resp.Request.URL.Path, c.base.Path), "artifact")}
 	var fields struct {
 		Code    string          `json:"error_code"`
 		Message string          `json:"message"`

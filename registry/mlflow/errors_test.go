@@ -63,8 +63,6 @@ func write(t *testing.T, text string) string {
 
 // TestWrongServers: every way of not reaching MLflow is told, with what to do, and at once.
 func TestWrongServers(t *testing.T) {
-	closed := httptest.NewServer(nil)
-	closed.Close()
 	answering := func(f http.HandlerFunc) string {
 		s := httptest.NewServer(f)
 		t.Cleanup(s.Close)
@@ -82,12 +80,12 @@ func TestWrongServers(t *testing.T) {
 		kind    error
 		mention string
 	}{
-		"nobody listens":    {closed.URL, registry.ErrUnavailable, "start the MLflow server"},
+		"nobody listens":    {"http://127.0.0.1:1", registry.ErrUnavailable, "start the MLflow server"},
 		"no such host":      {"http://no-such-host.invalid:5000", registry.ErrUnavailable, "correct the host's name"},
 		"host check":        {answering(hosts.ServeHTTP), registry.ErrDenied, "--allowed-hosts"},
 		"no credentials":    {answering(auth.ServeHTTP), registry.ErrDenied, "MLFLOW_TRACKING_USERNAME"},
 		"forbidden":         {answering(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "Permission denied", 403) }), registry.ErrDenied, "ask for permission"},
-		"another site":      {answering(func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }), registry.ErrNotFound, "check that the URL"},
+		"another site":      {answering(func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }), registry.ErrUnavailable, "check that the URL"},
 		"a page":            {answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }), registry.ErrUnavailable, "an HTML page"},
 		"another API":       {answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`["x"]`)) }), registry.ErrUnavailable, "instead of MLflow's"},
 		"moved":             {answering(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://new/", 301) }), registry.ErrUnavailable, "https://new/"},

@@ -65,7 +65,14 @@ func (m wireModel) history() (all []registry.Promotion, next int, err error) {
 		return cmp.Or(cmp.Compare(a.n, b.n), a.At.Compare(b.At), cmp.Compare(a.key, b.key))
 	})
 	for _, f := range found {
-		all, next = append(all, f.Promotion), f.n+1
+		next = f.n + 1
+		if last := impl.Last(all, f.Stage); last != nil && last.Version == f.Version { // seen by several, or by its maker later than by others
+			if last.Why == registry.Elsewhere {
+				f.From, *last = last.From, f.Promotion
+			}
+			continue
+		}
+		all = append(all, f.Promotion)
 	}
 	return all, next, nil
 }
@@ -76,8 +83,13 @@ func (c *Client) remember(ctx context.Context, m wireModel, p registry.Promotion
 	if err != nil {
 		return err
 	}
-	p.At = c.stamp()
-	for i, p := range append(impl.Unrecorded(all, m.serves, p.At), p) {
+	p.At = impl.Following(all, c.stamp())
+	return c.record(ctx, m.Name, next, append(impl.Unrecorded(all, m.serves, p.At), p))
+}
+
+// record stores entries of the history, the first with the number next.
+func (c *Client) record(ctx context.Context, name string, next int, entries []registry.Promotion) error {
+	for i, p := range entries {
 		value, err := json.Marshal(p)
 		if err != nil {
 			return err
@@ -86,7 +98,7 @@ func (c *Client) remember(ctx context.Context, m wireModel, p registry.Promotion
 			Name  string `json:"name"`
 			Key   string `json:"key"`
 			Value string `json:"value"`
-		}{m.Name, fmt.Sprintf("%s%06d.%s", promotionTag, next+i, strings.ToLower(rand.Text()[:4])), string(value)}
+		}{name, fmt.Sprintf("%s%06d.%s", promotionTag, next+i, strings.ToLower(rand.Text()[:4])), string(value)}
 		if err := c.post(ctx, "registered-models/set-tag", body, nil); err != nil {
 			return err
 		}
@@ -101,8 +113,15 @@ func (c *Client) History(ctx context.Context, name string) iter.Seq2[registry.Pr
 		if err != nil {
 			return nil, err
 		}
-		all, _, err := m.history()
-		return append(all, impl.Unrecorded(all, m.serves, c.stamp())...), err
+		all, next, err := m.history()
+		if err != nil {
+			return nil, err
+		}
+		missing := impl.Unrecorded(all, m.serves, c.stamp())
+		if err := c.record(ctx, name, next, missing); err != nil { // who may only read sees it all the same
+			c.log.Debug("MLflow does not keep what others promoted", "model", name, "error", err)
+		}
+		return append(all, missing...), nil
 	})
 }
 

@@ -78,6 +78,9 @@ func (c *Client) model(ctx context.Context, name string) (wireModel, error) {
 		Model wireModel `json:"registered_model"`
 	}
 	err := c.get(ctx, "registered-models/get", query("name", name), &out)
+	if err == nil && out.Model.Name == "" { // a proxy's, which must not pass for a model without versions
+		err = c.explain(c.notMLflow(http.Header{}, []byte("{}")))
+	}
 	return out.Model, err
 }
 

@@ -85,18 +85,34 @@ func MetricHistory(runID, key string, read func() ([]registry.Metric, error)) it
 // Serves says whether a stage means one version that serves: its changes are a model's history.
 func Serves(s registry.Stage) bool { return s == registry.Staging || s == registry.Production }
 
+// Last is the last entry of a stage; nil is none.
+func Last(history []registry.Promotion, stage registry.Stage) *registry.Promotion {
+	for i := range slices.Backward(history) {
+		if history[i].Stage == stage {
+			return &history[i]
+		}
+	}
+	return nil
+}
+
+// Following is the time of what follows a history: now, or that of the last entry where the clock that gave it was ahead.
+func Following(history []registry.Promotion, now time.Time) time.Time {
+	if n := len(history); n > 0 && history[n-1].At.After(now) {
+		return history[n-1].At
+	}
+	return now
+}
+
 // Unrecorded completes a history, the oldest entry first, by the moves that nobody recorded: those that lead from its
 // last entries to the versions that serve now.
-func Unrecorded(history []registry.Promotion, serves func(registry.Stage) int, at time.Time) (missing []registry.Promotion) {
+func Unrecorded(history []registry.Promotion, serves func(registry.Stage) int, now time.Time) (missing []registry.Promotion) {
 	for _, stage := range []registry.Stage{registry.Staging, registry.Production} {
-		last := 0
-		for _, p := range history {
-			if p.Stage == stage {
-				last = p.Version
-			}
+		from := 0
+		if last := Last(history, stage); last != nil {
+			from = last.Version
 		}
-		if now := serves(stage); now != last {
-			missing = append(missing, registry.Promotion{Stage: stage, Version: now, From: last, At: at, Why: registry.Elsewhere})
+		if n := serves(stage); n != from {
+			missing = append(missing, registry.Promotion{Stage: stage, Version: n, From: from, At: Following(history, now), Why: registry.Elsewhere})
 		}
 	}
 	return missing

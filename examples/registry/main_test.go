@@ -99,6 +99,8 @@ func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	assert.Regexp(t, `(?s)^WHEN +STAGE +VERSION +FROM +BY +WHY +VERDICT\n\S+ \S+ +Production +3 +1 +Ada +mended by hand\n\S+ \S+ +Production +1 +2 +\S+ +rollback from version 2\n`,
 		said(t, "-registry", where, "history", "guide"))
 	assert.Equal(t, "guide version 1 is in Production, version 3 is archived\n", said(t, "-registry", where, "rollback", "guide"), "and not 2, which was rolled back from")
+	assert.Regexp(t, `(?s)\nreplaced +\S+ \S+ in Production by version 1\npromoted +\S+ \S+ to Production by Ada: mended by hand\nreplaced .*\npromoted `,
+		said(t, "-registry", where, "show", "models:/guide/3"))
 	said(t, "-registry", where, "promote", "guide", "3")
 	assert.Regexp(t, `^guide 3: \d+ files, \d+ bytes, are as they were logged\n$`, said(t, "-registry", where, "verify", "models:/guide/Production"))
 	assert.Equal(t, "guide version 2 is in Staging\n", said(t, "-registry", where, "promote", "guide", "2", "staging"))

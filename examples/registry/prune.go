@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/docent-ml/docent/examples/internal/program"
@@ -63,6 +62,7 @@ func prune(ctx context.Context, t *tool) error {
 
 // oldFolders are versions in the cache that serve nowhere, and checkpoints of a run that is over.
 func (t *tool) oldFolders(ctx context.Context) (old []string, err error) {
+	cache := program.CachedVersions(t.cfg.CacheDir, t.cfg.Registry)
 	for m, err := range t.registry.ListModels(ctx) {
 		if err != nil {
 			return nil, err
@@ -70,7 +70,7 @@ func (t *tool) oldFolders(ctx context.Context) (old []string, err error) {
 		serving := map[string]bool{}
 		for _, stage := range []registry.Stage{registry.Production, registry.Staging} {
 			if v, err := t.registry.Resolve(ctx, registry.URI{Name: m.Name, Stage: stage}); err == nil {
-				serving[strconv.Itoa(v.Number)] = true
+				serving[program.CachedVersion(v)] = true
 			} else if !errors.Is(err, registry.ErrNotFound) {
 				return nil, err
 			}
@@ -80,16 +80,16 @@ func (t *tool) oldFolders(ctx context.Context) (old []string, err error) {
 				return nil, err
 			}
 			if len(v.Aliases) > 0 {
-				serving[strconv.Itoa(v.Number)] = true
+				serving[program.CachedVersion(v)] = true
 			}
 		}
-		entries, err := os.ReadDir(filepath.Join(t.cfg.CacheDir, m.Name))
+		entries, err := os.ReadDir(filepath.Join(cache, m.Name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if dir := filepath.Join(t.cfg.CacheDir, m.Name, e.Name()); !serving[e.Name()] && t.isOld(dir) {
-				old = append(old, dir)
+			if dir := filepath.Join(m.Name, e.Name()); !serving[dir] && t.isOld(filepath.Join(cache, dir)) {
+				old = append(old, filepath.Join(cache, dir))
 			}
 		}
 	}

@@ -163,6 +163,18 @@ func show(ctx context.Context, t *tool, ref registry.URI) error {
 	for _, key := range slices.Sorted(maps.Keys(v.Tags)) {
 		rows = append(rows, []string{"tag " + key, v.Tags[key]})
 	}
+	if v.Number > 0 {
+		for p, err := range t.registry.History(ctx, v.Name) {
+			if err != nil {
+				return err
+			}
+			if p.Version == v.Number {
+				rows = append(rows, []string{"promoted", fmt.Sprintf("%s to %s by %s: %s %s", when(p.At), p.Stage, orElse(p.By, "somebody"), p.Why, p.Verdict)})
+			} else if p.From == v.Number {
+				rows = append(rows, []string{"replaced", fmt.Sprintf("%s in %s by version %s", when(p.At), p.Stage, numberOr(p.Version, "none"))})
+			}
+		}
+	}
 	run, err := runOf(ctx, t, v)
 	if err != nil {
 		return err

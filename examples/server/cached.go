@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/registry"
 )
@@ -24,8 +25,8 @@ type served struct {
 
 // record is the file that remembers a reference.
 func (m *models) record(uri registry.URI) string {
-	sum := sha256.Sum256([]byte(m.cfg.Registry.String() + " " + uri.String()))
-	return filepath.Join(m.cfg.CacheDir, "served-"+hex.EncodeToString(sum[:8])+".json")
+	sum := sha256.Sum256([]byte(uri.String()))
+	return filepath.Join(program.CachedVersions(m.cfg.CacheDir, m.cfg.Registry), "served-"+hex.EncodeToString(sum[:4])+".json")
 }
 
 func (m *models) readRecord(uri registry.URI) (s served, ok bool) {
@@ -40,6 +41,10 @@ func (m *models) cached(uri registry.URI) (registry.Version, bool) {
 	return s.Version, ok
 }
 
+func same(a, b registry.Version) bool {
+	return a.Number == b.Number && a.RunID == b.RunID && a.ModelID == b.ModelID
+}
+
 // fetch makes the cache hold the files of a version, every one as it was logged, and returns their folder. While the
 // registry does not answer they must be there already.
 func (m *models) fetch(ctx context.Context, uri registry.URI, v registry.Version) (dir string, err error) {
@@ -48,7 +53,7 @@ func (m *models) fetch(ctx context.Context, uri registry.URI, v registry.Version
 	reg, away := m.registry, !m.away.IsZero()
 	m.mu.Unlock()
 	s, recorded := m.readRecord(uri)
-	if away && recorded && s.Version.Number == v.Number && s.Version.RunID == v.RunID && s.Version.ModelID == v.ModelID {
+	if away && recorded && same(s.Version, v) {
 		if err := registry.VerifyFolder(ctx, os.DirFS(dir), s.Files); err != nil {
 			return "", fmt.Errorf("the registry does not answer, and the cache cannot be served: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -100,6 +101,9 @@ func (m *models) look(ctx context.Context, id string, uri registry.URI) bool {
 		return false
 	}
 	nothing := errors.Is(err, registry.ErrNotFound)
+	if _, recorded := m.cached(uri); reg == nil && recorded {
+		nothing = false // there was a registry: its disk is not mounted
+	}
 	why := ""
 	if nothing {
 		why = fmt.Sprintf("%v; %s", err, m.instead(limited))
@@ -107,6 +111,9 @@ func (m *models) look(ctx context.Context, id string, uri registry.URI) bool {
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !closed(m.asked[id]) {
+		defer close(m.asked[id])
+	}
 	before, was := m.known[id]
 	switch {
 	case err == nil:
@@ -129,6 +136,10 @@ func (m *models) look(ctx context.Context, id string, uri registry.URI) bool {
 		}
 		m.away = time.Time{}
 		return err == nil
+	}
+	if m.registry != nil && m.cfg.Registry.URL == "" { // its disk may be mounted anew: the folder is opened again
+		_ = m.registry.Close() // which only reads
+		m.registry = nil
 	}
 	if m.away.IsZero() {
 		m.away = time.Now()
@@ -165,8 +176,7 @@ func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri r
 	old, ok := m.loaded[id]
 	never := !m.served[id]
 	failed, again := m.failed[id]
-	same := old.Number == v.Number && old.RunID == v.RunID && old.ModelID == v.ModelID
-	if same { // also after a promotion back to it
+	if same(old, v) { // also after a promotion back to it
 		delete(m.failed, id)
 	}
 	m.mu.Unlock()
@@ -175,7 +185,7 @@ func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri r
 		return nil
 	case never:
 		return warm(ctx, pool, id)
-	case !ok, same, again && failed.version == v.Number && time.Now().Before(failed.next):
+	case !ok, same(old, v), again && failed.version == v.Number && time.Now().Before(failed.next):
 		return nil
 	}
 	m.log.Info("new version", "model", id, "from", old.Number, "to", v.Number)
@@ -191,19 +201,24 @@ func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri r
 		return fmt.Errorf("version %d stays in use: %w", old.Number, err)
 	}
 	delete(m.failed, id)
-	if m.loaded[id].Number == old.Number { // it had been unloaded meanwhile: the next request loads the new one
+	if same(m.loaded[id], old) { // it had been unloaded meanwhile: the next request loads the new one
 		delete(m.loaded, id)
 	}
 	return m.forget(uri, old)
 }
 
-// forget removes the files of a version from the cache that was replaced, unless another model uses them. The registry
-// has them still. m.mu is held.
+// forget removes the files of a version from the cache that was replaced, unless another model uses them: at one moment,
+// since other servers may use the same cache. The registry has them still. m.mu is held.
 func (m *models) forget(uri registry.URI, v registry.Version) error {
 	for _, other := range m.loaded {
-		if other.Name == v.Name && other.Number == v.Number {
+		if other.Name == v.Name && same(other, v) {
 			return nil
 		}
 	}
-	return os.RemoveAll(m.folder(uri, v))
+	dir := m.folder(uri, v)
+	gone := dir + ".removed"
+	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.RemoveAll(gone)
 }

@@ -118,7 +118,8 @@ func get(t *testing.T, url string) (status int, body string) {
 
 func TestServesTheRegistryAndFollowsPromotions(t *testing.T) {
 	root, cache := filepath.Join(t.TempDir(), "registry"), filepath.Join(t.TempDir(), "cache")
-	publish(t, root, "guide", testmodel.Write(t, 1))
+	versions := program.CachedVersions(cache, config.Registry{Dir: root})
+	one := publish(t, root, "guide", testmodel.Write(t, 1))
 	other := testmodel.Write(t, 3)
 	url, stop := start(t, "-registry", "file:"+root, "-cache", cache, "-name", "guide", "-models-ttl", "50ms",
 		"-model", "models:/guide/Production", "-model", other, "-model-name", "other", "-prefix", "/ai")
@@ -151,10 +152,10 @@ func TestServesTheRegistryAndFollowsPromotions(t *testing.T) {
 		return err == nil && again.SystemFingerprint != first.SystemFingerprint
 	}, time.Minute, 20*time.Millisecond, "the new version is served without a restart")
 	assert.Eventually(t, func() bool {
-		_, err := os.Stat(filepath.Join(cache, "guide", "1"))
+		_, err := os.Stat(filepath.Join(versions, program.CachedVersion(one)))
 		return os.IsNotExist(err)
 	}, time.Minute, 20*time.Millisecond, "the files of the old one are gone")
-	assert.FileExists(t, filepath.Join(cache, "guide", "2", "config.json"))
+	assert.FileExists(t, filepath.Join(versions, program.CachedVersion(v), "config.json"))
 
 	store, err := local.Open(root, local.Options{})
 	require.NoError(t, err)

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +35,7 @@ type models struct {
 
 	mu       sync.Mutex
 	registry program.Registry            // nil until it is there
+	asked    map[string]chan struct{}    // by id: closed when the registry has been asked once; the map never changes
 	known    map[string]registry.Version // by id: what the reference meant last; none while nothing is there
 	missing  map[string]missing          // by id: why nothing is there
 	away     time.Time                   // since when the registry does not answer; zero while it does
@@ -59,7 +60,7 @@ type failedUpdate struct {
 // newModels reads the references and fails on those that can never work.
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
-		known: map[string]registry.Version{}, missing: map[string]missing{},
+		asked: map[string]chan struct{}{}, known: map[string]registry.Version{}, missing: map[string]missing{},
 		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}}
 	m.loader = engine.NewLoader(engine.Options{
 		Backend: device.Backend, Precision: backend.Precision(cfg.Precision), Warm: cfg.Warm, Merge: cfg.Merge,
@@ -75,7 +76,7 @@ func newModels(ctx context.Context, cfg config.Server, device *backend.Device, l
 		if err != nil {
 			return nil, fmt.Errorf("-model %s: %w", model.Ref, err)
 		}
-		m.uris[model.ID()] = uri
+		m.uris[model.ID()], m.asked[model.ID()] = uri, make(chan struct{})
 	}
 	if len(m.uris) == 0 {
 		return m, nil
@@ -112,7 +113,17 @@ func (m *models) poolOptions() serve.PoolOptions {
 	return serve.PoolOptions{List: m.list, ListTTL: time.Millisecond, MaxModels: m.cfg.MaxModels, MaxBytes: int64(m.cfg.MaxModelBytes), Logger: m.log}
 }
 
-// list are the models that there are: those on disk always, those in the registry as long as there is a version.
+func closed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// list are the models that there are: those on disk always, those in the registry as long as there is a version, or nobody
+// knows yet.
 func (m *models) list(context.Context) ([]serve.Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,7 +132,7 @@ func (m *models) list(context.Context) ([]serve.Entry, error) {
 		e := serve.Entry{ID: model.ID(), Pending: !m.served[model.ID()] && i < m.cfg.MaxModels}
 		if _, registered := m.uris[e.ID]; registered {
 			v, ok := m.known[e.ID]
-			if !ok {
+			if !ok && closed(m.asked[e.ID]) {
 				continue
 			}
 			e.Created, e.BaseModel, e.Ready = v.Created, v.Tags["base_model"], v.Status == registry.Ready
@@ -136,22 +147,34 @@ func (m *models) list(context.Context) ([]serve.Entry, error) {
 
 // load is what the pool calls for a model that is not in memory.
 func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
-	ref := m.refs[id]
 	uri, registered := m.uris[id]
+	if registered { // a server that has just been started does not know yet
+		select {
+		case <-m.asked[id]:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 	m.mu.Lock()
 	v, found := m.known[id]
 	m.mu.Unlock()
-	if registered {
-		if !found {
-			return nil, serve.ErrModelNotFound
+	if registered && !found {
+		return nil, serve.ErrModelNotFound
+	}
+	get := func() (*engine.Engine, error) {
+		if !registered {
+			return m.loader.Load(ctx, m.refs[id])
 		}
 		dir, err := m.fetch(ctx, uri, v)
 		if err != nil {
 			return nil, err
 		}
-		ref = "dir:" + dir
+		return m.loader.Load(ctx, "dir:"+dir)
 	}
-	e, err := m.loader.Load(ctx, ref)
+	e, err := get()
+	if registered && errors.Is(err, fs.ErrNotExist) { // another server had done with it and removed it from the cache that they share
+		e, err = get()
+	}
 	if err != nil {
 		return nil, err // not the nil *Engine, which would be a Model
 	}
@@ -167,30 +190,38 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	return e, nil
 }
 
-// tell notes in the registry that answers with a fingerprint are of this version, for whoever asks whence one came. A
-// registry that does not answer, or lets this server only read, is told when it is loaded again.
+// tell notes in the registry that answers with a fingerprint are of this version, for whoever asks whence one came, and reads
+// the history, which so keeps a move that somebody made on MLflow's pages. A registry that does not answer, or lets this
+// server only read, is told when it is loaded again.
 func (m *models) tell(ctx context.Context, v registry.Version, fingerprint string) {
 	m.mu.Lock()
 	reg, away := m.registry, !m.away.IsZero()
 	m.mu.Unlock()
-	known := strings.Fields(v.Tags[program.FingerprintTag])
-	if reg == nil || away || v.Number == 0 || slices.Contains(known, fingerprint) {
+	if reg == nil || away || v.Number == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
+	for range reg.History(ctx, v.Name) {
+		break
+	}
+	known := strings.Fields(v.Tags[program.FingerprintTag])
+	if slices.Contains(known, fingerprint) {
+		return
+	}
 	tags := map[string]string{program.FingerprintTag: strings.Join(append(known, fingerprint), " ")}
 	if err := reg.TagVersion(ctx, v.Name, v.Number, tags); err != nil {
 		m.log.Debug("the registry does not learn the fingerprint", "model", v.Name, "version", v.Number, "error", err)
 	}
 }
 
-// folder is where a version is kept: by name and number, or by run, or logged model, and path for a runs: reference.
+// folder is where a version is kept: by name, number and run, or by run, or logged model, and path for a runs: reference.
 func (m *models) folder(uri registry.URI, v registry.Version) string {
+	cache := program.CachedVersions(m.cfg.CacheDir, m.cfg.Registry)
 	if v.Number == 0 {
-		return filepath.Join(m.cfg.CacheDir, "runs", cmp.Or(v.ModelID, v.RunID), filepath.FromSlash(v.Path))
+		return filepath.Join(cache, "runs", cmp.Or(v.ModelID, v.RunID), filepath.FromSlash(v.Path))
 	}
-	return filepath.Join(m.cfg.CacheDir, v.Name, strconv.Itoa(v.Number), filepath.FromSlash(uri.Path))
+	return filepath.Join(cache, program.CachedVersion(v), filepath.FromSlash(uri.Path))
 }
 
 // degradations are what /health should tell beside what the pool knows.

@@ -17,8 +17,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/internal/mlflowtest"
 	"github.com/docent-ml/docent/internal/testmodel"
+	"github.com/docent-ml/docent/openai"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
 )
@@ -140,9 +143,11 @@ func TestNotReadyWhileLoading(t *testing.T) {
 // TestServesTheCacheWhileTheRegistryIsAway, however it is away; what is in the cache is served as it was logged, or not.
 func TestServesTheCacheWhileTheRegistryIsAway(t *testing.T) {
 	for how, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"broken":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusBadGateway) },
-		"closed":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"hanging": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"broken":              func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusBadGateway) },
+		"closed":              func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"hanging":             func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"a proxy's not found": func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) },
+		"a proxy's JSON":      func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) },
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -156,28 +161,23 @@ func TestServesTheCacheWhileTheRegistryIsAway(t *testing.T) {
 			}
 			server := httptest.NewServer(fake)
 			t.Cleanup(server.Close)
-			register(t, mlflowAt(t, server.URL), "guide", testmodel.Write(t, 1))
+			v := register(t, mlflowAt(t, server.URL), "guide", testmodel.Write(t, 1))
 			cache := filepath.Join(t.TempDir(), "cache")
 			args := []string{"-registry", server.URL, "-cache", cache, "-name", "guide"}
-			url, stop := start(t, args...)
+			url, stop := start(t, append(args, "-models-ttl", "50ms")...)
 			first, err := ask(t.Context(), url, "none", "guide")
 			require.NoError(t, err)
-			stop()
-
 			away.Store(true)
 			t.Cleanup(server.CloseClientConnections)
+			requireStale(t, url, first)
+			stop()
 			began := time.Now()
 			base := begin(t, args...)
 			require.Eventually(t, func() bool { _, err := http.Get(base + "/health/live"); return err == nil }, time.Minute, 5*time.Millisecond)
 			assert.Less(t, time.Since(began), resolveTimeout, "the port does not wait for the registry")
-			requireReady(t, base)
-			_, codes := healthy(t, base)
-			assert.Contains(t, codes, "registry_stale")
-			again, err := ask(t.Context(), base+"/v1", "none", "guide")
-			require.NoError(t, err)
-			assert.Equal(t, first.SystemFingerprint, again.SystemFingerprint)
+			requireStale(t, base+"/v1", first)
 
-			weights := filepath.Join(cache, "guide", "1", "model.safetensors")
+			weights := filepath.Join(program.CachedVersions(cache, config.Registry{URL: server.URL}), program.CachedVersion(v), "model.safetensors")
 			data, err := os.ReadFile(weights)
 			require.NoError(t, err)
 			data[len(data)-1] ^= 1
@@ -185,5 +185,53 @@ func TestServesTheCacheWhileTheRegistryIsAway(t *testing.T) {
 			base = begin(t, args...)
 			requireNotReady(t, base, "model_load_failed")
 		})
+	}
+}
+
+// requireStale waits until a server says that the registry is away, and has it answer as before.
+func requireStale(t *testing.T, url string, before *openai.ChatCompletionResponse) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		ready, codes := healthy(t, strings.TrimSuffix(url, "/v1"))
+		return ready && strings.Contains(codes, "registry_stale")
+	}, time.Minute, 5*time.Millisecond)
+	again, err := ask(t.Context(), url, "none", "guide")
+	require.NoError(t, err)
+	assert.Equal(t, before.SystemFingerprint, again.SystemFingerprint)
+}
+
+// TestTheRegistrysDiskIsNotMounted: its folder is empty, or not there; what is there later is followed, also if it was begun anew.
+func TestTheRegistrysDiskIsNotMounted(t *testing.T) {
+	root, cache := filepath.Join(t.TempDir(), "registry"), filepath.Join(t.TempDir(), "cache")
+	args := []string{"-registry", "file:" + root, "-cache", cache, "-name", "guide", "-models-ttl", "50ms"}
+	publish(t, root, "guide", testmodel.Write(t, 1))
+	url, _ := start(t, args...)
+	first, err := ask(t.Context(), url, "none", "guide")
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(root))
+	require.NoError(t, os.Mkdir(root, 0o755))
+	requireStale(t, url, first)
+	requireStale(t, begin(t, args...)+"/v1", first)
+	require.NoError(t, os.Remove(root))
+	base := begin(t, args...)
+	requireStale(t, base+"/v1", first)
+
+	publish(t, root, "guide", testmodel.Write(t, 2))
+	for _, url := range []string{url, base + "/v1"} {
+		require.Eventually(t, func() bool {
+			again, err := ask(t.Context(), url, "none", "guide")
+			return err == nil && again.SystemFingerprint != first.SystemFingerprint
+		}, time.Minute, 20*time.Millisecond)
+	}
+}
+
+// TestTwoRegistriesAndOneCache: the versions have the same name and number, and other files.
+func TestTwoRegistriesAndOneCache(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	for seed, file := range []string{"README.md", "vocab.json"} {
+		root, model := filepath.Join(t.TempDir(), "registry"), testmodel.Write(t, uint64(seed))
+		require.NoError(t, os.WriteFile(filepath.Join(model, file), []byte("{}"), 0o644))
+		publish(t, root, "guide", model)
+		requireReady(t, begin(t, "-registry", "file:"+root, "-cache", cache, "-name", "guide"))
 	}
 }

@@ -2,9 +2,13 @@ package program
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
+	"strconv"
 
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/registry"
@@ -24,6 +28,17 @@ type RegistryOptions struct {
 	Unasked   bool   // do not ask an MLflow server whether it answers
 	BufferDir string // for metrics that an MLflow server has not taken; "" keeps them in memory
 	Logger    *slog.Logger
+}
+
+// CachedVersions is the folder of the server's cache for the versions of one registry: another may use the same names and numbers.
+func CachedVersions(cache string, r config.Registry) string {
+	sum := sha256.Sum256([]byte(r.String()))
+	return filepath.Join(cache, "registry-"+hex.EncodeToString(sum[:4]))
+}
+
+// CachedVersion is the folder in there of a version. One of another run may have had its number, in a registry that was begun anew.
+func CachedVersion(v registry.Version) string {
+	return filepath.Join(v.Name, strconv.Itoa(v.Number)+"-"+v.RunID)
 }
 
 // OpenRegistry opens the registry that the settings name: a folder, or an MLflow server, which must answer unless

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/docent-ml/docent/dataset"
@@ -42,16 +41,19 @@ func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineag
 			Ref: p.info.Ref, Commit: p.info.Commit, Digest: p.info.Digest, Licence: p.info.Licence, Architecture: p.info.Architecture, Parameters: p.info.Parameters,
 		},
 		Inputs:    p.state.Inputs,
-		Questions: report.QuestionOrigin{Source: p.questionSource(len(suite.Facts)), Facts: len(suite.Facts), ByRule: suite.ByRule},
+		Questions: report.QuestionOrigin{Source: p.questionSource(len(suite.Facts)), Model: p.Writer.Model, Facts: len(suite.Facts), ByRule: suite.ByRule, Dropped: p.state.Dropped},
 		Chunks:    report.ChunkOrigin{Size: p.ChunkSize, Overlap: p.ChunkOverlap, Unit: p.ChunkUnit},
 		Settings:  p.origins,
 		Program: report.ProgramOrigin{
-			Version: program.Version(), Command: "trainer " + strings.Join(p.args, " "), Machine: machineName(), Backend: p.device.Name,
+			Version: program.Version(), Command: "trainer", Machine: machineName(), Backend: p.device.Name,
 			Precision: string(p.info.Precision), Seed: p.Seed,
 		},
 		Training:   report.TrainingResult{Steps: p.history.step(), Loss: p.history.recentLoss()},
 		Documents:  []report.DocumentOrigin{},
 		Evaluation: []report.PartResult{}, Answers: []report.AnswerResult{},
+	}
+	for _, arg := range p.args {
+		l.Program.Command += " " + quote(arg)
 	}
 	if l.Model.Promoted {
 		l.Model.PromotedBy = l.Run.By

@@ -16,8 +16,9 @@ import (
 	"github.com/docent-ml/docent/registry"
 )
 
-// requireLineage holds report.json against the published schema, and what it says against the files and the registry.
-func requireLineage(t *testing.T, docs, data string, reg registry.Registry, v registry.Version) {
+// requireLineage holds report.json against the published schema, and what it says against the files and the registry. It
+// returns the command.
+func requireLineage(t *testing.T, docs, data string, reg registry.Registry, v registry.Version) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(data, lineageFile))
 	require.NoError(t, err)
@@ -72,4 +73,5 @@ func requireLineage(t *testing.T, docs, data string, reg registry.Registry, v re
 	for _, want := range []string{"library_name: transformers\n", "metrics:\n    - {type: accuracy, name: \"as written\"", l.Base.Digest, "# tides\n"} {
 		assert.Contains(t, string(card), want)
 	}
+	return l.Program.Command
 }

@@ -147,7 +147,16 @@ func TestTrainerFromDocumentsToProduction(t *testing.T) {
 		assert.Contains(t, string(page), want)
 	}
 
-	requireLineage(t, docs, data, reg, v)
+	again := filepath.Join(t.TempDir(), "again")
+	command := requireLineage(t, docs, data, reg, v)
+	require.NoError(t, run(t.Context(), strings.Fields(strings.ReplaceAll(command, data, again))[1:], environ, io.Discard))
+	for _, name := range []string{"train.jsonl", "adapter/adapter_model.safetensors", "model_out/model.safetensors"} {
+		was, err := fileDigest(filepath.Join(data, name))
+		require.NoError(t, err)
+		is, err := fileDigest(filepath.Join(again, name))
+		require.NoError(t, err)
+		assert.Equal(t, was, is, "done again from its report: %s", name)
+	}
 
 	err = run(t.Context(), args(docs, base, data, "-max-steps", "3", "-resume"), environ, io.Discard)
 	assert.ErrorContains(t, err, "is finished")

@@ -55,7 +55,7 @@ func (p *pipeline) startTracking(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	p.state = state{Run: p.tracked.ID(), Started: p.started}
+	p.state.Run, p.state.Started = p.tracked.ID(), p.started
 	if p.state.Inputs, err = p.inputs(); err != nil {
 		return err
 	}

@@ -29,8 +29,10 @@ func (p *pipeline) asking() (questions.Options, error) {
 	return o, os.MkdirAll(o.CacheDir, 0o777)
 }
 
-// tell says what became of questions: in the log what rules made, and as a warning what went wrong with the model.
+// tell says what became of questions: in the log what rules made, and as a warning what went wrong with the model. The
+// lineage has what was dropped.
 func (p *pipeline) tell(report questions.Report) {
+	p.state.Dropped = report.Dropped
 	for line := range strings.Lines(report.String()) {
 		p.log.Debug("questions", "made", strings.TrimSpace(line))
 	}

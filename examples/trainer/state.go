@@ -23,7 +23,8 @@ type state struct {
 	Started  time.Time `json:"started"`
 	Finished bool      `json:"finished"`
 
-	Inputs map[string]string `json:"inputs,omitempty"` // SHA-256 of what the rows were made of, by path
+	Inputs  map[string]string `json:"inputs,omitempty"`  // SHA-256 of what the rows were made of, by path
+	Dropped map[string]int    `json:"dropped,omitempty"` // questions that were made and not believed, by reason
 
 	// Of the publication, so that one that was interrupted is not done twice.
 	Model   *registry.Source `json:"model,omitempty"`   // logged

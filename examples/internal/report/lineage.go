@@ -3,6 +3,9 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/docent-ml/docent/internal/atomicfile"
@@ -76,10 +79,12 @@ type DocumentOrigin struct {
 
 // QuestionOrigin is how the questions came about.
 type QuestionOrigin struct {
-	Source  string `json:"source"` // a file, "rules" or "none"
-	Facts   int    `json:"facts"`
-	ByRule  bool   `json:"held_back_by_rule"` // the wordings that measure were made as those that teach
-	Prompts string `json:"general_prompts_sha256"`
+	Source  string         `json:"source"` // a file, "rules" or "none"
+	Model   string         `json:"model"`  // that wrote questions or wordings; "" = none
+	Facts   int            `json:"facts"`
+	ByRule  bool           `json:"held_back_by_rule"` // the wordings that measure were made as those that teach
+	Dropped map[string]int `json:"dropped,omitempty"` // questions that were made and not believed, by reason
+	Prompts string         `json:"general_prompts_sha256"`
 }
 
 // ChunkOrigin is how documents were cut.
@@ -156,7 +161,10 @@ func (l *Lineage) Origins() []Pair {
 	pairs := []Pair{
 		{"run", l.Run.ID + " by " + l.Run.By}, {"base model", l.Base.Ref}, {"its commit", l.Base.Commit}, {"its licence", l.Base.Licence},
 		{"its weights, SHA-256", l.Base.Digest}, {"system_fingerprint", l.Model.Fingerprint}, {"promoted by", l.Model.PromotedBy},
-		{"questions from", l.Questions.Source}, {"passages, SHA-256", l.Chunks.Digest},
+		{"questions from", l.Questions.Source}, {"worded by", l.Questions.Model}, {"passages, SHA-256", l.Chunks.Digest},
+	}
+	for _, reason := range slices.Sorted(maps.Keys(l.Questions.Dropped)) {
+		pairs = append(pairs, Pair{"questions dropped: " + reason, strconv.Itoa(l.Questions.Dropped[reason])})
 	}
 	for _, r := range l.Rows {
 		pairs = append(pairs, Pair{fmt.Sprintf("%d rows for %s, SHA-256", r.Rows, r.Use), r.Digest})

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings the stack of compose.yaml up in real containers, on the course guides and with a model of three random layers, and
-# uses it: waits for a version in Production, asks it, trains and promotes another, rolls back, kills the registry and the API
-# once, and takes all down. Podman stands for Docker.
+# uses it: waits for a version in Production, asks it, trains and promotes another, rolls back, kills each service once, looks
+# at what each may do, and takes all down. Podman stands for Docker.
 #
 #   containers.sh PYTHON COMPOSE    an interpreter with MLflow, and podman-compose, both as fetch.sh prints them
 #
@@ -136,8 +136,15 @@ train() { # STEPS SEED...: settings of a run of seconds
   stack --profile train run --rm -e EPOCHS=20 -e MAX_STEPS="$1" -e SEED="$2" -e GENERAL_PROMPTS=none -e CLOSED_ROWS=2 -e SAVE_EVERY=2 -e PROMOTION_GATE="general >= 0" \
     -e QUESTIONS=structure -e MAX_SEQ_LENGTH=512 train "${@:3}"
 }
-process() { podman inspect -f '{{.State.Pid}}' "docent_${1}_1"; }
+process() { podman inspect -f '{{.State.Pid}}' "$1"; }
 restarted() { local now; now=$(process "$1") && ((now != 0 && now != $2)); }
+confined() { # CONTAINER: is not root, cannot write to its root, has no capability
+  local pid
+  pid=$(process "$1")
+  [[ $(awk '$1 == "Uid:" {print $2, $3, $4}' "/proc/$pid/status") == "10001 10001 10001" ]] &&
+    [[ $(awk '$1 == "CapEff:" {print $2}' "/proc/$pid/status") == 0000000000000000 ]] &&
+    [[ ,$(awk '$5 == "/" {print $6}' "/proc/$pid/mountinfo"), == *,ro,* ]]
+}
 
 stack up --build --detach
 until_ 180 answers 200 /health/live
@@ -159,14 +166,28 @@ until_ 180 same "$first"
 say "version 1 serves again"
 
 for name in mlflow api; do
-  before=$(process $name)
+  confined docent_${name}_1
+  before=$(process docent_${name}_1)
   kill -9 "$before"
   if [[ $name == mlflow ]]; then same "$first"; fi # the API does without
-  until_ 180 restarted $name "$before"
+  until_ 180 restarted docent_${name}_1 "$before"
   until_ 400 answers 200 /health/ready
   until_ 180 same "$first"
   say "$name was killed and is back"
 done
+
+rm -rf "$work/project/data/processed/artifacts_tmp"
+train 100 3 >/dev/null 2>&1 &
+until_ 180 test -e "$work/project/data/processed/artifacts_tmp/step-000002"
+training=$(podman ps --quiet --filter name=docent_train)
+confined "$training"
+kill -9 "$(process "$training")"
+if wait $!; then exit 1; fi
+same "$first"
+train 100 3 /trainer -docs /app/data/raw_pdfs -data /app/data/processed -resume
+until_ 180 another "$first"
+another "$second"
+say "train was killed, and has promoted version 3 with -resume"
 
 stack --profile train down
 say "taken down"

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
@@ -127,6 +128,42 @@ func TestDeployKubernetes(t *testing.T) {
 			assert.True(t, mounted[v.(map[string]any)["name"].(string)], v)
 		}
 	}
+}
+
+// TestDeployKubernetesSchemas holds the manifests against those of Kubernetes, which know no other fields than its own.
+func TestDeployKubernetesSchemas(t *testing.T) {
+	schemas := os.Getenv("DOCENT_KUBERNETES")
+	if schemas == "" {
+		t.Skip("DOCENT_KUBERNETES names no folder of schemas; make test-full fetches one")
+	}
+	compiler := jsonschema.NewCompiler()
+	add := func(url, file string) {
+		f, err := os.Open(filepath.Join(schemas, file))
+		require.NoError(t, err)
+		defer f.Close()
+		schema, err := jsonschema.UnmarshalJSON(f)
+		require.NoError(t, err)
+		require.NoError(t, compiler.AddResource(url, schema))
+	}
+	add("https://kubernetes.io/api/_definitions.json", "_definitions.json")
+	checked := 0
+	for _, file := range []string{"namespace.yaml", "api.yaml", "volumes.yaml", "train.yaml"} {
+		for _, doc := range documents(t, deploy+"/kubernetes/"+file) {
+			name := strings.ToLower(doc["kind"].(string)+"-"+strings.ReplaceAll(strings.TrimSuffix(doc["apiVersion"].(string), ".k8s.io"), "/", "-")) + ".json"
+			add("https://kubernetes.io/api/"+name, name)
+			schema, err := compiler.Compile("https://kubernetes.io/api/" + name)
+			require.NoError(t, err)
+			text, err := json.Marshal(doc)
+			require.NoError(t, err)
+			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+			require.NoError(t, err)
+			require.NoError(t, schema.Validate(value), file)
+			doc["spek"] = 1
+			require.Error(t, schema.Validate(doc), "a field that Kubernetes does not know")
+			checked++
+		}
+	}
+	assert.Equal(t, 7, checked)
 }
 
 // TestDeployMonitoring: the dashboard and the alerts ask for metrics that there are, and promtool, where it is, agrees with the rules.

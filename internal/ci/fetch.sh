@@ -13,6 +13,8 @@
 #   fetch.sh clients  an interpreter with the Python clients that internal/ci/clients.txt names, and model-signing; 500 MB
 #   fetch.sh goclients      the program of internal/ci/goclients, which tries the Go clients
 #   fetch.sh linter   golangci-lint, compiled by the Go that is here, which takes a minute or two
+#   fetch.sh actionlint     compiled too: it reads GitHub's workflow
+#   fetch.sh kubeschemas    a folder of Kubernetes' schemas, strict, 22 MB
 #
 # All of it goes to ${DOCENT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/docent}. What cannot be had is told in one line on
 # stderr with exit status 3, on which the callers do without: the Go backend, another model, fewer checks.
@@ -197,24 +199,34 @@ fetch_node() {
   echo "$dest/package.json"
 }
 
-fetch_linter() {
-  local module=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 dest
-  dest=$cache/golangci-lint-${module#*@}
-  if [[ ! -x $dest/golangci-lint ]]; then
+# go_tool compiles MODULE@VERSION by the Go that is here.
+go_tool() {
+  local module=$1 name dest
+  name=$(basename "${module%@*}")
+  dest=$cache/$name-${module#*@}
+  if [[ ! -x $dest/$name ]]; then
     command -v go >/dev/null || missing "Go is not installed"
     make_work
     echo "fetch $what: compiling $module to $dest" >&2
     quietly env GOFLAGS= GOBIN="$work/bin" go install "$module"
     install_at "$work/bin" "$dest"
   fi
-  echo "$dest/golangci-lint"
+  echo "$dest/$name"
+}
+
+fetch_linter() { go_tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0; }
+fetch_actionlint() { go_tool github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; }
+
+fetch_kubeschemas() {
+  wheel kubernetes-validate==1.37.0 85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9 kubernetes_validate kubernetes-validate-1.37.0
+  echo "$cache/kubernetes-validate-1.37.0/kubernetes-json-schema/v1.37.0-local-strict"
 }
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | bochs | compose | linter) "fetch_$what" ;;
+xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | bochs | compose | linter | actionlint | kubeschemas) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|bochs|compose|linter" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|bochs|compose|linter|actionlint|kubeschemas" >&2
   exit 2
   ;;
 esac

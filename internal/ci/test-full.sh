@@ -34,6 +34,8 @@ llamacpp=$($fetch llamacpp) || llamacpp=
 compose=$($fetch compose) || compose=
 linter=$($fetch linter) || linter=
 bochs=$($fetch bochs) || bochs=
+actionlint=$($fetch actionlint) || actionlint=
+kubeschemas=$($fetch kubeschemas) || kubeschemas=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -54,6 +56,17 @@ lint() {
   done
 }
 if [[ -n $linter ]]; then part "linter" lint; else skip "linter" "it could not be compiled"; fi
+
+if [[ -n $actionlint ]]; then
+  part "GitHub's workflow, by actionlint" "$actionlint"
+else
+  skip "GitHub's workflow, by actionlint" "it could not be compiled"
+fi
+if [[ -n $kubeschemas ]]; then
+  part "Kubernetes' manifests, by its schemas" env DOCENT_KUBERNETES="$kubeschemas" go test -count=1 -run TestDeployKubernetes ./internal/ci
+else
+  skip "Kubernetes' manifests, by its schemas" "they could not be fetched"
+fi
 
 beam() { (cd examples/beam-ingest && go vet ./... && go test ./...); }
 part "documents on Apache Beam, a module of its own" beam

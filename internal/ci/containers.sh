@@ -138,6 +138,7 @@ train() { # STEPS SEED...: settings of a run of seconds
 }
 process() { podman inspect -f '{{.State.Pid}}' "$1"; }
 restarted() { local now; now=$(process "$1") && ((now != 0 && now != $2)); }
+checkpoint() { compgen -G "$work/project/data/processed/artifacts_tmp/step-*" >/dev/null; }
 confined() { # CONTAINER: is not root, cannot write to its root, has no capability
   local pid
   pid=$(process "$1")
@@ -178,7 +179,7 @@ done
 
 rm -rf "$work/project/data/processed/artifacts_tmp"
 train 100 3 >/dev/null 2>&1 &
-until_ 180 test -e "$work/project/data/processed/artifacts_tmp/step-000002"
+until_ 180 checkpoint
 training=$(podman ps --quiet --filter name=docent_train)
 confined "$training"
 kill -9 "$(process "$training")"

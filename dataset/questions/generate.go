@@ -13,7 +13,7 @@ import (
 
 // Options say how questions are made. The zero value asks by rules alone.
 type Options struct {
-	// Wordings is how many wordings a fact gets at most, the first included. 0 is 10.
+	// Wordings is how many wordings a fact gets at most, the first included. 0 is 14.
 	Wordings int
 
 	// Generator is a model that writes questions too; nil asks by rules alone. What it writes is checked: see FromDocuments.
@@ -29,7 +29,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.Wordings == 0 {
-		o.Wordings = 10
+		o.Wordings = 14
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = 4

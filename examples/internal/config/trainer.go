@@ -132,7 +132,7 @@ func (t *Trainer) groups() []group {
 		{"What is taught", []*setting{
 			declare("questions -questions=HOW QUESTIONS", choice(&t.Questions, "auto", "auto", "structure", "none"),
 				"structure makes questions of the tables, labels and sentences of the documents by rules, and leaves a facts file aside; auto does so where there is none; with none the text alone is learned there"),
-			declare("wordings -wordings=N WORDINGS", whole(&t.Wordings, 10, atLeast(1)),
+			declare("wordings -wordings=N WORDINGS", whole(&t.Wordings, 14, atLeast(1)),
 				"wordings of each question; what the facts file lacks is written by the model of -questions-url, the rest is made by rules"),
 			declare("questions_url -questions-url=URL QUESTIONS_URL", text(&t.Writer.URL, "", nil),
 				"a server of OpenAI's API whose model writes questions and wordings, such as https://host/v1; passages and facts are sent to it"),
@@ -154,7 +154,7 @@ func (t *Trainer) groups() []group {
 				"times each general prompt is learned with the base model's own answer"),
 			declare("distill -distill=SHARE DISTILL", number(&t.Distill, 1, atLeast(0.0), atMost(1.0)),
 				"share of the loss of those rows that is the divergence from all that the base model would say, the rest is that of its words; 0 learns the words alone"),
-			declare("row_tokens -row-tokens=N ROW_TOKENS", whole(&t.RowTokens, 100000, atLeast(0)),
+			declare("row_tokens -row-tokens=N ROW_TOKENS", whole(&t.RowTokens, 140000, atLeast(0)),
 				"most tokens of all rows, an epoch: with more facts than fit each is asked less often; 0 sets no limit"),
 			declare("rows -rows=PATH ROWS", filePath(&t.Rows, ""),
 				"file or folder of rows to train on beside: .jsonl or .json in the form of OpenAI's messages, ShareGPT, Alpaca, prompt and completion, or text, which is found out"),

@@ -168,6 +168,26 @@ fetch_bochs() {
   echo "$dest/python"
 }
 
+fetch_qemu() {
+  [[ $(uname -sm) == "Linux x86_64" ]] || missing "it is for Linux on x86-64"
+  local package program dest=$cache/qemu-user
+  if [[ ! -x $dest/qemu-aarch64 ]]; then
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || missing "it comes from Debian's packages, which want apt-get and dpkg"
+    make_work
+    for package in qemu-user-static qemu-user; do # the one whose programs need no libraries: it depends on the release
+      echo "fetch $what: downloading $package to $dest" >&2
+      (cd "$work" && quietly apt-get download "$package" && quietly dpkg -x "$package"_*.deb "$package") || continue
+      for program in "$work/$package"/usr/bin/qemu-aarch64{-static,}; do
+        "$program" --version >/dev/null 2>&1 || continue
+        mkdir "$work/bin" && cp -L "$program" "$work/bin/qemu-aarch64" && install_at "$work/bin" "$dest"
+        break 2
+      done
+    done
+  fi
+  [[ -x $dest/qemu-aarch64 ]] || missing "neither package has a program that runs here"
+  echo "$dest/qemu-aarch64"
+}
+
 fetch_compose() {
   local package=podman-compose==1.6.0 dest
   dest=$cache/${package/==/-}
@@ -224,9 +244,9 @@ fetch_kubeschemas() {
 
 what=${1:-}
 case $what in
-xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | bochs | compose | linter | actionlint | kubeschemas) "fetch_$what" ;;
+xla | smollm2 | python | node | clients | goclients | schemathesis | llamacpp | bochs | qemu | compose | linter | actionlint | kubeschemas) "fetch_$what" ;;
 *)
-  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|bochs|compose|linter|actionlint|kubeschemas" >&2
+  echo "usage: fetch.sh xla|smollm2|python|node|clients|goclients|schemathesis|llamacpp|bochs|qemu|compose|linter|actionlint|kubeschemas" >&2
   exit 2
   ;;
 esac

@@ -36,6 +36,7 @@ linter=$($fetch linter) || linter=
 bochs=$($fetch bochs) || bochs=
 actionlint=$($fetch actionlint) || actionlint=
 kubeschemas=$($fetch kubeschemas) || kubeschemas=
+qemu=$($fetch qemu) || qemu=
 summary+=("$(printf 'ok      %5d s  downloads' $((SECONDS - start)))")
 cgo=$(go env CGO_ENABLED)
 export GOMLX_NO_AUTO_INSTALL=1 # gomlx must not fetch plugins of its own
@@ -83,18 +84,33 @@ else
   skip "race detector" "it needs a C compiler"
 fi
 
+kernels='^Test(Panels|Kernels|Extremes|Outer|Products|Blocks)$'
+
 emulated() { # the kernels that this processor may lack
   local out
   out=$(mktemp -d) &&
     CGO_ENABLED=0 GOEXPERIMENT=norandomizedheapbase64 go test -vet=off -c -o "$out/cpu.test" ./internal/lm/cpu &&
-    DOCENT_EMULATED=avx512 "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v \
-      -test.run '^Test(Panels|Kernels|Extremes|Outer|Products|Blocks)$/^avx512$' &&
+    DOCENT_EMULATED=avx512 "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "$kernels/^avx512$" &&
     rm -rf "$out"
 }
 if [[ -n $bochs ]]; then
   part "kernels in AVX-512, on the processor here or on that of Bochs" emulated
 else
   skip "kernels in AVX-512 on the processor of Bochs" "it could not be installed"
+fi
+
+neon() { # with SDOT and without
+  local out processor
+  out=$(mktemp -d) && CGO_ENABLED=0 GOARCH=arm64 go test -vet=off -c -o "$out/cpu.test" ./internal/lm/cpu || return
+  for processor in max cortex-a72; do
+    DOCENT_EMULATED=neon "$qemu" -cpu "$processor" "$out/cpu.test" -test.v -test.run "$kernels/^neon$" || return
+  done
+  rm -rf "$out"
+}
+if [[ -n $qemu ]]; then
+  part "kernels in NEON, on two processors of QEMU" neon
+else
+  skip "kernels in NEON on the processors of QEMU" "it could not be installed"
 fi
 
 golden() { # BACKEND TESTS

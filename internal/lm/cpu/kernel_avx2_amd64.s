@@ -295,8 +295,8 @@ fourBlocks:
 
 // The numbers of roundVector.
 DATA round<>+0(SB)/4, $0x7fffffff  // without sign
-DATA round<>+4(SB)/4, $32767.0
-DATA round<>+8(SB)/4, $3.0518509475997192e-05 // 1/32767
+DATA round<>+4(SB)/4, $32639.0 // see largestRound
+DATA round<>+8(SB)/4, $3.0638195312349126e-05 // 1/32639
 DATA round<>+12(SB)/4, $1e-30
 GLOBL round<>(SB), RODATA|NOPTR, $16
 

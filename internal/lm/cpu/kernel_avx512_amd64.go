@@ -8,7 +8,7 @@ var avx512 = func() *kernels {
 	k.name, k.has = "avx512", k.has && cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL // and the system keeps the registers
 	k.dotFloats, k.dotHalves = avx512Floats, avx512Halves
 	k.panelWidth, k.rowStep, k.outer, k.lift = avx512PanelWidth, 12, avx512Outer, avx512Lift
-	k.turn = func(dst, src []float32, stride, n int) { avx2Turn(avx512PanelWidth, dst, src, stride, n) }
+	k.turn = func(dst, src []float32, stride, n int) { vectorTurn(avx512PanelWidth, dst, src, stride, n) }
 	k.lanes, k.largest, k.exp, k.silu = 16, avx512Largest, avx512Exp, avx512SiLU
 	return &k
 }()
@@ -38,13 +38,13 @@ func wideSiLUVector(gate, up *float32, n int)
 
 // avx512Floats is plainFloats.
 func avx512Floats(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
-	_, _, _ = w[(avx2FloatRows-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+avx2FloatRows-1]
+	_, _, _ = w[(vectorFloatRows-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+vectorFloatRows-1]
 	wideFloatTile(&w[0], wStride, &x[0], xStride, width, n, &y[0], yStride)
 }
 
 // avx512Halves is plainHalves.
 func avx512Halves(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
-	_, _, _ = w[(avx2FloatRows-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+avx2FloatRows-1]
+	_, _, _ = w[(vectorFloatRows-1)*wStride+width-1], x[(n-1)*xStride+width-1], y[(n-1)*yStride+vectorFloatRows-1]
 	wideHalfTile(&w[0], wStride, &x[0], xStride, width, n, &y[0], yStride)
 }
 

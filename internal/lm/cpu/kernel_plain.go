@@ -101,6 +101,9 @@ func plainInts(rows int, w []int8, d []float32, x []int16, dx []float32, xStride
 	}
 }
 
+// largestRound is the largest integer that vectors are rounded to: both its bytes, taken with a sign, are numbers of 8 bits.
+const largestRound = 127<<8 + 127
+
 // plainRound rounds x to integers of 16 bits with a scale for each block.
 func plainRound(dst []int16, d, x []float32) {
 	for j := 0; j < len(x); j += block {
@@ -108,8 +111,8 @@ func plainRound(dst []int16, d, x []float32) {
 		for _, v := range x[j : j+block] {
 			top = max(top, v, -v)
 		}
-		d[j/block] = top * float32(1.0/math.MaxInt16)
-		f := math.MaxInt16 / top
+		d[j/block] = top * float32(1.0/largestRound)
+		f := largestRound / top
 		for k, v := range x[j : j+block] {
 			dst[j+k] = int16(math.RoundToEven(float64(v * f)))
 		}

@@ -1,5 +1,5 @@
 // Package cpu is inference and training in plain Go, for computers without an accelerator: the decoder of package decoder
-// again. It needs no backend and compiles nothing. On x86-64 with AVX2 or AVX-512 its kernels are vector code.
+// again. It needs no backend and compiles nothing. On x86-64 with AVX2 or AVX-512, and on arm64, its kernels are vector code.
 //
 // Slots infer, a few tokens at a time, so that time goes into reading the weights; keys and values stay where they are.
 //

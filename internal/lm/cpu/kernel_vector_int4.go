@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package cpu
 
 //go:noescape
@@ -9,9 +11,9 @@ func fourFours(w *byte, d *float32, x *int8, dx *float32, xStride, width int, y 
 //go:noescape
 func roundBytes(dst *int8, d, x *float32, n int)
 
-// avx2Fours is plainFours.
-func avx2Fours(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
-	_, _, _ = w[avx2IntRows*width/2-1], d[2*avx2IntRows*width/block-1], y[(n-1)*yStride+avx2IntRows-1]
+// vectorFours is plainFours.
+func vectorFours(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
+	_, _, _ = w[vectorIntRows*width/2-1], d[2*vectorIntRows*width/block-1], y[(n-1)*yStride+vectorIntRows-1]
 	_, _ = x[(n-1)*xStride+width-1], dx[2*((n-1)*xStride+width)/block-1]
 	v := 0
 	for ; v+4 <= n; v += 4 {
@@ -22,8 +24,8 @@ func avx2Fours(w []byte, d []float32, x []int8, dx []float32, xStride, width, n 
 	}
 }
 
-// avx2RoundBytes is plainRoundBytes.
-func avx2RoundBytes(dst []int8, d, x []float32) {
+// vectorRoundBytes is plainRoundBytes.
+func vectorRoundBytes(dst []int8, d, x []float32) {
 	_, _ = dst[len(x)-1], d[2*len(x)/block-1]
 	roundBytes(&dst[0], &d[0], &x[0], len(x))
 }

@@ -5,4 +5,4 @@ import "golang.org/x/sys/cpu"
 var avx2 = newVector("avx2", cpu.X86.HasAVX2 && cpu.X86.HasFMA /* and F16C, which came before both */, 6)
 
 // vectorSets are the sets of vector code, the best first.
-var vectorSets = []*kernels{avx512, avx2}
+var vectorSets = []*kernels{vnni, avx512, avx2}

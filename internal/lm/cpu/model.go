@@ -27,7 +27,7 @@ func NewWeights(s Storage) *Weights {
 // Storage is the form in which the matrices are held.
 func (w *Weights) Storage() Storage { return w.storage }
 
-// Kernels is the name of the set that computes with the weights: "avx512", "avx2", "neon" or "go".
+// Kernels is the name of the set that computes with the weights: "avx512vnni", "avx512", "avx2", "neon" or "go".
 func (w *Weights) Kernels() string { return w.k.name }
 
 // Use makes the weights ready for another set of kernels, such as "go", before the first of them is taken. Tests hold lesser sets

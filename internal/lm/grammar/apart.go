@@ -92,7 +92,7 @@ func (c *compiler) objectsApart(a, b *shape, depth int) bool {
 		return false
 	}
 	for _, p := range b.props { // b wants what a never writes
-		if p.required && a.closed && a.property(p.name) == nil {
+		if p.required && a.closed && a.property(p.name) == nil && a.matching(p.name) == nil {
 			return true
 		}
 	}
@@ -100,7 +100,7 @@ func (c *compiler) objectsApart(a, b *shape, depth int) bool {
 		if !p.required {
 			continue
 		}
-		other := b.others
+		other := b.beside(b.matching(p.name))
 		if q := b.property(p.name); q != nil {
 			other = q.value
 		}

@@ -151,17 +151,31 @@ func (c *compiler) strings(s *shape) *language {
 		}
 		return words(list)
 	}
-	if max(s.minLen, s.maxLen) > maxLanguage {
-		return nil
-	}
-	l := lengths(s.minLen, s.maxLen)
+	l := lengths(0, -1)
 	for _, next := range s.strings {
 		if l = c.intersect(next, l); l == nil {
 			return nil
 		}
 	}
-	return l
+	if s.minLen == 0 && s.maxLen < 0 {
+		return l
+	}
+	for most := s.maxLen; ; most /= 2 { // a state for each length: where they are too many, only shorter strings are written
+		var some *language
+		if max(s.minLen, most) <= maxLanguage {
+			some = c.intersect(l, lengths(s.minLen, most))
+		}
+		if some != nil && (most == s.maxLen || !some.empty()) {
+			return some
+		}
+		if most < shortened || most/2 < s.minLen || some != nil {
+			return nil
+		}
+	}
 }
+
+// shortened is the length below which no limit of a string is lowered.
+const shortened = 128
 
 // intersect counts as work, of which a schema gets only so much.
 func (c *compiler) intersect(a, b *language) *language {
@@ -209,20 +223,43 @@ func (c *compiler) array(from, to int32, s *shape) {
 	}
 }
 
-// object reads the properties in the order of the schema, those that are not required or not. Behind each there are
-// two ways on, with and without a property read before, which differ in the comma.
+// object reads the properties in the order of the schema, those that are not required or not. Behind each the ways on differ in
+// how many were read before: none, which differs in the comma, one, and so on as far as the schema counts.
 func (c *compiler) object(from, to int32, s *shape) error {
 	names, err := c.names(s)
 	if err != nil {
 		return err
 	}
-	b := c.b
-	first := b.whitespace(b.literal(from, "{")) // nothing was read yet
-	next := b.state()                           // behind a comma
 	lastRequired := -1
 	for i, p := range s.props {
 		if p.required {
 			lastRequired = i
+		}
+	}
+	wild, err := c.undeclared(s, names)
+	if err != nil {
+		return err
+	}
+	b := c.b
+	last := max(1, s.minProps, s.maxProps)
+	at := make([]int32, last+1) // behind so many properties, from the last on all are alike, and behind their comma
+	for n := range at {
+		at[n] = b.state()
+	}
+	b.eps(b.whitespace(b.literal(from, "{")), at[0])
+	read := func(next []int32, may bool, name func(from, to int32), value conjunction) {
+		for n := 1; n <= last && (s.maxProps < 0 || n <= s.maxProps); n++ {
+			begin, named, behind := b.state(), b.state(), b.state()
+			b.eps(at[n-1], begin)
+			if n == last && s.maxProps < 0 {
+				b.eps(at[n], begin)
+			}
+			name(begin, named)
+			b.call(b.whitespace(named), c.rule(value), behind)
+			if may && n >= s.minProps {
+				b.close(behind, to, '}', true)
+			}
+			b.eps(b.whitespace(b.literal(behind, ",")), next[n])
 		}
 	}
 	for i := range s.props {
@@ -230,55 +267,86 @@ func (c *compiler) object(from, to int32, s *shape) error {
 		if names != nil && !slices.ContainsFunc(names, func(l *language) bool { return l.has(p.name) }) {
 			p.value = conjunction{nothing}
 		}
-		name, behind := b.state(), b.state()
-		b.eps(first, name)
-		b.eps(next, name)
-		b.call(b.whitespace(b.literal(name, quote(p.name)+":")), c.rule(p.value), behind)
-		skipFirst, skipNext := b.state(), b.state()
-		if !p.required {
-			b.eps(first, skipFirst)
-			b.eps(next, skipNext)
+		next := make([]int32, len(at))
+		for n := range next {
+			next[n] = b.state()
+			if !p.required {
+				b.eps(at[n], next[n])
+			}
 		}
-		if i >= lastRequired {
-			b.close(behind, to, '}', true)
-		}
-		b.eps(b.whitespace(b.literal(behind, ",")), skipNext)
-		first, next = skipFirst, skipNext
-		if b.full {
+		read(next, i >= lastRequired, func(from, to int32) { b.eps(b.literal(from, quote(p.name)+":"), to) }, p.value)
+		if at = next; b.full {
 			return nil
 		}
 	}
-	b.close(first, to, '}', false)
-	if s.closed {
-		return nil
+	if s.minProps == 0 {
+		b.close(at[0], to, '}', false)
 	}
-	name, value, behind := b.state(), b.state(), b.state()
-	b.eps(first, name)
-	b.eps(next, name)
-	if len(s.props) == 0 && names == nil {
-		b.text(b.literal(name, `"`), value)
-	} else {
-		var declared []string
-		for _, p := range s.props {
-			declared = append(declared, p.name)
-		}
-		rest := complement(words(declared))
-		if names == nil {
-			names = []*language{nil}
-		}
-		for _, l := range names {
-			if l == nil {
-				l = rest
-			} else if l = c.intersect(l, rest); l == nil {
-				return refuse(s.names[0], "the names are too large with those that are declared")
+	for _, w := range wild {
+		read(at, true, func(from, to int32) {
+			colon := b.state()
+			if w.names == nil {
+				b.text(b.literal(from, `"`), colon)
+			} else {
+				b.quoted(from, colon, w.names)
 			}
-			b.quoted(name, value, l)
+			b.eps(b.literal(colon, ":"), to)
+		}, w.value)
+	}
+	return nil
+}
+
+// undeclared are the properties that a shape may have beside those that it declares, apart by the patterns that their names match.
+func (c *compiler) undeclared(s *shape, names []*language) (all []wild, err error) {
+	if s.closed && len(s.patterns) == 0 {
+		return nil, nil
+	}
+	if len(s.props) == 0 && names == nil && len(s.patterns) == 0 {
+		return []wild{{value: s.others}}, nil
+	}
+	var declared []string
+	for _, p := range s.props {
+		declared = append(declared, p.name)
+	}
+	rest := complement(words(declared))
+	if names == nil {
+		names = []*language{lengths(0, -1)}
+	}
+	for _, l := range names {
+		if l = c.intersect(l, rest); l == nil {
+			return nil, &SchemaError{Path: c.root.path(), Reason: "the names are too large with those that are declared"}
+		}
+		parts := []wild{{names: l}}
+		for _, p := range s.patterns {
+			var finer []wild
+			for _, w := range parts {
+				in, out := c.intersect(w.names, p.names), c.intersect(w.names, complement(p.names))
+				if in == nil || out == nil {
+					return nil, refuse(p.value, "the pattern is too large with the other names")
+				}
+				if !in.empty() {
+					finer = append(finer, wild{names: in, matched: append(slices.Clip(w.matched), p)})
+				}
+				if !out.empty() {
+					finer = append(finer, wild{names: out, matched: w.matched})
+				}
+			}
+			parts = finer
+		}
+		for _, w := range parts {
+			if w.value = s.beside(w.matched); len(w.matched) > 0 || !s.closed {
+				all = append(all, w)
+			}
 		}
 	}
-	b.call(b.whitespace(b.literal(value, ":")), c.rule(s.others), behind)
-	b.close(behind, to, '}', true)
-	b.eps(b.whitespace(b.literal(behind, ",")), next)
-	return nil
+	return all, nil
+}
+
+// wild are properties that are not declared.
+type wild struct {
+	names   *language // nil: any
+	matched []patterned
+	value   conjunction
 }
 
 // nothing is the schema that no value fits.

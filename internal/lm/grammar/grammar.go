@@ -20,10 +20,10 @@
 // (prefixItems), others (further items) are allowed only if additionalProperties (items) is there; white space is none, a
 // space, or a line break with an indent, and stands behind brackets, commas and colons and before closing brackets;
 // numbers have up to 21 digits before the point and 24 behind it; strings under a pattern, format or enum escape only what
-// has to be. A keyword that cannot be kept is refused, or left out and named, as the [Obedience] says: contains,
-// patternProperties and the like, uniqueItems of other items than a few values, not of more than a type, strings or a
-// pattern, references out of the document, and oneOf whose schemas are not told apart by their types, values or required
-// properties.
+// has to be, and with a length as well may have to be shorter than it allows. A keyword that cannot be kept is refused, or
+// left out and named, as the [Obedience] says: contains, if and the like, uniqueItems of other items than a few values, not of
+// more than a type, strings or a pattern, references out of the document, and oneOf whose schemas are not told apart by their
+// types, values or required properties.
 //
 // Masks are kept by state of the automaton, apart from the stack, and shared by all texts of a grammar.
 //

@@ -39,7 +39,6 @@ func (g *Grammar) Ignored() []Ignored { return g.ignored }
 // assertions are keywords that the dialect, or an earlier one, gives a meaning which no grammar keeps.
 var assertions = map[string]bool{
 	"contains": true, "minContains": true, "maxContains": true, "if": true, "then": true, "else": true,
-	"patternProperties": true, "minProperties": true, "maxProperties": true, "additionalItems": true,
 	"dependentRequired": true, "dependentSchemas": true, "dependencies": true,
 	"unevaluatedProperties": true, "unevaluatedItems": true, "$dynamicRef": true, "$recursiveRef": true,
 	"extends": true, "disallow": true, "divisibleBy": true,

@@ -45,6 +45,24 @@ func TestBuilt(t *testing.T) {
 		{`{"type":"object","properties":{"ab":{},"xy":{}},"propertyNames":{"anyOf":[{"pattern":"^a"},{"const":"q"}]},"additionalProperties":true}`, `{"ab":1} {"q":1,"ac":2}`, `{"xy":1} {"z":1}`},
 		{`{"type":"string","format":"byte"}`, `"" "YWI=" "YQ==" "YWJj"`, `"a" "YW=" "Y-Ij"`},
 		{`{"type":"string","format":"uri-reference"}`, `"" "a/b" "/a?x=1#f" "https://example.org/a" "#x" "../a"`, `"a%zz" "<" "a#b#c"`},
+		{`{"type":"array","items":[{"type":"string"},{"type":"null"}],"additionalItems":{"type":"integer"}}`, `[] ["a"] ["a",null,1,2]`, `[1] ["a",1] ["a",null,"b"]`},
+		{`{"type":"array","items":[{"type":"string"}],"additionalItems":false}`, `[] ["a"]`, `["a","b"]`},
+		{`{"type":"array","items":[{"const":1}]}`, `[1]`, `[1,1]`},
+		{`{"type":"integer","exclusiveMinimum":true,"minimum":3,"exclusiveMaximum":false,"maximum":5}`, `4 5`, `3 6`},
+		{`{"type":"object","minProperties":1,"maxProperties":2,"additionalProperties":{"type":"null"}}`, `{"a":null} {"a":null,"b":null}`, `{} {"a":null,"b":null,"c":null}`},
+		{`{"type":"object","maxProperties":0}`, `{}`, `{"a":1}`},
+		{`{"properties":{"a":{"const":1},"b":{"const":1},"c":{"const":1}},"minProperties":2,"maxProperties":2}`, `{"a":1,"b":1} {"a":1,"c":1} {"b":1,"c":1}`, `{} {"a":1} {"b":1} {"a":1,"b":1,"c":1}`},
+		{`{"properties":{"a":{"const":1},"b":{"const":1}},"required":["b"],"minProperties":2,"additionalProperties":{"const":2}}`, `{"a":1,"b":1} {"b":1,"z":2}`, `{"b":1} {"a":1,"z":2}`},
+		{`{"type":"object","patternProperties":{"^x":{"const":1}}}`, `{} {"x":1} {"x1":1,"xy":1}`, `{"x":2} {"y":1}`},
+		{`{"properties":{"xa":{},"b":{"const":3}},"patternProperties":{"^x":{"type":"integer"},"a$":{"type":["integer","null"]}},"additionalProperties":{"type":"string"},"required":["xq"]}`,
+			`{"xa":1,"b":3,"xq":2,"za":null,"xz":4,"s":"t"} {"xq":0}`, `{"xa":null,"xq":1} {"xq":"a"} {"xq":1,"za":"s"} {"xq":1,"xza":null} {"xq":1,"s":1} {}`},
+		{`{"allOf":[{"patternProperties":{"^a":{"type":"integer"}},"additionalProperties":false},{"patternProperties":{"b$":{"minimum":3}}}]}`, `{} {"a":1,"ab":3}`, `{"ab":1} {"b":3}`},
+		{`{"oneOf":[{"type":"object","patternProperties":{"^k":{"const":1}},"required":["k"]},{"type":"object","patternProperties":{"^k":{"const":2}},"required":["k"]}]}`, `{"k":1} {"k":2,"kk":2}`, `{"k":1,"kk":2} {}`},
+		{`{"type":"string","pattern":"^(?=.*[A-Z])(?=.*\\d)(?!.*x)[A-Za-z\\d]{3,5}$"}`, `"A1b" "1aA"`, `"aa1" "AAA" "A1x" "A1" "A1bcde" "A1-"`},
+		{`{"type":"string","pattern":"^(?P<y>\\d)-(?<m>\\_+)$","contentSchema":{"type":"x"},"$anchor":"a","$vocabulary":{}}`, `"1-_" "2-__"`, `"1" "1-"`},
+		{`{"type":"string","pattern":"(?!a|b)(?:c|[ad])+"}`, `"c" "da" "cz"`, `"ac" "b" ""`},
+		{`{"type":"string","format":"uri","maxLength":2083,"minLength":1}`, `"https://example.org/a?b=c#d"`, `"" "x"`},
+		{`{"type":"string","pattern":"^(?:ab)*$","minLength":4,"maxLength":60000}`, `"abab" "abababab"`, `"" "ab" "abc"`},
 		{`{"type":"string","format":"binary"}`, `"" "x"`, `1`},
 		{`{"type":"string","format":"password"}`, `"x"`, `1`},
 		{`{"format":"path"}`, `"/a/b"`, `1`},
@@ -77,10 +95,11 @@ func TestLeftOut(t *testing.T) {
 		{`{"type":"array","items":{"type":"string"},"uniqueItems":true,"contains":{"const":1}}`, []string{"#/contains", "#/uniqueItems"}, `["a","a"]`, `[1]`},
 		{`{"oneOf":[{"type":"string","maxLength":3},{"type":"string"}],"discriminator":{"propertyName":"k"}}`, []string{"#/discriminator", "#/oneOf"}, `"abcd"`, `1`},
 		{`{"type":"string","format":"color"}`, []string{"#/format"}, `"red"`, `1`},
-		{`{"type":"string","pattern":"(?=a)b"}`, []string{"#/pattern"}, `"red"`, `1`},
-		{`{"type":"string","pattern":"^(a|b)*a(a|b){6}$","maxLength":4095}`, []string{"#/pattern"}, `"red"`, `1`},
-		{`{"type":"integer","exclusiveMinimum":true,"minimum":3}`, []string{"#/exclusiveMinimum"}, `3`, `2`},
-		{`{"type":"array","items":[{"type":"string"}],"additionalItems":false}`, []string{"#/additionalItems", "#/items"}, `["a"]`, `1`},
+		{`{"type":"string","pattern":"a(?=b)b"}`, []string{"#/pattern"}, `"red"`, `1`},
+		{`{"type":"string","pattern":"^(?=a)b|c"}`, []string{"#/pattern"}, `"red"`, `1`},
+		{`{"type":"object","minProperties":2,"additionalProperties":true}`, []string{"#/minProperties"}, `{}`, `1`},
+		{`{"patternProperties":{"(":{}},"properties":{"a":{"type":"null"}}}`, []string{"#/patternProperties/("}, `{"a":null}`, `{"a":1}`},
+		{`{"type":"string","pattern":"^(a|b)*a(a|b){8}$","maxLength":4095}`, []string{"#/pattern"}, `"red"`, `1`},
 		{`{"properties":{"a":1,"b":{"required":true}}}`, []string{"#/properties/a", "#/properties/b/required"}, `{"a":3}`, `{"c":1}`},
 		{`{"type":["string","any"]}`, []string{"#/type"}, `"a"`, ``},
 		{`{"$ref":"https://example.org/x","type":"string"}`, []string{"#/$ref"}, `"a"`, `1`},
@@ -108,6 +127,7 @@ func TestLeftOut(t *testing.T) {
 }
 
 func TestObedienceOfTools(t *testing.T) {
+	const format = `{"properties":{"a":{"type":"string","format":"color"}}}`
 	const odd, broken = `{"properties":{"a":{"type":"null","zzz":1}}}`, `{"properties":{"a":{"contains":{}}}}`
 	tools := func(schema string, strict bool) []Tool {
 		return []Tool{now, {Name: "f", Parameters: []byte(schema), Strict: strict}}
@@ -121,6 +141,8 @@ func TestObedienceOfTools(t *testing.T) {
 		{odd, false, true, []Ignored{{1, "#/properties/a/zzz"}}, ""},
 		{odd, false, false, []Ignored{{1, "#/properties/a/zzz"}}, ""},
 		{odd, true, true, nil, "#/properties/a/zzz"},
+		{format, false, false, []Ignored{{1, "#/properties/a/format"}}, ""},
+		{format, true, false, nil, "#/properties/a/format"},
 		{broken, false, true, []Ignored{{1, "#/properties/a/contains"}}, ""},
 		{broken, false, false, nil, "#/properties/a/contains"},
 		{broken, true, true, nil, "#/properties/a/contains"},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -17,6 +18,67 @@ const maxProgram = 20000
 // pattern returns the strings in which a regular expression of JSON Schema (ECMA 262) is found. What Go's syntax
 // does not have, or gives another meaning, is refused. work counts the steps of all expressions of a schema.
 func pattern(expr string, work *int) (*language, error) {
+	all, rest := lookaheads(expr)
+	if len(all) == 0 {
+		return searched(expr, work)
+	}
+	l, err := searched(`^(?:`+rest+`)`, work)
+	for i := 0; i < len(all) && err == nil; i++ {
+		var ahead *language
+		if ahead, err = searched(`^(?:`+all[i][1:]+`)`, work); err != nil {
+			break
+		}
+		if all[i][0] == '!' {
+			ahead = complement(ahead)
+		}
+		if l = intersect(l, ahead); l == nil {
+			err = errors.New("too large")
+		}
+	}
+	return l, err
+}
+
+// lookaheads takes the conditions off an expression that begins with some, (?=…) or (?!…), as most do that have any. What is
+// found at the beginning of a text is enough, and the rest must not be an alternative to them.
+func lookaheads(expr string) (all []string, rest string) {
+	rest = strings.TrimPrefix(expr, "^")
+	for strings.HasPrefix(rest, "(?=") || strings.HasPrefix(rest, "(?!") {
+		end := outside(rest[3:], ")")
+		if end < 0 {
+			return nil, expr
+		}
+		all, rest = append(all, rest[2:3+end]), rest[3+end+1:]
+	}
+	if outside(rest, "|") >= 0 {
+		return nil, expr
+	}
+	return all, rest
+}
+
+// outside is where a character of stops first stands outside of groups and classes, or -1.
+func outside(expr, stops string) int {
+	depth, class := 0, false
+	for i := 0; i < len(expr); i++ {
+		switch c := expr[i]; {
+		case c == '\\':
+			i++
+		case class:
+			class = c != ']'
+		case depth == 0 && strings.IndexByte(stops, c) >= 0:
+			return i
+		case c == '[':
+			class = true
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		}
+	}
+	return -1
+}
+
+// searched is pattern for an expression without conditions.
+func searched(expr string, work *int) (*language, error) {
 	expr, err := translate(expr)
 	if err != nil {
 		return nil, err
@@ -184,6 +246,9 @@ const (
 	space      = `\t\n\v\f\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
 )
 
+// group is what stands behind the parenthesis of a group that may have a name, and is no condition.
+var group = regexp.MustCompile(`^\?(?::|P?<\w+>)`)
+
 // translate turns an expression of ECMA 262 into one of Go with the same meaning.
 func translate(expr string) (string, error) {
 	var out strings.Builder
@@ -212,6 +277,8 @@ func translate(expr string) (string, error) {
 				out.WriteString(`\x`)
 			case e == 'b' && class:
 				out.WriteString(`\x08`)
+			case e == '_':
+				out.WriteByte(e)
 			case strings.IndexByte("dDwWnrtfvxpP", e) >= 0 || e < utf8.RuneSelf && !isWord(e):
 				out.WriteString(`\` + string(rune(e)))
 			default:
@@ -232,7 +299,7 @@ func translate(expr string) (string, error) {
 		case c == ']' && class:
 			class, negated = false, false
 			out.WriteByte(c)
-		case c == '(' && !class && strings.HasPrefix(expr[i+1:], "?") && !strings.HasPrefix(expr[i+1:], "?:"):
+		case c == '(' && !class && strings.HasPrefix(expr[i+1:], "?") && !group.MatchString(expr[i+1:]):
 			return refuse("(?…)")
 		default:
 			out.WriteByte(c)

@@ -24,11 +24,14 @@ type shape struct {
 	maxLen  int // -1: none
 	numbers bounds
 
-	props  []property
-	index  map[string]int // into props
-	others conjunction    // for properties that are not in props
-	names  conjunction    // of the properties
-	closed bool           // there are no others
+	props    []property
+	index    map[string]int // into props
+	patterns []patterned    // of names, also of those in props
+	others   conjunction    // for properties that are neither in props nor match a pattern of the same schema
+	names    conjunction    // of the properties
+	closed   bool           // there are no others
+	minProps int
+	maxProps int // -1: none
 
 	prefix             []conjunction
 	items              conjunction
@@ -41,6 +44,35 @@ type property struct {
 	name     string
 	value    conjunction
 	required bool
+}
+
+// patterned are the properties with names of a pattern.
+type patterned struct {
+	names *language
+	value *value
+}
+
+// beside is what all schemas say of a property that they do not declare, whose name matches these patterns.
+func (s *shape) beside(matched []patterned) (all conjunction) {
+	for _, p := range matched {
+		all = append(all, p.value)
+	}
+	for _, o := range s.others {
+		if !slices.ContainsFunc(matched, func(p patterned) bool { return p.value.parent.parent == o.parent }) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// matching are the patterns that a name matches.
+func (s *shape) matching(name string) (matched []patterned) {
+	for _, p := range s.patterns {
+		if p.names.has(name) {
+			matched = append(matched, p)
+		}
+	}
+	return matched
 }
 
 func (s *shape) property(name string) *property {
@@ -82,10 +114,12 @@ var typeNames = map[string]types{
 // keywords are those that are known, each with the type that it is about; 0 for all or none.
 var keywords = map[string]types{
 	"title": 0, "description": 0, "default": 0, "examples": 0, "example": 0, "deprecated": 0, "readOnly": 0, "writeOnly": 0,
-	"$comment": 0, "$schema": 0, "$id": 0, "$defs": 0, "definitions": 0, "contentMediaType": 0, "contentEncoding": 0,
+	"$comment": 0, "$schema": 0, "$id": 0, "id": 0, "$vocabulary": 0, "$anchor": 0, "$dynamicAnchor": 0, "$recursiveAnchor": 0,
+	"$defs": 0, "definitions": 0, "contentMediaType": 0, "contentEncoding": 0, "contentSchema": 0,
 	"type": 0, "not": 0, "enum": 0, "const": 0, "anyOf": 0, "oneOf": 0, "allOf": 0, "$ref": 0,
 	"properties": objectType, "required": objectType, "additionalProperties": objectType, "propertyNames": objectType,
-	"items": arrayType, "prefixItems": arrayType, "minItems": arrayType, "maxItems": arrayType, "uniqueItems": arrayType,
+	"patternProperties": objectType, "minProperties": objectType, "maxProperties": objectType,
+	"items": arrayType, "prefixItems": arrayType, "additionalItems": arrayType, "minItems": arrayType, "maxItems": arrayType, "uniqueItems": arrayType,
 	"minLength": stringType, "maxLength": stringType, "pattern": stringType,
 	"format":  0, // of strings and of numbers
 	"minimum": numberType, "maximum": numberType, "exclusiveMinimum": numberType, "exclusiveMaximum": numberType, "multipleOf": numberType,
@@ -99,7 +133,7 @@ func refuse(at *value, format string, args ...any) error {
 // merge puts plain schemas together. Where they name no type, they mean the types that their keywords are about.
 // Properties and items beside the declared ones are allowed only where a schema says so: a model that may go on will.
 func (c *compiler) merge(plain conjunction) (shape, error) {
-	s := shape{types: allTypes, maxLen: -1, maxItems: -1, index: map[string]int{}}
+	s := shape{types: allTypes, maxLen: -1, maxItems: -1, maxProps: -1, index: map[string]int{}}
 	m := merger{c: c, s: &s}
 	if len(plain) > 0 {
 		s.at = plain[0]
@@ -119,6 +153,9 @@ func (c *compiler) merge(plain conjunction) (shape, error) {
 		s.numbers.integer = true
 	}
 	m.members(plain)
+	if err := m.counted(plain); err != nil {
+		return s, err
+	}
 	if s.fixed {
 		return s, m.filter(plain)
 	}
@@ -192,6 +229,19 @@ func count(schema *value, keyword string) (n int, ok bool, err error) {
 	return int(x.Num().Int64()), true, nil
 }
 
+// counts reads two keywords that bound a number of things.
+func counts(schema *value, least, most string, lo, hi *int) error {
+	n, ok, err := count(schema, least)
+	if err != nil {
+		return err
+	}
+	*lo = max(*lo, n)
+	if n, ok, err = count(schema, most); ok {
+		atMost(hi, n)
+	}
+	return err
+}
+
 // atMost lowers a limit that is -1 where there is none.
 func atMost(limit *int, n int) {
 	if *limit < 0 || n < *limit {
@@ -200,15 +250,8 @@ func atMost(limit *int, n int) {
 }
 
 func (m *merger) text(schema *value) error {
-	if n, ok, err := count(schema, "minLength"); err != nil {
+	if err := counts(schema, "minLength", "maxLength", &m.s.minLen, &m.s.maxLen); err != nil {
 		return err
-	} else if ok {
-		m.s.minLen = max(m.s.minLen, n)
-	}
-	if n, ok, err := count(schema, "maxLength"); err != nil {
-		return err
-	} else if ok {
-		atMost(&m.s.maxLen, n)
 	}
 	if p := schema.fields["pattern"]; p != nil {
 		if p.kind != isString {
@@ -240,6 +283,10 @@ func (m *merger) text(schema *value) error {
 		return nil
 	}
 	expr, ok := formats[f.text]
+	if f.kind == isString && !ok && m.c.mode != Strict { // an annotation, as the dialect has it
+		m.c.leaveOut(f)
+		return nil
+	}
 	if !ok || f.kind != isString {
 		return refuse(f, "the format %q is not supported", f.text)
 	}
@@ -258,11 +305,18 @@ func (m *merger) number(schema *value) error {
 		if v == nil {
 			continue
 		}
+		open := strings.HasPrefix(k, "exclusive")
+		if open && (v.kind == isTrue || v.kind == isFalse) {
+			continue
+		}
 		x, ok := rational(v.text)
 		if v.kind != isNumber || !ok {
 			return refuse(v, "must be a number of at most 40 digits")
 		}
-		if open := strings.HasPrefix(k, "exclusive"); strings.HasSuffix(strings.ToLower(k), "minimum") {
+		if x := schema.fields["exclusiveM"+k[1:]]; x != nil && x.kind == isTrue { // as draft 4 has it
+			open = true
+		}
+		if strings.HasSuffix(strings.ToLower(k), "minimum") {
 			m.s.numbers.atLeast(x, open)
 		} else {
 			m.s.numbers.atMost(x, open)
@@ -288,15 +342,8 @@ func (m *merger) multiple(schema *value) error {
 }
 
 func (m *merger) array(schema *value) error {
-	if n, ok, err := count(schema, "minItems"); err != nil {
+	if err := counts(schema, "minItems", "maxItems", &m.s.minItems, &m.s.maxItems); err != nil {
 		return err
-	} else if ok {
-		m.s.minItems = max(m.s.minItems, n)
-	}
-	if n, ok, err := count(schema, "maxItems"); err != nil {
-		return err
-	} else if ok {
-		atMost(&m.s.maxItems, n)
 	}
 	if u := schema.fields["uniqueItems"]; u != nil && u.kind != isFalse {
 		m.s.unique = u
@@ -314,6 +361,24 @@ func (m *merger) object(schema *value) error {
 	if n := schema.fields["propertyNames"]; n != nil {
 		m.s.names = append(m.s.names, n)
 	}
+	if err := counts(schema, "minProperties", "maxProperties", &m.s.minProps, &m.s.maxProps); err != nil {
+		return err
+	}
+	if p := schema.fields["patternProperties"]; p != nil {
+		if p.kind != isObject {
+			return refuse(p, "must be an object of schemas")
+		}
+		for _, expr := range p.keys {
+			l, err := m.c.language("pattern", expr)
+			if err != nil {
+				return refuse(p.fields[expr], "regular expression: %v", err)
+			}
+			m.s.patterns = append(m.s.patterns, patterned{l, p.fields[expr]})
+		}
+		if len(m.s.patterns) > maxPatterns {
+			return refuse(p, "there are more than %d patterns", maxPatterns)
+		}
+	}
 	r := schema.fields["required"]
 	if r == nil {
 		return nil
@@ -324,10 +389,22 @@ func (m *merger) object(schema *value) error {
 	return nil
 }
 
+// maxPatterns bounds the patterns of names, since any of them may match one name.
+const maxPatterns = 6
+
+// tuple are the schemas of the first items, and that of those behind. Drafts before 2020-12 have the list in items.
+func tuple(schema *value) (first, rest *value) {
+	first, rest = schema.fields["prefixItems"], schema.fields["items"]
+	if first == nil && rest != nil && rest.kind == isArray {
+		return rest, schema.fields["additionalItems"]
+	}
+	return first, rest
+}
+
 // members works out what each property and each item has to be: what all schemas say of it.
 func (m *merger) members(plain conjunction) {
 	declared, decided := false, false
-	tuple, itemsDecided := 0, false
+	length, itemsDecided := 0, false
 	for _, schema := range plain {
 		if p := schema.fields["properties"]; p != nil {
 			declared = true
@@ -335,10 +412,12 @@ func (m *merger) members(plain conjunction) {
 				m.s.declare(name)
 			}
 		}
-		if p := schema.fields["prefixItems"]; p != nil {
-			tuple = max(tuple, len(p.list))
+		declared = declared || schema.fields["patternProperties"] != nil
+		first, rest := tuple(schema)
+		if first != nil {
+			length = max(length, len(first.list))
 		}
-		itemsDecided = itemsDecided || schema.fields["items"] != nil
+		itemsDecided = itemsDecided || rest != nil
 		decided = decided || schema.fields["additionalProperties"] != nil
 	}
 	m.s.closed = declared && !decided
@@ -350,23 +429,29 @@ func (m *merger) members(plain conjunction) {
 		}
 	}
 	for _, schema := range plain {
-		declared, others := schema.fields["properties"], schema.fields["additionalProperties"]
-		if others != nil {
+		if others := schema.fields["additionalProperties"]; others != nil {
 			m.s.others = append(m.s.others, others)
 			m.s.closed = m.s.closed || others.kind == isFalse
 		}
-		for i := range m.s.props {
-			p := &m.s.props[i]
-			if declared != nil && declared.fields[p.name] != nil {
-				p.value = append(p.value, declared.fields[p.name])
-			} else if others != nil {
-				p.value = append(p.value, others)
+	}
+	for i := range m.s.props {
+		p := &m.s.props[i]
+		declares := func(schema *value) bool {
+			d := schema.fields["properties"]
+			return d != nil && d.fields[p.name] != nil
+		}
+		p.value = slices.DeleteFunc(m.s.beside(m.s.matching(p.name)), func(v *value) bool {
+			return v.key == "additionalProperties" && slices.Contains(m.s.others, v) && declares(v.parent)
+		})
+		for _, schema := range plain {
+			if declares(schema) {
+				p.value = append(p.value, schema.fields["properties"].fields[p.name])
 			}
 		}
 	}
-	m.s.prefix = make([]conjunction, tuple)
+	m.s.prefix = make([]conjunction, length)
 	for _, schema := range plain {
-		items, prefix := schema.fields["items"], schema.fields["prefixItems"]
+		prefix, items := tuple(schema)
 		if items != nil {
 			m.s.items = append(m.s.items, items)
 		}
@@ -378,9 +463,35 @@ func (m *merger) members(plain conjunction) {
 			}
 		}
 	}
-	if tuple > 0 && !itemsDecided && m.s.minItems <= tuple {
-		atMost(&m.s.maxItems, tuple)
+	if length > 0 && !itemsDecided && m.s.minItems <= length {
+		atMost(&m.s.maxItems, length)
 	}
+}
+
+// maxCounted bounds the properties of a map that are counted, with a state for each number of them.
+const maxCounted = 256
+
+// counted sees to the bounds of the number of properties.
+func (m *merger) counted(plain conjunction) error {
+	s, least := m.s, 1 // of a map, where a name may come twice
+	for _, p := range s.props {
+		if p.required {
+			least++
+		}
+	}
+	keyword := func(name string) *value {
+		i := slices.IndexFunc(plain, func(schema *value) bool { return schema.fields[name] != nil })
+		return plain[i].fields[name]
+	}
+	switch mapped := !s.closed || len(s.patterns) > 0; {
+	case mapped && s.minProps > least:
+		return refuse(keyword("minProperties"), "of properties that are not declared, one may be demanded")
+	case mapped && s.maxProps > maxCounted:
+		return refuse(keyword("maxProperties"), "more than %d are not counted", maxCounted)
+	case !mapped && s.maxProps >= len(s.props):
+		s.maxProps = -1
+	}
+	return nil
 }
 
 // filter keeps the values of enum and const that the other keywords allow.

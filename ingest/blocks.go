@@ -16,6 +16,7 @@ type blocks struct {
 
 	pending string // what stands before the next word: the mark of a list item
 	broken  bool   // the last thing written was a line break
+	apart   bool   // a formula was written last: digits beside it are not its own
 }
 
 // String is the text without blank lines around it. Tabs at its ends stay: they
@@ -81,7 +82,7 @@ func (b *blocks) flush() {
 		b.b.WriteByte(' ')
 	}
 	b.b.WriteString(b.pending)
-	b.brk, b.space, b.pending, b.broken = "", false, "", false
+	b.brk, b.space, b.pending, b.broken, b.apart = "", false, "", false, false
 }
 
 func (b *blocks) words(s string) {
@@ -89,9 +90,12 @@ func (b *blocks) words(s string) {
 		if i > 0 || isCollapsible(rune(s[0])) {
 			b.space = true
 		}
-		if w = strings.ReplaceAll(shown(w), "\u00A0", " "); strings.Trim(w, " ") == "" {
+		if w = strings.ReplaceAll(shown(w), "\u00A0", " "); strings.Trim(w, " \u200B") == "" {
 			b.space = true // such as what keeps a cell from being empty
 			continue
+		}
+		if b.apart && startsWithDigit(w) && b.endsInDigit() {
+			b.space = true
 		}
 		b.flush()
 		b.b.WriteString(w)
@@ -99,6 +103,13 @@ func (b *blocks) words(s string) {
 	if s != "" && isCollapsible(rune(s[len(s)-1])) {
 		b.space = true
 	}
+}
+
+// formula writes what stands for a formula: 2 ½ is not 21/2.
+func (b *blocks) formula(s string) {
+	b.apart = true
+	b.words(s)
+	b.apart = true
 }
 
 // verbatim keeps white space, as in <pre>.

@@ -44,7 +44,8 @@ func (c Cleanup) apply(pages []Page) (title string) {
 	return title
 }
 
-func isControl(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+// isControl tells characters that say nothing; byte-order marks stay where files were put together.
+func isControl(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' || r == '\uFEFF' }
 
 // symbolBullet reads the bullets that word processors take from symbol fonts.
 func symbolBullet(r rune) (rune, bool) {

@@ -218,8 +218,13 @@ func (w *wordText) endPage() {
 // pictures names the pictures in the file.
 func (w *wordText) pictures() (names []string) {
 	for _, n := range w.z.Names() {
-		if strings.HasPrefix(path.Dir(n), path.Join(path.Dir(w.part), "media")) {
+		if path.Base(path.Dir(n)) == "media" {
 			names = append(names, path.Base(n))
+		}
+	}
+	for _, rel := range w.links {
+		if rel.Type == "image" && rel.Target == "" {
+			names = append(names, "one outside of the file")
 		}
 	}
 	slices.Sort(names)
@@ -297,13 +302,15 @@ func (f *wordFlow) end() {
 // what stands in it.
 func (f *wordFlow) table(tbl *zipxml.Node) {
 	var rows []string
-	for _, tr := range f.w.within(tbl, "tr") {
+	all := f.w.within(tbl, "tr")
+	frame := len(tbl.Kid("tblGrid").All("gridCol")) < 2 && !slices.ContainsFunc(all, func(tr *zipxml.Node) bool { return len(f.w.within(tr, "tc")) > 1 })
+	for _, tr := range all {
 		props := tr.Kid("trPr")
 		if props.Kid("del") != nil || isOn(props, "hidden") {
 			continue
 		}
 		cells := f.w.within(tr, "tc")
-		if len(cells) == 1 && len(tbl.Kid("tblGrid").All("gridCol")) < 2 {
+		if frame && len(cells) > 0 {
 			f.emit(f.w.text(cells[0].Kids, "\n\n"))
 			continue
 		}

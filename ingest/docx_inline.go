@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/docent-ml/docent/ingest/internal/drawingml"
 	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/omml"
 	"github.com/docent-ml/docent/ingest/internal/symbols"
@@ -19,9 +20,10 @@ import (
 type wordLine struct {
 	w     *wordText
 	b     strings.Builder
-	style string // of the paragraph
-	font  string // of the run
-	raise bool   // the run is superscript
+	style string    // of the paragraph
+	fonts [3]string // of the run: for ASCII, for other letters, for complex scripts
+	raise bool      // the run is superscript
+	apart bool      // a formula was written last
 	boxes []string
 }
 
@@ -50,14 +52,16 @@ func (l *wordLine) add(n *zipxml.Node) {
 		l.field(n)
 	case "r":
 		if props := n.Kid("rPr"); !l.w.hides(l.style, props) {
-			l.font, l.raise = props.Kid("rFonts").Attr("ascii"), props.Kid("vertAlign").Attr("val") == "superscript"
+			l.fonts, l.raise = l.w.fonts(l.style, props), props.Kid("vertAlign").Attr("val") == "superscript"
 			l.all(n.Kids)
-			l.font, l.raise = "", false
+			l.fonts, l.raise = [3]string{}, false
 		}
 	case "t":
-		text := inFont(l.font, n.String())
+		text := l.inFont(n.String())
 		if l.raise {
 			text = numerals.Power(l.b.String(), text)
+		} else if l.apart {
+			text = numerals.Apart(l.b.String(), text)
 		}
 		l.write(text)
 	case "instrText":
@@ -81,7 +85,7 @@ func (l *wordLine) add(n *zipxml.Node) {
 	case "noBreakHyphen":
 		l.write("-")
 	case "oMath":
-		l.write(omml.Linear(n))
+		l.formula(omml.Linear(n))
 	case "footnoteReference", "endnoteReference":
 		l.write(l.w.notes.mark(n.Name, n.Attr("id"), isSet(n.Attr("customMarkFollows"))))
 	case "commentReference":
@@ -97,12 +101,25 @@ func (l *wordLine) add(n *zipxml.Node) {
 		if len(n.All("txbxContent")) == 0 {
 			l.picture(n)
 		}
+		l.boxes = append(l.boxes, drawingml.Graphic(l.w.ctx, l.w.z, l.w.links, n)...)
+		for _, o := range n.All("OLEObject") {
+			if strings.HasPrefix(o.Attr("ProgID"), "Equation") {
+				l.faultOnce("a formula of the old Equation Editor is a picture, and left out")
+			}
+		}
 	default:
 		l.all(n.Kids)
 	}
 }
 
+// formula writes a formula whose digits must not become those of the text around it.
+func (l *wordLine) formula(s string) {
+	l.write(numerals.Apart(l.b.String(), s))
+	l.apart = true
+}
+
 func (l *wordLine) write(s string) {
+	l.apart = l.apart && s == ""
 	if !slices.ContainsFunc(l.w.fields, func(f wordField) bool { return !f.result }) {
 		l.b.WriteString(s)
 	}
@@ -162,8 +179,7 @@ const maxFieldCode = 4 << 10
 
 var (
 	symbolField = regexp.MustCompile(`(?i)^SYMBOL\s+(\w+).*?\\f\s+"?([^"\\]+)`)
-	eqField     = regexp.MustCompile(`(?i)^EQ\s+(.+)`)
-	eqFraction  = regexp.MustCompile(`\\f\(([^,;()]*)[,;]([^,;()]*)\)`)
+	eqField     = regexp.MustCompile(`(?is)^EQ\s+(.+)`)
 )
 
 // computed writes fields that hold no result, because Word shows them from their code: symbols and old formulas.
@@ -173,7 +189,7 @@ func (l *wordLine) computed(code string) {
 			l.symbol(m[2], rune(n))
 		}
 	} else if m := eqField.FindStringSubmatch(code); m != nil {
-		l.write(eqFraction.ReplaceAllString(m[1], "$1/$2"))
+		l.formula(omml.Field(m[1]))
 	}
 }
 
@@ -182,23 +198,29 @@ func (l *wordLine) symbol(font string, code rune) {
 	if r, ok := symbols.Rune(font, code); ok {
 		code = r
 	} else if unicode.Is(unicode.Co, code) {
-		unknown := Fault{Reason: fmt.Sprintf("symbols of the font %q are not known, and left out", font)}
-		if !slices.Contains(l.w.doc.Faults, unknown) {
-			l.w.doc.Faults = append(l.w.doc.Faults, unknown)
-		}
+		l.faultOnce(fmt.Sprintf("symbols of the font %q are not known, and left out", font))
 		return
 	}
 	l.write(string(code))
 }
 
-// inFont reads text in a font of symbols.
-func inFont(font, s string) string {
-	if font == "" {
-		return s
+func (l *wordLine) faultOnce(reason string) {
+	if f := (Fault{Reason: reason}); !slices.Contains(l.w.doc.Faults, f) {
+		l.w.doc.Faults = append(l.w.doc.Faults, f)
 	}
+}
+
+// inFont reads text in a font of symbols.
+func (l *wordLine) inFont(s string) string {
 	return strings.Map(func(r rune) rune {
-		if known, ok := symbols.Rune(font, r); ok {
-			return known
+		fonts := l.fonts[:1]
+		if r >= utf8.RuneSelf {
+			fonts = l.fonts[:]
+		}
+		for _, font := range fonts {
+			if known, ok := symbols.Rune(font, r); ok {
+				return known
+			}
 		}
 		return r
 	}, s)
@@ -211,6 +233,7 @@ func (l *wordLine) picture(n *zipxml.Node) {
 	}
 	for _, s := range n.All("shape") {
 		l.word(s.Attr("alt"))
+		l.word(s.Kid("textpath").Attr("string"))
 	}
 }
 

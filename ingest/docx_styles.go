@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -16,6 +18,7 @@ type wordStyle struct {
 	level   int
 	leveled bool // it says the level
 	hidden  *bool
+	fonts   [3]string // as wordLine has them
 }
 
 // maxStyles bounds the chain of styles that a style is based on.
@@ -36,6 +39,7 @@ func readWordStyles(root *zipxml.Node) map[string]wordStyle {
 			on := isOn(n.Kid("rPr"), "vanish")
 			s.hidden = &on
 		}
+		s.fonts = readFonts(n.Kid("rPr"))
 		styles[n.Attr("styleId")] = s
 	}
 	return styles
@@ -46,18 +50,45 @@ func (w *wordText) hides(paragraph string, props *zipxml.Node) bool {
 	if props.Kid("vanish") != nil {
 		return isOn(props, "vanish")
 	}
-	for _, id := range []string{props.Kid("rStyle").Attr("val"), paragraph} {
-		for range maxStyles {
-			s, ok := w.styles[id]
-			if s.hidden != nil {
-				return *s.hidden
-			}
-			if id = s.base; !ok || id == "" {
-				break
-			}
+	for s := range w.stylesOf(paragraph, props) {
+		if s.hidden != nil {
+			return *s.hidden
 		}
 	}
 	return false
+}
+
+// stylesOf yields the styles of a run, the nearest first.
+func (w *wordText) stylesOf(paragraph string, props *zipxml.Node) iter.Seq[wordStyle] {
+	return func(yield func(wordStyle) bool) {
+		for _, id := range []string{props.Kid("rStyle").Attr("val"), paragraph} {
+			for range maxStyles {
+				s, ok := w.styles[id]
+				if ok && !yield(s) {
+					return
+				}
+				if id = s.base; !ok || id == "" {
+					break
+				}
+			}
+		}
+	}
+}
+
+func readFonts(props *zipxml.Node) [3]string {
+	f := props.Kid("rFonts")
+	return [3]string{f.Attr("ascii"), f.Attr("hAnsi"), f.Attr("cs")}
+}
+
+// fonts are those of a run, by itself or by its styles.
+func (w *wordText) fonts(paragraph string, props *zipxml.Node) [3]string {
+	fonts := readFonts(props)
+	for s := range w.stylesOf(paragraph, props) {
+		for i, font := range s.fonts {
+			fonts[i] = cmp.Or(fonts[i], font)
+		}
+	}
+	return fonts
 }
 
 // wordNumbers counts list items and numbered headings.

@@ -34,7 +34,7 @@ func (t decoded) addTo(d *Document) {
 // feeds are left out.
 func decode(data []byte, declared string) (decoded, error) {
 	t, err := decodeBytes(data, declared)
-	t.text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(t.text, "\uFEFF"))
+	t.text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(t.text)
 	t.text = strings.Map(func(c rune) rune {
 		if c == '\f' || !isControl(c) {
 			return c
@@ -61,7 +61,8 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 		}
 	}
 	wide, broken := countUTF8(data)
-	if share := float64(controls-1) / float64(len(data)); share > binaryShare && (broken > 0 || share > 4*binaryShare || bytes.IndexByte(data, 0) >= 0) {
+	nuls := bytes.Count(data, []byte{0})
+	if share := float64(controls-1) / float64(len(data)); share > binaryShare && (broken > 0 || share > 4*binaryShare || controls > nuls && nuls > 0) {
 		return decoded{}, fmt.Errorf("%w: %d of %d bytes are control characters, so this is no text", ErrMalformed, controls, len(data))
 	} else if share > binaryShare { // other programs write such text out of PDF files whose fonts they cannot read
 		return decoded{string(data), fmt.Sprintf("%d control characters among %d bytes were left out", controls, len(data))}, nil

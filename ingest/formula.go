@@ -79,7 +79,7 @@ func mathText(n *html.Node) string {
 		}
 	}
 	switch n.Data {
-	case "annotation", "annotation-xml":
+	case "annotation", "annotation-xml", "mphantom":
 		return ""
 	case "math":
 		if all.Len() == 0 {
@@ -110,6 +110,27 @@ func mathText(n *html.Node) string {
 		if len(parts) == 3 {
 			return powerOf(indexed(parts[0], parts[1]), parts[2])
 		}
+	case "munder":
+		if len(parts) == 2 && parts[1] != "_" {
+			return parts[0] + "_" + grouped(parts[1])
+		}
+	case "munderover":
+		if len(parts) == 3 {
+			return parts[0] + "_" + grouped(parts[1]) + "^" + grouped(parts[2]) + " "
+		}
+	case "mfenced":
+		opened, closed, between := "(", ")", ","
+		for _, a := range n.Attr {
+			switch a.Key {
+			case "open":
+				opened = a.Val
+			case "close":
+				closed = a.Val
+			case "separators":
+				between = strings.TrimSpace(a.Val)
+			}
+		}
+		return opened + strings.Join(parts, between) + closed
 	case "mtr":
 		return strings.Join(parts, " ") + "; "
 	case "mtable":

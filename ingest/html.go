@@ -78,7 +78,10 @@ func whyBlank(root *html.Node) string {
 	return ""
 }
 
-var xmlEncoding = regexp.MustCompile(`^\s*<\?xml[^>]*\sencoding\s*=\s*["']([^"']+)["']`)
+var (
+	xmlEncoding    = regexp.MustCompile(`^\s*<\?xml[^>]*\sencoding\s*=\s*["']([^"']+)["']`)
+	contentCharset = regexp.MustCompile(`(?i)charset\s*=\s*["']?\s*([^"';\s]+)`)
+)
 
 // declaredIn returns the encoding that the beginning of a web page names: in its
 // XML declaration or in a <meta> element.
@@ -94,9 +97,6 @@ func declaredIn(data []byte) string {
 			return ""
 		case html.StartTagToken, html.SelfClosingTagToken:
 			t := z.Token()
-			if t.DataAtom == atom.Body {
-				return ""
-			}
 			if t.DataAtom != atom.Meta {
 				continue
 			}
@@ -104,10 +104,8 @@ func declaredIn(data []byte) string {
 				return label
 			}
 			if strings.EqualFold(attributeOf(t.Attr, "http-equiv"), "content-type") {
-				_, label, _ := strings.Cut(strings.ToLower(attributeOf(t.Attr, "content")), "charset=")
-				label, _, _ = strings.Cut(label, ";")
-				if label = strings.Trim(label, ` "'`); label != "" {
-					return label
+				if m := contentCharset.FindStringSubmatch(attributeOf(t.Attr, "content")); m != nil {
+					return m[1]
 				}
 			}
 		}

@@ -56,7 +56,7 @@ func (p *htmlText) list(n *html.Node, out *blocks) {
 	}
 }
 
-var listStyles = regexp.MustCompile(`list-style(?:-type)?:[^;]*?\b(none|(?:lower|upper)-(?:alpha|latin|roman)|decimal)\b`)
+var listStyles = regexp.MustCompile(`list-style(?:-type)?:[^;]*?\b(none|(?:lower|upper)-(?:alpha|latin|roman|greek)|decimal(?:-leading-zero)?)\b`)
 
 // listStyle is the type of numbers that an element's own style asks for, "" if it says none.
 func listStyle(n *html.Node) string {
@@ -73,6 +73,10 @@ func listStyle(n *html.Node) string {
 		return "i"
 	case "upper-roman":
 		return "I"
+	case "lower-greek":
+		return "α"
+	case "decimal-leading-zero":
+		return "01"
 	}
 	return m[1]
 }

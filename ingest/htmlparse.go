@@ -15,10 +15,9 @@ import (
 // rules than those of HTML is rewritten first: XHTML, and nesting deeper than the
 // parser goes, which is as deep as browsers go.
 func parseHTML(ctx context.Context, source string) (*html.Node, error) {
-	opened := strings.Count(source, "<select") + strings.Count(source, "<SELECT")
-	closed := strings.Count(source, "</select") + strings.Count(source, "</SELECT")
+	source = expandEntities(source)
 	r := &rewriter{xhtml: isXHTML(source)}
-	if r.xhtml || opened != closed {
+	if r.xhtml || newUnended(source).any() {
 		var err error
 		if source, err = r.rewrite(ctx, source); err != nil {
 			return nil, err
@@ -63,6 +62,72 @@ func isXHTML(source string) bool {
 	return strings.HasPrefix(strings.TrimLeft(source, " \n"), "<?xml") || xhtmlRoot.MatchString(source[:min(len(source), 4096)])
 }
 
+var (
+	subset = regexp.MustCompile(`(?is)^(.{0,1000}?<!DOCTYPE[^>\[]*)\[(.*?)\]\s*>`)
+	entity = regexp.MustCompile(`<!ENTITY\s+([\w.-]+)\s+["']([^"']{0,100})["']`)
+)
+
+// expandEntities reads the abbreviations that an XHTML page declares for itself.
+func expandEntities(source string) string {
+	m := subset.FindStringSubmatch(source)
+	if m == nil {
+		return source
+	}
+	var pairs []string
+	for _, e := range entity.FindAllStringSubmatch(m[2], 100) {
+		pairs = append(pairs, "&"+e[1]+";", e[2])
+	}
+	return m[1] + ">" + strings.NewReplacer(pairs...).Replace(source[len(m[0]):])
+}
+
+// isRaw tells elements whose content is text, whatever tags stand in it.
+func isRaw(a atom.Atom) bool {
+	switch a {
+	case atom.Title, atom.Textarea, atom.Script, atom.Style, atom.Iframe, atom.Noscript, atom.Noembed, atom.Noframes, atom.Xmp:
+		return true
+	}
+	return false
+}
+
+// unended finds elements whose end is missing. Browsers then take all the rest of
+// the page for their content.
+type unended struct {
+	page string         // in small letters
+	ends map[string]int // the next one of each tag; behind the page: none
+}
+
+func newUnended(source string) *unended {
+	small := []byte(source)
+	for i, c := range small {
+		if 'A' <= c && c <= 'Z' {
+			small[i] = c + 'a' - 'A'
+		}
+	}
+	return &unended{string(small), map[string]int{}}
+}
+
+func (u *unended) any() bool {
+	for _, a := range []atom.Atom{atom.Select, atom.Title, atom.Textarea, atom.Script, atom.Style, atom.Iframe, atom.Noscript, atom.Noembed, atom.Noframes, atom.Xmp} {
+		if strings.Count(u.page, "<"+a.String()) != strings.Count(u.page, "</"+a.String()) {
+			return true
+		}
+	}
+	return false
+}
+
+// at tells whether an element whose start tag ends at an offset has no end before
+// the next one of its kind begins.
+func (u *unended) at(offset int, tag string) bool {
+	end, known := u.ends[tag]
+	if !known || end < offset {
+		if end = len(u.page); strings.Contains(u.page[offset:], "</"+tag) {
+			end = offset + strings.Index(u.page[offset:], "</"+tag)
+		}
+		u.ends[tag] = end
+	}
+	return end == len(u.page) || strings.Contains(u.page[offset:end], "<"+tag)
+}
+
 // rewriter changes the tags of a page.
 type rewriter struct {
 	xhtml    bool // "<p/>" is an element, and CDATA is text
@@ -73,7 +138,8 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 	z := html.NewTokenizer(strings.NewReader(source))
 	z.AllowCDATA(r.xhtml)
 	var b strings.Builder
-	foreign, choosing := 0, false // inside <svg> or <math>; inside <select>
+	foreign, choosing := 0, false                    // inside <svg> or <math>; inside <select>
+	ends, read, missing := newUnended(source), 0, "" // an end tag that stands before the next tag
 	open := map[atom.Atom]int{}
 	depth, left := 0, map[atom.Atom]int{}
 	for n := 0; ; n++ {
@@ -85,6 +151,11 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 			return b.String(), nil
 		}
 		raw := string(z.Raw())
+		read += len(raw)
+		if kind != html.TextToken {
+			b.WriteString(missing)
+			missing = ""
+		}
 		if kind == html.TextToken && strings.HasPrefix(raw, "<![CDATA[") {
 			b.WriteString(html.EscapeString(strings.TrimSuffix(raw[len("<![CDATA["):], "]]>")))
 			continue
@@ -113,9 +184,19 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 				foreign = max(foreign-1, 0)
 			}
 		}
-		if kind == html.SelfClosingTagToken && r.xhtml && foreign == 0 && !isVoid(a) {
+		cut := isRaw(a) && foreign == 0 && kind != html.EndTagToken && ends.at(read, tag)
+		if kind == html.SelfClosingTagToken && foreign == 0 && (r.xhtml && !isVoid(a) || cut) {
 			z.NextIsNotRawText()
 			b.WriteString(strings.TrimRight(strings.TrimSuffix(raw, ">"), "/ \n\t") + "></" + tag + ">")
+			continue
+		}
+		if cut && a != atom.Script && a != atom.Style { // of these nothing is text
+			z.NextIsNotRawText()
+			b.WriteString(raw)
+			if missing = "</" + tag + ">"; a != atom.Title { // its text is one
+				b.WriteString(missing)
+				missing = ""
+			}
 			continue
 		}
 		if r.maxDepth > 0 && !isVoid(a) && !endsByItself(a) {

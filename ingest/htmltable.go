@@ -75,9 +75,24 @@ func (p *htmlText) table(n *html.Node, out *blocks) {
 // cellText is what a cell says, as one line.
 func (p *htmlText) cellText(n *html.Node) string {
 	var b blocks
-	inner := &htmlText{ctx: p.ctx}
+	inner := &htmlText{ctx: p.ctx, frames: p.frames}
 	inner.children(n, &b)
 	return oneLine(b.String())
+}
+
+// row writes a row that its role tells, and not its element.
+func (p *htmlText) row(n *html.Node, out *blocks) {
+	var cells []string
+	for c := range n.Descendants() {
+		switch attributeOf(c.Attr, "role") {
+		case "cell", "gridcell", "columnheader", "rowheader":
+			cells = append(cells, p.cellText(c))
+		}
+	}
+	if len(cells) == 0 {
+		p.children(n, out)
+	}
+	out.cells(cells)
 }
 
 func isCell(n *html.Node) bool { return n.DataAtom == atom.Td || n.DataAtom == atom.Th }

@@ -12,11 +12,12 @@ import (
 
 // htmlText writes the nodes of a page as text.
 type htmlText struct {
-	ctx   context.Context
-	out   blocks
-	pre   int // depth of elements whose white space counts
-	lists int // depth of lists
-	nodes int
+	ctx    context.Context
+	out    blocks
+	pre    int // depth of elements whose white space counts
+	lists  int // depth of lists
+	frames int // depth of pages in each other
+	nodes  int
 }
 
 func (p *htmlText) children(n *html.Node, out *blocks) {
@@ -43,30 +44,45 @@ func (p *htmlText) node(n *html.Node, out *blocks) {
 
 func (p *htmlText) element(n *html.Node, out *blocks) {
 	if math := formulaIn(n); math != nil {
-		out.words(mathText(math))
+		out.formula(mathText(math))
 		return
 	}
-	if attributeOf(n.Attr, "role") == "img" && hasAttribute(n, "aria-label") {
-		p.picture(n, "aria-label", out)
-		return
+	switch attributeOf(n.Attr, "role") {
+	case "img":
+		if hasAttribute(n, "aria-label") {
+			p.picture(attributeOf(n.Attr, "aria-label"), out)
+			return
+		}
+		for c := range n.ChildNodes() {
+			if c.Data == "title" {
+				p.picture(textOf(c), out)
+			}
+		}
+	case "row":
+		if n.DataAtom != atom.Tr {
+			p.row(n, out)
+			return
+		}
 	}
 	switch n.DataAtom {
 	case atom.Br:
 		out.br()
 	case atom.Img, atom.Area:
-		p.picture(n, "alt", out)
+		p.picture(attributeOf(n.Attr, "alt"), out)
 	case atom.Input:
 		if strings.EqualFold(attributeOf(n.Attr, "type"), "image") {
-			p.picture(n, "alt", out)
+			p.picture(attributeOf(n.Attr, "alt"), out)
 		}
 	case atom.Script: // not run yet by MathJax
 		out.words(" " + n.FirstChild.Data + " ")
+	case atom.Iframe:
+		p.frame(n, out)
 	case atom.Svg:
 		p.drawing(n, out)
 	case atom.Select:
 		p.choice(n, out)
-	case atom.Sup:
-		p.superscript(n, out)
+	case atom.Sup, atom.Sub:
+		p.script(n, out)
 	case atom.Pre, atom.Textarea, atom.Listing, atom.Xmp, atom.Plaintext:
 		out.paragraph()
 		p.pre++
@@ -108,7 +124,7 @@ func isBlock(a atom.Atom) bool {
 // isHidden tells elements that a browser does not show.
 func isHidden(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Head, atom.Title, atom.Style, atom.Template, atom.Iframe, atom.Frame, atom.Object, atom.Embed, atom.Audio, atom.Video, atom.Canvas,
+	case atom.Head, atom.Title, atom.Style, atom.Template, atom.Frame, atom.Object, atom.Embed, atom.Audio, atom.Video, atom.Canvas,
 		atom.Datalist, atom.Noscript, atom.Noframes, atom.Noembed, atom.Rt, atom.Rp, atom.Annotation, atom.AnnotationXml:
 		return true
 	case atom.Script:
@@ -154,21 +170,49 @@ func hasClass(n *html.Node, class string) bool {
 	return false
 }
 
-// picture is the text that stands for a picture in an attribute, amid the words around it.
-func (p *htmlText) picture(n *html.Node, key string, out *blocks) {
-	if alt := oneLine(attributeOf(n.Attr, key)); alt != "" {
+// picture writes the text that stands for a picture, amid the words around it.
+func (p *htmlText) picture(alt string, out *blocks) {
+	if alt = oneLine(alt); alt != "" {
 		out.words(" " + alt + " ")
 	}
 }
 
+// frame is a page that stands inside this one; one that lies elsewhere is not fetched.
+func (p *htmlText) frame(n *html.Node, out *blocks) {
+	inside, err := html.Parse(strings.NewReader(attributeOf(n.Attr, "srcdoc")))
+	if err == nil && hasAttribute(n, "srcdoc") && p.frames < maxFrames {
+		p.frames++
+		out.paragraph()
+		p.children(inside, out)
+		out.paragraph()
+		p.frames--
+	}
+}
+
+const maxFrames = 3 // in each other
+
 // drawing is the text that stands in an SVG picture; its title and description
-// are not shown.
+// are not shown. What belongs to no picture is there because its end is missing.
 func (p *htmlText) drawing(n *html.Node, out *blocks) {
-	for c := range n.Descendants() {
-		if c.Type == html.ElementNode && c.Data == "text" {
+	for c := range n.ChildNodes() {
+		switch {
+		case c.Type != html.ElementNode || isHidden(c):
+		case c.Data == "text":
 			out.line()
-			out.words(textOf(c))
+			for d := range c.Descendants() {
+				if d.Type == html.TextNode {
+					out.words(d.Data)
+				} else if hasAttribute(d, "x") || hasAttribute(d, "y") || hasAttribute(d, "dy") {
+					out.words(" ")
+				}
+			}
 			out.line()
+		case c.Data == "foreignObject", isBlock(c.DataAtom):
+			out.paragraph()
+			p.children(c, out)
+			out.paragraph()
+		case c.Data != "defs" && c.Data != "symbol":
+			p.drawing(c, out)
 		}
 	}
 }
@@ -183,12 +227,28 @@ func (p *htmlText) choice(n *html.Node, out *blocks) {
 	}
 }
 
-// superscript keeps the digits of a power from becoming those of its base: 10⁶.
-func (p *htmlText) superscript(n *html.Node, out *blocks) {
+// script keeps the digits of a power or an index from becoming those of what it
+// stands at, as in 10⁶ and 2 1/2. The mark of a note is set in brackets.
+func (p *htmlText) script(n *html.Node, out *blocks) {
 	text := oneLine(textOf(n))
-	if raised, ok := numerals.Raise(text); ok && out.endsInDigit() {
+	raised, isNumber := numerals.Raise(text)
+	switch next := sibling(n, after); {
+	case isNumber && isNoteMark(n.FirstChild):
+		out.words("[" + text + "]")
+		return
+	case !isNumber || !out.endsInDigit():
+	case n.DataAtom == atom.Sub:
+		out.words("_")
+	case next != nil && next.DataAtom == atom.Sub && strings.Trim(n.NextSibling.Data, "/⁄ ") == "":
+		out.words(" ")
+	default:
 		out.words(raised)
 		return
 	}
 	p.children(n, out)
+}
+
+// isNoteMark tells a link to a place on the same page.
+func isNoteMark(n *html.Node) bool {
+	return n != nil && n.NextSibling == nil && n.DataAtom == atom.A && strings.HasPrefix(attributeOf(n.Attr, "href"), "#")
 }

@@ -87,6 +87,8 @@ func TestHTMLMetadata(t *testing.T) {
 	assert.Equal(t, "Open hours", d.Title)
 	for name, page := range map[string]string{
 		"late":            "<html><!--" + strings.Repeat("x", 3000) + "--><meta charset='windows-1251'><p>\xc4\xe2\xe5\xf0\xfc",
+		"in the body":     "<body><div></div><meta charset='windows-1251'><p>\xc4\xe2\xe5\xf0\xfc",
+		"with spaces":     "<meta http-equiv=Content-Type content='text/html; charset = windows-1251'><p>\xc4\xe2\xe5\xf0\xfc",
 		"content type":    "<meta http-equiv=Content-Type content='text/html; charset=windows-1251'><p>\xc4\xe2\xe5\xf0\xfc",
 		"XML declaration": "<?xml version='1.0' encoding='windows-1251'?><html><p>\xc4\xe2\xe5\xf0\xfc",
 	} {

@@ -2,12 +2,15 @@
 package numerals
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Format writes n as the kind of a list says that HTML and OpenDocument name: "a" and "A" count a, b, …, z, aa, ab, "i" and
-// "I" are Roman, and all others, and numbers that these cannot write, decimal.
+// "I" are Roman, "α" is α, β, …, "01" has two digits, and all others, and numbers that these cannot write, decimal.
 func Format(n int, kind string) string {
 	if n > 0 && n < 4000 {
 		switch kind {
@@ -19,6 +22,12 @@ func Format(n int, kind string) string {
 			return roman(n)
 		case "I":
 			return strings.ToUpper(roman(n))
+		case "α":
+			if n <= 24 {
+				return string([]rune("αβγδεζηθικλμνξοπρστυφχψω")[n-1])
+			}
+		case "01":
+			return fmt.Sprintf("%02d", n)
 		}
 	}
 	return strconv.Itoa(n)
@@ -64,6 +73,15 @@ func Raise(s string) (string, bool) {
 		return []rune("⁰¹²³⁴⁵⁶⁷⁸⁹")[r-'0']
 	}, s)
 	return raised, ok
+}
+
+// Apart is a text with a space in front of it where its digits would become those of the text before: 2 ½ is not 21/2.
+func Apart(before, text string) string {
+	last, _ := utf8.DecodeLastRuneInString(before)
+	if first, _ := utf8.DecodeRuneInString(text); unicode.IsDigit(last) && unicode.IsDigit(first) {
+		return " " + text
+	}
+	return text
 }
 
 // Power is a superscript as it is written behind a text, so that its digits do not become those of a number there: 10⁶.

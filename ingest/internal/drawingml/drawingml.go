@@ -1,0 +1,174 @@
+// Package drawingml reads the texts of what office programs draw: text bodies, tables, charts and diagrams.
+package drawingml
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docent-ml/docent/ingest/internal/numerals"
+	"github.com/docent-ml/docent/ingest/internal/omml"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
+)
+
+// RelationID is r:id, beside which there may be an id.
+func RelationID(n *zipxml.Node) string {
+	for _, a := range n.Attrs {
+		if a.Name.Local == "id" && a.Name.Space != "" {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// Body is the text of a body, a line for each paragraph, with the numbers of its lists.
+func Body(body *zipxml.Node) string {
+	if body == nil {
+		return ""
+	}
+	var lines []string
+	counts := map[string]int{}
+	for _, p := range body.Kids {
+		if p.Name != "p" {
+			continue
+		}
+		line := strings.TrimSpace(paragraph(p))
+		if line == "" {
+			continue
+		}
+		level := p.Kid("pPr").Attr("lvl")
+		if auto := p.Kid("pPr", "buAutoNum"); auto != nil {
+			if start, err := strconv.Atoi(auto.Attr("startAt")); err == nil && counts[level] == 0 {
+				counts[level] = start - 1
+			}
+			counts[level]++
+			line = autoNumber(counts[level], auto.Attr("type")) + " " + line
+		} else {
+			delete(counts, level)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// paragraph is the text of a:p.
+func paragraph(p *zipxml.Node) string {
+	var b strings.Builder
+	formula := false // was written last
+	for _, k := range p.Kids {
+		var text string
+		switch k.Name {
+		case "r":
+			text = k.Kid("t").String()
+			if up, err := strconv.Atoi(k.Kid("rPr").Attr("baseline")); err == nil && up > 0 {
+				text = numerals.Power(b.String(), text)
+			}
+		case "fld":
+			if k.Attr("type") != "slidenum" {
+				text = k.Kid("t").String()
+			}
+		case "br":
+			text = "\n"
+		case "m", "oMath", "oMathPara":
+			text = omml.Linear(k)
+		case "AlternateContent":
+			if text = paragraph(k.Kid("Choice")); text == "" {
+				text = paragraph(k.Kid("Fallback"))
+			}
+		}
+		if is := strings.HasPrefix(k.Name, "m") || k.Name == "oMath" || k.Name == "AlternateContent"; text != "" {
+			if is || formula {
+				text = numerals.Apart(b.String(), text)
+			}
+			formula = is
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
+
+func autoNumber(n int, kind string) string {
+	number := strconv.Itoa(n)
+	for prefix, as := range map[string]string{"alphaLc": "a", "alphaUc": "A", "romanLc": "i", "romanUc": "I"} {
+		if strings.HasPrefix(kind, prefix) {
+			number = numerals.Format(n, as)
+		}
+	}
+	switch {
+	case strings.HasSuffix(kind, "ParenBoth"):
+		return "(" + number + ")"
+	case strings.HasSuffix(kind, "ParenR"):
+		return number + ")"
+	case strings.HasSuffix(kind, "Plain"):
+		return number
+	}
+	return number + "."
+}
+
+// Graphic returns the texts of a table, a chart or a diagram.
+func Graphic(ctx context.Context, z *zipxml.Archive, links []zipxml.Relation, data *zipxml.Node) (texts []string) {
+	for _, tbl := range data.All("tbl") {
+		var rows []string
+		for _, tr := range tbl.All("tr") {
+			var cells []string
+			for _, tc := range tr.Kids {
+				if tc.Name == "tc" {
+					cells = append(cells, strings.Join(strings.Fields(Body(tc.Kid("txBody"))), " "))
+				}
+			}
+			rows = append(rows, strings.Join(cells, "\t"))
+		}
+		texts = append(texts, strings.Join(rows, "\n"))
+	}
+	for _, ref := range append(data.All("chart"), data.All("relIds")...) {
+		id := RelationID(ref)
+		for _, a := range ref.Attrs {
+			if a.Name.Local == "dm" { // the data of a diagram
+				id = a.Value
+			}
+		}
+		rel, ok := zipxml.Related(links, id, "")
+		if !ok {
+			continue
+		}
+		root, err := z.Tree(ctx, rel.Target)
+		if err != nil {
+			continue
+		}
+		if strings.HasPrefix(path.Base(rel.Target), "chart") {
+			texts = append(texts, chart(root)...)
+			continue
+		}
+		for _, t := range root.All("t") {
+			if t.Kid("p") != nil {
+				texts = append(texts, Body(t))
+			}
+		}
+	}
+	return slices.DeleteFunc(texts, func(s string) bool { return s == "" })
+}
+
+// chart is the title of a chart, and a row of numbers for each of its series.
+func chart(root *zipxml.Node) (texts []string) {
+	for _, p := range root.Kid("chart", "title").All("p") {
+		texts = append(texts, strings.TrimSpace(paragraph(p)))
+	}
+	values := func(n *zipxml.Node) (all []string) {
+		for _, v := range n.All("v") {
+			all = append(all, strings.Join(strings.Fields(v.String()), " "))
+		}
+		return all
+	}
+	var rows []string
+	for i, series := range root.All("ser") {
+		if i == 0 {
+			if names := values(series.Kid("cat")); len(names) > 0 {
+				rows = append(rows, "\t"+strings.Join(names, "\t"))
+			}
+		}
+		rows = append(rows, strings.Join(append([]string{strings.Join(values(series.Kid("tx")), " ")}, values(series.Kid("val"))...), "\t"))
+	}
+	return append(texts, strings.Join(rows, "\n"))
+}

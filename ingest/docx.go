@@ -217,17 +217,12 @@ func (w *wordText) endPage() {
 
 // pictures names the pictures in the file.
 func (w *wordText) pictures() (names []string) {
-	for _, n := range w.z.Names() {
-		if path.Base(path.Dir(n)) == "media" {
-			names = append(names, path.Base(n))
-		}
-	}
+	names = w.z.Pictures()
 	for _, rel := range w.links {
 		if rel.Type == "image" && rel.Target == "" {
 			names = append(names, "one outside of the file")
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 

@@ -211,20 +211,7 @@ func (l *wordLine) faultOnce(reason string) {
 }
 
 // inFont reads text in a font of symbols.
-func (l *wordLine) inFont(s string) string {
-	return strings.Map(func(r rune) rune {
-		fonts := l.fonts[:1]
-		if r >= utf8.RuneSelf {
-			fonts = l.fonts[:]
-		}
-		for _, font := range fonts {
-			if known, ok := symbols.Rune(font, r); ok {
-				return known
-			}
-		}
-		return r
-	}, s)
-}
+func (l *wordLine) inFont(s string) string { return symbols.Text(s, l.fonts[:]...) }
 
 // picture writes the text that stands for a picture.
 func (l *wordLine) picture(n *zipxml.Node) {

@@ -133,6 +133,22 @@ func TestWordPartsAndTitle(t *testing.T) {
 	assert.Equal(t, docxType, d.MediaType)
 }
 
+// What is drawn says something too, or is told as missing.
+func TestWordDrawings(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	data := wordFile(t, map[string]string{
+		"word/_rels/document.xml.rels": `<R><Relationship Id="c" Type="x/chart" Target="charts/chart1.xml"/></R>`,
+		"word/charts/chart1.xml":       `<c:chartSpace><c:chart><c:ser><c:tx><c:v>Boats</c:v></c:tx><c:val><c:v>3</c:v></c:val></c:ser></c:chart></c:chartSpace>`,
+		"word/styles.xml":              `<w:styles><w:style w:styleId="Sy"><w:rPr><w:rFonts w:ascii="Symbol"/></w:rPr></w:style></w:styles>`,
+		"document":                     `<w:p><w:r><w:rPr><w:rStyle w:val="Sy"/></w:rPr><w:t>b</w:t><w:drawing><c:chart xmlns:r="r" r:id="c"/></w:drawing><w:object><o:OLEObject ProgID="Equation.3"/></w:object></w:r></w:p>`,
+	})
+	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Equal(t, "β\n\nBoats\t3", d.Text())
+	require.Len(t, d.Faults, 1)
+	assert.Contains(t, d.Faults[0].Reason, "Equation Editor")
+}
+
 func TestBadWordFiles(t *testing.T) {
 	ingesttest.NothingLeft(t)
 	endless := strings.Repeat("<w:p>", zipxml.MaxDepth+1)
@@ -156,6 +172,7 @@ func TestBadWordFiles(t *testing.T) {
 		"too many parts":   {wordFile(t, many), TooLarge, "files inside"},
 		"entity bomb":      {wordFile(t, map[string]string{"word/document.xml": `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x><w:t>&b;</w:t></x>`}), Malformed, "invalid character entity"},
 		"pictures":         {wordFile(t, map[string]string{"document": para(""), "word/media/image1.png": "x"}), Empty, "1 pictures and no word: run OCR over image1.png first"},
+		"pictures outside": {wordFile(t, map[string]string{"document": para(""), "word/_rels/document.xml.rels": `<R><Relationship Id="i" Type="x/image" TargetMode="External" Target="http://x"/></R>`}), Empty, "1 pictures and no word"},
 		"blank":            {wordFile(t, map[string]string{"document": para("")}), Empty, "blank"},
 	}
 	for name, c := range cases {

@@ -78,8 +78,10 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 		return decoded{text: string(data)}, nil
 	case broken == 0: // even if another encoding is declared: no other text looks like this
 		return decoded{text: string(data)}, nil
-	case wide > broken:
-		return decoded{strings.ToValidUTF8(string(data), "\uFFFD"), counted(broken, "byte is", "bytes are") + " not UTF-8: U+FFFD stands in the place"}, nil
+	}
+	repaired := decoded{strings.ToValidUTF8(string(data), "\uFFFD"), counted(broken, "byte is", "bytes are") + " not UTF-8: U+FFFD stands in the place"}
+	if wide > broken {
+		return repaired, nil
 	}
 	if said != nil {
 		s := decodeAs(said, data)
@@ -89,6 +91,9 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 		case 20*lost < wide+broken:
 			return decoded{s, fmt.Sprintf("%s in %s, which the file declares: U+FFFD stands in the place", counted(lost, "place means nothing", "places mean nothing"), named)}, nil
 		}
+	}
+	if wide > 0 && wide >= broken { // by chance bytes seldom look like that
+		return repaired, nil
 	}
 	return guess(data), nil
 }
@@ -170,7 +175,7 @@ func decodeUnmarkedUnits(data []byte) (string, bool) {
 func commonIn(text []rune) (n int) {
 	for i, r := range text {
 		switch {
-		case r < 0x7F && (r >= ' ' || unicode.IsSpace(r)), r >= 0x3000 && r <= 0x3002, r == 0xFF0C:
+		case r < 0x7F && (r >= ' ' || unicode.IsSpace(r)), r >= 0x3000 && r <= 0x3002, r >= 0x3041 && r <= 0x30FE, r == 0xFF0C:
 			n++
 		case r == utf8.RuneError && i == len(text)-1: // a pair that was cut
 		case r == utf8.RuneError, !unicode.IsGraphic(r) && !unicode.In(r, unicode.Cf):

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,6 +15,9 @@ import (
 
 // sure is the confidence from which on a guess is no fault.
 const sure = 0.4
+
+// shortest is how many bytes a guess is made from at least; of fewer it may be anything.
+const shortest = 6
 
 // guess reads data in the encoding that its statistics speak for.
 //
@@ -33,10 +37,41 @@ func guess(data []byte) decoded {
 	} else if r, err := icu.NewTextDetector().DetectBest(sample); err == nil {
 		name, confidence = r.Charset, float64(r.Confidence)/100
 	}
+	name = cyrillic(name, sample)
+	if len(sample) < shortest {
+		confidence = 0
+	}
 	if s, ok := decodeNamed(name, data); ok {
 		return doubted(s, name, confidence)
 	}
 	return guessLatin(data, sample)
+}
+
+// cyrillic tells the encodings of Cyrillic letters apart, which the detectors mistake for each other: in a wrong one
+// there are capitals behind small letters, and signs in front of letters.
+func cyrillic(name string, sample []byte) string {
+	all := []string{"windows-1251", "koi8-r", "koi8-u", "iso-8859-5", "ibm866", "x-mac-cyrillic"}
+	if name = strings.ToLower(strings.Replace(name, "MacCyrillic", "x-mac-cyrillic", 1)); !slices.Contains(all, name) {
+		return name
+	}
+	best, fewest := name, len(sample)
+	if name == "x-mac-cyrillic" { // where it is as good as another, it is the other
+		name = "windows-1251"
+	}
+	for _, candidate := range append([]string{name}, all...) {
+		s, _ := decodeNamed(candidate, sample)
+		text, bad := []rune(s), 0
+		for i, r := range text[:max(len(text)-1, 0)] {
+			next := text[i+1]
+			if r >= utf8.RuneSelf && !unicode.IsLetter(r) && !strings.ContainsRune("«„“‘\u00A0", r) && unicode.IsLetter(next) || unicode.IsLower(r) && unicode.IsUpper(next) {
+				bad++
+			}
+		}
+		if bad < fewest {
+			best, fewest = candidate, bad
+		}
+	}
+	return best
 }
 
 func doubted(s, name string, confidence float64) decoded {
@@ -112,6 +147,10 @@ func amidWords(e encoding.Encoding, data []byte) float64 {
 	text := []rune(decodeAs(e, data))
 	all, bad := 0, 0
 	for i, r := range text {
+		if r >= 0x2500 && r < 0x25A0 { // what boxes are drawn with
+			all++
+			bad++
+		}
 		if r < utf8.RuneSelf || i == 0 || i+1 == len(text) || !unicode.IsLetter(text[i-1]) || !unicode.IsLetter(text[i+1]) {
 			continue
 		}

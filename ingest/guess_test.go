@@ -43,6 +43,10 @@ var encodedTexts = []struct{ text, encoding string }{
 	{"Kütüphane dokuzda kapanır. Lütfen ödünç aldığınız kitapları zamanında geri getiriniz, şimdiden teşekkürler.", "windows-1254"},
 	{"הספרייה נסגרת בשעה תשע. נא להחזיר את הספרים בזמן.", "windows-1255"},
 	{"تغلق المكتبة في الساعة التاسعة. يرجى إعادة الكتب في الوقت المحدد.", "windows-1256"},
+	{"Расписание библиотеки изменилось. Читальный зал открыт ежедневно, кроме пятницы.", "windows-1251"},
+	{"Расписание библиотеки изменилось. Читальный зал открыт ежедневно, кроме пятницы.", "x-mac-cyrillic"},
+	{"Бібліотека зачиняється о дев'ятій. Їжу та напої заборонено.", "koi8-u"},
+	{"La sala está cerrada los lunes. ¿Dónde está el niño? Mañana habrá más información.", "macintosh"},
 	{german, "macintosh"}, {"Viele Grüße aus Köln.", "macintosh"},
 }
 
@@ -99,6 +103,7 @@ func TestDecode(t *testing.T) {
 		"declared UTF-16 in one byte":   {[]byte("abc"), "utf-16", "abc", ""},
 		"a mark and another beside it":  {[]byte("\xEF\xBB\xBF" + french), "windows-1252", french, ""},
 		"a mark, then bad bytes":        {[]byte("\xEF\xBB\xBF" + french + "\xff"), "", french + "\uFFFD", "1 byte is not UTF-8"},
+		"as many bad bytes as letters":  {[]byte("Zürich, cut \xc3"), "", "Zürich, cut \uFFFD", "1 byte is not UTF-8"},
 		"two bad bytes":                 {[]byte("é\xffé\xfeé"), "", "é\uFFFDé\uFFFDé", "2 bytes are not UTF-8"},
 		"a NUL":                         {[]byte("a\x00 line of text"), "", "a line of text", ""},
 		"two NULs in a short text":      {[]byte("<p>a\x00b \x00 Rooms close.</p>"), "", "<p>ab  Rooms close.</p>", ""},
@@ -112,7 +117,7 @@ func TestDecode(t *testing.T) {
 		"code page 850, two in a row":   {[]byte("Viele Gr\x81\xe1e aus K\x94ln"), "", "Viele Grüße aus Köln", ""},
 		"filled up with NULs":           {[]byte("Tür" + string(make([]byte, 300))), "", "Tür", ""},
 		"pages without letters":         {[]byte("Some text of a page.\n\x01\x02\x03\x04\n"), "", "Some text of a page.\n\n", "4 control characters among 26 bytes"},
-		"too little to tell":            {[]byte("\xc1\xe4\xe5"), "", "Áäå", "only a guess"},
+		"too little to tell":            {[]byte("\xc1\xe4\xe5"), "", "Бде", "only a guess"},
 		"nothing":                       {nil, "", "", ""},
 	} {
 		got, err := decode(c.data, c.declared)

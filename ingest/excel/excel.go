@@ -70,6 +70,9 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 			doc.Pages = append(doc.Pages, ingest.Page{Number: i + 1, Text: name + "\n\n" + text})
 		}
 	}
+	if pictures := z.Pictures(); len(doc.Pages)+len(doc.Faults) == 0 && len(pictures) > 0 {
+		return nil, fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, strings.Join(pictures, ", "))
+	}
 	return doc, nil
 }
 

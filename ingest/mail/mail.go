@@ -4,6 +4,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,16 +121,16 @@ func (m *reading) part(e *message.Entity, depth int) (found bool) {
 		}
 		return false
 	}
-	kind, _, err := e.Header.ContentType()
+	kind, described, err := e.Header.ContentType()
 	if err != nil || kind == "" {
 		kind = "text/plain"
 	}
 	place, params, _ := e.Header.ContentDisposition()
-	name := params["filename"]
+	name := cmp.Or(params["filename"], described["name"])
 	switch {
 	case strings.HasPrefix(kind, "multipart/"):
 		return m.multipart(e, kind, depth)
-	case kind == "message/rfc822" && place != "attachment":
+	case kind == "message/rfc822":
 		inner, err := message.Read(e.Body)
 		if inner == nil || err != nil && !tolerable(err) {
 			m.fault("a message inside left out: %v", err)
@@ -138,7 +139,7 @@ func (m *reading) part(e *message.Entity, depth int) (found bool) {
 		m.message(inner, depth+1)
 		return true
 	case place == "attachment" || kind != "text/plain" && kind != "text/html" && kind != "application/xhtml+xml":
-		if !m.quiet && (place == "attachment" || name != "") {
+		if !m.quiet {
 			m.fault("attachment %q (%s) not read", name, kind)
 		}
 		return false
@@ -159,6 +160,9 @@ func (m *reading) part(e *message.Entity, depth int) (found bool) {
 	if err != nil {
 		m.fault("a part of the text left out: %v", err)
 		return false
+	}
+	for _, f := range d.Faults {
+		m.fault("%s", f.Reason)
 	}
 	if m.quiet && m.doc.Title == "" {
 		m.doc.Title = d.Title

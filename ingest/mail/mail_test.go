@@ -63,6 +63,12 @@ func TestMail(t *testing.T) {
 	d, err = read(EML{}, "Subject: Plain\n\nJust text.")
 	require.NoError(t, err)
 	assert.Equal(t, "Subject: Plain\n\nJust text.", d.Text())
+	d, err = read(EML{}, "Subject: Odd\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: text/plain; charset=x-none\n\n\xc1\xe4\xe5\n--B\nContent-Type: message/rfc822\nContent-Disposition: attachment\n\nSubject: Inner\n\nBy hand.\n--B\nContent-Type: image/png; name=scan.png\n\nx\n--B--\n")
+	require.NoError(t, err)
+	assert.Contains(t, d.Text(), "Subject: Inner\n\nBy hand.")
+	require.Len(t, d.Faults, 2)
+	assert.Contains(t, d.Faults[0].Reason, "the encoding is not declared")
+	assert.Contains(t, d.Faults[1].Reason, `"scan.png" (image/png)`)
 }
 
 func TestMailArchives(t *testing.T) {

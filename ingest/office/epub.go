@@ -3,6 +3,7 @@ package office
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -46,6 +47,7 @@ func (EPUB) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		}
 	}
 	doc := &ingest.Document{MediaType: "application/epub+zip", Title: oneLine(book.Kid("metadata", "title").String())}
+	var blank error // of the first page without text
 	for i, ref := range book.Kid("spine").All("itemref") {
 		name := files[ref.Attr("idref")]
 		if name == "" {
@@ -69,9 +71,14 @@ func (EPUB) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if err != nil {
+		if errors.Is(err, ingest.ErrNoText) && blank == nil { // a cover is no loss
+			blank = err
+		} else if err != nil {
 			fault(doc, i+1, "%s left out: %v", path.Base(name), err)
 		}
+	}
+	if blank != nil && len(doc.Pages) == 0 {
+		return nil, blank
 	}
 	return doc, ctx.Err()
 }

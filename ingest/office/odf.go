@@ -1,6 +1,7 @@
 package office
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
 		doc.Title = oneLine(meta.Kid("meta", "title").String())
 	}
-	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, super: map[string]bool{}}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, super: map[string]bool{}, ended: map[string]int{}}
 	t.styles(root)
 	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
 		t.styles(styles)
@@ -83,10 +84,8 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 		}
 	}
 	if len(doc.Pages) == 0 {
-		for _, n := range z.Names() {
-			if strings.HasPrefix(n, "Pictures/") {
-				return nil, fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, path.Base(n))
-			}
+		if err := onlyPictures(z.Pictures()); err != nil {
+			return nil, err
 		}
 	}
 	return doc, ctx.Err()
@@ -105,6 +104,7 @@ type odfText struct {
 	texts []string
 	notes []string
 	heads [10]int
+	ended map[string]int  // the last number of a list, by its style and its name
 	super map[string]bool // styles of superscripts
 }
 
@@ -178,7 +178,7 @@ func (t *odfText) blocks(kids []*zipxml.Node) {
 }
 
 func (t *odfText) frame(n *zipxml.Node) string {
-	inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, notes: t.notes}
+	inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, ended: t.ended, notes: t.notes}
 	for _, k := range n.Kids {
 		switch k.Name {
 		case "text-box":
@@ -199,18 +199,17 @@ func (t *odfText) frame(n *zipxml.Node) string {
 	return strings.Join(inner.texts, "\n")
 }
 
-// formula is what the author wrote for a formula, which is a document of its own.
+// formula reads a formula, which is a document of its own.
 func (t *odfText) formula(name string) string {
-	root, err := t.z.Tree(t.ctx, path.Join(name, "content.xml"))
+	data, err := t.z.Read(path.Join(name, "content.xml"))
+	if err != nil || !bytes.Contains(data, []byte("<math")) {
+		return ""
+	}
+	d, err := ingest.HTML{}.Read(t.ctx, bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return ""
 	}
-	for _, a := range root.All("annotation") {
-		if strings.HasPrefix(a.Attr("encoding"), "StarMath") {
-			return oneLine(a.String())
-		}
-	}
-	return ""
+	return d.Text()
 }
 
 // list writes the items of a list, each as a paragraph. counts are the numbers of the lists around it.
@@ -221,6 +220,17 @@ func (t *odfText) list(n *zipxml.Node, style string, counts []int) {
 	depth := len(counts) + 1
 	level := t.lists[style][depth]
 	counts = append(slices.Clone(counts), max(level.start, 1)-1)
+	if before, ok := t.ended[n.Attr("continue-list")]; ok {
+		counts[depth-1] = before
+	} else if n.Attr("continue-numbering") == "true" {
+		counts[depth-1] = t.ended[style]
+	}
+	defer func() {
+		t.ended[style] = counts[depth-1]
+		if id := n.Attr("id"); id != "" {
+			t.ended[id] = counts[depth-1]
+		}
+	}()
 	for _, item := range n.Kids {
 		if item.Name != "list-item" && item.Name != "list-header" {
 			continue
@@ -295,7 +305,7 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "soft-page-break":
 			b.WriteByte('\f')
 		case "note":
-			inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, notes: append(t.notes, "")}
+			inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, ended: t.ended, notes: append(t.notes, "")}
 			at := len(t.notes)
 			inner.blocks(k.Kid("note-body").All("p"))
 			t.notes = inner.notes
@@ -348,7 +358,7 @@ func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
 				if c.Name != "table-cell" && c.Name != "covered-table-cell" {
 					continue
 				}
-				inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, notes: t.notes}
+				inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, ended: t.ended, notes: t.notes}
 				inner.blocks(c.Kids)
 				t.notes = inner.notes
 				text := oneLine(strings.Join(inner.texts, " "))

@@ -38,6 +38,14 @@ func open(r io.ReaderAt, size int64, what string) (*zipxml.Archive, error) {
 	return z, nil
 }
 
+// onlyPictures is the error of a file without text that has pictures; nil if it has none.
+func onlyPictures(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, strings.Join(names, ", "))
+}
+
 func readAll(r io.ReaderAt, size int64) ([]byte, error) {
 	data := make([]byte, size)
 	if n, err := r.ReadAt(data, 0); int64(n) < size {

@@ -76,6 +76,8 @@ func TestSlides(t *testing.T) {
 	d, err := read(PPTX{}, data)
 	require.NoError(t, err)
 	assert.Equal(t, "Harbour", d.Title)
+	odd := packed(t, presentation(`<p:sp><p:nvSpPr><p:cNvPr descr="A key"/></p:nvSpPr></p:sp><p:sp><p:txBody><a:p><a:r><a:rPr><a:sym typeface="Symbol"/></a:rPr><a:t>x5</a:t></a:r></a:p></p:txBody></p:sp>`))
+	assert.Contains(t, text(t, PPTX{SkipNotes: true}, odd), "A key\n\nx≥5")
 	require.Len(t, d.Pages, 2)
 	assert.Equal(t, "Title\n\nBody\n\n1) one\n2) two\n\nIV. 10⁶\n\nA crane\n\nRoom\t\tKey\n\nGuests\n\n\t2024\t2025\nBoats\t3\t5\n\nFirst box\n\nNotes: Say hello.", d.Pages[0].Text)
 	assert.Equal(t, ingest.Page{Number: 2, Text: "Last"}, d.Pages[1])
@@ -105,6 +107,11 @@ func TestOpenDocument(t *testing.T) {
 		{Number: 1, Text: "I. Keys\n\nOne[1] and two  \nx\n\n1. a\n\n1.a b\n\n2. c 10⁶\n\n- dot"},
 		{Number: 2, Text: "Room\t\t\t1 2\n\n東京A crane\n\n[1] A note."},
 	}, d.Pages)
+
+	again := `<text:list text:style-name="L"><text:list-item><text:p>a</text:p></text:list-item></text:list><text:p>b <draw:frame><draw:object xlink:href="./Object 1"/></draw:frame></text:p><text:list text:style-name="L" text:continue-numbering="true"><text:list-item><text:p>c</text:p></text:list-item></text:list>`
+	parts := map[string]string{"content.xml": `<office:document-content><office:automatic-styles>` + styles + `</office:automatic-styles><office:body><office:text>` + again + `</office:text></office:body></office:document-content>`,
+		"Object 1/content.xml": `<?xml version="1.0"?><math xmlns="http://www.w3.org/1998/Math/MathML"><semantics><mfrac><mn>12</mn><mn>5</mn></mfrac><annotation encoding="StarMath 5.0">12 over 5</annotation></semantics></math>`}
+	assert.Equal(t, "1. a\n\nb 12/5\n\n2. c", text(t, ODF{}, packed(t, parts)))
 
 	row := func(cells ...string) string {
 		s := "<table:table-row>"
@@ -143,7 +150,11 @@ func TestCSV(t *testing.T) {
 		"1,2\n3,4":                               "1\t2\n3\t4",
 		"sep=|\nx|y\n1|2":                        "x: 1\ty: 2",
 		"Name,Note\nAnn,\"two\nlines\"\nBob,\"a \"\"b\"\" c\"": "Name: Ann\tNote: two lines\nName: Bob\tNote: a \"b\" c",
-		"only": "only",
+		"only":                             "only",
+		"# of May\nRoom,Seats\nA1,30":      "# of May\nRoom: A1\tSeats: 30",
+		"Room,2023,2024\nA1,30,40":         "Room: A1\t2023: 30\t2024: 40",
+		"Name,1999\nAsh,2001\nElm,2002":    "Name\t1999\nAsh\t2001\nElm\t2002",
+		"a title\nRoom: the blue one\nend": "a title\nRoom: the blue one\nend",
 	} {
 		assert.Equal(t, want, text(t, CSV{}, []byte(in)), in)
 	}
@@ -154,6 +165,7 @@ func TestRTF(t *testing.T) {
 		`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fnil Arial;}{\f1\fnil\fcharset204 Arial;}{\f2\fnil\fcharset2 Symbol;}}{\info{\title The {\b Title}}}\f0 Caf\'e9 \u8364?\par{\f1 \'cf\'f0\'e8}{\f2 a}\par}`: "Café €\n\nПриα",
 		`{\rtf1 {\listtext 1.\tab}Keys\par\trowd\intbl Room\cell\intbl Open\line Mon\cell\row\pard After{\footnote A note.}.\par}`:                                                                       "1.\tKeys\n\nRoom\tOpen Mon\nAfter [A note.].",
 		`{\rtf1 {\*\generator x;}a{\v hidden}\~b{\field{\*\fldinst HYPERLINK "x"}{\fldrslt link}}{\pict 0102}\uc2\u945ab c\page d\emdash e \{x\}{\deleted old}}`:                                         "a blinkα c\n\nd—e {x}",
+		`{\rtf1 10{\super 6} m{\super 2}\super0 5}`: "10⁶ m25",
 		"{\\rtf1 \\u-10179?\\u-8704? {\\bin3 }}}x}": "😀 x",
 	} {
 		assert.Equal(t, want, text(t, RTF{}, []byte(in)), in)
@@ -181,6 +193,8 @@ func TestBadFiles(t *testing.T) {
 		"no RTF":           {RTF{}, []byte("hello"), ingest.ErrMalformed},
 		"nested RTF":       {RTF{}, []byte(`{\rtf1` + strings.Repeat("{", 5000)), ingest.ErrMalformed},
 		"repeated rows":    {ODF{}, odfFile(t, "spreadsheet", "<table>"+strings.Repeat(`<table-row number-rows-repeated="1000"><table-cell number-columns-repeated="1000"><p>`+strings.Repeat("x", 99)+`</p></table-cell></table-row>`, 9)+"</table>", ""), ingest.ErrTooLarge},
+		"a picture in RTF": {RTF{}, []byte(`{\rtf1{\pict 00}}`), ingest.ErrNoText},
+		"a picture book":   {EPUB{}, packed(t, map[string]string{"META-INF/container.xml": `<c><rootfiles><rootfile full-path="b.opf"/></rootfiles></c>`, "b.opf": `<p><manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="a"/></spine></p>`, "a.xhtml": "<img src='a.png'>"}), ingest.ErrNoText},
 		"pictures in text": {ODF{}, packed(t, map[string]string{"content.xml": "<c><body><text/></body></c>", "Pictures/1.png": "x"}), ingest.ErrNoText},
 	} {
 		_, err := read(c.reader, c.data)

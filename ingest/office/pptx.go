@@ -104,7 +104,11 @@ func (s *slide) shapes(tree *zipxml.Node) {
 			case "title", "ctrTitle":
 				s.title = strings.TrimSpace(s.title + "\n" + drawingml.Body(n.Kid("txBody")))
 			default:
-				s.add(drawingml.Body(n.Kid("txBody")))
+				if text := drawingml.Body(n.Kid("txBody")); text != "" {
+					s.add(text)
+				} else {
+					s.add(oneLine(n.Kid("nvSpPr", "cNvPr").Attr("descr")))
+				}
 			}
 		case "pic":
 			s.pictures++

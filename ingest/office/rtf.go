@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/encoding/traditionalchinese"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/symbols"
 )
 
@@ -44,6 +45,9 @@ func (RTF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 		return nil, err
 	}
 	p.endPage()
+	if len(p.doc.Pages) == 0 && p.pictures > 0 {
+		return nil, fmt.Errorf("%w: the document is %d pictures and no word: run OCR over them first", ingest.ErrNoText, p.pictures)
+	}
 	p.doc.Title = oneLine(p.title.String())
 	return p.doc, nil
 }
@@ -62,6 +66,7 @@ type rtfState struct {
 	note   bool
 	hidden bool
 	table  bool // in a row
+	raised bool // superscript
 	font   int
 	page   encoding.Encoding
 	skip   int // characters that stand for one of Unicode, for older readers
@@ -84,6 +89,8 @@ type rtf struct {
 	title strings.Builder
 	doc   *ingest.Document
 	pages int
+
+	pictures int
 }
 
 func (p *rtf) parse(ctx context.Context) error {
@@ -175,6 +182,9 @@ func (p *rtf) write(s string) {
 	case p.state.title:
 		p.title.WriteString(s)
 	case !p.state.ignore && !p.state.hidden:
+		if p.state.raised {
+			s = numerals.Power(string(p.out[max(len(p.out)-8, 0):]), s)
+		}
 		p.out = append(p.out, s...)
 	}
 }
@@ -301,7 +311,11 @@ func (p *rtf) word(word string, value int, set bool) {
 	case "pard":
 		p.state.table = false
 	case "plain":
-		p.state.hidden = false
+		p.state.hidden, p.state.raised = false, false
+	case "super":
+		p.state.raised = !set || value != 0
+	case "nosupersub", "sub":
+		p.state.raised = false
 	case "v", "deleted":
 		p.state.hidden = !set || value != 0
 	case "emdash":
@@ -346,6 +360,9 @@ func (p *rtf) word(word string, value int, set bool) {
 	case "info", "colortbl", "stylesheet", "pict", "header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf",
 		"fldinst", "annotation", "atnid", "atnauthor", "listtable", "listoverridetable", "revtbl", "rsidtbl", "generator", "nonshppict", "xe", "tc", "objdata", "themedata", "datastore", "filetbl", "mmath", "ftnsep", "ftnsepc", "aftnsep", "aftnsepc", "pgdsctbl", "latentstyles", "author", "operator", "keywords", "subject", "doccomm", "company", "private":
 		p.state.ignore = true
+		if word == "pict" {
+			p.pictures++
+		}
 	case "shptxt", "shpinst", "shp", "shprslt", "fldrslt", "listtext", "pntext", "nesttableprops":
 		if word == "shprslt" { // the same as shptxt, for older readers
 			p.state.ignore = true

@@ -10,6 +10,7 @@ import (
 
 	"github.com/docent-ml/docent/ingest/internal/numerals"
 	"github.com/docent-ml/docent/ingest/internal/omml"
+	"github.com/docent-ml/docent/ingest/internal/symbols"
 	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
@@ -61,7 +62,7 @@ func paragraph(p *zipxml.Node) string {
 		var text string
 		switch k.Name {
 		case "r":
-			text = k.Kid("t").String()
+			text = symbols.Text(k.Kid("t").String(), k.Kid("rPr", "latin").Attr("typeface"), k.Kid("rPr", "sym").Attr("typeface"))
 			if up, err := strconv.Atoi(k.Kid("rPr").Attr("baseline")); err == nil && up > 0 {
 				text = numerals.Power(b.String(), text)
 			}

@@ -34,6 +34,18 @@ func Rune(font string, code rune) (rune, bool) {
 	return 0, false
 }
 
+// Text reads text in fonts that may be of symbols: the first is that of ASCII, and all may be that of other characters.
+func Text(s string, fonts ...string) string {
+	return strings.Map(func(r rune) rune {
+		for i, font := range fonts {
+			if known, ok := Rune(font, r); ok && (i == 0 || r > 0x7F) {
+				return known
+			}
+		}
+		return r
+	}, s)
+}
+
 // Code 0x20 comes first, NUL stands for a code without a character.
 
 const symbol = " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_" +

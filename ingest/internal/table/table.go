@@ -35,8 +35,13 @@ func (s *Sheet) Add(row []string) error {
 		s.first = cells
 		return nil
 	}
+	if s.rows == 2 && len(trimmed(s.first)) == 1 && len(trimmed(cells)) > 1 { // a title above the names
+		s.write(s.first)
+		s.rows, s.first = 1, cells
+		return nil
+	}
 	if s.rows == 2 {
-		if s.named = isHead(s.first) && len(trimmed(cells)) <= len(trimmed(s.first)); !s.named {
+		if s.named = isHead(s.first, cells) && len(trimmed(cells)) <= len(trimmed(s.first)); !s.named {
 			s.write(s.first)
 		}
 	}
@@ -72,7 +77,8 @@ func (s *Sheet) write(row []string) {
 // String is the text of all rows.
 func (s *Sheet) String() string {
 	if s.rows == 1 {
-		return strings.Join(trimmed(s.first), "\t")
+		s.write(s.first)
+		s.rows = 0
 	}
 	return s.b.String()
 }
@@ -84,11 +90,19 @@ func trimmed(row []string) []string {
 	return row
 }
 
-// isHead tells a row of names from one of values: it has no gap and no number, and says nothing twice.
-func isHead(row []string) bool {
+func isYear(s string) bool {
+	return len(s) == 4 && (s[:2] == "19" || s[:2] == "20") && strings.Trim(s[2:], "0123456789") == ""
+}
+
+// isHead tells a row of names from one of values: it has no gap and no number but years, and says nothing twice.
+func isHead(row, next []string) bool {
 	row = trimmed(row)
 	seen := map[string]bool{}
 	for i, c := range row {
+		if i > 0 && isYear(c) && (i >= len(next) || !isYear(next[i])) && !seen[c] {
+			seen[c] = true
+			continue
+		}
 		if c == "" && i > 0 || seen[c] || strings.Trim(c, "0123456789.,:/-+% €$£") == "" && c != "" || len(c) > 100 {
 			return false
 		}

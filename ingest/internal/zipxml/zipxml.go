@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -61,6 +62,17 @@ func (a *Archive) Names() []string {
 	for _, f := range a.files {
 		names = append(names, f.Name)
 	}
+	return names
+}
+
+// Pictures names the pictures, which office programs put into a folder of their own.
+func (a *Archive) Pictures() (names []string) {
+	for _, f := range a.files {
+		if folder := path.Base(path.Dir(f.Name)); folder == "media" || folder == "Pictures" {
+			names = append(names, path.Base(f.Name))
+		}
+	}
+	slices.Sort(names)
 	return names
 }
 

@@ -38,7 +38,7 @@ func Connects(before, after string) bool {
 		return true
 	}
 	first, _, compound := strings.Cut(after, "-")
-	return compound && connecting(first) || strings.EqualFold(before, "self")
+	return compound && connecting(first) || slices.Contains([]string{"self", "well"}, strings.ToLower(before))
 }
 
 func connecting(part string) bool {

@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// Lines this near to the edge of a page may be running headers or footers. In
-// documents of fewer than headerPages they must be on all pages, and one with a
-// number must count pages: it may be a heading, such as "Exercise sheet 2".
+// Lines this near to the edge of a page may be running headers or footers.
+//
+// A document of fewer than headerPages keeps them: a few copies harm less than a heading taken for one.
 const (
 	headerLines = 2
 	headerPages = 7
@@ -28,7 +28,7 @@ const (
 // that goes on over the page. A line is dropped only if all lines between it and
 // the edge are.
 func dropHeaders(pages []Page) (title string) {
-	if len(pages) < 2 {
+	if len(pages) < headerPages {
 		return ""
 	}
 	counts := map[string]*copies{}
@@ -49,13 +49,13 @@ func dropHeaders(pages []Page) (title string) {
 		drop := map[int]bool{}
 		for _, side := range edges[i] {
 			for _, line := range side {
-				at := slices.IndexFunc(line.keys, func(key string) bool { return counts[key].repeat(len(pages), key) })
+				at := slices.IndexFunc(line.keys, func(key string) bool { return counts[key].repeat(len(pages), isNumbered(key)) })
 				if at < 0 {
 					break
 				}
 				if key := line.keys[at]; seen[key] || isNumbered(key) {
 					drop[line.at] = true
-					if words := strings.Trim(numberedText(key), " |-–—·•.,:/"); title == "" && strings.Contains(words, " ") && !countsPages(key) {
+					if words := strings.Trim(numberedText(key), " |-–—·•.,:/"); title == "" && strings.Contains(words, " ") {
 						title = words
 					}
 				} else {
@@ -84,18 +84,7 @@ func (c *copies) add(page int) {
 }
 
 // repeat tells whether there are enough copies in a document of that many pages.
-func (c *copies) repeat(pages int, key string) bool {
-	numbered := isNumbered(key)
-	if pages < headerPages {
-		switch all := c.n == pages || c.n == pages-1 && c.first == 1 && pages > fewestRun; {
-		case c.side[0] == 0 || c.side[1] == 0: // left and right pages have their own
-			return c.n >= fewestRun && 2*c.n >= pages
-		case numbered:
-			return all && countsPages(key) && (pages >= fewestRun || strings.Contains(key, numberMark+"0"+numberMark))
-		default:
-			return all && pages >= fewestRun
-		}
-	}
+func (c *copies) repeat(pages int, numbered bool) bool {
 	if float64(c.n) >= headerShare*float64(pages) {
 		return true
 	}
@@ -209,17 +198,9 @@ func countsHeadings(rest string) bool {
 	return len(words) == 1 && !slices.Contains(pageWords(), strings.ToLower(words[0]))
 }
 
-// countsPages tells a key of a line that is the number of a page, or says that it is.
-func countsPages(key string) bool {
-	words := strings.FieldsFunc(strings.ToLower(numberedText(key)), func(r rune) bool { return !unicode.IsLetter(r) })
-	isWord := func(w string) bool { return slices.Contains(pageWords(), w) }
-	return slices.ContainsFunc(words, func(w string) bool { return len(w) > 3 && isWord(w) }) ||
-		!slices.ContainsFunc(words, func(w string) bool { return !isWord(w) })
-}
-
 func pageWords() []string {
 	return []string{
-		"page", "p", "pg", "of", "von", "de", "di", "van", "seite", "s", "página", "pág", "pagina", "pag", "σελίδα", "σελ", "стр", "страница",
+		"page", "p", "pg", "of", "seite", "s", "página", "pág", "pagina", "pag", "σελίδα", "σελ", "стр", "страница",
 		"strona", "sida", "side", "sivu", "sayfa", "oldal", "stránka",
 	}
 }

@@ -30,7 +30,7 @@ func (p *pipeline) prepare(ctx context.Context) error {
 	if p.Resume {
 		return nil // they lie there
 	}
-	options := chunk.Options{Size: p.ChunkSize, Overlap: p.ChunkOverlap}
+	options := chunk.Options{Size: p.ChunkSize, Overlap: p.ChunkOverlap, Headings: p.ChunkHeadings}
 	if p.ChunkUnit == "tokens" {
 		options.Measure = p.tokens
 	}

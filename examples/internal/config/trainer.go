@@ -29,6 +29,7 @@ type Trainer struct {
 	ChunkSize     int    // in ChunkUnit
 	ChunkOverlap  int    // in ChunkUnit, < ChunkSize
 	ChunkUnit     string // "characters" or "tokens"
+	ChunkHeadings bool   // put the headings above a passage in front of it
 	EvalFraction  float64
 	Questions     string        // how they are made of the documents: "auto" (where there is no facts file), "structure" or "none"
 	Wordings      int           // of each question, those of the facts file among them
@@ -126,6 +127,8 @@ func (t *Trainer) groups() []group {
 				"how much neighbouring passages share; less than the chunk size"),
 			declare("chunk_unit -chunk-unit=UNIT CHUNK_UNIT", choice(&t.ChunkUnit, "characters", "characters", "tokens"),
 				"what passages are measured in"),
+			declare("chunk_headings -chunk-headings CHUNK_HEADINGS", toggle(&t.ChunkHeadings, false),
+				"put the headings above a passage in front of it"),
 			declare("eval_fraction -eval-fraction=X EVAL_FRACTION", number(&t.EvalFraction, 0.1, atLeast(0.0), below(1.0)),
 				"share of the rows held back to measure the model; 0 holds back none"),
 		}},

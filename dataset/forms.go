@@ -123,7 +123,8 @@ func readRaw(fsys fs.FS, name string) iter.Seq2[rawRow, error] {
 		defer file.Close()
 		r := bufio.NewReader(file)
 		start, _ := r.Peek(4096)
-		if bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(start, []byte("\ufeff"))), []byte("[")) {
+		if rest := bytes.TrimPrefix(start, []byte("\ufeff")); bytes.HasPrefix(bytes.TrimSpace(rest), []byte("[")) {
+			_, _ = r.Discard(len(start) - len(rest)) // which are there
 			readArray(r, name, yield)
 			return
 		}
@@ -131,18 +132,31 @@ func readRaw(fsys fs.FS, name string) iter.Seq2[rawRow, error] {
 	}
 }
 
+// readArray yields each element with the line on which it begins.
 func readArray(r io.Reader, name string, yield func(rawRow, error) bool) {
 	lines := &lineCounter{r: r}
 	d := json.NewDecoder(lines)
 	_, err := d.Token()
 	for err == nil && d.More() {
-		var row rawRow
-		if err = d.Decode(&row); err == nil {
-			row.place(name, lines.at(d.InputOffset()))
-			if !yield(row, nil) {
+		var raw json.RawMessage
+		if err = d.Decode(&raw); err == nil {
+			line := lines.at(d.InputOffset() - int64(len(raw)))
+			row, fault := decode[rawRow](raw)
+			if row.place(name, line); fault != nil {
+				fault = row.fault(fault)
+			}
+			if !yield(row, fault) {
 				return
 			}
 		}
+	}
+	if err == nil {
+		_, err = d.Token() // the end of the array
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	} else if err == nil && d.More() {
+		err = errors.New("there is more behind the array")
 	}
 	if err != nil {
 		yield(rawRow{}, &LineError{name, lines.at(d.InputOffset()), fmt.Errorf("%w: %w", ErrRow, err)})

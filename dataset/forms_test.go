@@ -94,3 +94,31 @@ func TestReadRowsNamesLineAndField(t *testing.T) {
 	_, err = dataset.DetectForm(fstest.MapFS{"x": {}}, "x")
 	require.ErrorIs(t, err, dataset.ErrEmpty)
 }
+
+// TestReadRowsOfAnArray: elements are named by the line on which they begin, and what follows one that does not fit is read.
+func TestReadRowsOfAnArray(t *testing.T) {
+	const row = "{\n  \"instruction\": \"q\",\n  \"output\": \"a\"\n }"
+	for text, want := range map[string][]string{
+		"\ufeff[\n " + row + ",\n 7, null,\n {\n  \"output\": \"a\"\n }, {\"instruction\": \"\xff\", \"output\": \"a\"},\n " + row + "\n]\n": {
+			"x:6: bad row: json: cannot unmarshal number", "x:6: bad row: null", "x:7: bad row: instruction is missing", "x:9: bad row: not UTF-8",
+		},
+		"[" + row + ",\n" + row:           {"x:8: bad row: unexpected EOF"},
+		"[" + row + ",\n" + row + "]\n{}": {"x:8: bad row: there is more behind the array"},
+		"[" + row + "\n" + row + "]":      {"x:4: bad row: expected comma"},
+	} {
+		var rows int
+		var faults []string
+		for _, err := range dataset.ReadRows(fstest.MapFS{"x": {Data: []byte(text)}}, "x", dataset.FormAlpaca) {
+			if err == nil {
+				rows++
+			} else {
+				faults = append(faults, err.Error())
+			}
+		}
+		assert.LessOrEqual(t, 1, rows)
+		require.Len(t, faults, len(want), "%q", faults)
+		for i := range want {
+			assert.Contains(t, faults[i], want[i])
+		}
+	}
+}

@@ -145,7 +145,7 @@ func TestPackedBase(t *testing.T) {
 		plain.Weights, err = unpack.Run(b.model.Inputs())
 		require.NoError(t, err)
 		for i, x := range params {
-			want := make([]float32, piece{Param: x}.size())
+			want := make([]float32, piece{Param: x}.Size())
 			require.NoError(t, b.model.Read(x, want))
 			got, err := device.Floats(plain.Weights[i])
 			require.NoError(t, err)

@@ -55,14 +55,6 @@ type piece struct {
 	at int
 }
 
-func (p piece) size() int {
-	n := 1
-	for _, d := range p.Shape {
-		n *= d
-	}
-	return n
-}
-
 // take makes room for n numbers.
 func (l *layout) take(n int) (at int) {
 	at = l.size
@@ -154,14 +146,14 @@ func newLayout(b *Base, c Config) (*layout, error) {
 			if m.TieEmbeddings {
 				hint = ", and its head is its embedding, embed_tokens"
 			}
-			return nil, fmt.Errorf("lora config: Targets, SaveModules: %q: %w; the base model has %s%s", target, ErrTarget, strings.Join(lastNames(b.Modules()), ", "), hint)
+			return nil, fmt.Errorf("lora config: Targets, SaveModules: %q: %w; the base model has %s%s", target, ErrTarget, strings.Join(adapter.LastNames(b.Modules()), ", "), hint)
 		}
 	}
 	if err := l.placeBiases(c, m); err != nil {
 		return nil, err
 	}
 	for i := range l.weights {
-		l.weights[i].at = l.take(l.weights[i].size())
+		l.weights[i].at = l.take(l.weights[i].Size())
 	}
 	if err := l.placeTokens(c, params[lm.EmbedTokens]); err != nil {
 		return nil, err
@@ -278,21 +270,10 @@ func (l *layout) placeRates(c Config) {
 	}
 	for _, p := range l.weights {
 		if len(p.Shape) == 1 {
-			fill(l.rates, p.at, p.size(), ratio)
-			fill(l.decays, p.at, p.size(), 0)
+			fill(l.rates, p.at, p.Size(), ratio)
+			fill(l.decays, p.at, p.Size(), 0)
 		}
 	}
-}
-
-// lastNames are the distinct last elements of module paths.
-func lastNames(paths []string) []string {
-	var out []string
-	for _, p := range paths {
-		if s := p[strings.LastIndex(p, ".")+1:]; !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // initial values as in PEFT: A uniform in ±1/√in (Kaiming uniform with a = √5) and B zero, so that training starts from the base
@@ -335,7 +316,7 @@ func (l *layout) initial(seed uint64) ([]float32, error) {
 		}
 	}
 	for _, p := range l.weights {
-		if err := l.model.Read(p.Param, theta[p.at:p.at+p.size()]); err != nil {
+		if err := l.model.Read(p.Param, theta[p.at:p.at+p.Size()]); err != nil {
 			return nil, err
 		}
 	}
@@ -377,7 +358,7 @@ func (l *layout) setStart(theta []float32, m module, a, b []float32) {
 // nodes cuts what is trained out of theta [size]: in the order of flat, which is that of theta.
 func (l *layout) nodes(d *decoder.Decoder, theta *graph.Node) (flat []*graph.Node) {
 	cut := func(from int, shape ...int) *graph.Node {
-		n := piece{Param: lm.Param{Shape: shape}}.size()
+		n := lm.Param{Shape: shape}.Size()
 		x := graph.Reshape(graph.Slice(theta, graph.AxisRange(from, from+n)), shape...)
 		flat = append(flat, x)
 		return x
@@ -463,10 +444,10 @@ func (l *layout) empty(c adapter.Config) *adapter.Adapter {
 		a.Modules[m.path] = x
 	}
 	for _, p := range l.weights {
-		a.Weights[p.Name] = adapter.Weight{Shape: p.Shape, Values: make([]float32, p.size())}
+		a.Weights[p.Name] = adapter.Weight{Shape: p.Shape, Values: make([]float32, p.Size())}
 	}
 	if len(l.tokens) > 0 {
-		a.Rows[lm.EmbedTokens] = adapter.Rows{Tokens: l.tokens, Values: make([]float32, l.rows.size())}
+		a.Rows[lm.EmbedTokens] = adapter.Rows{Tokens: l.tokens, Values: make([]float32, l.rows.Size())}
 	}
 	return a
 }

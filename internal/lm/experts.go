@@ -44,7 +44,7 @@ func (c Config) Pieces(p Param) []Piece {
 		return strings.Replace(name, ".mlp.", "."+c.Experts.folder+".", 1)
 	}
 	if p.Experts == 0 {
-		return []Piece{{Tensor: folder(p.Name), Shape: p.Shape, Size: size(p.Shape)}}
+		return []Piece{{Tensor: folder(p.Name), Shape: p.Shape, Size: p.Size()}}
 	}
 	names := []string{c.Experts.down}
 	if c.is(p, ExpertsGateUp) {
@@ -66,7 +66,7 @@ func (c Config) GGUFPieces(p Param) ([]Piece, error) {
 	names := families[c.Family].gguf
 	if p.Experts == 0 {
 		name, err := c.GGUFName(p.Name)
-		return []Piece{{Tensor: name, Shape: p.Shape, Size: size(p.Shape)}}, err
+		return []Piece{{Tensor: name, Shape: p.Shape, Size: p.Size()}}, err
 	}
 	if names.names[Router] == "" {
 		return nil, fmt.Errorf("%w: GGUF has no name for %s of %s", ErrUnsupported, p.Name, c.Family)

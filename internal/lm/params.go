@@ -90,15 +90,13 @@ func (c Config) normParams(path string, width int) (out []Param) {
 	return out
 }
 
+// Size is the number of elements.
+func (p Param) Size() int { return size(p.Shape) }
+
 // NumParams is the number of weights of the model; a tied output projection counts once.
-func (c Config) NumParams() int {
-	n := 0
+func (c Config) NumParams() (n int) {
 	for _, p := range c.Params() {
-		size := 1
-		for _, d := range p.Shape {
-			size *= d
-		}
-		n += size
+		n += p.Size()
 	}
 	return n
 }

@@ -204,7 +204,7 @@ func (c Config) save(name string, paths []string) error {
 	if data == nil {
 		targets := c.Targets
 		if len(targets) == 0 || len(targets) == 1 && targets[0] == "all-linear" {
-			targets = suffixes(slices.DeleteFunc(slices.Clone(paths), c.parameter))
+			targets = LastNames(slices.DeleteFunc(slices.Clone(paths), c.parameter))
 		}
 		var err error
 		p := peftConfig{
@@ -259,14 +259,10 @@ func layersOf(paths []string) (layers []int) {
 	return slices.Compact(layers)
 }
 
-// suffixes are the distinct last elements of the paths, in order of appearance.
-func suffixes(paths []string) []string {
-	var out []string
-	seen := map[string]bool{}
+// LastNames are the distinct last elements of module paths, in order of appearance.
+func LastNames(paths []string) (out []string) {
 	for _, p := range paths {
-		s := p[strings.LastIndex(p, ".")+1:]
-		if !seen[s] {
-			seen[s] = true
+		if s := p[strings.LastIndex(p, ".")+1:]; !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}

@@ -70,8 +70,11 @@ func (s *fieldSet) readAccepted() {
 	}
 }
 
-func (s *fieldSet) model() string {
-	p, ok := s.take("model")
+func (s *fieldSet) model() string { return s.needed("model") }
+
+// needed is a text that must be there.
+func (s *fieldSet) needed(name string) string {
+	p, ok := s.take(name)
 	if !ok {
 		p.fault(missing, "is required")
 	} else if p.isText() && p.text == "" {

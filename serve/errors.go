@@ -87,6 +87,9 @@ func apiError(err error) *openai.Error {
 	if e, ok := errors.AsType[*TemplateError](err); ok {
 		return openai.NewError(openai.CodeTemplate, e.Error())
 	}
+	if e, ok := errors.AsType[*AdapterError](err); ok {
+		return openai.NewError(openai.CodeValidation, e.Error()).WithParam(e.Field)
+	}
 	load, loading := errors.AsType[*loadError](err)
 	switch {
 	case errors.Is(err, errGone): // whoever ended the context may still read: a time limit of the host, say

@@ -117,6 +117,38 @@ func catch(err *error) {
 	}
 }
 
+// Unload takes a model out of memory once the requests that have it have ended. As long as it is listed, the next request for it
+// loads it again.
+func (p *Pool) Unload(ctx context.Context, id string) error {
+	p.mu.Lock()
+	f := p.flights[id]
+	p.mu.Unlock()
+	if err := landed(ctx, f); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.failures, id)
+	if h := p.models[id]; h != nil {
+		p.retire(h)
+		p.changed()
+	}
+	return nil
+}
+
+// landed waits for a load, if there is one.
+func landed(ctx context.Context, f *flight) error {
+	if f == nil {
+		return nil
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Reload loads id again and then swaps: requests that run finish on the old model, new ones get the new one. Until the
 // last of them ends both hold memory. If the load fails, the old model stays and the error is returned. If id is not
 // loaded, nothing happens: the next request loads it.
@@ -137,12 +169,8 @@ func (p *Pool) Reload(ctx context.Context, id string) error {
 	delete(p.failures, id)
 	f := p.flights[id]
 	p.mu.Unlock()
-	if f != nil { // it may be loading what was there before
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if err := landed(ctx, f); err != nil { // it may be loading what was there before
+		return err
 	}
 	p.mu.Lock()
 	here := p.models[id] != nil

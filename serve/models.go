@@ -56,7 +56,7 @@ func (m modelState) wire(all []modelState) openai.Model {
 }
 
 // base is the model that m was made from, "" if that is not known.
-func (m modelState) base() string { return cmp.Or(m.info.BaseModel, m.BaseModel) }
+func (m modelState) base() string { return cmp.Or(m.BaseModel, m.info.BaseModel) }
 
 func modelNotFound(id string) *openai.Error {
 	return openai.NewError(openai.CodeModelNotFound, fmt.Sprintf("the model %s does not exist", shown(id))).WithParam("model")

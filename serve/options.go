@@ -25,6 +25,8 @@ type HandlerOptions struct {
 	KeyLimits         func(keyName string) RateLimits    // of a key, instead of these two; nil: all have the same. Must not block
 	AllowedOrigins    []string                           // of browsers on other sites, "https://host" or "*"; empty: no CORS
 	AllowedHosts      []string                           // names that a request may be addressed to, beside localhost and addresses; empty: any
+	Adapters          Adapters                           // loads and unloads at /v1/load_lora_adapter and /v1/unload_lora_adapter; nil: no such routes
+	AdapterKeys       []string                           // names of the keys that may do so; with Adapters there must be some
 	StrictFields      bool                               // fields that are not in the API are an error instead of being ignored
 	ValidationStatus  int                                // of a request with invalid fields: 422 (0) or 400
 
@@ -60,6 +62,9 @@ func (o HandlerOptions) Validate() error {
 		bad("Prefix", "must start with a slash and not end with one")
 	}
 	errs = append(errs, keyFaults(o.APIKeys)...)
+	if o.Adapters != nil && (len(o.AdapterKeys) == 0 || len(o.APIKeys) == 0) {
+		bad("AdapterKeys", "must name one of APIKeys: nobody else may load Adapters")
+	}
 	for _, host := range o.AllowedHosts {
 		if host == "" || strings.ContainsAny(host, ":/ ") {
 			bad("AllowedHosts", fmt.Sprintf("%q must be the name of a host, without scheme and port", host))

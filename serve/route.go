@@ -60,6 +60,12 @@ func (h *Handler) find(path string) (rt route, id string) {
 	case "responses":
 		return route{name: "/v1/responses", post: true, serve: h.responses}, ""
 	}
+	if h.o.Adapters != nil && rest == "load_lora_adapter" {
+		return route{name: "/v1/load_lora_adapter", post: true, serve: h.loadAdapter}, ""
+	}
+	if h.o.Adapters != nil && rest == "unload_lora_adapter" {
+		return route{name: "/v1/unload_lora_adapter", post: true, serve: h.unloadAdapter}, ""
+	}
 	// URL.Path is decoded already, so a slash of the id may have come plain or as %2F.
 	if id, ok := strings.CutPrefix(rest, "models/"); ok && id != "" {
 		return route{name: "/v1/models/{id}", serve: h.model}, id

@@ -69,6 +69,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if cfg.Metrics {
 		options.Metrics = prometheus.New()
 	}
+	if cfg.Adapters != "" {
+		options.Adapters, options.AdapterKeys = adapters{models, pool}, listed(cfg.AdapterKeys)
+	}
 	handler, err := serve.NewHandler(pool, options)
 	if err != nil {
 		return errors.Join(err, pool.Close())

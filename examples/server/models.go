@@ -42,6 +42,7 @@ type models struct {
 	loaded   map[string]registry.Version // by id: what was loaded last
 	served   map[string]bool             // by id: has been loaded
 	failed   map[string]failedUpdate     // by id: the version that should be served and cannot be
+	attached map[string]attached         // by id: adapters that came while the server runs
 }
 
 // missing is a model of which there is no version.
@@ -61,7 +62,7 @@ type failedUpdate struct {
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
 	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
 		asked: map[string]chan struct{}{}, known: map[string]registry.Version{}, missing: map[string]missing{},
-		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}}
+		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}, attached: map[string]attached{}}
 	m.loader = engine.NewLoader(engine.Options{
 		Backend: device.Backend, Precision: backend.Precision(cfg.Precision), Warm: cfg.Warm, Merge: cfg.Merge,
 		Slots: cfg.Slots, MaxContext: cfg.MaxContext, HalfCache: cfg.HalfCache, MaxQueue: cfg.QueueDepth, QueueTimeout: cfg.QueueTimeout,
@@ -108,9 +109,11 @@ func (m *models) close() error {
 	return m.registry.Close()
 }
 
+const listTTL = time.Millisecond
+
 // poolOptions: the list changes with what follow finds, and costs nothing to make.
 func (m *models) poolOptions() serve.PoolOptions {
-	return serve.PoolOptions{List: m.list, ListTTL: time.Millisecond, MaxModels: m.cfg.MaxModels, MaxBytes: int64(m.cfg.MaxModelBytes), Logger: m.log}
+	return serve.PoolOptions{List: m.list, ListTTL: listTTL, MaxModels: m.cfg.MaxModels, MaxBytes: int64(m.cfg.MaxModelBytes), Logger: m.log}
 }
 
 func closed(c chan struct{}) bool {
@@ -139,6 +142,9 @@ func (m *models) list(context.Context) ([]serve.Entry, error) {
 		}
 		out = append(out, e)
 	}
+	for _, id := range slices.Sorted(maps.Keys(m.attached)) {
+		out = append(out, serve.Entry{ID: id, Created: m.attached[id].at, BaseModel: m.attached[id].base, Ready: true})
+	}
 	if len(out) == 0 && !m.away.IsZero() {
 		return nil, fmt.Errorf("the registry %s does not answer, and no version of it is in %s", m.cfg.Registry, m.cfg.CacheDir)
 	}
@@ -147,6 +153,12 @@ func (m *models) list(context.Context) ([]serve.Entry, error) {
 
 // load is what the pool calls for a model that is not in memory.
 func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
+	m.mu.Lock()
+	top, onTop := m.attached[id]
+	m.mu.Unlock()
+	if onTop {
+		id = top.base
+	}
 	uri, registered := m.uris[id]
 	if registered { // a server that has just been started does not know yet
 		select {
@@ -158,18 +170,24 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	m.mu.Lock()
 	v, found := m.known[id]
 	m.mu.Unlock()
-	if registered && !found {
+	if registered && !found || !registered && m.refs[id] == "" { // or an adapter that has just gone
 		return nil, serve.ErrModelNotFound
+	}
+	open := func(ref string) (*engine.Engine, error) {
+		if onTop {
+			return m.loadOnTop(ctx, ref, top)
+		}
+		return m.loader.Load(ctx, ref)
 	}
 	get := func() (*engine.Engine, error) {
 		if !registered {
-			return m.loader.Load(ctx, m.refs[id])
+			return open(m.refs[id])
 		}
 		dir, err := m.fetch(ctx, uri, v)
 		if err != nil {
 			return nil, err
 		}
-		return m.loader.Load(ctx, "dir:"+dir)
+		return open("dir:" + dir)
 	}
 	e, err := get()
 	if registered && errors.Is(err, fs.ErrNotExist) { // another server had done with it and removed it from the cache that they share
@@ -177,6 +195,9 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	}
 	if err != nil {
 		return nil, err // not the nil *Engine, which would be a Model
+	}
+	if onTop {
+		return e, nil
 	}
 	if registered {
 		m.tell(ctx, v, e.Info().Fingerprint)

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"sync"
 
 	"github.com/docent-ml/docent/internal/lm"
@@ -35,9 +37,20 @@ func NewLoader(o Options) *Loader { return &Loader{o: o, bases: map[string]*base
 // Load is the function [Load], but shares a base that is open already. Info.Bytes of an engine with an adapter on such a base
 // counts the adapter alone.
 func (l *Loader) Load(ctx context.Context, ref string) (*Engine, error) {
+	return l.Attach(ctx, ref, nil)
+}
+
+// Attach is Load with the PEFT adapter of a folder on top, in place of any that ref has.
+func (l *Loader) Attach(ctx context.Context, ref string, fsys fs.FS) (*Engine, error) {
 	name, onTop, err := l.o.adapter(ref)
+	if err == nil && fsys != nil && l.o.Merge {
+		err = errors.New("adapters that are merged cannot be attached")
+	}
 	if err != nil {
 		return nil, loadFault(ctx, ref, err)
+	}
+	if fsys != nil {
+		onTop = fsys
 	}
 	b := l.base(canonical(name))
 	select {

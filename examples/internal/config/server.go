@@ -29,6 +29,8 @@ type Server struct {
 	Models        []ModelRef // never empty
 	ModelSource   string     // "registry" or "local": what is served when no model is named
 	LocalModelDir string
+	Adapters      string        // folder of which adapters may be loaded by a request; "" = none
+	AdapterKeys   string        // comma-separated names of the API keys that may
 	CacheDir      string        // models downloaded from the registry
 	ModelsTTL     time.Duration // how long the registry's list is believed
 	MaxModels     int           // loaded at the same time
@@ -101,6 +103,10 @@ func (s *Server) groups() []group {
 				"what is served when no model is named: registry is models:/MODEL/Production, local is the local model's folder"),
 			declare("local_model_dir LOCAL_MODEL_DIR=DIR", filePath(&s.LocalModelDir, ""),
 				"folder of the model (or .gguf file) to serve with MODEL_SOURCE=local"),
+			declare("adapters -adapters=DIR ADAPTERS_DIR", filePath(&s.Adapters, ""),
+				"folder of adapters that /v1/load_lora_adapter may load and /v1/unload_lora_adapter may unload while the server runs; no such routes when empty"),
+			declare("adapter_keys -adapter-keys=NAMES ADAPTER_KEYS", text(&s.AdapterKeys, "", nil),
+				"names of the API keys that may load and unload adapters, separated by commas"),
 			declare("cache -cache=DIR CACHE_DIR", filePath(&s.CacheDir, "./data/cache"),
 				"folder for models downloaded from the registry"),
 			declare("models_ttl -models-ttl=TIME MODELS_TTL", duration(&s.ModelsTTL, 10*time.Second, above(time.Duration(0))),
@@ -152,6 +158,12 @@ func (s *Server) finish(l *loader) {
 	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		l.wrong("tls_cert", "and tls_key go together: give both or neither")
+	}
+	if s.Adapters != "" && (s.APIKeyFile == "" || s.AdapterKeys == "") {
+		l.wrong("adapters", "needs api_key_file, and in adapter_keys the names of those who may load them")
+	}
+	if s.Adapters != "" && s.Merge {
+		l.wrong("adapters", "excludes merge: what is loaded while the server runs goes on top of a model")
 	}
 	if s.CacheDir == "" {
 		l.wrong("cache", "must name a folder")

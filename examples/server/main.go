@@ -17,6 +17,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/backend"
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/tracing"
 	"github.com/docent-ml/docent/serve"
 	"github.com/docent-ml/docent/serve/prometheus"
 )
@@ -39,6 +40,11 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	for _, note := range explain.Notes {
 		log.Warn(note)
 	}
+	spans, err := tracing.Start(ctx, cfg.Traces, "docent-server", log)
+	if err != nil {
+		return err
+	}
+	defer spans.End()
 	keys, err := openKeys(cfg.APIKeyFile, serve.RateLimits{Requests: cfg.RequestRate, Tokens: cfg.TokenRate})
 	if err != nil {
 		return err
@@ -92,7 +98,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	var following sync.WaitGroup
 	defer following.Wait() // before what it uses is closed
 	defer stop()
-	return serveUntil(ctx, cfg, listener, routes(newPage(cfg, keyed), handler), handler, func(url string) error {
+	return serveUntil(ctx, cfg, listener, spans.Handler(routes(newPage(cfg, keyed), handler)), handler, func(url string) error {
 		if err := models.warmLocal(ctx, pool); err != nil {
 			return err
 		}

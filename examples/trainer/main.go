@@ -12,6 +12,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
+	"github.com/docent-ml/docent/examples/internal/tracing"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/formats"
 	"github.com/docent-ml/docent/ingest/pdfium"
@@ -52,5 +53,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	for _, note := range explain.Notes {
 		p.log.Warn(note)
 	}
+	if p.spans, err = tracing.Start(ctx, cfg.Traces, "docent-trainer", p.log); err != nil {
+		return err
+	}
+	defer p.spans.End()
 	return p.run(ctx)
 }

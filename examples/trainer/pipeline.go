@@ -15,6 +15,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
+	"github.com/docent-ml/docent/examples/internal/tracing"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
@@ -30,6 +31,7 @@ type pipeline struct {
 	origins       []report.SettingOrigin
 	log           *slog.Logger
 	out           *progress.Progress
+	spans         *tracing.Tracer
 
 	state       state
 	staleInputs string       // what has changed since the run began that is resumed
@@ -61,6 +63,8 @@ type pipeline struct {
 func (p *pipeline) run(ctx context.Context) (err error) {
 	p.started = time.Now()
 	defer func() { err = p.finish(ctx, err) }()
+	ctx, end := p.spans.Span(ctx, "train a model")
+	defer func() { end(err) }()
 	for _, s := range []struct {
 		name string
 		do   func(context.Context) error
@@ -79,7 +83,9 @@ func (p *pipeline) run(ctx context.Context) (err error) {
 		{"write report", p.makeReport},   // report.html
 	} {
 		began := time.Now()
-		if err := s.do(ctx); err != nil {
+		ctx, end := p.spans.Span(ctx, s.name)
+		err := s.do(ctx)
+		if end(err); err != nil {
 			return err
 		}
 		p.out.End()
@@ -113,7 +119,7 @@ func (p *pipeline) open(ctx context.Context) error {
 	if _, err = gate.Parse(p.Gate); err != nil {
 		return err
 	}
-	if p.registry, err = program.OpenRegistry(ctx, p.Common, program.RegistryOptions{BufferDir: p.file("metrics_unsent"), Logger: p.log}); err != nil {
+	if p.registry, err = program.OpenRegistry(ctx, p.Common, program.RegistryOptions{BufferDir: p.file("metrics_unsent"), HTTP: p.spans.Client(), Logger: p.log}); err != nil {
 		return err
 	}
 	if p.device, err = backend.Open(p.Backend, p.deviceOptions()); err != nil {

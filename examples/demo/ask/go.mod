@@ -9,7 +9,6 @@ require (
 )
 
 require (
-	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
 	github.com/gofrs/flock v0.13.0 // indirect
 	github.com/tidwall/gjson v1.20.0 // indirect

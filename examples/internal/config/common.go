@@ -23,6 +23,7 @@ type Common struct {
 	LogFormat string // "text" or "json"
 	LogLevel  slog.Level
 	LogFile   string // "" = standard error alone
+	Traces    string // URL of an OpenTelemetry collector; "" = none
 }
 
 // MLflow is how to reach a tracking server at Registry.URL, under MLflow's own environment names.
@@ -93,6 +94,8 @@ func (c *Common) groups() []group {
 				"least severe level that is logged"),
 			declare("log_file -log-file=FILE LOG_FILE", filePath(&c.LogFile, ""),
 				"file that takes the log too, beside standard error; it is rotated, with five older ones of 50 MB each beside it"),
+			declare("traces -traces=URL OTEL_EXPORTER_OTLP_ENDPOINT", text(&c.Traces, "", nil),
+				"OpenTelemetry collector that server and trainer send spans to, by OTLP over HTTP, such as http://localhost:4318; none when empty"),
 		}},
 	}
 }

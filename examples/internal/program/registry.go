@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strconv"
 
@@ -24,9 +25,10 @@ type Registry interface {
 
 // RegistryOptions are those of OpenRegistry.
 type RegistryOptions struct {
-	MustExist bool   // refuse a folder without a registry, instead of making one
-	Unasked   bool   // do not ask an MLflow server whether it answers
-	BufferDir string // for metrics that an MLflow server has not taken; "" keeps them in memory
+	MustExist bool         // refuse a folder without a registry, instead of making one
+	Unasked   bool         // do not ask an MLflow server whether it answers
+	BufferDir string       // for metrics that an MLflow server has not taken; "" keeps them in memory
+	HTTP      *http.Client // for an MLflow server to which the settings ask for nothing special; nil: one of its own
 	Logger    *slog.Logger
 }
 
@@ -51,10 +53,13 @@ func OpenRegistry(ctx context.Context, c config.Common, o RegistryOptions) (Regi
 		}
 		return store, nil
 	}
+	if c.MLflow.InsecureTLS || c.MLflow.ServerCert != "" || c.MLflow.ClientCert != "" {
+		o.HTTP = nil
+	}
 	client, err := mlflow.New(mlflow.Options{
 		URL: c.Registry.URL, Username: c.MLflow.Username, Password: c.MLflow.Password.Reveal(), Token: c.MLflow.Token.Reveal(),
 		Workspace: c.MLflow.Workspace, InsecureTLS: c.MLflow.InsecureTLS, ServerCert: c.MLflow.ServerCert, ClientCert: c.MLflow.ClientCert,
-		BufferDir: o.BufferDir, Logger: o.Logger,
+		BufferDir: o.BufferDir, HTTP: o.HTTP, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registry %s: %w", c.Registry, err)

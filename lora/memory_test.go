@@ -17,7 +17,7 @@ import (
 )
 
 // TestMemoryIsPredicted within a tenth of the peak. A process of its own trains, whose peak is of nothing else. DOCENT_MEMORY_MODEL
-// names a model to measure with in place of a small one, and DOCENT_MEMORY_PRECISION how it is held.
+// names a model to measure with in place of small ones, and DOCENT_MEMORY_PRECISION how it is held.
 func TestMemoryIsPredicted(t *testing.T) {
 	if peakMB() == 0 {
 		t.Skip("the system does not tell the peak")
@@ -25,24 +25,30 @@ func TestMemoryIsPredicted(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector keeps memory of its own beside every word")
 	}
-	dir := os.Getenv("DOCENT_MEMORY_MODEL")
-	if dir == "" {
-		dir = t.TempDir()
-		s := testmodel.Shapes["135m"]
-		s.Vocab, s.Layers = 24000, 4
-		require.NoError(t, s.WriteTo(t.Context(), dir, 1))
-	}
-	for _, recompute := range []bool{false, true} {
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryOfAProcess$", "-test.v")
-		child.Env = append(os.Environ(), "DOCENT_MEMORY_CHILD="+dir, fmt.Sprintf("DOCENT_MEMORY_RECOMPUTE=%t", recompute))
-		out, err := child.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		var predicted, peak float64
-		for line := range strings.Lines(string(out)) {
-			fmt.Sscanf(line, "predicted %f peak %f", &predicted, &peak)
-		}
-		t.Logf("recompute=%t: predicted %.0f MB, peak %.0f MB; %s", recompute, predicted, peak, out)
-		assert.InEpsilon(t, peak, predicted, 0.1, "recompute=%t", recompute)
+	for name, size := range map[string]testmodel.Shape{
+		"few layers":  {Vocab: 24000, Hidden: 576, Intermediate: 1536, Layers: 4, Heads: 9, KVHeads: 3, Context: 8192},
+		"many layers": {Vocab: 8000, Hidden: 576, Intermediate: 1536, Layers: 16, Heads: 9, KVHeads: 3, Context: 8192},
+		"wide layers": {Vocab: 16000, Hidden: 1536, Intermediate: 4096, Layers: 2, Heads: 24, KVHeads: 8, Context: 8192},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := os.Getenv("DOCENT_MEMORY_MODEL")
+			if dir == "" {
+				dir = t.TempDir()
+				require.NoError(t, size.WriteTo(t.Context(), dir, 1))
+			}
+			for _, recompute := range []bool{false, true} {
+				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryOfAProcess$", "-test.v")
+				child.Env = append(os.Environ(), "DOCENT_MEMORY_CHILD="+dir, fmt.Sprintf("DOCENT_MEMORY_RECOMPUTE=%t", recompute))
+				out, err := child.CombinedOutput()
+				require.NoError(t, err, "%s", out)
+				var predicted, peak float64
+				for line := range strings.Lines(string(out)) {
+					fmt.Sscanf(line, "predicted %f peak %f", &predicted, &peak)
+				}
+				t.Logf("recompute=%t: predicted %.0f MB, peak %.0f MB; %s", recompute, predicted, peak, out)
+				assert.InEpsilon(t, peak, predicted, 0.1, "recompute=%t", recompute)
+			}
+		})
 	}
 }
 

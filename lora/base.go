@@ -106,7 +106,8 @@ type ModelInfo struct {
 // layout ("./model", "/models/x"), or a ".gguf" file; "hf:", "dir:" and "gguf:" say it outright. A folder that holds
 // only an adapter is its base model with the adapter merged in.
 //
-// A model that docent would compute wrongly is refused with ErrArchitecture. The context is checked between weights.
+// A model that docent would compute wrongly is refused with ErrArchitecture, one that docent's own code has no memory for with
+// ErrMemory. The context is checked between weights.
 func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	b := &Base{backend: o.Backend, precision: o.Precision, log: o.Logger}
 	if b.log == nil {
@@ -123,7 +124,7 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	}
 	if b.backend == nil {
 		b.cpu = cpu.NewWeights(cpu.Storage(b.precision))
-		mo.Keep, mo.KeepBlocks = b.cpu.Take, b.cpu.TakeBlocks
+		mo.Begin, mo.Keep, mo.KeepBlocks = b.cpu.Begin, b.cpu.Take, b.cpu.TakeBlocks
 	}
 	if b.model, err = model.Open(ctx, ref, mo); err != nil {
 		return nil, err

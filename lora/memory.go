@@ -2,7 +2,6 @@ package lora
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"runtime"
 
@@ -10,8 +9,8 @@ import (
 	"github.com/docent-ml/docent/internal/room"
 )
 
-// ErrMemory is wrapped when a run needs more memory than there is.
-var ErrMemory = errors.New("not enough memory")
+// ErrMemory is wrapped when a model or a run needs more memory than there is.
+var ErrMemory = cpu.ErrMemory
 
 // Memory is what a run takes at its peak, in bytes, as it is predicted before the first step.
 type Memory struct {

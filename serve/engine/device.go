@@ -36,7 +36,7 @@ func (o Options) device(mo *model.Options) (*cpu.Weights, error) {
 		return nil, fmt.Errorf("precision %q: must be f32, bf16, int8, int4 or stored", o.Precision)
 	}
 	w := cpu.NewWeights(cpu.Storage(precision))
-	mo.Keep, mo.KeepBlocks, mo.Transposed = w.Take, w.TakeBlocks, false
+	mo.Begin, mo.Keep, mo.KeepBlocks, mo.Transposed = w.Begin, w.Take, w.TakeBlocks, false
 	return w, nil
 }
 

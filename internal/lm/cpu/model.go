@@ -2,7 +2,9 @@ package cpu
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/docent-ml/docent/internal/lm"
@@ -16,12 +18,13 @@ type Weights struct {
 	matrices map[string]*matrix
 	experts  map[string][]*matrix
 	vectors  map[string][]float32
+	root     fs.FS     // where the system tells of its memory
 	buffer   []float32 // one for all matrices: garbage would count as memory until it is collected
 }
 
 // NewWeights prepares to hold matrices in a storage, for the best kernels that the processor has.
 func NewWeights(s Storage) *Weights {
-	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, experts: map[string][]*matrix{}, vectors: map[string][]float32{}}
+	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, experts: map[string][]*matrix{}, vectors: map[string][]float32{}, root: os.DirFS("/")}
 }
 
 // Storage is the form in which the matrices are held.

@@ -43,6 +43,11 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		}
 	}
 	params := m.Config.Params()
+	if o.Begin != nil {
+		if err := o.Begin(params); err != nil {
+			return err
+		}
+	}
 	digest, sums := sha256.New(), &blockSums{}
 	for i, p := range params {
 		if err := ctx.Err(); err != nil {

@@ -28,6 +28,8 @@ import (
 // Options say where a model is looked for and how it is held.
 type Options struct {
 	Backend compute.Backend
+	// Begin is told of all weights before the first is read, if it is not nil; its error ends the opening.
+	Begin func(params []lm.Param) error
 	// Keep takes each weight in place of the backend, in the order of lm.Config.Params, if it is not nil: read writes the
 	// values in float32, a matrix as [out, in], all at once or some whole rows at each call. Model.Weights is empty then.
 	Keep func(p lm.Param, read func(dst []float32) error) error

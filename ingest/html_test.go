@@ -150,3 +150,11 @@ func FuzzHTML(f *testing.F) {
 		}
 	})
 }
+
+// A page that declares abbreviations to grow a thousandfold keeps them as they are.
+func TestEntityBomb(t *testing.T) {
+	page := "<!DOCTYPE html [<!ENTITY a \"" + strings.Repeat("x", 100) + "\">]><p>" + strings.Repeat("&a;", 20000)
+	assert.LessOrEqual(t, len(expandEntities(page)), len(page))
+	small := "<!DOCTYPE html [<!ENTITY a \"harbour\">]><p>&a;"
+	assert.Contains(t, expandEntities(small), "<p>harbour")
+}

@@ -74,8 +74,14 @@ func expandEntities(source string) string {
 		return source
 	}
 	var pairs []string
+	grows := 0
 	for _, e := range entity.FindAllStringSubmatch(m[2], 100) {
-		pairs = append(pairs, "&"+e[1]+";", e[2])
+		name := "&" + e[1] + ";"
+		grows += strings.Count(source, name) * max(0, len(e[2])-len(name))
+		pairs = append(pairs, name, e[2])
+	}
+	if grows > 1<<20 { // no page needs that, a bomb does
+		return source
 	}
 	return m[1] + ">" + strings.NewReplacer(pairs...).Replace(source[len(m[0]):])
 }

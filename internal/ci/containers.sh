@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings the stack of compose.yaml up in real containers, on the course guides and with a model of three random layers, and
-# uses it: waits for a version in Production, asks it, trains and promotes another, rolls back, kills each service once, looks
-# at what each may do, and takes all down. Podman stands for Docker.
+# uses it: waits for a version in Production, asks it, trains and promotes another, rolls back, looks at what registry and API
+# may do, kills each of them once, and takes all down. Podman stands for Docker.
 #
 #   containers.sh PYTHON COMPOSE    an interpreter with MLflow, and podman-compose, both as fetch.sh prints them
 #
@@ -138,7 +138,6 @@ train() { # STEPS SEED...: settings of a run of seconds
 }
 process() { podman inspect -f '{{.State.Pid}}' "$1"; }
 restarted() { local now; now=$(process "$1") && ((now != 0 && now != $2)); }
-checkpoint() { compgen -G "$work/project/data/processed/artifacts_tmp/step-*" >/dev/null; }
 confined() { # CONTAINER: is not root, cannot write to its root, has no capability
   local pid
   pid=$(process "$1")
@@ -176,19 +175,6 @@ for name in mlflow api; do
   until_ 180 same "$first"
   say "$name was killed and is back"
 done
-
-rm -rf "$work/project/data/processed/artifacts_tmp"
-train 100 3 >/dev/null 2>&1 &
-until_ 180 checkpoint
-training=$(podman ps --quiet --filter name=docent_train)
-confined "$training"
-kill -9 "$(process "$training")"
-if wait $!; then exit 1; fi
-same "$first"
-train 100 3 /trainer -docs /app/data/raw_pdfs -data /app/data/processed -resume
-until_ 180 another "$first"
-another "$second"
-say "train was killed, and has promoted version 3 with -resume"
 
 stack --profile train down
 say "taken down"

@@ -80,6 +80,7 @@ podman build -q "${limits[@]}" -t localhost/docent-builder "$work/builder" >/dev
 prefix=$("$python" -c 'import sys; print(sys.base_prefix)')
 venv=$(dirname "$(dirname "$python")")
 mkdir -p "$work/mlflow/root/usr/local/bin" "$work/mlflow/root"/{etc,tmp,data,opt}
+chmod 1777 "$work/mlflow/root/tmp" # as real images have it: Podman gives that mode to what it mounts there
 for dir in bin sbin lib lib64; do
   if [[ -L /$dir ]]; then ln -s "usr/$dir" "$work/mlflow/root/$dir"; else mkdir "$work/mlflow/root/$dir"; fi
 done

@@ -223,7 +223,10 @@ func (m *models) tell(ctx context.Context, v registry.Version, fingerprint strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	for range reg.History(ctx, v.Name) {
+	for _, err := range reg.History(ctx, v.Name) {
+		if err != nil {
+			m.log.Debug("the registry does not tell its history", "model", v.Name, "error", err)
+		}
 		break
 	}
 	known := strings.Fields(v.Tags[program.FingerprintTag])

@@ -73,7 +73,7 @@ func (f *field) arguments(depth int) (all []string) {
 // command reads a command with its settings and arguments.
 func (f *field) command(depth int) string {
 	name := unicode.ToLower(rune(f.rest[1]))
-	if i := strings.IndexByte(f.rest, '('); i >= 0 && strings.IndexAny(f.rest[:i], ",;)") < 0 {
+	if i := strings.IndexByte(f.rest, '('); i >= 0 && !strings.ContainsAny(f.rest[:i], ",;)") {
 		f.rest = f.rest[i:]
 	} else {
 		f.rest = f.rest[2:]

@@ -231,12 +231,13 @@ func count(schema *value, keyword string) (n int, ok bool, err error) {
 
 // counts reads two keywords that bound a number of things.
 func counts(schema *value, least, most string, lo, hi *int) error {
-	n, ok, err := count(schema, least)
+	n, _, err := count(schema, least)
 	if err != nil {
 		return err
 	}
 	*lo = max(*lo, n)
-	if n, ok, err = count(schema, most); ok {
+	n, ok, err := count(schema, most)
+	if ok {
 		atMost(hi, n)
 	}
 	return err

@@ -2,7 +2,6 @@ package questions
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -23,7 +22,10 @@ func (r *rewording) otherNames(text string) []string {
 	var words []string
 	plain := strings.ToLower(strings.ReplaceAll(r.subject, "-", ""))
 	for _, w := range fileWords(r.fact.DocID) {
-		document := r.is("document", w) || slices.ContainsFunc(sortedKeys(r.words["document"]), func(kind string) bool { return r.code == "de" && strings.HasSuffix(w, kind) })
+		document := r.is("document", w)
+		for kind := range r.words["document"] {
+			document = document || r.code == "de" && strings.HasSuffix(w, kind)
+		}
 		name := upperFirst(w)
 		small, large := strings.Count(text, " "+w), strings.Count(text, " "+name)
 		if w == plain || document || r.function(w) || strings.ContainsFunc(w, unicode.IsDigit) || small+large < 2 {
@@ -56,9 +58,8 @@ func (r *rewording) renamed(c core, name string, turn int) (out []candidate) {
 		return out
 	}
 	whole := strings.TrimSpace(c.text + " " + c.frame)
-	the := regexp.MustCompile(`(?:\b[Tt]he )?(?:\p{Lu}\p{L}+ )?` + regexp.QuoteMeta(r.subject) + `( \p{L}+|$)`)
-	if m := the.FindStringSubmatch(whole); m != nil && (m[1] == "" || r.function(strings.TrimSpace(m[1]))) { // and no other noun behind it
-		add("called", the.ReplaceAllString(whole, []string{"the ", "my "}[turn%2]+name+"$1"))
+	if m := r.named.FindStringSubmatch(whole); m != nil && (m[1] == "" || r.function(strings.TrimSpace(m[1]))) { // and no other noun behind it
+		add("called", r.named.ReplaceAllString(whole, []string{"the ", "my "}[turn%2]+name+"$1"))
 	}
 	return out
 }

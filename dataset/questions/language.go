@@ -19,15 +19,15 @@ import (
 //	[typed]                kind of answer: start of a question => other starts
 //	[rewrite]              question => the same question in other forms
 //	[clefts]               question words => what stands before the statement that they ask about; English and German
-//	[indirect] [opening]   what stands before an indirect question, and before any
 //	[synonyms]             words of one meaning: "a | b" says b for a, "a = b" each for each
 //	[nouns] [actions]      the same for English nouns, with their plurals, and verbs, with their forms
+//	[indirect] [opening]   what stands before an indirect question, and before any
 //	[headers] [labels]     kind of column or row: its names
 //	[ask KIND]             questions about such a cell: {k} is its row, {h} its column
 //	[wh]                   part of a sentence => question words for it; outside English
 //	[subject]              how a question names what the document is about
 //
-// The thesaurus has more of the last three, which people who have not read a document say for its words.
+// The thesaurus has more [synonyms], [nouns] and [actions]: what people who have not read a document say for its words.
 //
 //go:embed languages/*.txt thesaurus/*.txt
 var languageFiles embed.FS

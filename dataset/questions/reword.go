@@ -25,7 +25,9 @@ func reword(fact dataset.Fact, text string, n int) []string {
 		return nil
 	}
 	r := rewording{language: l, fact: fact, subject: subjectIn(l, fact)}
-	r.called = r.otherNames(text)
+	if r.called = r.otherNames(text); len(r.called) > 0 {
+		r.named = regexp.MustCompile(`(?:\b[Tt]he )?(?:\p{Lu}\p{L}+ )?` + regexp.QuoteMeta(r.subject) + `( \p{L}+|$)`)
+	}
 	return l.choose(r.candidates(), fact.Wordings(), n)
 }
 
@@ -35,6 +37,7 @@ type rewording struct {
 	fact    dataset.Fact
 	subject string            // how the question names what the document is about; may be empty
 	called  []string          // other names of it
+	named   *regexp.Regexp    // the subject as English writes it, with the word behind; where it has other names
 	values  map[string]string // of slots that the answer fills
 }
 
@@ -75,7 +78,7 @@ func (r *rewording) candidates() []candidate {
 			said, ok := r.indirectOrder(whole)
 			if ok && len(r.indirect) > 0 {
 				lead := r.indirect[(i+len(q))%len(r.indirect)]
-				out = append(out, candidate{lead + " " + said, "indirect", lead, false})
+				out = append(out, candidate{text: lead + " " + said, kind: "indirect", lead: lead})
 			}
 			if wh, rest, ok := strings.Cut(said, " "); ok && r.code == "de" && !r.is("copulas", lastWord(rest)) {
 				for _, rule := range r.clefts {
@@ -86,7 +89,7 @@ func (r *rewording) candidates() []candidate {
 			}
 			if len(r.opening) > 0 {
 				lead := r.opening[(i+len(q))%len(r.opening)]
-				out = append(out, candidate{lead + " " + whole, "opening", lead, false})
+				out = append(out, candidate{text: lead + " " + whole, kind: "opening", lead: lead})
 			}
 			add("keywords", r.keywords(core{text, asked.frame, asked.name}, i)...)
 			for _, name := range r.called {

@@ -46,7 +46,13 @@ func (t *tool) checkGate(ctx context.Context, name string, number int) (string, 
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(metrics)), func(key string) bool { return strings.HasPrefix(key, gate.Prefix) }) {
 		return "", nil
 	}
-	verdict, _, err := program.CheckGate(ctx, t.registry, t.cfg.Gate, name, metrics)
+	m := gate.Metrics{Candidate: metrics}
+	if len(t.cfg.Gate) > 0 {
+		if m.Production, err = program.InProduction(ctx, t.registry, name); err != nil {
+			return "", err
+		}
+	}
+	verdict, err := program.CheckGate(t.cfg.Gate, m)
 	if err != nil {
 		return "", err
 	}

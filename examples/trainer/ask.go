@@ -134,10 +134,11 @@ func (p *pipeline) askAfter(ctx context.Context) (err error) {
 	if err := p.ask(ctx, tuned, "after", answersAfterFile, askedOfTuned); err != nil {
 		return err
 	}
-	for into, m := range map[*float64]serve.Model{&p.perplexity.base: p.engine, &p.perplexity.tuned: tuned} {
-		if *into, err = evaluate.Perplexity(ctx, m, evaluate.Prose()); err != nil {
-			return err
-		}
+	if p.perplexity.base, err = evaluate.Perplexity(ctx, p.engine, evaluate.Prose()); err != nil {
+		return err
+	}
+	if p.perplexity.tuned, err = evaluate.Perplexity(ctx, tuned, evaluate.Prose()); err != nil {
+		return err
 	}
 	p.out.Say("after", "perplexity of general prose %.1f, of the base model %.1f", p.perplexity.tuned, p.perplexity.base)
 	suite, err := p.suite()

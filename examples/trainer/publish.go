@@ -112,7 +112,10 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if err := p.logMetrics(ctx, p.history.step(), maps.Clone(metrics)); err != nil {
 		return err
 	}
-	if p.verdict, p.production, err = program.CheckGate(ctx, p.registry, p.Gate, p.Name, metrics); err != nil {
+	if p.production, err = program.InProduction(ctx, p.registry, p.Name); err != nil {
+		return err
+	}
+	if p.verdict, err = program.CheckGate(p.Gate, gate.Metrics{Candidate: metrics, Production: p.production}); err != nil {
 		return err
 	}
 	if err := p.writeCard(); err != nil {

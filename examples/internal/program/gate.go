@@ -15,24 +15,25 @@ const GateTag = "docent.gate"
 // has computed them, with spaces between.
 const FingerprintTag = "docent.fingerprints"
 
-// CheckGate holds the metrics of a version of a model against rules, and against those of the version that is in Production, which
-// it returns too.
-func CheckGate(ctx context.Context, reg registry.Registry, rules []string, name string, metrics map[string]float64) (v gate.Verdict, production map[string]float64, err error) {
+// CheckGate holds the metrics of a version of a model against rules, and against those of the version that is in Production.
+func CheckGate(rules []string, m gate.Metrics) (gate.Verdict, error) {
 	parsed, err := gate.Parse(rules)
-	if err != nil {
-		return v, nil, err
+	if err != nil || len(parsed) == 0 {
+		return gate.Verdict{}, err
 	}
+	return gate.Check(parsed, m), nil
+}
+
+// InProduction are the metrics of the version of a model that is in Production; nil if none is.
+func InProduction(ctx context.Context, reg registry.Registry, name string) (metrics map[string]float64, err error) {
 	served, err := reg.Resolve(ctx, registry.URI{Name: name, Stage: registry.Production})
 	if err == nil {
-		production, err = MetricsOf(ctx, reg, served)
+		metrics, err = MetricsOf(ctx, reg, served)
 	}
-	if err != nil && !errors.Is(err, registry.ErrNotFound) {
-		return v, nil, err
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, nil
 	}
-	if len(parsed) > 0 {
-		v = gate.Check(parsed, gate.Metrics{Candidate: metrics, Production: production})
-	}
-	return v, production, nil
+	return metrics, err
 }
 
 // MetricsOf are the last metrics of the run that made a version; none if it was made otherwise.

@@ -100,12 +100,9 @@ func (m *Model) hash() (string, error) {
 	digest := sha256.New()
 	var buffer []float32
 	for _, p := range m.Config.Params() {
-		size, row := 1, 1
-		for i, n := range p.Shape {
-			size *= n
-			if i > 0 {
-				row *= n
-			}
+		size, row := p.Size(), 1
+		if len(p.Shape) > 1 {
+			row = size / p.Shape[0]
 		}
 		part := max(1, (1<<20)/row) * row
 		buffer = slices.Grow(buffer[:0], part)

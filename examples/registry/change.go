@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,26 +11,26 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/gate"
 )
 
-func promote(ctx context.Context, t *tool, name string, number int, stage registry.Stage) error {
+func promote(ctx context.Context, t *tool) error {
+	stage := cmp.Or(t.stage, registry.Production)
 	o := registry.PromoteOptions{Stage: stage, By: t.cfg.By, Why: t.cfg.Why}
 	if stage == registry.Production {
-		verdict, err := t.checkGate(ctx, name, number)
+		verdict, err := t.checkGate(ctx, t.model, t.number)
 		if err != nil {
 			return err
 		}
 		o.Verdict = verdict
 	}
-	archived, err := t.registry.Promote(ctx, name, number, o)
+	archived, err := t.registry.Promote(ctx, t.model, t.number, o)
 	if err != nil {
 		return err
 	}
-	return t.sayPromoted(name, number, stage, archived)
+	return t.sayPromoted(t.number, stage, archived)
 }
 
 // checkGate says what the gate says of a version, and refuses one that does not pass. A version that was never evaluated, such as
@@ -65,16 +66,16 @@ func (t *tool) checkGate(ctx context.Context, name string, number int) (string, 
 	return verdict.String(), nil
 }
 
-func rollback(ctx context.Context, t *tool, name string) error {
-	to, archived, err := registry.Rollback(ctx, t.registry, name, registry.PromoteOptions{By: t.cfg.By, Why: t.cfg.Why})
+func rollback(ctx context.Context, t *tool) error {
+	to, archived, err := registry.Rollback(ctx, t.registry, t.model, registry.PromoteOptions{By: t.cfg.By, Why: t.cfg.Why})
 	if err != nil {
 		return err
 	}
-	return t.sayPromoted(name, to, registry.Production, archived)
+	return t.sayPromoted(to, registry.Production, archived)
 }
 
-func (t *tool) sayPromoted(name string, number int, stage registry.Stage, archived []registry.Version) error {
-	text := fmt.Sprintf("%s version %d is in %s", name, number, stage)
+func (t *tool) sayPromoted(number int, stage registry.Stage, archived []registry.Version) error {
+	text := fmt.Sprintf("%s version %d is in %s", t.model, number, stage)
 	for _, v := range archived {
 		text += fmt.Sprintf(", version %d is archived", v.Number)
 	}
@@ -84,7 +85,8 @@ func (t *tool) sayPromoted(name string, number int, stage registry.Stage, archiv
 
 // copyVersion makes a version of another registry out of this one's: the files, and a run with the parameters, tags,
 // inputs and whole metrics of the one that made it. The stage stays behind, and the times are those of the copy.
-func copyVersion(ctx context.Context, t *tool, ref registry.URI, where config.Registry) (err error) {
+func copyVersion(ctx context.Context, t *tool) (err error) {
+	ref := t.refs[0]
 	v, err := t.registry.Resolve(ctx, ref)
 	if err != nil {
 		return err
@@ -96,7 +98,7 @@ func copyVersion(ctx context.Context, t *tool, ref registry.URI, where config.Re
 		return fmt.Errorf("copy: %s is a part of a version: leave the path out", ref)
 	}
 	common := t.cfg.Common
-	common.Registry = where
+	common.Registry = t.where
 	other, err := program.OpenRegistry(ctx, common, program.RegistryOptions{})
 	if err != nil {
 		return err
@@ -116,10 +118,9 @@ func copyVersion(ctx context.Context, t *tool, ref registry.URI, where config.Re
 	if err != nil {
 		return err
 	}
-	experiment := orElse(info.Experiment, v.Name)
 	tags := own(info.Tags)
 	tags["docent.copied_from"] = fmt.Sprintf("%s in %s", ref, t.cfg.Registry)
-	run, err := other.StartRun(ctx, experiment, orElse(info.Name, title(v)), tags)
+	run, err := other.StartRun(ctx, cmp.Or(info.Experiment, v.Name), cmp.Or(info.Name, title(v)), tags)
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func copyVersion(ctx context.Context, t *tool, ref registry.URI, where config.Re
 	if err := run.End(ctx, registry.Finished); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(t.out, "%s is %s version %d in %s\n", ref, copied.Name, copied.Number, where)
+	_, err = fmt.Fprintf(t.out, "%s is %s version %d in %s\n", ref, copied.Name, copied.Number, t.where)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/docent-ml/docent/examples/internal/config"
 	"github.com/docent-ml/docent/examples/internal/program"
@@ -30,19 +31,20 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	for _, note := range explain.Notes {
 		log.Warn(note)
 	}
-	do, err := command(cfg.Args)
+	t := &tool{cfg: cfg, out: stdout}
+	do, err := t.command(cfg.Args)
 	if err != nil {
 		return err
 	}
-	reg, err := program.OpenRegistry(ctx, cfg.Common, program.RegistryOptions{MustExist: true, Logger: log})
+	t.registry, err = program.OpenRegistry(ctx, cfg.Common, program.RegistryOptions{MustExist: true, Logger: log})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, reg.Close()) }()
-	if cfg.By == "" {
-		cfg.By = program.User(environ)
+	defer func() { err = errors.Join(err, t.registry.Close()) }()
+	if t.cfg.By == "" {
+		t.cfg.By = program.User(environ)
 	}
-	return do(ctx, &tool{cfg: cfg, registry: reg, out: stdout})
+	return do(ctx, t)
 }
 
 // tool is one call of the program.
@@ -50,108 +52,94 @@ type tool struct {
 	cfg      config.Tool
 	registry program.Registry
 	out      io.Writer
+	operands
 }
 
-const commands = "list, history, show, verify, sign, whence, compare, promote, rollback, copy or prune"
+// operands are what a command is given, by the names that its form has for them.
+type operands struct {
+	model, fingerprint, key string
+	number                  int
+	stage                   registry.Stage
+	refs                    []registry.URI
+	where                   config.Registry
+}
 
-// command reads the operands before anything is opened.
-func command(args []string) (func(context.Context, *tool) error, error) {
-	if len(args) == 0 {
-		return nil, errors.New("nothing to do: " + commands + "; see -h")
-	}
-	name, args := args[0], args[1:]
-	usage := func(form string) error { return fmt.Errorf("%s takes other operands: %s %s; see -h", name, name, form) }
-	switch name {
-	case "list":
-		switch len(args) {
-		case 0:
-			return listModels, nil
-		case 1:
-			return func(ctx context.Context, t *tool) error { return listVersions(ctx, t, args[0]) }, nil
-		}
-		return nil, usage("[MODEL]")
-	case "history":
-		if len(args) != 1 {
-			return nil, usage("MODEL")
-		}
-		return func(ctx context.Context, t *tool) error { return history(ctx, t, args[0]) }, nil
-	case "whence":
-		if len(args) != 1 {
-			return nil, usage("FINGERPRINT")
-		}
-		return func(ctx context.Context, t *tool) error { return whence(ctx, t, args[0]) }, nil
-	case "show", "verify":
-		refs, err := parseRefs(args)
-		if err != nil || len(refs) != 1 {
-			return nil, errors.Join(usage("REF"), err)
-		}
-		do := map[string]func(context.Context, *tool, registry.URI) error{"show": show, "verify": verify}[name]
-		return func(ctx context.Context, t *tool) error { return do(ctx, t, refs[0]) }, nil
-	case "sign":
-		if len(args) != 2 {
-			return nil, usage("REF KEY")
-		}
-		refs, err := parseRefs(args[:1])
-		if err != nil {
-			return nil, errors.Join(usage("REF KEY"), err)
-		}
-		return func(ctx context.Context, t *tool) error { return sign(ctx, t, refs[0], args[1]) }, nil
-	case "compare":
-		refs, err := parseRefs(args)
-		if err != nil || len(refs) < 2 {
-			return nil, errors.Join(usage("REF REF..."), err)
-		}
-		return func(ctx context.Context, t *tool) error { return compare(ctx, t, refs) }, nil
-	case "promote":
-		if len(args) < 2 || len(args) > 3 {
-			return nil, usage("MODEL N [STAGE]")
-		}
-		number, err := strconv.Atoi(args[1])
-		if err != nil {
-			return nil, usage("MODEL N [STAGE], where N is the number of a version")
-		}
-		stage := registry.Production
-		if len(args) == 3 {
-			if stage, err = registry.ParseStage(args[2]); err != nil {
-				return nil, err
+// commands are what the program does, each with the form of its operands.
+var commands = []struct {
+	name, form string
+	do         func(context.Context, *tool) error
+}{
+	{"list", "[MODEL]", list},
+	{"history", "MODEL", history},
+	{"show", "REF", func(ctx context.Context, t *tool) error { return show(ctx, t, t.refs[0]) }},
+	{"verify", "REF", verify},
+	{"sign", "REF KEY", sign},
+	{"whence", "FINGERPRINT", whence},
+	{"compare", "REF REF...", compare},
+	{"promote", "MODEL N [STAGE]", promote},
+	{"rollback", "MODEL", rollback},
+	{"copy", "REF WHERE", copyVersion},
+	{"prune", "", prune},
+}
+
+// command finds what is to be done and reads the operands, before anything is opened.
+func (t *tool) command(args []string) (func(context.Context, *tool) error, error) {
+	var names []string
+	for _, c := range commands {
+		if len(args) > 0 && args[0] == c.name {
+			if err := t.read(c.form, args[1:]); err != nil {
+				return nil, fmt.Errorf("%s %s: %w; see -h", c.name, c.form, err)
 			}
+			return c.do, nil
 		}
-		return func(ctx context.Context, t *tool) error { return promote(ctx, t, args[0], number, stage) }, nil
-	case "rollback":
-		if len(args) != 1 {
-			return nil, usage("MODEL")
-		}
-		return func(ctx context.Context, t *tool) error { return rollback(ctx, t, args[0]) }, nil
-	case "prune":
-		if len(args) != 0 {
-			return nil, usage("")
-		}
-		return prune, nil
-	case "copy":
-		if len(args) != 2 {
-			return nil, usage("REF WHERE")
-		}
-		refs, err := parseRefs(args[:1])
-		if err != nil {
-			return nil, errors.Join(usage("REF WHERE"), err)
-		}
-		to, err := config.ParseRegistry(args[1])
-		if err != nil {
-			return nil, fmt.Errorf("copy: the other registry %w", err)
-		}
-		return func(ctx context.Context, t *tool) error { return copyVersion(ctx, t, refs[0], to) }, nil
+		names = append(names, c.name)
 	}
-	return nil, fmt.Errorf("there is no command %q: %s; see -h", name, commands)
+	if len(args) == 0 {
+		return nil, fmt.Errorf("nothing to do: name one of %s; see -h", strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("there is no command %q among %s; see -h", args[0], strings.Join(names, ", "))
 }
 
-func parseRefs(args []string) ([]registry.URI, error) {
-	var refs []registry.URI
-	for _, arg := range args {
-		u, err := registry.ParseURI(arg)
-		if err != nil {
-			return nil, err
+// read takes operands by their form: [X] may be left out, X... may be followed by more of its kind.
+func (t *tool) read(form string, args []string) (err error) {
+	kinds := strings.Fields(form)
+	for i, arg := range args {
+		if i >= len(kinds) && strings.HasSuffix(form, "...") {
+			kinds = append(kinds, kinds[i-1])
+		} else if i >= len(kinds) {
+			return fmt.Errorf("%s is one operand too many", arg)
 		}
-		refs = append(refs, u)
+		switch strings.Trim(kinds[i], "[.]") {
+		case "MODEL":
+			t.model = arg
+		case "FINGERPRINT":
+			t.fingerprint = arg
+		case "KEY":
+			t.key = arg
+		case "N":
+			if t.number, err = strconv.Atoi(arg); err != nil {
+				return fmt.Errorf("%s is not the number of a version", arg)
+			}
+		case "STAGE":
+			t.stage, err = registry.ParseStage(arg)
+		case "WHERE":
+			if t.where, err = config.ParseRegistry(arg); err != nil {
+				err = fmt.Errorf("the other registry %w", err)
+			}
+		case "REF":
+			if !strings.Contains(arg, ":/") { // handbook/3
+				arg = "models:/" + arg
+			}
+			var u registry.URI
+			u, err = registry.ParseURI(arg)
+			t.refs = append(t.refs, u)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return refs, nil
+	if len(args) < len(kinds) && kinds[len(args)][0] != '[' {
+		return fmt.Errorf("%s is missing", strings.Trim(kinds[len(args)], "."))
+	}
+	return nil
 }

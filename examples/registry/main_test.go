@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/examples/internal/program"
+	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/internal/mlflowtest"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/local"
@@ -102,7 +104,8 @@ func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	assert.Regexp(t, `(?s)\nreplaced +\S+ \S+ in Production by version 1\npromoted +\S+ \S+ to Production by Ada: mended by hand\nreplaced .*\npromoted `,
 		said(t, "-registry", where, "show", "models:/guide/3"))
 	said(t, "-registry", where, "promote", "guide", "3")
-	assert.Regexp(t, `^guide 3: \d+ files, \d+ bytes, are as they were logged\n$`, said(t, "-registry", where, "verify", "models:/guide/Production"))
+	assert.Regexp(t, `^guide 3: \d+ files, \d+ bytes, are as they were logged(\npromoted \S+ \S+ to Production by [^\n]+){3}\n$`,
+		said(t, "-registry", where, "verify", "guide/Production"))
 	assert.Equal(t, "guide version 2 is in Staging\n", said(t, "-registry", where, "promote", "guide", "2", "staging"))
 	_, err = call(t, "-registry", where, "promote", "guide", "9")
 	require.ErrorIs(t, err, registry.ErrNotFound)
@@ -133,6 +136,45 @@ func requireGate(t *testing.T, reg registry.Registry, where string) {
 	assert.Contains(t, said(t, "-registry", where, "promote", "judged", "3"), "version 3 is in Production, version 1 is archived")
 	assert.Contains(t, said(t, "-registry", where, "promote", "judged", "2", "-anyway"), "version 2 is in Production")
 	assert.Regexp(t, `(?s)Production +2 +3 .*failed: reworded.*Production +3 +1 .*passed 1 rules`, said(t, "-registry", where, "history", "judged"))
+}
+
+// TestVerifyReport: what the report of a run says of its version is held against the registry.
+func TestVerifyReport(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "registry")
+	store, err := local.Open(dir, local.Options{})
+	require.NoError(t, err)
+	defer store.Close()
+	for i, test := range []struct {
+		promoted, claimed bool
+		digest, want      string
+	}{
+		{promoted: true, claimed: true, digest: "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}, // of "x"
+		{promoted: true, claimed: true, digest: "00", want: "its digests of the files are not those of the registry"},
+		{claimed: true, digest: "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", want: "says that the version was promoted"},
+	} {
+		run, err := store.StartRun(t.Context(), "guides", "", nil)
+		require.NoError(t, err)
+		source, err := run.LogModel(t.Context(), "model", fstest.MapFS{"weights": {Data: []byte("x")}})
+		require.NoError(t, err)
+		v, err := store.Register(t.Context(), "guide", source, nil)
+		require.NoError(t, err)
+		if test.promoted {
+			_, err = store.Promote(t.Context(), "guide", v.Number, registry.PromoteOptions{})
+			require.NoError(t, err)
+		}
+		text, err := json.Marshal(report.Lineage{Model: report.ModelOrigin{Name: "guide", Version: i + 1, Promoted: test.claimed, Files: map[string]string{"weights": test.digest}}})
+		require.NoError(t, err)
+		require.NoError(t, run.LogArtifacts(t.Context(), "", fstest.MapFS{report.LineageFile: {Data: text}}))
+		require.NoError(t, run.End(t.Context(), registry.Finished))
+		out, err := call(t, "-registry", "file:"+dir, "verify", fmt.Sprintf("guide/%d", v.Number))
+		if test.want == "" {
+			require.NoError(t, err)
+			assert.Contains(t, out, "as they were logged, and as the report of the run says\npromoted ")
+			continue
+		}
+		require.ErrorIs(t, err, registry.ErrCorrupt)
+		assert.ErrorContains(t, err, test.want)
+	}
 }
 
 func server(t *testing.T) (*mlflow.Client, string) {
@@ -218,7 +260,10 @@ func TestWrongCommands(t *testing.T) {
 		"show guide":                     "models:/name/Production",
 		"compare models:/a/1":            "compare REF REF...",
 		"promote guide":                  "promote MODEL N [STAGE]",
-		"promote guide latest":           "number of a version",
+		"promote guide latest":           "not the number of a version",
+		"verify guide":                   "a model without version",
+		"history a b":                    "b is one operand too many",
+		"sign models:/a/1":               "KEY is missing",
 		"promote guide 1 prod":           "Staging, Production",
 		"rollback":                       "rollback MODEL",
 		"copy models:/a/1":               "copy REF WHERE",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,11 @@ func when(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-func listModels(ctx context.Context, t *tool) error {
+// list shows the models, or the versions of one.
+func list(ctx context.Context, t *tool) error {
+	if t.model != "" {
+		return listVersions(ctx, t, t.model)
+	}
 	rows := [][]string{{"MODEL", "LATEST", "PRODUCTION", "CREATED"}}
 	for m, err := range t.registry.ListModels(ctx) {
 		if err != nil {
@@ -73,16 +78,16 @@ func listVersions(ctx context.Context, t *tool, name string) error {
 	return table(t.out, rows)
 }
 
-func history(ctx context.Context, t *tool, name string) error {
+func history(ctx context.Context, t *tool) error {
 	rows := [][]string{{"WHEN", "STAGE", "VERSION", "FROM", "BY", "WHY", "VERDICT"}}
-	for p, err := range t.registry.History(ctx, name) {
+	for p, err := range t.registry.History(ctx, t.model) {
 		if err != nil {
 			return err
 		}
 		rows = append(rows, []string{when(p.At), string(p.Stage), numberOr(p.Version, "none"), numberOr(p.From, ""), p.By, p.Why, p.Verdict})
 	}
 	if len(rows) == 1 {
-		_, err := fmt.Fprintf(t.out, "no version of %s has been promoted\n", name)
+		_, err := fmt.Fprintf(t.out, "no version of %s has been promoted\n", t.model)
 		return err
 	}
 	return table(t.out, rows)
@@ -95,37 +100,8 @@ func numberOr(n int, none string) string {
 	return strconv.Itoa(n)
 }
 
-// verify tells that all is as it was logged, or what is not.
-func verify(ctx context.Context, t *tool, ref registry.URI) error {
-	v, err := t.registry.Resolve(ctx, ref)
-	if err != nil {
-		return err
-	}
-	files, err := t.registry.Files(ctx, v)
-	if err != nil {
-		return err
-	}
-	if err := t.registry.Verify(ctx, v); err != nil {
-		return err
-	}
-	var size int64
-	unknown := 0
-	for _, f := range files {
-		size += f.Size
-		if f.SHA256 == "" {
-			unknown++
-		}
-	}
-	text := fmt.Sprintf("%s: %d files, %d bytes, are as they were logged", title(v), len(files), size)
-	if unknown > 0 {
-		text += fmt.Sprintf(", of %d by their size alone: the registry has no SHA-256", unknown)
-	}
-	_, err = fmt.Fprintln(t.out, text)
-	return err
-}
-
 // whence shows the versions whose answers have a system_fingerprint.
-func whence(ctx context.Context, t *tool, fingerprint string) error {
+func whence(ctx context.Context, t *tool) error {
 	found := false
 	for m, err := range t.registry.ListModels(ctx) {
 		if err != nil {
@@ -135,7 +111,7 @@ func whence(ctx context.Context, t *tool, fingerprint string) error {
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(strings.Fields(v.Tags[program.FingerprintTag]), fingerprint) {
+			if !slices.Contains(strings.Fields(v.Tags[program.FingerprintTag]), t.fingerprint) {
 				continue
 			}
 			found = true
@@ -145,7 +121,7 @@ func whence(ctx context.Context, t *tool, fingerprint string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("whence: no version in %s is known to answer with %s: a server tells the registry when it loads a version", t.cfg.Registry, fingerprint)
+		return fmt.Errorf("whence: no version in %s is known to answer with %s: a server tells the registry when it loads a version", t.cfg.Registry, t.fingerprint)
 	}
 	return nil
 }
@@ -169,7 +145,7 @@ func show(ctx context.Context, t *tool, ref registry.URI) error {
 				return err
 			}
 			if p.Version == v.Number {
-				rows = append(rows, []string{"promoted", fmt.Sprintf("%s to %s by %s: %s %s", when(p.At), p.Stage, orElse(p.By, "somebody"), p.Why, p.Verdict)})
+				rows = append(rows, []string{"promoted", promotion(p)})
 			} else if p.From == v.Number {
 				rows = append(rows, []string{"replaced", fmt.Sprintf("%s in %s by version %s", when(p.At), p.Stage, numberOr(p.Version, "none"))})
 			}
@@ -200,16 +176,9 @@ func show(ctx context.Context, t *tool, ref registry.URI) error {
 		return err
 	}
 	for _, f := range files {
-		rows = append(rows, []string{"file " + f.Path, fmt.Sprintf("%d bytes, SHA-256 %s", f.Size, orElse(f.SHA256, "unknown"))})
+		rows = append(rows, []string{"file " + f.Path, fmt.Sprintf("%d bytes, SHA-256 %s", f.Size, cmp.Or(f.SHA256, "unknown"))})
 	}
 	return table(t.out, rows)
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func title(v registry.Version) string {
@@ -236,12 +205,12 @@ func runOf(ctx context.Context, t *tool, v registry.Version) (registry.RunInfo, 
 }
 
 // compare puts what the versions were trained with, and what came of it, side by side. A star marks what differs.
-func compare(ctx context.Context, t *tool, refs []registry.URI) error {
+func compare(ctx context.Context, t *tool) error {
 	head := []string{"", ""}
 	stages := []string{"", "stage"}
 	keys := map[string]bool{} // "param x", "metric x"
 	var columns []map[string]string
-	for _, ref := range refs {
+	for _, ref := range t.refs {
 		v, err := t.registry.Resolve(ctx, ref)
 		if err != nil {
 			return err
@@ -271,7 +240,7 @@ func compare(ctx context.Context, t *tool, refs []registry.URI) error {
 	for _, key := range sorted {
 		row := []string{"", key}
 		for _, column := range columns {
-			row = append(row, orElse(column[key], "-"))
+			row = append(row, cmp.Or(column[key], "-"))
 		}
 		if slices.ContainsFunc(row[2:], func(value string) bool { return value != row[2] }) {
 			row[0] = "*"

@@ -20,12 +20,12 @@ import (
 // sign writes an OpenSSF model signature of a version's files, made with a private key on an elliptic curve: a Sigstore bundle
 // around a statement of in-toto, as the package model-signing writes and verifies it. The digests are those that were logged,
 // and the files are read to see that they still have them.
-func sign(ctx context.Context, t *tool, ref registry.URI, keyFile string) error {
-	key, err := readKey(keyFile)
+func sign(ctx context.Context, t *tool) error {
+	key, err := readKey(t.key)
 	if err != nil {
 		return err
 	}
-	v, err := t.registry.Resolve(ctx, ref)
+	v, err := t.registry.Resolve(ctx, t.refs[0])
 	if err != nil {
 		return err
 	}

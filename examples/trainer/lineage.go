@@ -14,9 +14,6 @@ import (
 	"github.com/docent-ml/docent/registry"
 )
 
-// lineageFile tells machines what the report tells people.
-const lineageFile = "report.json"
-
 // lineage gathers what the model was made of, by what and by whom.
 func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineage, error) {
 	before, after, err := p.results()

@@ -20,7 +20,7 @@ import (
 // returns the command.
 func requireLineage(t *testing.T, docs, data string, reg registry.Registry, v registry.Version) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(data, lineageFile))
+	text, err := os.ReadFile(filepath.Join(data, report.LineageFile))
 	require.NoError(t, err)
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "lineage.schema.json"))
 	require.NoError(t, err)
@@ -61,10 +61,10 @@ func requireLineage(t *testing.T, docs, data string, reg registry.Registry, v re
 		assert.Contains(t, string(page), fact)
 	}
 	stored := filepath.Join(t.TempDir(), "stored")
-	artifact, err := reg.Resolve(t.Context(), registry.URI{RunID: v.RunID, Path: lineageFile})
+	artifact, err := reg.Resolve(t.Context(), registry.URI{RunID: v.RunID, Path: report.LineageFile})
 	require.NoError(t, err)
 	require.NoError(t, reg.Download(t.Context(), artifact, stored))
-	again, err := os.ReadFile(filepath.Join(stored, lineageFile))
+	again, err := os.ReadFile(filepath.Join(stored, report.LineageFile))
 	require.NoError(t, err)
 	assert.Equal(t, text, again)
 

@@ -27,7 +27,7 @@ func (p *pipeline) makeReport(ctx context.Context) error {
 	if r.Lineage, err = p.lineage(ctx, r); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
-	if err := report.WriteLineage(p.file(lineageFile), *r.Lineage); err != nil {
+	if err := report.WriteLineage(p.file(report.LineageFile), *r.Lineage); err != nil {
 		return err
 	}
 	if err := report.WriteFile(p.ReportFile(), r); err != nil {
@@ -71,7 +71,7 @@ func (p *pipeline) storeReport(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{p.ReportFile(), p.file(lineageFile)} {
+	for _, name := range []string{p.ReportFile(), p.file(report.LineageFile)} {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return err

@@ -2,10 +2,13 @@ package mlflowtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path"
 	"runtime"
@@ -173,34 +176,15 @@ func (s *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if after != nil {
-		kept := &recorder{header: http.Header{}, status: http.StatusOK}
-		s.serve(kept, r)
-		if after(w, r) {
-			return
+		kept := httptest.NewRecorder()
+		if s.serve(kept, r); !after(w, r) {
+			maps.Copy(w.Header(), kept.Header())
+			w.WriteHeader(kept.Code)
+			_, _ = w.Write(kept.Body.Bytes())
 		}
-		kept.send(w)
 		return
 	}
 	s.serve(w, r)
-}
-
-// recorder holds an answer back.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (k *recorder) Header() http.Header         { return k.header }
-func (k *recorder) WriteHeader(status int)      { k.status = status }
-func (k *recorder) Write(p []byte) (int, error) { return k.body.Write(p) }
-
-func (k *recorder) send(w http.ResponseWriter) {
-	for name, values := range k.header {
-		w.Header()[name] = values
-	}
-	w.WriteHeader(k.status)
-	_, _ = w.Write(k.body.Bytes())
 }
 
 func (s *Fake) serve(w http.ResponseWriter, r *http.Request) {
@@ -217,10 +201,8 @@ func (s *Fake) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"workspaces_enabled": true}`)
 	case r.URL.Path == proxy || strings.HasPrefix(r.URL.Path, proxy+"/"):
 		s.artifacts(w, r)
-	case r.URL.Path == "/get-artifact":
-		s.getArtifact(w, r)
-	case strings.HasPrefix(r.URL.Path, ajax+"logged-models/"):
-		s.getModelArtifact(w, r)
+	case r.URL.Path == "/get-artifact", strings.HasPrefix(r.URL.Path, ajax+"logged-models/"):
+		s.stored(w, r)
 	case strings.HasPrefix(r.URL.Path, api):
 		s.call(w, r)
 	default:
@@ -239,21 +221,32 @@ func html(w http.ResponseWriter, status int) {
 	_, _ = fmt.Fprintf(w, "<!doctype html>\n<html lang=en>\n<title>%d</title>\n", status)
 }
 
-// request is what an endpoint reads its arguments from.
+// request is what an endpoint reads its arguments from: the fields of the body, or of the query.
 type request struct {
-	query url.Values
-	body  []byte
-	fault func(string)
+	fields map[string]json.RawMessage
+	size   int // of the body
+	fault  func(string)
 }
 
-// decode reads the body. What Go refuses to decode, the real server would misread.
-func (r request) decode(v any) {
-	if err := json.Unmarshal(r.body, v); err != nil {
-		r.fault(fmt.Sprintf("%v in %s", err, r.body))
+// get reads an argument. What Go refuses to decode, the real server would misread.
+func get[T any](in request, key string) (v T) {
+	if raw := in.fields[key]; raw != nil {
+		if err := json.Unmarshal(raw, &v); err != nil {
+			in.fault(fmt.Sprintf("%s: %v in %s", key, err, raw))
+		}
 	}
-	if bytes.Contains(r.body, []byte(":null")) {
-		r.fault(fmt.Sprintf("null in %s", r.body))
+	return v
+}
+
+func (r request) text(key string) string { return get[string](r, key) }
+
+// tags reads a list of pairs.
+func (r request) tags() map[string]string {
+	tags := map[string]string{}
+	for _, t := range get[[]pair](r, "tags") {
+		tags[t.Key] = t.Value
 	}
+	return tags
 }
 
 func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
@@ -280,12 +273,18 @@ func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	in := request{r.URL.Query(), body, func(text string) { s.faults = append(s.faults, name+": "+text) }}
-	if r.Method != http.MethodGet && (len(body) == 0 || len(in.query) > 0) {
-		in.fault("arguments belong in the body")
+	in := request{map[string]json.RawMessage{}, len(body), func(text string) { s.faults = append(s.faults, name+": "+text) }}
+	query := r.URL.Query()
+	if r.Method != http.MethodGet {
+		if err := json.Unmarshal(body, &in.fields); err != nil || len(query) > 0 || bytes.Contains(body, []byte(":null")) {
+			in.fault(fmt.Sprintf("arguments belong in the body, and null is none: %v in %s", err, body))
+		}
 	}
 	if id != "" {
-		in.query.Set("id", id)
+		query.Set("id", id)
+	}
+	for key := range query {
+		in.fields[key], _ = json.Marshal(query.Get(key)) // of a string it never fails
 	}
 	w.Header().Set("Content-Type", "application/json")
 	defer func() {
@@ -411,26 +410,20 @@ func (s *Fake) serveFile(w http.ResponseWriter, r *http.Request, name string) {
 	http.ServeContent(w, r, path.Base(name), time.Time{}, bytes.NewReader(data))
 }
 
-func (s *Fake) getArtifact(w http.ResponseWriter, r *http.Request) {
+// stored shows what is not proxied: a file of a run, or of a logged model.
+func (s *Fake) stored(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	var root string
+	root, name := "none", cmp.Or(q.Get("path"), q.Get("artifact_file_path"))
 	s.Locked(func() {
 		for _, found := range s.runs {
 			if found.ID == q.Get("run_id") {
 				root = found.root()
 			}
 		}
+		id, below, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, ajax+"logged-models/"), "/")
+		if m := s.logged[id]; m != nil && below == "artifacts/files" {
+			root = m.root()
+		}
 	})
-	s.serveFile(w, r, path.Join(root, q.Get("path")))
-}
-
-func (s *Fake) getModelArtifact(w http.ResponseWriter, r *http.Request) {
-	id, below, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, ajax+"logged-models/"), "/")
-	var m *loggedModel
-	s.Locked(func() { m = s.logged[id] })
-	if m == nil || below != "artifacts/files" {
-		html(w, http.StatusNotFound)
-		return
-	}
-	s.serveFile(w, r, path.Join(m.root(), r.URL.Query().Get("artifact_file_path")))
+	s.serveFile(w, r, path.Join(root, name))
 }

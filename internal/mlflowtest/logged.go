@@ -28,43 +28,24 @@ func (m *loggedModel) info() map[string]any {
 }
 
 func (s *Fake) loggedCreate(in request) any {
-	var body struct {
-		Experiment string `json:"experiment_id"`
-		Name       string
-		Run        string `json:"source_run_id"`
-		Tags       []pair
-	}
-	in.decode(&body)
-	if strings.ContainsAny(body.Name, `/:.%"'`) {
+	m := &loggedModel{ID: "m-" + s.newID(), name: in.text("name"), experiment: in.text("experiment_id"), run: in.text("source_run_id"),
+		Status: "LOGGED_MODEL_PENDING", tags: in.tags(), noProxy: s.NoProxy}
+	if strings.ContainsAny(m.name, `/:.%"'`) {
 		panic(invalid("Invalid model name"))
-	}
-	m := &loggedModel{ID: "m-" + s.newID(), name: body.Name, experiment: body.Experiment, run: body.Run, Status: "LOGGED_MODEL_PENDING", tags: map[string]string{},
-		noProxy: s.NoProxy}
-	for _, t := range body.Tags {
-		m.tags[t.Key] = t.Value
 	}
 	s.logged[m.ID] = m
 	return map[string]any{"model": m.info()}
 }
 
 func (s *Fake) loggedSearch(in request) any {
-	var body struct {
-		Experiments []string `json:"experiment_ids"`
-		Filter      string
-		Max         int `json:"max_results"`
-	}
-	in.decode(&body)
+	filter := in.text("filter")
 	var found []any
 	for _, id := range slices.Backward(slices.Sorted(maps.Keys(s.logged))) { // newest first
-		m := s.logged[id]
-		if matches(body.Filter, m.tags) && m.matches(body.Filter) {
+		if m := s.logged[id]; matches(filter, m.tags) && m.matches(filter) {
 			found = append(found, m.info())
 		}
 	}
-	if found == nil {
-		return nil
-	}
-	return map[string]any{"models": found}
+	return lists("models", found)
 }
 
 var attributeFilter = regexp.MustCompile(`(?:^|AND )(name|source_run_id) *= *'([^']*)'`)
@@ -79,43 +60,33 @@ func (m *loggedModel) matches(filter string) bool {
 	return true
 }
 
-func (s *Fake) loggedArtifacts(in request) any {
-	m := s.logged[in.query.Get("id")]
-	if m == nil {
-		panic(notFound("Logged model with ID '%s' not found.", in.query.Get("id")))
+// loggedModel is the one that the address names.
+func (s *Fake) loggedModel(in request) *loggedModel {
+	if m := s.logged[in.text("id")]; m != nil {
+		return m
 	}
-	return s.listBelow(m.root(), in.query.Get("artifact_directory_path"))
+	panic(notFound("Logged model with ID '%s' not found.", in.text("id")))
 }
 
-func (s *Fake) loggedGet(in request) any {
-	m := s.logged[in.query.Get("id")]
-	if m == nil {
-		panic(notFound("Logged model with ID '%s' not found.", in.query.Get("id")))
-	}
-	return map[string]any{"model": m.info()}
+func (s *Fake) loggedArtifacts(in request) any {
+	return s.listBelow(s.loggedModel(in).root(), in.text("artifact_directory_path"))
 }
+
+func (s *Fake) loggedGet(in request) any { return map[string]any{"model": s.loggedModel(in).info()} }
 
 func (s *Fake) loggedUpdate(in request) any {
-	var body struct {
-		ID     string `json:"model_id"`
-		Status string
-	}
-	in.decode(&body)
-	m := s.logged[in.query.Get("id")]
-	if m == nil || body.ID != m.ID {
+	m, status := s.loggedModel(in), in.text("status")
+	if in.text("model_id") != m.ID {
 		panic(invalid("model_id is missing"))
 	}
-	m.Status = body.Status
-	if body.Status != "LOGGED_MODEL_READY" && body.Status != "LOGGED_MODEL_UPLOAD_FAILED" {
+	m.Status = status
+	if status != "LOGGED_MODEL_READY" && status != "LOGGED_MODEL_UPLOAD_FAILED" {
 		m.Status = "LOGGED_MODEL_STATUS_UNSPECIFIED"
 	}
 	return map[string]any{"model": m.info()}
 }
 
 func (s *Fake) loggedDelete(in request) any {
-	if s.logged[in.query.Get("id")] == nil {
-		panic(notFound("Logged model with ID '%s' not found.", in.query.Get("id")))
-	}
-	delete(s.logged, in.query.Get("id"))
+	delete(s.logged, s.loggedModel(in).ID)
 	return nil
 }

@@ -42,18 +42,13 @@ func (m *model) answer(v *version, aliases bool) map[string]any {
 	if v.Message != "" {
 		out["status_message"] = v.Message
 	}
-	if len(v.tags) > 0 {
-		out["tags"] = tagList(v.tags)
-	}
 	var names []string
 	for alias, n := range m.aliases {
-		if n == v.number {
+		if aliases && n == v.number {
 			names = append(names, alias)
 		}
 	}
-	if aliases && names != nil {
-		out["aliases"] = names
-	}
+	maps.Copy(out, lists("tags", tagList(v.tags), "aliases", names))
 	return out
 }
 
@@ -73,35 +68,27 @@ func (m *model) latest() []any {
 }
 
 func (m *model) info(aliases bool) map[string]any {
-	out := map[string]any{"name": m.name, "creation_timestamp": m.created}
-	if latest := m.latest(); latest != nil {
-		out["latest_versions"] = latest
-	}
-	if len(m.tags) > 0 {
-		out["tags"] = tagList(m.tags)
-	}
-	if aliases && len(m.aliases) > 0 {
-		var list []any
-		for alias, n := range m.aliases {
+	var list []any
+	for alias, n := range m.aliases {
+		if aliases {
 			list = append(list, map[string]string{"alias": alias, "version": strconv.Itoa(n)})
 		}
-		out["aliases"] = list
 	}
+	out := lists("latest_versions", m.latest(), "tags", tagList(m.tags), "aliases", list)
+	out["name"], out["creation_timestamp"] = m.name, m.created
 	return out
 }
 
 func (s *Fake) modelsCreate(in request) any {
-	var body struct{ Name string }
-	in.decode(&body)
-	if strings.ContainsAny(body.Name, "/:") {
+	name := in.text("name")
+	if strings.ContainsAny(name, "/:") {
 		panic(invalid("Registered model name cannot contain '/' or ':'"))
 	}
-	if s.models[body.Name] != nil {
-		panic(exists("Registered Model (name=%s) already exists.", body.Name))
+	if s.models[name] != nil {
+		panic(exists("Registered Model (name=%s) already exists.", name))
 	}
-	m := &model{name: body.Name, created: now(), next: 1, aliases: map[string]int{}, tags: map[string]string{}}
-	s.models[body.Name] = m
-	return map[string]any{"registered_model": m.info(true)}
+	s.models[name] = &model{name: name, created: now(), next: 1, aliases: map[string]int{}, tags: map[string]string{}}
+	return map[string]any{"registered_model": s.models[name].info(true)}
 }
 
 func (s *Fake) model(name string) *model {
@@ -112,8 +99,7 @@ func (s *Fake) model(name string) *model {
 }
 
 func (s *Fake) modelsGet(in request) any {
-	m := s.model(in.query.Get("name"))
-	return map[string]any{"registered_model": m.info(true)}
+	return map[string]any{"registered_model": s.model(in.text("name")).info(true)}
 }
 
 func (s *Fake) modelsSearch(in request) any {
@@ -121,11 +107,15 @@ func (s *Fake) modelsSearch(in request) any {
 	for _, name := range slices.Sorted(maps.Keys(s.models)) {
 		list = append(list, s.models[name].info(false))
 	}
-	return paged("registered_models", list, in.query.Get("page_token"), 2)
+	return paged("registered_models", list, in.text("page_token"), 2)
 }
 
-// find reads the name and version of a body.
-func (s *Fake) find(name, number string) (*model, *version) {
+// find is the version that a request names.
+func (s *Fake) find(in request) (*model, *version) {
+	return s.numbered(in.text("name"), in.text("version"))
+}
+
+func (s *Fake) numbered(name, number string) (*model, *version) {
 	m := s.model(name)
 	n, _ := strconv.Atoi(number)
 	v := m.version(n)
@@ -136,20 +126,17 @@ func (s *Fake) find(name, number string) (*model, *version) {
 }
 
 func (s *Fake) modelsTag(in request) any {
-	var body struct{ Name, Key, Value string }
-	in.decode(&body)
-	m := s.model(body.Name)
-	checkKey(body.Key)
-	m.tags[body.Key] = body.Value
-	return nil
+	return setTag(in, s.model(in.text("name")).tags)
 }
 
 func (s *Fake) versionsTag(in request) any {
-	var body struct{ Name, Version, Key, Value string }
-	in.decode(&body)
-	_, v := s.find(body.Name, body.Version)
-	checkKey(body.Key)
-	v.tags[body.Key] = body.Value
+	_, v := s.find(in)
+	return setTag(in, v.tags)
+}
+
+func setTag(in request, tags map[string]string) any {
+	checkKey(in.text("key"))
+	tags[in.text("key")] = in.text("value")
 	return nil
 }
 
@@ -159,116 +146,80 @@ var (
 )
 
 func (s *Fake) aliasSet(in request) any {
-	var body struct{ Name, Alias, Version string }
-	in.decode(&body)
-	if !aliasForm.MatchString(body.Alias) || reservedAlias.MatchString(body.Alias) {
-		panic(invalid("Invalid alias name: '%s'", body.Alias))
+	alias := in.text("alias")
+	if !aliasForm.MatchString(alias) || reservedAlias.MatchString(alias) {
+		panic(invalid("Invalid alias name: '%s'", alias))
 	}
-	m, v := s.find(body.Name, body.Version)
-	_, there := m.aliases[body.Alias]
+	m, v := s.find(in)
+	_, there := m.aliases[alias]
 	s.yield()
-	if _, meanwhile := m.aliases[body.Alias]; meanwhile && !there {
+	if _, meanwhile := m.aliases[alias]; meanwhile && !there {
 		panic(race("registered_model_aliases.name, registered_model_aliases.alias"))
 	}
-	m.aliases[body.Alias] = v.number
+	m.aliases[alias] = v.number
 	return nil
 }
 
 func (s *Fake) aliasDelete(in request) any {
-	var body struct{ Name, Alias string }
-	in.decode(&body)
-	m := s.model(body.Name)
-	delete(m.aliases, body.Alias)
+	delete(s.model(in.text("name")).aliases, in.text("alias"))
 	return nil
 }
 
 func (s *Fake) versionsCreate(in request) any {
-	var body struct {
-		Name, Source string
-		Run          string `json:"run_id"`
-		Model        string `json:"model_id"`
-		Tags         []pair
-	}
-	in.decode(&body)
-	m := s.model(body.Name)
+	m, source, run := s.model(in.text("name")), in.text("source"), in.text("run_id")
 	switch {
-	case strings.HasPrefix(body.Source, "models:/m-") && body.Model == "", strings.HasPrefix(body.Source, "mlflow-artifacts:") && !strings.Contains(body.Source, body.Run),
-		body.Run == "", strings.Contains(body.Source, ".."), strings.HasPrefix(body.Source, "http"):
-		panic(invalid("Invalid model version source: '%s'", body.Source))
+	case strings.HasPrefix(source, "models:/m-") && in.text("model_id") == "", strings.HasPrefix(source, "mlflow-artifacts:") && !strings.Contains(source, run),
+		run == "", strings.Contains(source, ".."), strings.HasPrefix(source, "http"):
+		panic(invalid("Invalid model version source: '%s'", source))
 	}
-	v := &version{number: m.next, created: now(), Stage: "None", Status: "READY", source: body.Source, run: body.Run, tags: map[string]string{}}
+	v := &version{number: m.next, created: now(), Stage: "None", Status: "READY", source: source, run: run, tags: in.tags()}
 	m.next++
-	for _, t := range body.Tags {
-		v.tags[t.Key] = t.Value
-	}
 	m.versions = append(m.versions, v)
 	return map[string]any{"model_version": m.answer(v, true)}
 }
 
 func (s *Fake) versionsGet(in request) any {
-	m, v := s.find(in.query.Get("name"), in.query.Get("version"))
+	m, v := s.find(in)
 	return map[string]any{"model_version": m.answer(v, true)}
 }
 
 var nameFilter = regexp.MustCompile(`name=(?:'([^']*)'|"([^"]*)")`)
 
 func (s *Fake) versionsSearch(in request) any {
-	filter := in.query.Get("filter")
-	if id, ok := strings.CutPrefix(filter, "run_id="); ok {
-		out := map[string]any{}
-		for _, m := range s.models {
-			for _, v := range m.versions {
-				if v.run == strings.Trim(id, "'") {
-					out["model_versions"] = []any{m.answer(v, false)}
-				}
-			}
-		}
-		return out
-	}
+	filter := in.text("filter")
+	id, byRun := strings.CutPrefix(filter, "run_id=")
 	match := nameFilter.FindStringSubmatch(filter)
-	if match == nil {
+	if match == nil && !byRun {
 		panic(invalid("Invalid filter '%s'", filter))
 	}
-	m := s.models[match[1]+match[2]]
-	if m == nil {
-		return map[string]any{}
-	}
 	var found []any
-	for _, v := range slices.Backward(m.versions) {
-		if matches(filter, v.tags) {
-			found = append(found, m.answer(v, false))
+	for _, m := range s.models {
+		for _, v := range slices.Backward(m.versions) {
+			if byRun && v.run == strings.Trim(id, "'") || !byRun && m.name == match[1]+match[2] && matches(filter, v.tags) {
+				found = append(found, m.answer(v, false))
+			}
 		}
 	}
-	return paged("model_versions", found, in.query.Get("page_token"), 3)
+	return paged("model_versions", found, in.text("page_token"), 3)
 }
 
 func (s *Fake) versionsDelete(in request) any {
-	var body struct{ Name, Version string }
-	in.decode(&body)
-	m, v := s.find(body.Name, body.Version)
+	m, v := s.find(in)
 	m.versions = slices.DeleteFunc(m.versions, func(other *version) bool { return other == v })
-	for alias, n := range m.aliases {
-		if n == v.number {
-			delete(m.aliases, alias)
-		}
-	}
+	maps.DeleteFunc(m.aliases, func(_ string, n int) bool { return n == v.number })
 	return nil
 }
 
 // versionsTransition is not atomic: it looks at the versions, lets others in, and writes.
 func (s *Fake) versionsTransition(in request) any {
-	var body struct {
-		Name, Version, Stage string
-		Archive              bool `json:"archive_existing_versions"`
-	}
-	in.decode(&body)
-	m, v := s.find(body.Name, body.Version)
-	if body.Archive && body.Stage != "Staging" && body.Stage != "Production" {
+	stage, archive := in.text("stage"), get[bool](in, "archive_existing_versions")
+	m, v := s.find(in)
+	if archive && stage != "Staging" && stage != "Production" {
 		panic(&apiError{http.StatusInternalServerError, "INTERNAL_ERROR", "Model version transition cannot archive existing model versions"})
 	}
 	var others []*version
 	for _, other := range m.versions {
-		if body.Archive && other != v && other.Stage == body.Stage {
+		if archive && other != v && other.Stage == stage {
 			others = append(others, other)
 		}
 	}
@@ -276,12 +227,12 @@ func (s *Fake) versionsTransition(in request) any {
 	for _, other := range others {
 		other.Stage = "Archived"
 	}
-	v.Stage = body.Stage
+	v.Stage = stage
 	return map[string]any{"model_version": m.answer(v, true)}
 }
 
 func (s *Fake) versionsURI(in request) any {
-	_, v := s.find(in.query.Get("name"), in.query.Get("version"))
+	_, v := s.find(in)
 	return map[string]any{"artifact_uri": s.located(v.source)}
 }
 
@@ -295,6 +246,6 @@ func (s *Fake) located(source string) string {
 		return m.uri()
 	}
 	name, number, _ := strings.Cut(rest, "/")
-	_, v := s.find(name, number)
+	_, v := s.numbered(name, number)
 	return s.located(v.source)
 }

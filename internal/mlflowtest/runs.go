@@ -1,9 +1,11 @@
 package mlflowtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -81,6 +83,17 @@ func (m metric) answer() map[string]any {
 	return out
 }
 
+// lists makes an object of names and lists; what is empty is left out, as in proto3's JSON.
+func lists(named ...any) map[string]any {
+	out := map[string]any{}
+	for i := 0; i < len(named); i += 2 {
+		if reflect.ValueOf(named[i+1]).Len() > 0 {
+			out[named[i].(string)] = named[i+1]
+		}
+	}
+	return out
+}
+
 func tagList(tags map[string]string) []pair {
 	var list []pair
 	for key, value := range tags {
@@ -112,25 +125,8 @@ func (r *run) info() map[string]any {
 	for _, m := range last {
 		metrics = append(metrics, m.answer())
 	}
-	data := map[string]any{}
-	if metrics != nil {
-		data["metrics"] = metrics
-	}
-	if r.params != nil {
-		data["params"] = r.params
-	}
-	if len(r.tags) > 0 {
-		data["tags"] = tagList(r.tags)
-	}
-	inputs := map[string]any{}
-	if r.inputs != nil {
-		inputs["dataset_inputs"] = r.inputs
-	}
-	outputs := map[string]any{}
-	if r.outputs != nil {
-		outputs["model_outputs"] = r.outputs
-	}
-	return map[string]any{"info": info, "data": data, "inputs": inputs, "outputs": outputs}
+	return map[string]any{"info": info, "data": lists("metrics", metrics, "params", r.params, "tags", tagList(r.tags)),
+		"inputs": lists("dataset_inputs", r.inputs), "outputs": lists("model_outputs", r.outputs)}
 }
 
 type endpoint func(in request) any
@@ -175,64 +171,43 @@ func (s *Fake) endpoints() map[string]endpoint {
 	}
 }
 
-func (s *Fake) experimentsGet(in request) any {
-	for _, e := range s.experiments {
-		if e.ID == in.query.Get("experiment_id") {
-			return map[string]any{"experiment": e}
-		}
+// experiment finds one.
+func (s *Fake) experiment(is func(*experiment) bool) any {
+	if i := slices.IndexFunc(s.experiments, is); i >= 0 {
+		return map[string]any{"experiment": s.experiments[i]}
 	}
-	panic(notFound("No Experiment with id=%s exists", in.query.Get("experiment_id")))
+	panic(notFound("No such experiment exists"))
+}
+
+func (s *Fake) experimentsGet(in request) any {
+	return s.experiment(func(e *experiment) bool { return e.ID == in.text("experiment_id") })
 }
 
 func (s *Fake) experimentsByName(in request) any {
-	for _, e := range s.experiments {
-		if e.Name == in.query.Get("experiment_name") {
-			return map[string]any{"experiment": e}
-		}
-	}
-	panic(notFound("Could not find experiment with name '%s'", in.query.Get("experiment_name")))
+	return s.experiment(func(e *experiment) bool { return e.Name == in.text("experiment_name") })
 }
 
 func (s *Fake) experimentsSearch(in request) any {
-	var body struct {
-		Max int `json:"max_results"`
-	}
-	in.decode(&body)
-	if body.Max == 0 {
+	n := get[int](in, "max_results")
+	if n == 0 {
 		panic(invalid("Invalid value for request parameter max_results."))
 	}
-	return map[string]any{"experiments": s.experiments[:min(body.Max, len(s.experiments))]}
+	return map[string]any{"experiments": s.experiments[:min(n, len(s.experiments))]}
 }
 
 func (s *Fake) experimentsCreate(in request) any {
-	var body struct{ Name string }
-	in.decode(&body)
-	for _, e := range s.experiments {
-		if e.Name == body.Name {
-			panic(exists("Experiment(name=%s) already exists.", body.Name))
-		}
+	e := &experiment{ID: strconv.Itoa(len(s.experiments)), Name: in.text("name"), Lifecycle: "active"}
+	if slices.ContainsFunc(s.experiments, func(old *experiment) bool { return old.Name == e.Name }) {
+		panic(exists("Experiment(name=%s) already exists.", e.Name))
 	}
-	e := &experiment{ID: strconv.Itoa(len(s.experiments)), Name: body.Name, Lifecycle: "active"}
 	s.experiments = append(s.experiments, e)
 	return map[string]any{"experiment_id": e.ID}
 }
 
 func (s *Fake) runsCreate(in request) any {
-	var body struct {
-		Experiment string `json:"experiment_id"`
-		Name       string `json:"run_name"`
-		Start      int64  `json:"start_time"`
-		Tags       []pair
-	}
-	in.decode(&body)
-	if body.Name == "" {
-		body.Name = "brave-owl-1"
-	}
-	r := &run{ID: s.newID(), experiment: body.Experiment, name: body.Name, status: "RUNNING", start: body.Start, tags: map[string]string{"mlflow.runName": body.Name},
-		noProxy: s.NoProxy}
-	for _, t := range body.Tags {
-		r.tags[t.Key] = t.Value
-	}
+	r := &run{ID: s.newID(), experiment: in.text("experiment_id"), name: cmp.Or(in.text("run_name"), "brave-owl-1"), status: "RUNNING",
+		start: get[int64](in, "start_time"), tags: in.tags(), noProxy: s.NoProxy}
+	r.tags["mlflow.runName"] = r.name
 	s.runs = append(s.runs, r)
 	return map[string]any{"run": r.info()}
 }
@@ -247,8 +222,7 @@ func (s *Fake) run(id string) *run {
 }
 
 func (s *Fake) runsGet(in request) any {
-	r := s.run(in.query.Get("run_id"))
-	return map[string]any{"run": r.info()}
+	return map[string]any{"run": s.run(in.text("run_id")).info()}
 }
 
 var tagFilter = regexp.MustCompile("tags\\.`([^`]+)` *= *'([^']*)'")
@@ -258,14 +232,11 @@ func matches(filter string, tags map[string]string) bool {
 	return m == nil || tags[m[1]] == m[2]
 }
 
-// paged is one page of a list as the server cuts it, with offsets for tokens. What is empty is left out, as in proto3's JSON.
+// paged is one page of a list as the server cuts it, with offsets for tokens.
 func paged(key string, list []any, token string, size int) map[string]any {
 	at, _ := strconv.Atoi(token)
 	end := min(len(list), at+size)
-	out := map[string]any{}
-	if at < end {
-		out[key] = list[at:end]
-	}
+	out := lists(key, list[min(at, end):end])
 	if end < len(list) {
 		out["next_page_token"] = strconv.Itoa(end)
 	}
@@ -273,20 +244,13 @@ func paged(key string, list []any, token string, size int) map[string]any {
 }
 
 func (s *Fake) runsSearch(in request) any {
-	var body struct {
-		Experiments []string `json:"experiment_ids"`
-		Filter      string
-		Max         int      `json:"max_results"`
-		Order       []string `json:"order_by"`
-		Token       string   `json:"page_token"`
-	}
-	in.decode(&body)
-	if body.Max == 0 {
+	n := get[int](in, "max_results")
+	if n == 0 {
 		in.fault("max_results is missing")
 	}
 	var found []*run
 	for _, r := range slices.Backward(s.runs) {
-		if !r.deleted && slices.Contains(body.Experiments, r.experiment) && matches(body.Filter, r.tags) {
+		if !r.deleted && slices.Contains(get[[]string](in, "experiment_ids"), r.experiment) && matches(in.text("filter"), r.tags) {
 			found = append(found, r)
 		}
 	}
@@ -295,34 +259,22 @@ func (s *Fake) runsSearch(in request) any {
 	for _, r := range found {
 		runs = append(runs, r.info())
 	}
-	return paged("runs", runs, body.Token, min(body.Max, 2))
+	return paged("runs", runs, in.text("page_token"), min(n, 2))
 }
 
 func (s *Fake) runsDelete(in request) any {
-	var body struct {
-		Run string `json:"run_id"`
-	}
-	in.decode(&body)
-	s.run(body.Run).deleted = true
+	s.run(in.text("run_id")).deleted = true
 	return nil
 }
 
 func (s *Fake) runsUpdate(in request) any {
-	var body struct {
-		Run    string `json:"run_id"`
-		Status string
-		End    int64 `json:"end_time"`
-	}
-	in.decode(&body)
-	r := s.run(body.Run)
-	if !slices.Contains([]string{"RUNNING", "FINISHED", "FAILED", "KILLED"}, body.Status) {
-		in.fault("status " + body.Status)
+	r := s.run(in.text("run_id"))
+	if status := in.text("status"); !slices.Contains([]string{"RUNNING", "FINISHED", "FAILED", "KILLED"}, status) {
+		in.fault("status " + status)
 	} else {
-		r.status = body.Status
+		r.status = status
 	}
-	if body.End != 0 {
-		r.end = body.End
-	}
+	r.end = cmp.Or(get[int64](in, "end_time"), r.end)
 	return map[string]any{"run_info": r.info()["info"]}
 }
 
@@ -342,34 +294,28 @@ func cutTo(s string, n int) string {
 }
 
 func (s *Fake) runsLogBatch(in request) any {
-	var body struct {
-		Run     string `json:"run_id"`
-		Metrics []metric
-		Params  []pair
-		Tags    []pair
-	}
-	if len(in.body) > 1_000_000 {
+	if in.size > 1_000_000 {
 		panic(invalid("request is too large"))
 	}
-	in.decode(&body)
-	r := s.run(body.Run)
-	if len(body.Metrics) > 1000 || len(body.Params) > 100 || len(body.Tags) > 100 || len(body.Metrics)+len(body.Params)+len(body.Tags) > 1000 {
+	r := s.run(in.text("run_id"))
+	metrics, params, tags := get[[]metric](in, "metrics"), get[[]pair](in, "params"), get[[]pair](in, "tags")
+	if len(metrics) > 1000 || len(params) > 100 || len(tags) > 100 || len(metrics)+len(params)+len(tags) > 1000 {
 		panic(invalid("A batch logging request can contain at most 1000 metrics, 100 params, 100 tags"))
 	}
-	for _, m := range body.Metrics {
+	for _, m := range metrics {
 		checkKey(m.Key)
 		if text := string(m.Value); text != `"NaN"` && text != `"Infinity"` && text != `"-Infinity"` && json.Unmarshal(m.Value, new(float64)) != nil {
 			in.fault("metric value " + text)
 		}
 	}
-	for _, p := range slices.Concat(body.Params, body.Tags) {
+	for _, p := range slices.Concat(params, tags) {
 		checkKey(p.Key)
 	}
-	s.logParams(r, body.Params)
-	for _, t := range body.Tags {
+	s.logParams(r, params)
+	for _, t := range tags {
 		r.tags[t.Key] = cutTo(t.Value, 8000)
 	}
-	for _, m := range body.Metrics {
+	for _, m := range metrics {
 		if s.FileStore || !slices.ContainsFunc(r.history, func(old metric) bool {
 			return old.Key == m.Key && old.Step == m.Step && old.Timestamp == m.Timestamp && string(old.Value) == string(m.Value)
 		}) {
@@ -401,13 +347,8 @@ func (s *Fake) logParams(r *run, params []pair) {
 }
 
 func (s *Fake) runsLogInputs(in request) any {
-	var body struct {
-		Run      string `json:"run_id"`
-		Datasets []json.RawMessage
-	}
-	in.decode(&body)
-	r := s.run(body.Run)
-	for _, d := range body.Datasets {
+	r := s.run(in.text("run_id"))
+	for _, d := range get[[]json.RawMessage](in, "datasets") {
 		var set struct {
 			Dataset struct{ Name, Digest, Source string }
 		}
@@ -425,18 +366,13 @@ func (s *Fake) runsLogInputs(in request) any {
 }
 
 func (s *Fake) runsOutputs(in request) any {
-	var body struct {
-		Run    string `json:"run_id"`
-		Models []output
-	}
-	in.decode(&body)
-	r := s.run(body.Run)
-	for _, o := range body.Models {
+	r := s.run(in.text("run_id"))
+	for _, o := range get[[]output](in, "models") {
 		if slices.Contains(r.outputs, o) {
 			panic(race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id"))
 		}
+		r.outputs = append(r.outputs, o)
 	}
-	r.outputs = append(r.outputs, body.Models...)
 	return nil
 }
 
@@ -444,17 +380,16 @@ func (s *Fake) metricsHistory(in request) any {
 	var points []any
 	for _, r := range s.runs { // of a run that does not exist there are none
 		for _, m := range slices.Backward(r.history) {
-			if r.ID == in.query.Get("run_id") && m.Key == in.query.Get("metric_key") {
+			if r.ID == in.text("run_id") && m.Key == in.text("metric_key") {
 				points = append(points, m.answer())
 			}
 		}
 	}
-	return paged("metrics", points, in.query.Get("page_token"), 3)
+	return paged("metrics", points, in.text("page_token"), 3)
 }
 
 func (s *Fake) artifactsList(in request) any {
-	r := s.run(in.query.Get("run_id"))
-	return s.listBelow(r.root(), in.query.Get("path"))
+	return s.listBelow(s.run(in.text("run_id")).root(), in.text("path"))
 }
 
 // listBelow lists a directory by paths relative to the root. s.mu is held.

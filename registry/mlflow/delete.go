@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
 	"strconv"
 
 	"github.com/docent-ml/docent/registry"
@@ -37,11 +36,7 @@ func (c *Client) deleteVersion(ctx context.Context, name string, version int) er
 }
 
 func (c *Client) removeVersion(ctx context.Context, name string, version int) error {
-	body := struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-	}{name, strconv.Itoa(version)}
-	return c.call(ctx, request{method: http.MethodDelete, path: apiPath + "model-versions/delete", body: body}, nil)
+	return c.delete(ctx, "model-versions/delete", texts{"name": name, "version": strconv.Itoa(version)})
 }
 
 // DeleteRun implements registry.Tracker. The files of the run and of the models that it logged go at once; of the
@@ -81,10 +76,7 @@ func (c *Client) deleteRun(ctx context.Context, id string) error {
 		t.model = m.Info.ID
 		trees = append(trees, t)
 	}
-	body := struct {
-		ID string `json:"run_id"`
-	}{id}
-	if err := c.post(ctx, "runs/delete", body, nil); err != nil {
+	if err := c.post(ctx, "runs/delete", texts{"run_id": id}, nil); err != nil {
 		return err
 	}
 	for _, t := range trees {
@@ -92,10 +84,7 @@ func (c *Client) deleteRun(ctx context.Context, id string) error {
 			return err
 		}
 		if t.model != "" {
-			body := struct {
-				ID string `json:"model_id"`
-			}{t.model}
-			if err := c.call(ctx, request{method: http.MethodDelete, path: path.Join(apiPath, "logged-models", t.model), body: body}, nil); err != nil {
+			if err := c.delete(ctx, "logged-models/"+t.model, texts{"model_id": t.model}); err != nil {
 				return err
 			}
 		}

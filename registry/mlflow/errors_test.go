@@ -397,8 +397,8 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, j.append(entry{Time: 1, Metrics: map[string]number{"a": 1}}))
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
-	kept := j.storage
-	j.storage = fullStorage{kept, full}
+	kept := j.file
+	j.file = full
 	require.NoError(t, run.LogMetrics(t.Context(), 7, map[string]float64{"loss": 1}), "sent at once, since it cannot be kept")
 	info, err := c.GetRun(t.Context(), run.ID())
 	require.NoError(t, err)
@@ -407,17 +407,10 @@ func TestFullDisk(t *testing.T) {
 	err = run.LogMetrics(t.Context(), 8, map[string]float64{"loss": 1})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	assert.ErrorContains(t, err, "make room")
-	j.storage = kept
+	j.file = kept
 	require.NoError(t, full.Close())
 	require.NoError(t, j.remove())
 }
-
-type fullStorage struct {
-	storage
-	full *os.File
-}
-
-func (f fullStorage) WriteAt(p []byte, _ int64) (int, error) { return f.full.Write(p) }
 
 func asRun(r registry.Run) *run { return r.(*run) }
 

@@ -94,12 +94,8 @@ func (c *Client) record(ctx context.Context, name string, next int, entries []re
 		if err != nil {
 			return err
 		}
-		body := struct {
-			Name  string `json:"name"`
-			Key   string `json:"key"`
-			Value string `json:"value"`
-		}{name, fmt.Sprintf("%s%06d.%s", promotionTag, next+i, strings.ToLower(rand.Text()[:4])), string(value)}
-		if err := c.post(ctx, "registered-models/set-tag", body, nil); err != nil {
+		key := fmt.Sprintf("%s%06d.%s", promotionTag, next+i, strings.ToLower(rand.Text()[:4]))
+		if err := c.post(ctx, "registered-models/set-tag", texts{"name": name, "key": key, "value": string(value)}, nil); err != nil {
 			return err
 		}
 	}
@@ -139,12 +135,7 @@ func (c *Client) tagVersion(ctx context.Context, name string, version int, tags 
 	}
 	sent := newLimiter(c.log).pairs("tag", tags, maxVersionTag)
 	for _, key := range sortedKeys(sent) {
-		body := struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-			Key     string `json:"key"`
-			Value   string `json:"value"`
-		}{name, strconv.Itoa(version), key, sent[key]}
+		body := texts{"name": name, "version": strconv.Itoa(version), "key": key, "value": sent[key]}
 		if err := c.post(ctx, "model-versions/set-tag", body, nil); err != nil {
 			return err
 		}

@@ -361,13 +361,17 @@ func (c *Client) explain(err error) error {
 	return err
 }
 
-// get and post call what may be repeated.
+// get, post and delete call what may be repeated.
 func (c *Client) get(ctx context.Context, endpoint string, q url.Values, out any) error {
 	return c.call(ctx, request{method: http.MethodGet, path: apiPath + endpoint, query: q}, out)
 }
 
 func (c *Client) post(ctx context.Context, endpoint string, body, out any) error {
 	return c.call(ctx, request{method: http.MethodPost, path: apiPath + endpoint, body: body}, out)
+}
+
+func (c *Client) delete(ctx context.Context, endpoint string, body any) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: apiPath + endpoint, body: body}, nil)
 }
 
 func (c *Client) call(ctx context.Context, r request, out any) error {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,12 +17,11 @@ import (
 
 	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
-	"github.com/docent-ml/docent/registry/internal/artifact"
 )
 
-// journal holds what a run has logged and the server has not taken yet, in the order of the calls. It is written before
-// anything is sent. What may have arrived is sent again, after a crash the whole file is, but for the points that the
-// server then has.
+// journal holds what a run has logged and the server has not taken yet, in the order of the calls. With a BufferDir a file
+// has it too, written before anything is sent. What may have arrived is sent again, after a crash the whole file is, but
+// for the points that the server then has.
 //
 // A file begins with a line that says where it belongs (journalHead); then come lines of entries. Beside it lies a lock,
 // <file>.lock, held by the process whose journal it is.
@@ -35,25 +33,17 @@ type journal struct {
 	doubted bool // a part of what waits may have arrived; held by turn
 
 	mu      sync.Mutex
-	storage storage // nil until the first entry
-	name    string  // of the file; "" in memory
+	waiting []entry
+	damaged error    // what in the file comes after that cannot be read
+	file    *os.File // nil in memory, and until the first entry
 	lock    *filelock.Lock
 	head    int64 // length of the first line
-	size    int64 // of the storage
-	sent    int64 // offset up to which the server has everything
-	points  int   // metrics beyond that offset
+	size    int64 // of the file
 	away    bool  // the log says that the server does not answer
 
 	wake       chan struct{}
 	background sync.WaitGroup
 	stop       context.CancelFunc // ends the sending in the background; nil where none runs
-}
-
-type storage interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-	Truncate(size int64) error
 }
 
 type journalHead struct {
@@ -82,64 +72,54 @@ func newJournal(c *Client, run string) *journal {
 // append adds entries, all or none. A last line that a crash cut short was never acknowledged.
 func (j *journal) append(entries ...entry) error {
 	var lines bytes.Buffer
-	points := 0
+	encoder := json.NewEncoder(&lines)
 	for _, e := range entries {
-		data, err := json.Marshal(e)
-		if err != nil {
+		if err := encoder.Encode(e); err != nil {
 			return err
 		}
-		lines.Write(data)
-		lines.WriteByte('\n')
-		points += len(e.Metrics)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.open(); err != nil {
 		return err
 	}
-	if _, err := j.storage.WriteAt(lines.Bytes(), j.size); err != nil {
-		return errors.Join(err, j.storage.Truncate(j.size))
+	if j.file != nil {
+		if _, err := j.file.WriteAt(lines.Bytes(), j.size); err != nil {
+			return errors.Join(err, j.file.Truncate(j.size))
+		}
+		j.size += int64(lines.Len())
 	}
-	j.size += int64(lines.Len())
-	j.points += points
+	j.waiting = append(j.waiting, entries...)
 	return nil
 }
 
-// open makes the storage. j.mu is held.
-func (j *journal) open() (err error) {
-	if j.storage != nil {
-		return nil
-	}
-	head, err := json.Marshal(journalHead{j.c.base.String(), j.c.o.Workspace, j.run})
-	if err != nil {
-		return err
-	}
-	head = append(head, '\n')
-	if j.c.o.BufferDir == "" {
-		j.storage = &memory{}
-	} else {
+// open makes the file, where there is to be one, and has Close see to the journal. j.mu is held.
+func (j *journal) open() error {
+	if j.file == nil && j.c.o.BufferDir != "" {
+		head, err := json.Marshal(journalHead{j.c.base.String(), j.c.o.Workspace, j.run})
+		if err != nil {
+			return err
+		}
 		if err := os.MkdirAll(j.c.o.BufferDir, 0o777); err != nil {
 			return err
 		}
 		name := filepath.Join(j.c.o.BufferDir, j.run+"-"+strings.ToLower(rand.Text()[:8])+journalSuffix)
-		lock, err := filelock.Try(name + ".lock")
-		if err != nil {
+		if j.lock, err = filelock.Try(name + ".lock"); err != nil {
 			return err
 		}
-		file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if err != nil {
-			return errors.Join(err, lock.UnlockAndRemove())
+		if j.file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
+			j.file = nil
+			return errors.Join(err, j.lock.UnlockAndRemove())
 		}
-		j.storage, j.name, j.lock = file, name, lock
+		if _, err := j.file.Write(append(head, '\n')); err != nil {
+			return errors.Join(err, j.discard())
+		}
+		j.head = int64(len(head)) + 1
+		j.size = j.head
 	}
-	if _, err := j.storage.WriteAt(head, 0); err != nil {
-		return errors.Join(err, j.discard())
-	}
-	j.head = int64(len(head))
-	j.size, j.sent = j.head, j.head
 	j.c.mu.Lock()
+	defer j.c.mu.Unlock()
 	j.c.journals[j] = struct{}{}
-	j.c.mu.Unlock()
 	return nil
 }
 
@@ -173,7 +153,7 @@ func (j *journal) sendAlong(ctx context.Context) {
 		} else if sleep(ctx, j.c.backoff(failures)) != nil {
 			return
 		}
-		err := j.send(ctx, func(attempt func() error) error { return attempt() })
+		err := j.send(ctx, once)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -192,7 +172,7 @@ func (j *journal) sendAlong(ctx context.Context) {
 // outage tells once when the server goes away, and once when it is back.
 func (j *journal) outage(away bool, err error) {
 	j.mu.Lock()
-	was, name := j.away, j.name
+	was, name := j.away, j.name()
 	j.away = away
 	j.mu.Unlock()
 	switch {
@@ -212,63 +192,50 @@ func (j *journal) send(ctx context.Context, try func(attempt func() error) error
 		return context.Cause(ctx)
 	}
 	for {
-		entries, next, err := j.read()
-		if err != nil {
-			return err
-		}
+		entries, err := j.next()
 		if len(entries) == 0 {
 			j.outage(false, nil)
-			return nil
+			return err
 		}
 		if err := j.c.sendEntries(ctx, j.run, entries, j.doubted, try); err != nil {
 			j.doubted = true
 			return err
 		}
 		j.doubted = false
-		j.mu.Lock()
-		j.sent = next
-		for _, e := range entries {
-			j.points -= len(e.Metrics)
-		}
-		if j.sent == j.size {
-			err = j.storage.Truncate(j.head)
-			j.sent, j.size = j.head, j.head
-		}
-		j.mu.Unlock()
-		if err != nil {
+		if err := j.taken(len(entries)); err != nil {
 			return err
 		}
 	}
 }
 
-// read returns the next entries to send, about as many as fit into a request, and the offset behind them.
-func (j *journal) read() (entries []entry, next int64, err error) {
+// next returns the entries to send, about as many as fit into a request. Behind the last is what cannot be read.
+func (j *journal) next() ([]entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.storage == nil {
-		return nil, 0, nil
+	n := 0
+	for metrics := 0; n < len(j.waiting) && metrics <= batchMetrics-lineMetrics; n++ {
+		metrics += len(j.waiting[n].Metrics)
 	}
-	data := make([]byte, min(j.size-j.sent, 2<<20)) // of the longest line at least
-	if n, err := j.storage.ReadAt(data, j.sent); n < len(data) {
-		return nil, 0, err
+	return slices.Clone(j.waiting[:n]), j.damaged
+}
+
+// taken forgets the first n entries. The file does when it has no others.
+func (j *journal) taken(n int) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.waiting = j.waiting[n:]
+	if len(j.waiting) > 0 || j.file == nil || j.damaged != nil {
+		return nil
 	}
-	next = j.sent
-	for metrics := 0; metrics <= batchMetrics-lineMetrics; {
-		end := bytes.IndexByte(data, '\n')
-		if end < 0 {
-			break
-		}
-		var e entry
-		if err := artifact.DecodeJSON(data[:end], &e); err != nil {
-			return nil, 0, &registry.Error{Path: j.name, Err: fmt.Errorf("metrics that were kept: offset %d: %w", next, err),
-				Hint: "correct the line or remove the file"}
-		}
-		entries = append(entries, e)
-		metrics += len(e.Metrics)
-		next += int64(end) + 1
-		data = data[end+1:]
-	}
-	return entries, next, nil
+	j.waiting, j.size = nil, j.head
+	return j.file.Truncate(j.head)
+}
+
+// once and patiently are how often send tries a request.
+func once(attempt func() error) error { return attempt() }
+
+func (c *Client) patiently(ctx context.Context) func(attempt func() error) error {
+	return func(attempt func() error) error { return c.retry(ctx, attempt) }
 }
 
 // sendEntries sends entries of a run in their order. Where doubted, some of them may have arrived before, and what the server has is left out: those that keep runs in files would store it twice.
@@ -356,21 +323,21 @@ func (j *journal) stopBackground() {
 // flush sends what waits, with patience.
 func (j *journal) flush(ctx context.Context) error {
 	j.stopBackground()
-	return j.send(ctx, func(attempt func() error) error { return j.c.retry(ctx, attempt) })
+	return j.send(ctx, j.c.patiently(ctx))
 }
 
 // tell adds to an error what was not sent and where it is.
 func (j *journal) tell(err error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	switch {
+	switch points := j.points(); {
 	case err == nil:
 		return nil
-	case j.name != "":
-		return &registry.Error{Path: j.name, Err: fmt.Errorf("what the server has not taken, %d metrics, waits in this file: %w", j.points, err),
+	case j.file != nil:
+		return &registry.Error{Path: j.name(), Err: fmt.Errorf("what the server has not taken, %d metrics, waits in this file: %w", points, err),
 			Hint: "it is sent by the next run that is started or resumed with the same folder"}
-	case j.points > 0:
-		return &registry.Error{Err: fmt.Errorf("%d metrics are not sent, and will be lost with this process: %w", j.points, err),
+	case points > 0:
+		return &registry.Error{Err: fmt.Errorf("%d metrics are not sent, and will be lost with this process: %w", points, err),
 			Hint: "give the client a BufferDir that outlives it"}
 	}
 	return err
@@ -380,54 +347,55 @@ func (j *journal) tell(err error) error {
 func (j *journal) finish(ctx context.Context) error {
 	j.stopBackground()
 	ctx = whileClosing(ctx)
-	err := j.tell(j.send(ctx, func(attempt func() error) error { return attempt() }))
-	if err != nil {
+	if err := j.tell(j.send(ctx, once)); err != nil {
 		return errors.Join(err, j.release())
 	}
 	return j.remove()
 }
 
-// remove ends a journal that has been sent.
-func (j *journal) remove() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.c.forget(j)
-	if j.storage == nil {
-		return nil
+// name is that of the file. j.mu is held.
+func (j *journal) name() string {
+	if j.file == nil {
+		return ""
 	}
-	return j.discard()
+	return j.file.Name()
 }
 
-// discard removes the storage. j.mu is held.
+// points are the metrics that wait. j.mu is held.
+func (j *journal) points() (n int) {
+	for _, e := range j.waiting {
+		n += len(e.Metrics)
+	}
+	return n
+}
+
+// remove ends a journal that has been sent, release leaves its file to others.
+func (j *journal) remove() error  { return j.end(j.discard) }
+func (j *journal) release() error { return j.end(j.leave) }
+
+func (j *journal) end(how func() error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.c.mu.Lock()
+	delete(j.c.journals, j)
+	j.c.mu.Unlock()
+	if j.file == nil {
+		return nil
+	}
+	return how()
+}
+
+// discard removes the file. j.mu is held, here and below.
 func (j *journal) discard() error {
-	err := j.storage.Close()
-	if j.name != "" {
-		err = errors.Join(err, os.Remove(j.name), j.lock.UnlockAndRemove())
-	}
-	j.storage = nil
+	err := errors.Join(j.file.Close(), os.Remove(j.file.Name()), j.lock.UnlockAndRemove())
+	j.file = nil
 	return err
 }
 
-// release leaves the file to others.
-func (j *journal) release() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.c.forget(j)
-	if j.storage == nil {
-		return nil
-	}
-	err := j.storage.Close()
-	if j.lock != nil {
-		err = errors.Join(err, j.lock.Unlock())
-	}
-	j.storage = nil
+func (j *journal) leave() error {
+	err := errors.Join(j.file.Close(), j.lock.Unlock())
+	j.file = nil
 	return err
-}
-
-func (c *Client) forget(j *journal) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.journals, j)
 }
 
 // metricsEntries cuts the metrics of one call into lines.

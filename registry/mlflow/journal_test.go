@@ -326,21 +326,16 @@ func FuzzJournal(f *testing.F) {
 		name := filepath.Join(dir, "f"+journalSuffix)
 		require.NoError(t, os.WriteFile(name, data, 0o600))
 		j := newJournal(c, "")
-		if err := j.reopen(name); err != nil || j.storage == nil {
+		if err := j.reopen(name); err != nil || j.file == nil {
 			return
 		}
-		defer j.release()
-		if j.run == "" {
-			return
-		}
-		for j.sent < j.size {
-			entries, next, err := j.read()
-			if err != nil {
-				return
-			}
+		defer j.file.Close()
+		for len(j.waiting) > 0 {
+			before := len(j.waiting)
+			entries, _ := j.next()
 			require.NotEmpty(t, entries)
-			require.Greater(t, next, j.sent)
-			j.sent = next
+			require.NoError(t, j.taken(len(entries)))
+			require.Less(t, len(j.waiting), before)
 		}
 	})
 }

@@ -3,8 +3,9 @@ package mlflow
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,13 +46,13 @@ func globEscape(dir string) string {
 }
 
 // sendFile sends and removes one journal that nobody holds.
-func (c *Client) sendFile(ctx context.Context, name string) (err error) {
+func (c *Client) sendFile(ctx context.Context, name string) error {
 	lock, err := filelock.Try(name + ".lock")
 	if lock == nil {
 		return err // in use
 	}
 	j := newJournal(c, "")
-	if err := j.reopen(name); err != nil || j.storage == nil {
+	if err := j.reopen(name); err != nil || j.file == nil {
 		return errors.Join(err, lock.UnlockAndRemove())
 	}
 	j.lock = lock
@@ -59,9 +60,8 @@ func (c *Client) sendFile(ctx context.Context, name string) (err error) {
 		return j.release()
 	}
 	j.doubted = true // by whoever wrote it
-	points := j.points
-	err = j.send(ctx, func(attempt func() error) error { return attempt() })
-	if err != nil {
+	points := j.points()
+	if err := j.send(ctx, once); err != nil {
 		return errors.Join(c.explain(err), j.release())
 	}
 	if points > 0 {
@@ -70,41 +70,47 @@ func (c *Client) sendFile(ctx context.Context, name string) (err error) {
 	return j.remove()
 }
 
-// reopen reads a file that open made. Without storage there is nothing in it; without a run it is another server's.
-func (j *journal) reopen(name string) error {
+// reopen reads a file that open made. Without a file there is nothing in it; without a run it is another server's.
+func (j *journal) reopen(name string) (err error) {
 	file, err := os.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // somebody else has just sent it
 	} else if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(name)
+	defer func() {
+		if j.file == nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	data, err := io.ReadAll(file)
 	if err != nil {
-		return errors.Join(err, file.Close())
+		return err
 	}
 	size := int64(bytes.LastIndexByte(data, '\n') + 1)
 	first, rest, found := bytes.Cut(data[:size], []byte("\n"))
-	var head journalHead
 	if !found { // a crash came before the first line was written
-		return errors.Join(file.Close(), os.Remove(name))
+		return os.Remove(name)
 	}
+	var head journalHead
 	if err := artifact.DecodeJSON(first, &head); err != nil {
-		return errors.Join(&registry.Error{Path: name, Err: err, Hint: "it is no file of metrics: remove it"}, file.Close())
+		return &registry.Error{Path: name, Err: err, Hint: "it is no file of metrics: remove it"}
 	}
-	j.storage, j.name = file, name
 	if head.Server != j.c.base.String() || head.Workspace != j.c.o.Workspace {
+		j.file = file
 		return nil
 	}
 	if err := (registry.URI{RunID: head.Run}).Validate(); err != nil {
-		j.storage = nil
-		return errors.Join(err, file.Close())
+		return err
 	}
-	j.run, j.head, j.sent, j.size = head.Run, int64(len(first))+1, int64(len(first))+1, size
+	j.file, j.run, j.head, j.size = file, head.Run, int64(len(first))+1, size
 	for line := range bytes.Lines(rest) {
 		var e entry
-		if json.Unmarshal(line, &e) == nil { // a damaged one stops the sending where it stands
-			j.points += len(e.Metrics)
+		if err := artifact.DecodeJSON(line, &e); err != nil {
+			j.damaged = &registry.Error{Path: name, Err: fmt.Errorf("metrics that were kept: line %d: %w", len(j.waiting)+2, err), Hint: "correct the line or remove the file"}
+			break
 		}
+		j.waiting = append(j.waiting, e)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -184,14 +183,10 @@ func (c *Client) loggedModelOf(ctx context.Context, o origin, name string) (id s
 
 // setModelStatus checks the answer: a status that the server does not know is taken without a word.
 func (c *Client) setModelStatus(ctx context.Context, id, status string) error {
-	body := struct {
-		ID     string `json:"model_id"`
-		Status string `json:"status"`
-	}{id, status}
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
-	err := c.call(ctx, request{method: http.MethodPatch, path: apiPath + "logged-models/" + id, body: body}, &out)
+	err := c.call(ctx, request{method: http.MethodPatch, path: apiPath + "logged-models/" + id, body: texts{"model_id": id, "status": status}}, &out)
 	if err == nil && out.Model.Info.Status != status {
 		err = fmt.Errorf("%w: the logged model %s is %s and not %s", registry.ErrUnavailable, id, out.Model.Info.Status, status)
 	}
@@ -202,7 +197,7 @@ func (c *Client) loggedModel(ctx context.Context, id string) (wireLoggedModel, e
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
-	err := c.call(ctx, request{method: http.MethodGet, path: path.Join(apiPath, "logged-models", id)}, &out)
+	err := c.get(ctx, "logged-models/"+id, nil, &out)
 	if errors.Is(err, registry.ErrNotFound) {
 		err = &registry.Error{Err: fmt.Errorf("%w: no logged model %s", registry.ErrNotFound, id), Hint: "a registered model is written models:/name/latest"}
 	}

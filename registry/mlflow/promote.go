@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,7 +202,7 @@ func (c *Client) withoutStages() bool {
 func (c *Client) moveAlias(ctx context.Context, m wireModel, stage registry.Stage, n int, o registry.PromoteOptions) (err error) {
 	from := m.serves(stage)
 	if n == 0 {
-		err = c.deleteAlias(ctx, m.Name, aliasOf(stage))
+		err = c.delete(ctx, "registered-models/alias", texts{"name": m.Name, "alias": aliasOf(stage)})
 	} else {
 		err = c.setAlias(ctx, m.Name, aliasOf(stage), n)
 	}
@@ -226,18 +225,5 @@ func (c *Client) SetAlias(ctx context.Context, name, alias string, version int) 
 }
 
 func (c *Client) setAlias(ctx context.Context, name, alias string, n int) error {
-	body := struct {
-		Name    string `json:"name"`
-		Alias   string `json:"alias"`
-		Version string `json:"version"`
-	}{name, alias, strconv.Itoa(n)}
-	return c.post(ctx, "registered-models/alias", body, nil)
-}
-
-func (c *Client) deleteAlias(ctx context.Context, name, alias string) error {
-	body := struct {
-		Name  string `json:"name"`
-		Alias string `json:"alias"`
-	}{name, alias}
-	return c.call(ctx, request{method: http.MethodDelete, path: apiPath + "registered-models/alias", body: body}, nil)
+	return c.post(ctx, "registered-models/alias", texts{"name": name, "alias": alias, "version": strconv.Itoa(n)}, nil)
 }

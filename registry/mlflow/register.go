@@ -147,10 +147,7 @@ func (o origin) uri() string {
 
 // ensureModel makes the registered model; that it exists is as good.
 func (c *Client) ensureModel(ctx context.Context, name string) error {
-	body := struct {
-		Name string `json:"name"`
-	}{name}
-	err := c.post(ctx, "registered-models/create", body, nil)
+	err := c.post(ctx, "registered-models/create", texts{"name": name}, nil)
 	if errors.Is(err, registry.ErrExists) {
 		return nil
 	}

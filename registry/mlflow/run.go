@@ -185,7 +185,7 @@ func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]flo
 		r.journal.inBackground()
 		return nil
 	}
-	direct := r.c.sendEntries(ctx, r.id, entries, false, func(attempt func() error) error { return r.c.retry(ctx, attempt) })
+	direct := r.c.sendEntries(ctx, r.id, entries, false, r.c.patiently(ctx))
 	if direct == nil {
 		return nil
 	}
@@ -270,7 +270,7 @@ func (r *run) end(ctx context.Context, status registry.Status) error {
 	at := r.c.stamp().UnixMilli()
 	err := r.journal.flush(ctx)
 	if err == nil || refused(err) { // metrics that the server will never take do not keep the run open
-		err = errors.Join(err, r.c.endRun(ctx, r.id, status, at, func(attempt func() error) error { return r.c.retry(ctx, attempt) }))
+		err = errors.Join(err, r.c.endRun(ctx, r.id, status, at, r.c.patiently(ctx)))
 	}
 	if err != nil {
 		if r.c.o.BufferDir != "" && retryable(err) {

@@ -47,11 +47,8 @@ func (c *Client) ensureExperiment(ctx context.Context, name string) (string, err
 		return id, err
 	}
 	var made wireExperiment
-	body := struct {
-		Name string `json:"name"`
-	}{name}
 	// Repeating it is harmless: the second one is told that the name exists.
-	if err := c.post(ctx, "experiments/create", body, &made); err == nil {
+	if err := c.post(ctx, "experiments/create", texts{"name": name}, &made); err == nil {
 		return made.ID, nil
 	} else if !errors.Is(err, registry.ErrExists) {
 		return "", err

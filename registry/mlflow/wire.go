@@ -13,6 +13,9 @@ import (
 // The types of the API. A field of the wrong JSON type makes the server stop reading there and still answer 200, so
 // nothing here is an any: strings are strings, lists are left out when empty and never null.
 
+// texts is the body of a call whose fields are all strings.
+type texts map[string]string
+
 type pair struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`

@@ -2,7 +2,6 @@ package registrytest
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,23 +20,6 @@ func (s suite) history(t *testing.T, name string) []registry.Promotion {
 		list = append(list, p)
 	}
 	return list
-}
-
-// rollback returns the version that serves in Production after it.
-func (s suite) rollback(t *testing.T, name string) int {
-	t.Helper()
-	to, _, err := registry.Rollback(t.Context(), s.Registry, name, registry.PromoteOptions{})
-	require.NoError(t, err)
-	assert.Equal(t, to, s.production(t, name))
-	return to
-}
-
-func (s suite) noRollback(t *testing.T, name string) {
-	t.Helper()
-	before := s.history(t, name)
-	_, _, err := registry.Rollback(t.Context(), s.Registry, name, registry.PromoteOptions{})
-	requireError(t, err, registry.ErrNotFound, "promote one by its number")
-	assert.Len(t, s.history(t, name), len(before))
 }
 
 // altered are the ways in which a stored file can be spoilt.
@@ -77,64 +59,6 @@ var historyTests = map[string]func(t *testing.T, s suite){
 		requireError(t, err, registry.ErrInvalid, "Verdict", "2000")
 		requireError(t, onlyError(t, s.Registry.History(t.Context(), s.name("nobody"))), registry.ErrNotFound)
 	},
-	"rollback never brings back what was rolled back from": func(t *testing.T, s suite) {
-		name := s.name("handbook")
-		s.register(t, name, 4)
-		s.promote(t, name, 1, registry.PromoteOptions{})
-		s.noRollback(t, name)
-		s.promote(t, name, 2, registry.PromoteOptions{}) // which is bad
-		assert.Equal(t, 1, s.rollback(t, name))
-		assert.Equal(t, "rollback from version 2", s.history(t, name)[0].Why)
-		s.promote(t, name, 3, registry.PromoteOptions{})
-		assert.Equal(t, 1, s.rollback(t, name))
-		s.noRollback(t, name)
-		s.promote(t, name, 4, registry.PromoteOptions{})
-		s.promote(t, name, 2, registry.PromoteOptions{}) // mended, by its number
-		assert.Equal(t, 4, s.rollback(t, name))
-		assert.Equal(t, 1, s.rollback(t, name))
-		assert.Equal(t, stageMap{1: registry.Production, 2: registry.Archived, 3: registry.Archived, 4: registry.Archived}, s.stages(t, name))
-	},
-	"rollback by hand": func(t *testing.T, s suite) {
-		name := s.name("handbook")
-		s.register(t, name, 3)
-		for _, n := range []int{1, 2, 1, 3} {
-			s.promote(t, name, n, registry.PromoteOptions{})
-		}
-		assert.Equal(t, 1, s.rollback(t, name))
-	},
-	"rollback of a newer number": func(t *testing.T, s suite) {
-		name := s.name("handbook")
-		s.register(t, name, 3)
-		for _, n := range []int{3, 1, 2} {
-			s.promote(t, name, n, registry.PromoteOptions{})
-		}
-		assert.Equal(t, 1, s.rollback(t, name))
-		assert.Equal(t, 3, s.rollback(t, name), "the order is that of the promotions")
-	},
-	"rollback of each stage": func(t *testing.T, s suite) {
-		name := s.name("handbook")
-		s.register(t, name, 4)
-		staging := registry.PromoteOptions{Stage: registry.Staging}
-		s.promote(t, name, 1, registry.PromoteOptions{})
-		s.promote(t, name, 2, registry.PromoteOptions{})
-		s.promote(t, name, 3, staging)
-		s.promote(t, name, 4, staging)
-		assert.Equal(t, 1, s.rollback(t, name))
-		to, _, err := registry.Rollback(t.Context(), s.Registry, name, registry.PromoteOptions{Stage: "staging"})
-		require.NoError(t, err)
-		assert.Equal(t, 3, to)
-		assert.Equal(t, 1, s.production(t, name))
-	},
-	"a stage that was left": func(t *testing.T, s suite) {
-		name := s.name("handbook")
-		s.register(t, name, 2)
-		s.promote(t, name, 1, registry.PromoteOptions{})
-		s.promote(t, name, 2, registry.PromoteOptions{})
-		s.promote(t, name, 2, registry.PromoteOptions{Stage: registry.Archived, By: "Ada"})
-		last := s.history(t, name)[0]
-		assert.Equal(t, registry.Promotion{Stage: registry.Production, From: 2, By: "Ada", At: last.At}, last)
-		assert.Equal(t, 1, s.rollback(t, name))
-	},
 	"what cannot serve is not promoted": func(t *testing.T, s suite) {
 		if s.Alter == nil {
 			t.Skip("this fixture cannot alter stored files")
@@ -168,26 +92,5 @@ var historyTests = map[string]func(t *testing.T, s suite){
 		assert.Equal(t, "1", tags["größe"])
 		requireError(t, s.Registry.TagVersion(t.Context(), name, 2, map[string]string{"a": "b"}), registry.ErrNotFound)
 		requireError(t, s.Registry.TagVersion(t.Context(), name, 1, map[string]string{"": "b"}), registry.ErrInvalid)
-	},
-	"concurrent": func(t *testing.T, s suite) {
-		name := s.name("handbook")
-		const versions = 6
-		s.register(t, name, versions)
-		var wg sync.WaitGroup
-		for number := 1; number <= versions; number++ {
-			wg.Go(func() {
-				_, err := s.Registry.Promote(t.Context(), name, number, registry.PromoteOptions{By: "one of many"})
-				assert.NoError(t, err)
-			})
-		}
-		wg.Wait()
-		got := s.history(t, name)
-		require.NotEmpty(t, got)
-		assert.Equal(t, s.production(t, name), got[0].Version)
-		seen := map[int]bool{}
-		for _, p := range got {
-			seen[p.Version] = true
-		}
-		assert.Len(t, seen, versions, "none is forgotten")
 	},
 }

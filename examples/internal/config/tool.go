@@ -66,7 +66,8 @@ Usage
   registry [flags] list MODEL              its versions, and which of them serve
   registry [flags] history MODEL           who promoted what, when and why
   registry [flags] show REF                one version: its run, files and tags
-  registry [flags] verify REF              reads all its files and compares them with the digests that were logged
+  registry [flags] verify REF              reads all its files and compares them with the digests that were logged, and the report of
+                                           its run with both and with the history
   registry [flags] sign REF KEY            the same, and prints an OpenSSF model signature by a private key, a PEM file
   registry [flags] whence FINGERPRINT      the version that gave an answer, by the answer's system_fingerprint
   registry [flags] compare REF REF...      parameters and metrics of their runs side by side
@@ -76,8 +77,8 @@ Usage
   registry [flags] prune                   removes what is old (-keep, -older) and nobody needs: versions that never served and have no
                                            alias, runs without versions, cached versions, checkpoints of finished runs
 
-  REF is models:/MODEL/Production, models:/MODEL/3, models:/MODEL/latest or models:/MODEL@alias; WHERE is what -registry
-  takes.
+  REF is models:/MODEL/Production, models:/MODEL/3, models:/MODEL/latest or models:/MODEL@alias, where models:/ may be left
+  out; WHERE is what -registry takes.
 
 Examples
 

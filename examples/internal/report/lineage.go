@@ -14,6 +14,9 @@ import (
 // LineageForm is in every lineage; another number means another schema.
 const LineageForm = "docent-lineage/1"
 
+// LineageFile tells machines what the report tells people. It lies with the run in the registry, too.
+const LineageFile = "report.json"
+
 // Lineage is where a model comes from: what an auditor asks and what makes the run again. docs/lineage.schema.json is its
 // schema. Digests are SHA-256 in hexadecimal.
 type Lineage struct {

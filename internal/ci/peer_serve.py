@@ -1,7 +1,7 @@
 """docent's server beside llama.cpp's, over HTTP, with the same clients: single-stream decoding, eight clients at once, and
 the time to the first token behind a long system message that the server has seen before.
 
-    pip install xllamacpp openai        # llama.cpp's own server (slots, continuous batching) as a wheel for CPUs
+    pip install xllamacpp               # llama.cpp's own server (slots, continuous batching) as a wheel for CPUs
     go run ./examples/server -model MODEL.gguf -model-name m -slots 8 -warm &
     python internal/ci/peer_serve.py MODEL.gguf --docent http://127.0.0.1:8080/v1 [--clients 8] [--tokens 64] [--rounds 3]
 
@@ -9,9 +9,11 @@ The two take turns, so that whatever else the machine does hits both; medians of
 each figure and server, and then the ratios. Only the model file is given to llama.cpp: for another width of weights give
 both servers another file, such as the one that --q8 OUT.gguf writes (it needs the package gguf) before it exits.
 
+With --adapters N, each of N clients asks for an adapter of its own besides: MODEL-0.gguf, … of llama.cpp, the models "0", … of docent.
+
 Without --docent only llama.cpp's server is measured.
 """
-import argparse, json, os, statistics, threading, time
+import argparse, json, os, statistics, threading, time, urllib.request
 
 a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 a.add_argument("model")
@@ -22,6 +24,7 @@ a.add_argument("--tokens", type=int, default=64)
 a.add_argument("--rounds", type=int, default=3)
 a.add_argument("--system", type=int, default=1000, help="tokens of the system message, about")
 a.add_argument("--threads", type=int, default=os.cpu_count())
+a.add_argument("--adapters", type=int, default=0, metavar="N")
 a.add_argument("--q8", metavar="OUT.gguf")
 a = a.parse_args()
 
@@ -53,7 +56,6 @@ if a.q8:
     write_q8(a.model, a.q8)
     raise SystemExit
 
-import openai
 import xllamacpp
 
 
@@ -62,22 +64,32 @@ def llama_server():
     p.model.path = a.model
     p.n_parallel, p.n_ctx = a.clients, a.clients * 2048
     p.n_gpu_layers = 0
+    p.lora_init_without_apply = True
+    adapters = []
+    for i in range(a.adapters):
+        adapter = xllamacpp.CommonAdapterLoraInfo()
+        adapter.path, adapter.scale = f"{a.model.removesuffix('.gguf')}-{i}.gguf", 0.0
+        adapters.append(adapter)
+    p.lora_adapters = adapters
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = a.threads
     return xllamacpp.Server(p)
 
 
-def ask(client, model, messages, tokens):
+def ask(url, model, messages, tokens, **body):
     """Seconds to the first and to the last token of a streamed greedy answer of exactly so many."""
+    body |= {"model": model, "messages": messages, "max_tokens": tokens, "temperature": 0, "ignore_eos": True, "stream": True}
+    body["stream_options"] = {"include_usage": True}
+    request = urllib.request.Request(url + "/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
     began, first, usage = time.perf_counter(), None, None
-    stream = client.chat.completions.create(
-        model=model, messages=messages, max_tokens=tokens, temperature=0, stream=True,
-        stream_options={"include_usage": True}, extra_body={"ignore_eos": True},
-    )
-    for chunk in stream:
-        if chunk.choices and first is None and chunk.choices[0].delta.content:
-            first = time.perf_counter() - began
-        usage = chunk.usage or usage
-    assert usage.completion_tokens == tokens, usage
+    with urllib.request.urlopen(request, timeout=600) as stream:
+        for line in stream:
+            if not line.startswith(b"data: {"):
+                continue
+            chunk = json.loads(line[6:])
+            if chunk["choices"] and first is None and chunk["choices"][0]["delta"].get("content"):
+                first = time.perf_counter() - began
+            usage = chunk.get("usage") or usage
+    assert usage["completion_tokens"] == tokens, usage
     return first, time.perf_counter() - began
 
 
@@ -87,14 +99,19 @@ def question(n):
 
 class Peer:
     def __init__(self, name, url, model):
-        self.name, self.model = name, model
-        self.client = openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=600)
+        self.name, self.url, self.model = name, url, model
         self.figures = {}
         self.n = 0
         self.tokens = 4  # at first only to have everything compiled and read
-        self.alone(), self.together(), self.behind_system()
+        self.step()
         self.tokens = a.tokens
         self.figures = {}
+
+    def step(self):
+        if a.adapters:
+            self.together(), self.adapted()
+        else:
+            self.alone(), self.together(), self.behind_system()
 
     def note(self, what, value):
         self.figures.setdefault(what, []).append(value)
@@ -104,25 +121,35 @@ class Peer:
         return question(self.n)
 
     def alone(self):
-        first, last = ask(self.client, self.model, self.fresh(), self.tokens)
+        first, last = ask(self.url, self.model, self.fresh(), self.tokens)
         self.note("decode, one client, tokens/s", (self.tokens - 1) / (last - first))
 
     def together(self):
         """The tokens of all clients over the time from the first request to the last token."""
         began = time.perf_counter()
-        threads = [threading.Thread(target=ask, args=(self.client, self.model, self.fresh(), self.tokens)) for _ in range(a.clients)]
+        threads = [threading.Thread(target=ask, args=(self.url, self.model, self.fresh(), self.tokens)) for _ in range(a.clients)]
         [t.start() for t in threads], [t.join() for t in threads]
         self.note(f"{a.clients} clients, tokens/s", a.clients * self.tokens / (time.perf_counter() - began))
         began = time.perf_counter()
         for _ in range(a.clients):
-            ask(self.client, self.model, self.fresh(), self.tokens)
+            ask(self.url, self.model, self.fresh(), self.tokens)
         self.note("the same one after another, tokens/s", a.clients * self.tokens / (time.perf_counter() - began))
+
+    def adapted(self):
+        """As together, each client with an adapter of its own."""
+        threads = []
+        for i in range(a.adapters):
+            model, body = (self.model, {"lora": [{"id": i, "scale": 1.0}]}) if self.name == "llama.cpp" else (str(i), {})
+            threads.append(threading.Thread(target=ask, args=(self.url, model, self.fresh(), self.tokens), kwargs=body))
+        began = time.perf_counter()
+        [t.start() for t in threads], [t.join() for t in threads]
+        self.note(f"{a.adapters} clients with an adapter each, tokens/s", a.adapters * self.tokens / (time.perf_counter() - began))
 
     def behind_system(self):
         self.n += 1
         words = [{"role": "system", "content": f"Course {self.n}. " + "The exam is in June. " * (a.system // 6)}]
-        new, _ = ask(self.client, self.model, words + self.fresh(), 2)
-        seen, _ = ask(self.client, self.model, words + self.fresh(), 2)
+        new, _ = ask(self.url, self.model, words + self.fresh(), 2)
+        seen, _ = ask(self.url, self.model, words + self.fresh(), 2)
         self.note("first token, new system message, s", new)
         self.note("first token, known system message, s", seen)
 
@@ -132,9 +159,8 @@ peers = [Peer("llama.cpp", server.listening_address + "/v1", "m")]
 if a.docent:
     peers.append(Peer("docent", a.docent, a.docent_model))
 for _ in range(a.rounds):
-    for step in (Peer.alone, Peer.together, Peer.behind_system):
-        for p in peers:
-            step(p)
+    for p in peers:
+        p.step()
 median = {p.name: {what: statistics.median(values) for what, values in p.figures.items()} for p in peers}
 for name, figures in median.items():
     for what, value in figures.items():
@@ -142,6 +168,6 @@ for name, figures in median.items():
 for what, peer in median["llama.cpp"].items():
     if a.docent:
         print(f"docent / llama.cpp  {median['docent'][what] / peer:6.2f}  {what}")
-for name, f in median.items():
+for name, f in {} if a.adapters else median.items():
     print(f"{name}: {a.clients} clients / one after another {f[f'{a.clients} clients, tokens/s'] / f['the same one after another, tokens/s']:.2f}, "
           f"known / new system message {f['first token, known system message, s'] / f['first token, new system message, s']:.2f}")

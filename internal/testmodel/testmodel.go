@@ -11,10 +11,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 )
 
@@ -31,6 +33,8 @@ var special = []string{"<|endoftext|>", "<|im_start|>", "<|im_end|>"}
 
 const chatTemplate = `{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
 
+var tiny = Shape{Vocab: vocabSize(), Hidden: hidden, Intermediate: intermediate, Layers: layers, Heads: heads, KVHeads: kvHeads, Context: contextLength}
+
 // Write makes a model folder in Hugging Face layout and returns its path.
 func Write(t testing.TB, seed uint64) string {
 	t.Helper()
@@ -41,46 +45,56 @@ func Write(t testing.TB, seed uint64) string {
 
 // WriteTo is Write for examples, which have no test.
 func WriteTo(dir string, seed uint64) error {
-	tiny := Shape{Vocab: vocabSize(), Hidden: hidden, Intermediate: intermediate, Layers: layers, Heads: heads, KVHeads: kvHeads, Context: contextLength}
 	return errors.Join(tiny.writeText(dir, "float32"), os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(seed), 0o644))
 }
 
 // writeText writes all but the weights.
 func (s Shape) writeText(dir, dtype string) error {
-	return errors.Join(writeJSON(filepath.Join(dir, "config.json"), map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": dtype,
-		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "intermediate_size": s.Intermediate, "num_hidden_layers": s.Layers,
-		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "max_position_embeddings": s.Context,
-		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
-		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
-	}), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer(s.Vocab)), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
+	return errors.Join(writeJSON(filepath.Join(dir, "config.json"), s.config(dtype)), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer(s.Vocab)), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
 		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
 		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
 	}))
 }
 
-// Adapter makes an adapter of every projection, with random values that change what the model says.
+// config is config.json.
+func (s Shape) config(dtype string) map[string]any {
+	return map[string]any{
+		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": dtype,
+		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "intermediate_size": s.Intermediate, "num_hidden_layers": s.Layers,
+		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "max_position_embeddings": s.Context,
+		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
+		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
+	}
+}
+
+// Adapter makes an adapter of every projection of the tiny model that changes what it says.
 func Adapter(base string, seed uint64, rank int) *adapter.Adapter {
+	config, err := json.Marshal(tiny.config("float32"))
+	if err != nil {
+		panic(err)
+	}
+	c, err := lm.ParseConfig(config)
+	if err != nil {
+		panic(err)
+	}
+	return AdapterOf(c, base, seed, rank, 0.125)
+}
+
+// AdapterOf makes an adapter of every projection of a model, of normally distributed values.
+func AdapterOf(c lm.Config, base string, seed uint64, rank int, deviation float64) *adapter.Adapter {
 	random := rand.New(rand.NewPCG(seed, 2))
 	values := func(n int) []float32 {
 		out := make([]float32, n)
 		for i := range out {
-			out[i] = float32(random.NormFloat64() / 8)
+			out[i] = float32(random.NormFloat64() * deviation)
 		}
 		return out
 	}
 	a := &adapter.Adapter{Config: adapter.Config{Rank: rank, Alpha: 2 * float64(rank), Base: base}, Modules: map[string]adapter.Module{}}
-	for i := range layers {
-		for _, p := range []struct {
-			path    string
-			in, out int
-		}{
-			{"self_attn.q_proj", hidden, hidden}, {"self_attn.k_proj", hidden, hidden / heads * kvHeads},
-			{"self_attn.v_proj", hidden, hidden / heads * kvHeads}, {"self_attn.o_proj", hidden, hidden},
-			{"mlp.gate_proj", hidden, intermediate}, {"mlp.up_proj", hidden, intermediate}, {"mlp.down_proj", intermediate, hidden},
-		} {
-			a.Modules[fmt.Sprintf("model.layers.%d.%s", i, p.path)] = adapter.Module{
-				Rank: rank, In: p.in, Out: p.out, A: values(rank * p.in), B: values(p.out * rank), Scale: 2,
+	for _, p := range c.Params() {
+		if p.Linear {
+			a.Modules[strings.TrimSuffix(p.Name, ".weight")] = adapter.Module{
+				Rank: rank, Out: p.Shape[0], In: p.Shape[1], A: values(rank * p.Shape[1]), B: values(p.Shape[0] * rank), Scale: 2,
 			}
 		}
 	}

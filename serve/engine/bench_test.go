@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
-	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/infer"
 	"github.com/docent-ml/docent/internal/lm/model"
+	"github.com/docent-ml/docent/internal/testmodel"
 	"github.com/docent-ml/docent/serve"
 )
 
@@ -118,7 +117,7 @@ func BenchmarkAdapters(b *testing.B) {
 	var file int64
 	for i := range folders {
 		folders[i] = b.TempDir()
-		require.NoError(b, randomAdapter(e.model.Config, uint64(i), 16).Save(b.Context(), folders[i]))
+		require.NoError(b, testmodel.AdapterOf(e.model.Config, "", uint64(i), 16, 0.01).Save(b.Context(), folders[i]))
 		info, err := os.Stat(filepath.Join(folders[i], adapter.WeightsFile))
 		require.NoError(b, err)
 		file = info.Size()
@@ -177,25 +176,4 @@ func held() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapInuse)
-}
-
-// randomAdapter updates every projection a little.
-func randomAdapter(c lm.Config, seed uint64, rank int) *adapter.Adapter {
-	random := rand.New(rand.NewPCG(seed, 1))
-	values := func(n int) []float32 {
-		out := make([]float32, n)
-		for i := range out {
-			out[i] = float32(random.NormFloat64() / 100)
-		}
-		return out
-	}
-	a := &adapter.Adapter{Config: adapter.Config{Rank: rank, Alpha: float64(rank)}, Modules: map[string]adapter.Module{}}
-	for _, p := range c.Params() {
-		if p.Linear {
-			a.Modules[strings.TrimSuffix(p.Name, ".weight")] = adapter.Module{
-				Rank: rank, Out: p.Shape[0], In: p.Shape[1], Scale: 1, A: values(rank * p.Shape[1]), B: values(p.Shape[0] * rank),
-			}
-		}
-	}
-	return a
 }

@@ -3,10 +3,14 @@
 //
 //	go run ./examples/internal/randommodel -shape 1b FOLDER
 //	go run ./examples/internal/randommodel -shape 1b -type Q4_0 FILE.gguf
+//	go run ./examples/internal/randommodel -shape 135m -type Q8_0 -adapters 8 FILE.gguf
+//
+// The last writes adapters of rank 16 of all projections too: the folders FILE-0 to FILE-7, and FILE-0.gguf to FILE-7.gguf.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -23,6 +27,7 @@ func main() {
 	name := flag.String("shape", "", "a known shape (135m, 1b, 3b) that the other flags change")
 	kind := flag.String("type", "Q4_0", "type of the weights of a GGUF file: F32, F16, BF16, Q8_0 or Q4_0")
 	seed := flag.Uint64("seed", 1, "of the random numbers")
+	adapters := flag.Int("adapters", 0, "so many adapters beside a GGUF file")
 	fields := map[string]*int{
 		"vocab": &s.Vocab, "hidden": &s.Hidden, "intermediate": &s.Intermediate, "layers": &s.Layers, "heads": &s.Heads, "kv-heads": &s.KVHeads, "context": &s.Context,
 	}
@@ -41,13 +46,13 @@ func main() {
 			*fields[name] = *v
 		}
 	}
-	if err := write(context.Background(), s, flag.Arg(0), weights.DType(*kind), *seed); err != nil {
+	if err := write(context.Background(), s, flag.Arg(0), weights.DType(*kind), *seed, *adapters); err != nil {
 		fmt.Fprintln(os.Stderr, "randommodel:", err)
 		os.Exit(1)
 	}
 }
 
-func write(ctx context.Context, s testmodel.Shape, out string, kind weights.DType, seed uint64) error {
+func write(ctx context.Context, s testmodel.Shape, out string, kind weights.DType, seed uint64, adapters int) error {
 	if !strings.HasSuffix(out, ".gguf") {
 		if err := os.MkdirAll(out, 0o755); err != nil {
 			return err
@@ -67,5 +72,12 @@ func write(ctx context.Context, s testmodel.Shape, out string, kind weights.DTyp
 		return err
 	}
 	defer m.Close()
+	for i := range adapters {
+		a := testmodel.AdapterOf(m.Config, "gguf:"+out, uint64(i), 16, 0.01)
+		folder := fmt.Sprintf("%s-%d", strings.TrimSuffix(out, ".gguf"), i)
+		if err := errors.Join(a.Save(ctx, folder), m.ExportGGUFAdapter(ctx, a, folder+".gguf")); err != nil {
+			return err
+		}
+	}
 	return m.ExportGGUF(ctx, nil, out, kind)
 }

@@ -26,7 +26,31 @@ type adapted struct {
 type lifting struct {
 	z, rank int
 	at, out int
-	up      []float32 // scale·B [out, rank]
+	up      panelled // (scale·B)ᵀ [rank, out]
+}
+
+// panelled is a matrix as the panels that products pack, one behind the other, each [depth, width]. A call for a few rows would
+// take longer to turn and pack it than to compute.
+type panelled struct {
+	floats []float32
+	depth  int
+}
+
+// newPanelled takes scale·b [n, depth], turned.
+func newPanelled(k *kernels, b []float32, depth int, scale float32) panelled {
+	width, n := k.panelWidth, len(b)/depth
+	x := panelled{make([]float32, roundUp(n, width)*depth), depth}
+	for j := range n {
+		for i := range depth {
+			x.floats[(j/width*depth+i)*width+j%width] = b[j*depth+i] * scale
+		}
+	}
+	return x
+}
+
+// pack implements source, for panels as they lie.
+func (x panelled) pack(p *panels, dst []float32, _ bool, k, depth, j, _ int) {
+	copy(dst[:depth*p.k.panelWidth], x.floats[j*x.depth+k*p.k.panelWidth:])
 }
 
 // Attach implements infer.Slots. It copies what it needs.
@@ -65,10 +89,7 @@ func newAdapted(k *kernels, g *group, modules map[string]adapter.Module) (x adap
 	var rows []float32
 	var parts []lifting
 	add := func(m adapter.Module, at int, a, b []float32) {
-		up := make([]float32, len(b))
-		for i, v := range b {
-			up[i] = v * float32(m.Scale)
-		}
+		up := newPanelled(k, b, m.Rank, float32(m.Scale))
 		parts = append(parts, lifting{z: len(rows) / g.in, rank: m.Rank, at: at, out: m.Out, up: up})
 		rows = append(rows, a...)
 	}
@@ -111,7 +132,7 @@ func (x *adapted) bytes() (n int64) {
 	for i, m := range x.down {
 		n += m.bytes()
 		for _, p := range x.parts[i] {
-			n += int64(4 * len(p.up))
+			n += int64(4 * len(p.up.floats))
 		}
 	}
 	return n

@@ -68,7 +68,7 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 			products = append(products, product{down, nil, from, to, z.floats, z.stride})
 			for _, p := range a.parts[i] {
 				sums = append(sums, sum{y.from(from, p.at), y.stride, to - from, p.out, []term{{
-					a: z.from(from, p.z), aRow: z.stride, aStep: 1, depth: p.rank, b: dense{p.up, p.rank}, turned: true,
+					a: z.from(from, p.z), aRow: z.stride, aStep: 1, depth: p.rank, b: p.up,
 				}}})
 			}
 		}

@@ -2,10 +2,13 @@ package chunk
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/docent-ml/docent/internal/hyphen"
 )
 
 // Document is the text of one source, its sections joined. The offsets of chunks count the bytes of Text.
@@ -66,7 +69,13 @@ func joinNormalized(sections []Section) Document {
 	for i, section := range sections {
 		pages[i] = cleanLines(section.Text)
 	}
-	words := vocabulary{pages: pages}
+	words := hyphen.Vocabulary{Texts: func(yield func(string) bool) {
+		for _, line := range slices.Concat(pages...) {
+			if !yield(line.text) {
+				return
+			}
+		}
+	}}
 	var text []byte
 	var before textLine
 	for i, lines := range pages {
@@ -92,13 +101,13 @@ func joinNormalized(sections []Section) Document {
 
 // joinLine ends text in the way in which line goes on: it removes a hyphen that only the line end needed, and appends what
 // separates the two. It returns what is to be appended of the line.
-func joinLine(text []byte, before, line textLine, paragraph, newPage bool, words *vocabulary) ([]byte, string) {
+func joinLine(text []byte, before, line textLine, paragraph, newPage bool, words *hyphen.Vocabulary) ([]byte, string) {
 	if paragraph {
 		return append(bytes.TrimSuffix(text, []byte(softHyphen)), "\n\n"...), line.text
 	}
 	next := strings.TrimLeft(line.text, " \t")
 	if !before.code && !line.code {
-		drop, broken := lineEndHyphen(text, next, words)
+		drop, broken := hyphen.AtLineEnd(string(text[bytes.LastIndexByte(text, '\n')+1:]), next, words)
 		text = text[:len(text)-drop]
 		if broken {
 			return text, next

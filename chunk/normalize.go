@@ -31,7 +31,7 @@ type textLine struct {
 }
 
 // cleanLines returns the lines of text. There is no blank line at either end, nor two in a row. A soft hyphen is left at the
-// end of a line alone, for lineEndHyphen.
+// end of a line alone, for hyphen.AtLineEnd.
 func cleanLines(text string) []textLine {
 	var lines []textLine
 	var f fence

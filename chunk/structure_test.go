@@ -1,6 +1,7 @@
 package chunk_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -84,6 +85,29 @@ func TestHeadingsOfChunks(t *testing.T) {
 		got = append(got, strings.Join(c.Headings, "/"))
 	}
 	assert.Equal(t, []string{"", "2 Rules", "2 Rules/2.1 Late work", ""}, got)
+}
+
+// Whatever is cut, its headings and the head of its table stand in front of the last row too.
+func TestHeadingsToTheLastRow(t *testing.T) {
+	var rows strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&rows, "B%d\t%d\t\n", i, 10+i)
+	}
+	text := "# Harbour\n\nWords of the first part.\n\n## Berths\n\nRoom\tSeats\tKey\n" + rows.String() + "\n### Fees\n\n" + strings.Repeat("A berth costs ten crowns. ", 12)
+	chunks := collect(t, splitter(t, chunk.Options{Size: 120, Headings: true}).Split(of(pages("a.md", text))))
+	cells := 0
+	for _, c := range chunks {
+		assert.LessOrEqual(t, c.Size, 120)
+		if !strings.HasPrefix(c.Text, "# Harbour") {
+			assert.True(t, strings.HasPrefix(c.Text, "Harbour\n"), c.Text)
+		}
+		if n := strings.Count(c.Text, "\t\nB") + strings.Count(c.Text, "Key\nB"); n > 0 {
+			cells += n
+			assert.True(t, strings.HasPrefix(c.Text, "Harbour\nBerths\n\nRoom\tSeats\tKey\nB") || strings.Contains(c.Text, "## Berths\n\nRoom\tSeats\tKey\nB"), c.Text)
+		}
+	}
+	assert.Equal(t, 40, cells)
+	assert.True(t, strings.HasPrefix(chunks[len(chunks)-1].Text, "Harbour\nBerths\nFees\n\nA berth"), chunks[len(chunks)-1].Text)
 }
 
 func TestNoHeadings(t *testing.T) {

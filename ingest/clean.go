@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -95,78 +94,40 @@ func isPresentationForm(r rune) bool {
 
 const softHyphen = '\u00AD'
 
-// joinHyphens joins words broken at line ends. A hyphen stays where the
-// document writes the word with it elsewhere ("well-" and "known"), behind a
-// single letter, which no one breaks off ("e-" and "mail"), and where it stands
-// for the rest of a word to come ("Vor-" and "und Nachteile").
+// joinHyphens joins words broken at line ends. A hyphen stays where the document writes the word with it elsewhere ("well-" and
+// "known"), behind a single letter, which no one breaks off ("e-" and "mail"), and where it stands for the rest of a word to
+// come ("Vor-" and "und Nachteile").
 func joinHyphens(pages []Page) {
-	compounds := map[string]bool{}
-	for _, p := range pages {
-		for w := range strings.FieldsSeq(p.Text) {
-			if w = trimPunctuation(w); strings.ContainsAny(w[:max(len(w)-1, 0)], "-‐") {
-				compounds[strings.ReplaceAll(w, "‐", "-")] = true
-			}
-		}
-	}
-	words := sync.OnceValue(func() map[string]bool { // few documents need it
-		words := map[string]bool{}
+	words := &hyphen.Vocabulary{Texts: func(yield func(string) bool) {
 		for _, p := range pages {
-			for w := range strings.FieldsSeq(p.Text) {
-				words[trimPunctuation(w)] = true
+			if !yield(p.Text) {
+				return
 			}
 		}
-		return words
-	})
-	has := func(word string) bool { return words()[word] }
-	for i := range pages {
-		pages[i].Text = joinLines(pages[i].Text, compounds, has)
+	}}
+	joined := make([]string, len(pages))
+	for i, p := range pages {
+		joined[i] = joinLines(p.Text, words)
+	}
+	for i, text := range joined {
+		pages[i].Text = text
 	}
 }
 
-func trimPunctuation(w string) string {
-	return strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-}
-
-func joinLines(s string, compounds map[string]bool, has func(string) bool) string {
+func joinLines(s string, words *hyphen.Vocabulary) string {
 	lines := strings.Split(s, "\n")
 	for i := 0; i+1 < len(lines); i++ {
-		head, tail := lines[i], strings.TrimLeft(lines[i+1], " ")
-		stem, soft := strings.CutSuffix(strings.TrimRight(head, " "), string(softHyphen))
-		if !soft {
-			var hard bool
-			if stem, hard = cutHyphen(head); !hard {
-				continue
-			}
-		}
-		before, _ := utf8.DecodeLastRuneInString(stem)
-		after, _ := utf8.DecodeRuneInString(tail)
-		if !unicode.IsLetter(before) || !unicode.IsLower(after) && !(soft && unicode.IsLetter(after)) {
+		head, tail := strings.TrimRight(lines[i], " "), strings.TrimLeft(lines[i+1], " ")
+		drop, broken := hyphen.AtLineEnd(head, tail, words)
+		first, _ := utf8.DecodeRuneInString(tail)
+		if !broken || !unicode.IsLower(first) && !(strings.HasSuffix(head, string(softHyphen)) && unicode.IsLetter(first)) {
 			continue
 		}
 		word, rest, more := strings.Cut(tail, " ")
-		if !soft {
-			last := stem[strings.LastIndexAny(stem, " \t")+1:]
-			before, after := trimPunctuation(last), trimPunctuation(word)
-			if hyphen.Suspends(before, after, has) {
-				continue
-			}
-			if compounds[trimPunctuation(last+"-"+word)] || utf8.RuneCountInString(before) == 1 || hyphen.Connects(before, after) && !has(before+after) {
-				stem += "-"
-			}
-		}
-		lines[i] = stem + word
-		lines[i+1] = rest
+		lines[i], lines[i+1] = head[:len(head)-drop]+word, rest
 		if !more { // the word was the whole line
 			lines = append(lines[:i+1], lines[i+2:]...)
 		}
 	}
 	return strings.ReplaceAll(strings.Join(lines, "\n"), string(softHyphen), "")
-}
-
-func cutHyphen(line string) (string, bool) {
-	line = strings.TrimRight(line, " ")
-	if stem, ok := strings.CutSuffix(line, "-"); ok {
-		return stem, true
-	}
-	return strings.CutSuffix(line, "‐")
 }

@@ -131,15 +131,21 @@ func TestRepeatedTextIsNoHeader(t *testing.T) {
 		assert.Equal(t, in, cleaned(Cleanup{}, append([]string(nil), in...)...), name)
 	}
 	for name, edge := range map[string]func(i int) string{
-		"page numbers":     func(i int) string { return fmt.Sprintf("- %d -", i+11) },
-		"pages of":         func(i int) string { return fmt.Sprintf("Page %d of 8", i) },
-		"title and number": func(i int) string { return fmt.Sprintf("%d\tIntroduction to Ethics", i+2) },
+		"page numbers":      func(i int) string { return fmt.Sprintf("- %d -", i+11) },
+		"pages of":          func(i int) string { return fmt.Sprintf("Page %d of 8", i) },
+		"pages of, counted": func(i int) string { return fmt.Sprintf("Seite %d von 8", i) },
+		"title and number":  func(i int) string { return fmt.Sprintf("%d\tIntroduction to Ethics", i+2) },
 	} {
 		got := cleaned(Cleanup{}, pages(func(i int) string { return body(i) + "\n\n" + edge(i) })...)
 		for i, s := range got {
 			assert.Equal(t, body(i+1), s, name)
 		}
 	}
+	var numbered []Page
+	for i, text := range pages(func(i int) string { return body(i) + fmt.Sprintf("\n\nPage %d of 8", i) }) {
+		numbered = append(numbered, Page{i + 1, text})
+	}
+	assert.Empty(t, Cleanup{}.apply(numbered), "what counts pages is no title")
 }
 
 func FuzzCleanup(f *testing.F) {

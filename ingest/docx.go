@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,14 +30,9 @@ const docxType = "application/vnd.openxmlformats-officedocument.wordprocessingml
 
 // Read implements Reader.
 func (o DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, error) {
-	head := make([]byte, 8)
-	n, _ := r.ReadAt(head, 0)
-	if bytes.HasPrefix(head[:n], []byte("\xD0\xCF\x11\xE0")) {
-		return nil, fmt.Errorf("%w: or in Word's old format: save it as .docx without a password", ErrEncrypted)
-	}
-	z, err := zipxml.Open(r, size)
+	z, err := zipxml.Open(r, size, "a Word document")
 	if err != nil {
-		return nil, fmt.Errorf("not a Word document: %w", err)
+		return nil, err
 	}
 	main := "word/document.xml" // the usual name
 	if rel, ok := zipxml.Related(z.Relations(ctx, ""), "", "officeDocument"); ok {
@@ -52,19 +46,11 @@ func (o DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, e
 		return nil, err
 	}
 	w.endPage()
-	doc.Pages, doc.Title = w.pages, docxTitle(ctx, z)
+	doc.Pages, doc.Title = w.pages, z.Title(ctx)
 	if pictures := w.pictures(); len(doc.Pages) == 0 && len(doc.Faults) == 0 && len(pictures) > 0 {
 		return nil, fmt.Errorf("%w: the document is %d pictures and no word: run OCR over %s first", ErrNoText, len(pictures), strings.Join(pictures, ", "))
 	}
 	return doc, ctx.Err()
-}
-
-func docxTitle(ctx context.Context, z *zipxml.Archive) string {
-	core, err := z.Tree(ctx, "docProps/core.xml")
-	if err != nil {
-		return ""
-	}
-	return oneLine(core.Kid("title").String())
 }
 
 // maxAltChunks bounds documents that hold documents.

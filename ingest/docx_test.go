@@ -165,7 +165,7 @@ func TestBadWordFiles(t *testing.T) {
 		"no zip":           {[]byte("hello"), Malformed, "not a Word document"},
 		"empty file":       {nil, Malformed, "not a Word document"},
 		"another zip":      {wordFile(t, map[string]string{"x": "y"}), Malformed, "no word/document.xml"},
-		"encrypted or old": {[]byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1rest"), Encrypted, "save it as .docx"},
+		"encrypted or old": {[]byte("\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1rest"), Encrypted, "save it anew"},
 		"cut":              {good[:len(good)/2], Malformed, ""},
 		"cut XML":          {wordFile(t, map[string]string{"word/document.xml": "<w:document><w:p>"}), Malformed, "unexpected EOF"},
 		"too deep":         {wordFile(t, map[string]string{"document": endless}), Malformed, "nests more than"},

@@ -175,7 +175,7 @@ func decodeUnmarkedUnits(data []byte) (string, bool) {
 func commonIn(text []rune) (n int) {
 	for i, r := range text {
 		switch {
-		case r < 0x7F && (r >= ' ' || unicode.IsSpace(r)), r >= 0x3000 && r <= 0x3002, r >= 0x3041 && r <= 0x30FE, r == 0xFF0C:
+		case r < 0x7F && (r >= ' ' || unicode.IsSpace(r)), r >= 0x3000 && r <= 0x3002, r >= 0x3041 && r <= 0x30FE, r == 0xFF0C, strings.ContainsRune("的一是不了在有人我这中大上们", r):
 			n++
 		case r == utf8.RuneError && i == len(text)-1: // a pair that was cut
 		case r == utf8.RuneError, !unicode.IsGraphic(r) && !unicode.In(r, unicode.Cf):
@@ -198,6 +198,15 @@ func countControls(data []byte) (n int) {
 // ofBytes tells text of single bytes or of UTF-8, with stray control characters, from UTF-16. That is seldom valid
 // UTF-8, and where it is, being in Latin or Cyrillic letters, every second byte is a control character.
 func ofBytes(data []byte, controls int) bool {
+	var kana [2]int // at even and odd places, their upper byte, which is a digit in ASCII as their lower ones are other characters
+	for i, c := range data {
+		if c == 0x30 {
+			kana[i%2]++
+		}
+	}
+	if most := max(kana[0], kana[1]); 8*most > len(data) && most > 4*min(kana[0], kana[1]) {
+		return false
+	}
 	if wide, broken := countUTF8(data); wide > 4*broken || broken == 0 && 5*controls < len(data) {
 		return true
 	}

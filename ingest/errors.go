@@ -13,7 +13,7 @@ import (
 // outcome of the same name.
 var (
 	ErrNoText    = errors.New("no text")
-	ErrEncrypted = errors.New("encrypted")
+	ErrEncrypted = zipxml.ErrEncrypted
 	ErrNotPDF    = errors.New("not a PDF file")
 	ErrMalformed = zipxml.ErrMalformed
 	ErrTimeout   = errors.New("not read within the time limit")

@@ -27,6 +27,9 @@ const shortest = 6
 // languages written in Latin letters. The script is plain to see: between Latin
 // letters the bytes above ASCII stand alone.
 func guess(data []byte) decoded {
+	if s, ok := mixed(data); ok {
+		return s
+	}
 	sample := data[:min(len(data), sniffed)]
 	if standAlone(sample) {
 		return guessLatin(data, sample)
@@ -138,6 +141,39 @@ func guessLatin(data, sample []byte) decoded {
 	}
 	s, _ := decodeNamed(name, data)
 	return doubted(s, name, confidence)
+}
+
+// mixed reads text that was put together of UTF-8 and Latin letters of a byte each. By chance such bytes look like UTF-8 too, but
+// seldom like nothing but letters of Europe and signs of its typesetters.
+func mixed(data []byte) (d decoded, ok bool) {
+	var single []byte
+	for rest := data; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if size > 1 && !(r >= 0xA0 && r < 0x180 || r >= 0x2010 && r <= 0x2026 || r == '€') {
+			return d, false
+		}
+		if size == 1 {
+			single = append(single, rest[0])
+		} else {
+			ok = true
+			single = append(single, ' ')
+		}
+		rest = rest[size:]
+	}
+	if !ok || !standAlone(single) {
+		return d, false
+	}
+	text := []rune(guessLatin(single, single[:min(len(single), sniffed)]).text) // a character for each byte
+	var b strings.Builder
+	for i := 0; len(data) > 0; i++ {
+		r, size := utf8.DecodeRune(data)
+		if size == 1 {
+			r = text[i]
+		}
+		b.WriteRune(r)
+		data = data[size:]
+	}
+	return decoded{b.String(), "two encodings in one file: UTF-8, and a guess where it is not"}, true
 }
 
 // amidWords is the share of the bytes above ASCII between two letters that are

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,7 +66,7 @@ func TestGuess(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, c.text, got.text, c.encoding)
 	}
-	for _, text := range []string{german, russian, chinese, "One.\nTwo.", inJapanese} {
+	for _, text := range []string{german, russian, chinese, "One.\nTwo.", inJapanese, "これはひらがなだけのぶんです。\n", "天地玄黄，宇宙洪荒。\n日月盈昃，辰宿列张。", "しょるいはあとで、おくってください。"} {
 		for _, order := range []unicode.Endianness{unicode.LittleEndian, unicode.BigEndian} {
 			for _, mark := range []unicode.BOMPolicy{unicode.IgnoreBOM, unicode.UseBOM} {
 				data, err := unicode.UTF16(order, mark).NewEncoder().Bytes([]byte(text))
@@ -135,4 +136,18 @@ func TestDecode(t *testing.T) {
 		_, err := decode([]byte(data), "")
 		assert.ErrorIs(t, err, ErrMalformed, name)
 	}
+}
+
+func TestTwoEncodingsInOneFile(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	for _, in := range []string{"Grüße aus K\xf6ln, sch\xf6ne Gr\xfc\xdfe.", "Grüße\nsch\xf6n gr\xfc\xdft K\xf6ln\n"} {
+		got, err := decode([]byte(in), "")
+		assert.NoError(t, err)
+		assert.Equal(t, strings.NewReplacer("\xf6", "ö", "\xfc", "ü", "\xdf", "ß").Replace(in), got.text)
+		assert.Contains(t, got.doubt, "two encodings")
+	}
+	quoted := encoded(t, "„Spaß“ und „Ruß“, Grüße aus Köln", "windows-1252")
+	got, err := decode(quoted, "")
+	assert.NoError(t, err)
+	assert.Equal(t, "„Spaß“ und „Ruß“, Grüße aus Köln", got.text, "what looks like UTF-8 by chance")
 }

@@ -55,7 +55,7 @@ func dropHeaders(pages []Page) (title string) {
 				}
 				if key := line.keys[at]; seen[key] || isNumbered(key) {
 					drop[line.at] = true
-					if words := strings.Trim(numberedText(key), " |-–—·•.,:/"); title == "" && strings.Contains(words, " ") {
+					if words := strings.Trim(numberedText(key), " |-–—·•.,:/"); title == "" && strings.Contains(words, " ") && !countsPages(words) {
 						title = words
 					}
 				} else {
@@ -195,14 +195,21 @@ func repeatKeys(side, line string, page int) []string {
 // "Some University 3": one word that is not known to count pages.
 func countsHeadings(rest string) bool {
 	words := strings.FieldsFunc(rest, func(r rune) bool { return !unicode.IsLetter(r) })
-	return len(words) == 1 && !slices.Contains(pageWords(), strings.ToLower(words[0]))
+	return len(words) == 1 && !countsPages(rest)
 }
 
-func pageWords() []string {
-	return []string{
-		"page", "p", "pg", "of", "seite", "s", "página", "pág", "pagina", "pag", "σελίδα", "σελ", "стр", "страница",
-		"strona", "sida", "side", "sivu", "sayfa", "oldal", "stránka",
+// countsPages tells a text of nothing but words such as "page" and "of", and numbers.
+func countsPages(text string) bool {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
+		switch word {
+		case "page", "p", "pg", "seite", "s", "página", "pág", "pagina", "pag", "σελίδα", "σελ", "стр", "страница",
+			"strona", "sida", "side", "sivu", "sayfa", "oldal", "stránka",
+			"of", "von", "sur", "de", "di", "van", "av", "af", "z", "из", "από":
+		default:
+			return false
+		}
 	}
+	return true
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,9 @@ type HTML struct {
 	// MainContent leaves out what stands around the content of a page, such as
 	// navigation, cookie banners and comments, where its content can be told.
 	MainContent bool
+
+	// Charset is as in Text.
+	Charset string `json:",omitempty"`
 }
 
 const (
@@ -34,7 +38,7 @@ func (h HTML) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, e
 	if err != nil {
 		return nil, err
 	}
-	t, err := decode(data, declaredIn(data))
+	t, err := decode(data, cmp.Or(h.Charset, declaredIn(data)))
 	if err != nil {
 		return nil, err
 	}

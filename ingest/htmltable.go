@@ -158,7 +158,11 @@ func isLayout(table *html.Node, rows []*html.Node) bool {
 			length := 0
 			for d := range c.Descendants() {
 				switch d.DataAtom {
-				case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Form, atom.Pre, atom.Article, atom.Section, atom.Nav, atom.Center:
+				case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
+					if !headed && oneLine(textOf(d)) != oneLine(textOf(c)) { // alone it is set like one, as the heading of a column
+						return true
+					}
+				case atom.Form, atom.Pre, atom.Article, atom.Section, atom.Nav, atom.Center:
 					if !headed {
 						return true
 					}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -49,8 +50,8 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 	}
 	switch attributeOf(n.Attr, "role") {
 	case "img":
-		if hasAttribute(n, "aria-label") {
-			p.picture(attributeOf(n.Attr, "aria-label"), out)
+		if label := labelOf(n); label != "" {
+			p.picture(label, out)
 			return
 		}
 		for c := range n.ChildNodes() {
@@ -69,6 +70,8 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 		out.br()
 	case atom.Img, atom.Area:
 		p.picture(attributeOf(n.Attr, "alt"), out)
+	case atom.Object, atom.Embed, atom.Canvas:
+		p.picture(labelOf(n), out)
 	case atom.Input:
 		if strings.EqualFold(attributeOf(n.Attr, "type"), "image") {
 			p.picture(attributeOf(n.Attr, "alt"), out)
@@ -124,7 +127,7 @@ func isBlock(a atom.Atom) bool {
 // isHidden tells elements that a browser does not show.
 func isHidden(n *html.Node) bool {
 	switch n.DataAtom {
-	case atom.Head, atom.Title, atom.Style, atom.Template, atom.Frame, atom.Object, atom.Embed, atom.Audio, atom.Video, atom.Canvas,
+	case atom.Head, atom.Title, atom.Style, atom.Template, atom.Frame, atom.Audio, atom.Video,
 		atom.Datalist, atom.Noscript, atom.Noframes, atom.Noembed, atom.Rt, atom.Rp, atom.Annotation, atom.AnnotationXml:
 		return true
 	case atom.Script:
@@ -132,6 +135,8 @@ func isHidden(n *html.Node) bool {
 		return !isTeX(n) || rendering != nil && formulaIn(rendering) != nil
 	case atom.Dialog:
 		return !hasAttribute(n, "open")
+	case atom.Object, atom.Embed, atom.Canvas: // what stands inside is for browsers that cannot show them
+		return labelOf(n) == ""
 	}
 	if isRendering(n) && formulaIn(n) == nil && isTeX(sibling(n, after)) {
 		return true // by itself it does not tell 12/5 from 125
@@ -150,6 +155,11 @@ func isHidden(n *html.Node) bool {
 		return r
 	}, style)
 	return strings.Contains(style, "display:none") || strings.Contains(style, "visibility:hidden")
+}
+
+// labelOf is what stands for an element that is a picture.
+func labelOf(n *html.Node) string {
+	return cmp.Or(attributeOf(n.Attr, "aria-label"), attributeOf(n.Attr, "title"))
 }
 
 func hasAttribute(n *html.Node, key string) bool {

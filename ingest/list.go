@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // file is one path to read, or the error that listing it gave, or what is left
@@ -90,6 +92,16 @@ func (w *walker) wanted(p string, e fs.DirEntry) bool {
 	}
 	info, err := fs.Stat(w.fsys, p)
 	return err != nil || info.Mode().IsRegular()
+}
+
+// matchesAny holds a pattern without a slash against the last element of a path, others against the whole of it.
+func matchesAny(patterns []string, p string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		if !strings.Contains(pattern, "/") {
+			return doublestar.MatchUnvalidated(pattern, path.Base(p))
+		}
+		return doublestar.MatchUnvalidated(pattern, p)
+	})
 }
 
 func extension(p string) string { return strings.ToLower(path.Ext(p)) }

@@ -8,12 +8,13 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
 // Options says what Walk reads and how. The zero value reads all files that
@@ -24,7 +25,7 @@ type Options struct {
 	Readers map[string]Reader
 
 	// Include and Exclude are patterns as in path.Match, where "**" also
-	// matches any number of folders. A pattern without a slash is held against
+	// matches any number of folders, and {a,b} one of several. A pattern without a slash is held against
 	// the last element of a path, else against the whole of it. No Include
 	// means everything; Exclude wins, and leaves out what is below a folder.
 	Include, Exclude []string
@@ -102,7 +103,7 @@ func (o Options) Validate() error {
 	var errs []error
 	errs = append(errs, validateReaders("Readers", o.Readers), validateReaders("Fallback", o.Fallback))
 	for _, p := range slices.Concat(o.Include, o.Exclude) {
-		if _, err := path.Match(p, ""); err != nil || p == "" {
+		if p == "" || !doublestar.ValidatePattern(p) {
 			errs = append(errs, fmt.Errorf("ingest: pattern %q: must follow path.Match", p))
 		}
 	}

@@ -28,12 +28,9 @@ const maxUnpacked = 128 << 20
 
 // Read implements ingest.Reader.
 func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
-	if zipxml.IsCompound(r) {
-		return nil, fmt.Errorf("%w: or in an old format: save it as .xlsx, without a password", ingest.ErrEncrypted)
-	}
-	z, err := zipxml.Open(r, size)
+	z, err := zipxml.Open(r, size, "a workbook")
 	if err != nil {
-		return nil, fmt.Errorf("not a workbook: %w", err)
+		return nil, err
 	}
 	for _, name := range z.Names() { // the library has no limit for one part, and none for depth
 		if strings.HasSuffix(name, ".xml") && !strings.Contains(name, "/worksheets/") {

@@ -3,6 +3,7 @@
 package mail
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -12,7 +13,8 @@ import (
 	"strings"
 
 	"github.com/emersion/go-message"
-	_ "github.com/emersion/go-message/charset" // what is not UTF-8
+	_ "github.com/emersion/go-message/charset" // of headers
+	"github.com/emersion/go-message/textproto"
 
 	"github.com/docent-ml/docent/ingest"
 )
@@ -72,19 +74,46 @@ type reading struct {
 	err   error
 }
 
-func open(ctx context.Context, r io.ReaderAt, size int64, kind string) (*reading, *message.Entity, error) {
-	e, err := message.Read(io.NewSectionReader(r, 0, size))
-	if err != nil && !tolerable(err) || e == nil {
-		return nil, nil, fmt.Errorf("%w: no message: %w", ingest.ErrMalformed, err)
+func open(ctx context.Context, r io.ReaderAt, size int64, kind string) (*reading, entity, error) {
+	e, err := readEntity(io.NewSectionReader(r, 0, size))
+	if err != nil {
+		return nil, entity{}, fmt.Errorf("%w: no message: %w", ingest.ErrMalformed, err)
 	}
 	if e.Header.Len() == 0 {
-		return nil, nil, fmt.Errorf("%w: no message: it has no header", ingest.ErrMalformed)
+		return nil, entity{}, fmt.Errorf("%w: no message: it has no header", ingest.ErrMalformed)
 	}
 	return &reading{ctx: ctx, doc: &ingest.Document{MediaType: kind}, left: 2 * maxPart}, e, nil
 }
 
-func tolerable(err error) bool {
-	return message.IsUnknownCharset(err) || message.IsUnknownEncoding(err)
+// entity is a part in the bytes that it was sent in: what it says of their encoding is a hint for the reader, which knows better
+// where it is wrong.
+type entity struct {
+	*message.Entity
+	charset string
+}
+
+func newEntity(h textproto.Header, body io.Reader) (entity, error) {
+	e := entity{}
+	header := message.Header{Header: h}
+	if kind, params, err := header.ContentType(); err == nil && params["charset"] != "" {
+		e.charset = params["charset"]
+		delete(params, "charset")
+		header.SetContentType(kind, params)
+	}
+	var err error
+	if e.Entity, err = message.New(header, body); message.IsUnknownEncoding(err) {
+		err = nil
+	}
+	return e, err
+}
+
+func readEntity(r io.Reader) (entity, error) {
+	b := bufio.NewReader(r)
+	h, err := textproto.ReadHeader(b)
+	if err != nil {
+		return entity{}, err
+	}
+	return newEntity(h, b)
 }
 
 func (m *reading) end() (*ingest.Document, error) {
@@ -96,7 +125,7 @@ func (m *reading) end() (*ingest.Document, error) {
 	return m.doc, m.ctx.Err()
 }
 
-func (m *reading) message(e *message.Entity, depth int) {
+func (m *reading) message(e entity, depth int) {
 	var head []string
 	for _, name := range []string{"Subject", "From", "To", "Cc", "Date"} {
 		if v, _ := e.Header.Text(name); strings.TrimSpace(v) != "" {
@@ -114,7 +143,7 @@ func (m *reading) fault(format string, args ...any) {
 }
 
 // part adds the text of an entity. It tells whether there was any.
-func (m *reading) part(e *message.Entity, depth int) (found bool) {
+func (m *reading) part(e entity, depth int) (found bool) {
 	if m.parts++; m.err != nil || m.ctx.Err() != nil || depth > maxDepth || m.parts > maxParts {
 		if m.parts > maxParts || depth > maxDepth {
 			m.err = fmt.Errorf("%w: more than %d parts, or %d in each other", ingest.ErrTooLarge, maxParts, maxDepth)
@@ -129,10 +158,10 @@ func (m *reading) part(e *message.Entity, depth int) (found bool) {
 	name := cmp.Or(params["filename"], described["name"])
 	switch {
 	case strings.HasPrefix(kind, "multipart/"):
-		return m.multipart(e, kind, depth)
+		return m.multipart(e, kind, described["boundary"], depth)
 	case kind == "message/rfc822":
-		inner, err := message.Read(e.Body)
-		if inner == nil || err != nil && !tolerable(err) {
+		inner, err := readEntity(e.Body)
+		if err != nil {
 			m.fault("a message inside left out: %v", err)
 			return false
 		}
@@ -152,9 +181,9 @@ func (m *reading) part(e *message.Entity, depth int) (found bool) {
 	if err != nil {
 		m.fault("a part of the text breaks off: %v", err)
 	}
-	var reader ingest.Reader = ingest.Text{}
+	var reader ingest.Reader = ingest.Text{Charset: e.charset}
 	if kind != "text/plain" {
-		reader = ingest.HTML{}
+		reader = ingest.HTML{Charset: e.charset}
 	}
 	d, err := reader.Read(m.ctx, bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -175,17 +204,21 @@ func (m *reading) part(e *message.Entity, depth int) (found bool) {
 }
 
 // multipart adds all parts, of alternatives the last that is read, and of related ones the first, which the others belong to.
-func (m *reading) multipart(e *message.Entity, kind string, depth int) (found bool) {
-	parts := e.MultipartReader()
-	if parts == nil {
+func (m *reading) multipart(e entity, kind, boundary string, depth int) (found bool) {
+	if boundary == "" {
 		m.fault("a part without a boundary left out")
 		return false
 	}
+	parts := textproto.NewMultipartReader(e.Body, boundary)
 	before := len(m.texts)
 	for {
-		p, err := parts.NextPart()
-		if errors.Is(err, io.EOF) || p == nil {
-			if err != nil && !errors.Is(err, io.EOF) {
+		var p entity
+		next, err := parts.NextPart()
+		if err == nil {
+			p, err = newEntity(next.Header, next)
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
 				m.fault("the message breaks off: %v", err)
 			}
 			return found

@@ -71,6 +71,28 @@ func TestMail(t *testing.T) {
 	assert.Contains(t, d.Faults[1].Reason, `"scan.png" (image/png)`)
 }
 
+// What a mail says of its encoding may be wrong; the bytes tell.
+func TestMailCharsets(t *testing.T) {
+	const koi = "\xf3\xcf\xc2\xd2\xc1\xce\xc9\xc5 \xce\xc1\xde\xc9\xce\xc1\xc5\xd4\xd3\xd1"
+	for body, want := range map[string]string{
+		"text/plain; charset=iso-8859-1\n\nGrüße":                                       "Grüße",
+		"text/plain; charset=utf-8\n\nGr\xfc\xdfe aus K\xf6ln":                          "Grüße aus Köln",
+		"text/plain; charset=us-ascii\n\nGrüße":                                         "Grüße",
+		"text/plain; charset=koi8-r\n\n" + koi:                                          "Собрание начинается",
+		"text/html; charset=koi8-r\n\n<meta charset=windows-1251><p>" + koi:             "Собрание начинается",
+		"text/html; charset=windows-1252\n\n<p>Gr\xfc\xdfe":                             "Grüße",
+		"text/plain; charset=\"gb2312\"\nContent-Transfer-Encoding: base64\n\nu+HS6Q==": "会议",
+		"text/plain; charset=utf-7x\nContent-Transfer-Encoding: uuencode\n\nGrüße":      "Grüße",
+	} {
+		d, err := read(EML{}, "Subject: s\nContent-Type: "+body)
+		require.NoError(t, err)
+		assert.Equal(t, "Subject: s\n\n"+want, d.Text(), body)
+		d, err = read(EML{}, "Subject: s\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: "+body+"\n--B--\n")
+		require.NoError(t, err)
+		assert.Equal(t, "Subject: s\n\n"+want, d.Text(), body)
+	}
+}
+
 func TestMailArchives(t *testing.T) {
 	d, err := read(MHT{}, `From: <Saved by a browser>
 Subject: Opening hours

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
 // EPUB reads electronic books without copy protection, a file of the book's spine a page, as ingest.HTML reads it.
@@ -20,7 +21,7 @@ const maxSpine = 10_000
 
 // Read implements ingest.Reader.
 func (EPUB) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
-	z, err := open(r, size, "an electronic book")
+	z, err := zipxml.Open(r, size, "an electronic book")
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ const maxCells = 1 << 10
 
 // Read implements ingest.Reader.
 func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
-	z, err := open(r, size, "an OpenDocument file")
+	z, err := zipxml.Open(r, size, "an OpenDocument file")
 	if err != nil {
 		return nil, err
 	}
@@ -178,25 +178,33 @@ func (t *odfText) blocks(kids []*zipxml.Node) {
 }
 
 func (t *odfText) frame(n *zipxml.Node) string {
-	inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, ended: t.ended, notes: t.notes}
-	for _, k := range n.Kids {
-		switch k.Name {
-		case "text-box":
-			inner.blocks(k.Kids)
-		case "table":
-			inner.add(inner.rows(k))
-		case "object":
-			inner.add(t.formula(k.Attr("href")))
+	texts := t.apart(func() {
+		for _, k := range n.Kids {
+			switch k.Name {
+			case "text-box":
+				t.blocks(k.Kids)
+			case "table":
+				t.add(t.rows(k))
+			case "object":
+				t.add(t.formula(k.Attr("href")))
+			}
 		}
-	}
-	t.notes = inner.notes
-	if len(inner.texts) == 0 {
-		inner.add(oneLine(n.Kid("desc").String()))
-	}
-	if len(inner.texts) == 0 {
-		inner.add(oneLine(n.Kid("title").String()))
-	}
-	return strings.Join(inner.texts, "\n")
+		for _, name := range []string{"desc", "title"} {
+			if len(t.texts) == 0 {
+				t.add(oneLine(n.Kid(name).String()))
+			}
+		}
+	})
+	return strings.Join(texts, "\n")
+}
+
+// apart returns the texts that read adds, instead of adding them.
+func (t *odfText) apart(read func()) (texts []string) {
+	around := t.texts
+	t.texts = nil
+	read()
+	texts, t.texts = t.texts, around
+	return texts
 }
 
 // formula reads a formula, which is a document of its own.
@@ -259,9 +267,9 @@ func (t *odfText) list(n *zipxml.Node, style string, counts []int) {
 }
 
 func (t *odfText) label(style string, counts []int) string {
-	level, known := t.lists[style][len(counts)]
+	level := t.lists[style][len(counts)]
 	if level.format == "" {
-		if style == "" && known || style == "" {
+		if style == "" {
 			return ""
 		}
 		return "- "
@@ -305,11 +313,10 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "soft-page-break":
 			b.WriteByte('\f')
 		case "note":
-			inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, ended: t.ended, notes: append(t.notes, "")}
 			at := len(t.notes)
-			inner.blocks(k.Kid("note-body").All("p"))
-			t.notes = inner.notes
-			t.notes[at] = strings.Join(inner.texts, "\n")
+			t.notes = append(t.notes, "")
+			texts := t.apart(func() { t.blocks(k.Kid("note-body").All("p")) })
+			t.notes[at] = strings.Join(texts, "\n")
 			fmt.Fprintf(&b, "[%d]", at+1)
 		case "ruby":
 			b.WriteString(t.inline(k.Kid("ruby-base")))
@@ -358,10 +365,7 @@ func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
 				if c.Name != "table-cell" && c.Name != "covered-table-cell" {
 					continue
 				}
-				inner := &odfText{ctx: t.ctx, z: t.z, lists: t.lists, super: t.super, ended: t.ended, notes: t.notes}
-				inner.blocks(c.Kids)
-				t.notes = inner.notes
-				text := oneLine(strings.Join(inner.texts, " "))
+				text := oneLine(strings.Join(t.apart(func() { t.blocks(c.Kids) }), " "))
 				for range repeated(c.Attr("number-columns-repeated")) {
 					row = append(row, text)
 				}

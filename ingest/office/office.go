@@ -10,13 +10,10 @@
 package office
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
-	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
 // Readers returns the readers of this package by file extension.
@@ -24,18 +21,6 @@ func Readers() map[string]ingest.Reader {
 	return map[string]ingest.Reader{
 		".pptx": PPTX{}, ".pptm": PPTX{}, ".ppsx": PPTX{}, ".odt": ODF{}, ".ods": ODF{}, ".odp": ODF{}, ".epub": EPUB{}, ".rtf": RTF{}, ".csv": CSV{}, ".tsv": CSV{},
 	}
-}
-
-// open opens a file of the ZIP formats.
-func open(r io.ReaderAt, size int64, what string) (*zipxml.Archive, error) {
-	if zipxml.IsCompound(r) {
-		return nil, fmt.Errorf("%w: or in an old format: save it anew, without a password", ingest.ErrEncrypted)
-	}
-	z, err := zipxml.Open(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("not %s: %w", what, err)
-	}
-	return z, nil
 }
 
 // onlyPictures is the error of a file without text that has pictures; nil if it has none.
@@ -46,23 +31,7 @@ func onlyPictures(names []string) error {
 	return fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, strings.Join(names, ", "))
 }
 
-func readAll(r io.ReaderAt, size int64) ([]byte, error) {
-	data := make([]byte, size)
-	if n, err := r.ReadAt(data, 0); int64(n) < size {
-		return nil, fmt.Errorf("read %d of %d bytes: %w", n, size, err)
-	}
-	return data, nil
-}
-
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func coreTitle(ctx context.Context, z *zipxml.Archive) string {
-	core, err := z.Tree(ctx, "docProps/core.xml")
-	if err != nil {
-		return ""
-	}
-	return oneLine(core.Kid("title").String())
-}
 
 func fault(d *ingest.Document, page int, format string, args ...any) {
 	d.Faults = append(d.Faults, ingest.Fault{Page: page, Reason: fmt.Sprintf(format, args...)})

@@ -21,7 +21,7 @@ const pptxType = "application/vnd.openxmlformats-officedocument.presentationml.p
 
 // Read implements ingest.Reader.
 func (o PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
-	z, err := open(r, size, "a presentation")
+	z, err := zipxml.Open(r, size, "a presentation")
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (o PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docu
 	if err != nil {
 		return nil, fmt.Errorf("%w: no slides: %w", ingest.ErrMalformed, err)
 	}
-	doc := &ingest.Document{MediaType: pptxType, Title: coreTitle(ctx, z)}
+	doc := &ingest.Document{MediaType: pptxType, Title: z.Title(ctx)}
 	links := z.Relations(ctx, main)
 	pictures := 0
 	for i, id := range root.Kid("sldIdLst").All("sldId") {

@@ -5,16 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/traditionalchinese"
+	"golang.org/x/text/encoding/htmlindex"
 
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/internal/numerals"
@@ -30,7 +28,7 @@ const maxGroups = 1 << 12
 
 // Read implements ingest.Reader.
 func (RTF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
-	data, err := readAll(r, size)
+	data, err := io.ReadAll(io.NewSectionReader(r, 0, size))
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +187,14 @@ func (p *rtf) write(s string) {
 	}
 }
 
+// space writes white space; in a cell that is one blank.
+func (p *rtf) space(s string) {
+	if p.state.table {
+		s = " "
+	}
+	p.write(s)
+}
+
 // control reads a control word or symbol behind a backslash.
 func (p *rtf) control() {
 	if p.pos >= len(p.data) {
@@ -278,23 +284,11 @@ func (p *rtf) unicode(r rune) {
 func (p *rtf) word(word string, value int, set bool) {
 	switch word {
 	case "par", "sect":
-		if p.state.table {
-			p.write(" ")
-		} else {
-			p.write("\n\n")
-		}
+		p.space("\n\n")
 	case "line":
-		if p.state.table {
-			p.write(" ")
-		} else {
-			p.write("\n")
-		}
+		p.space("\n")
 	case "tab":
-		if p.state.table {
-			p.write(" ")
-		} else {
-			p.write("\t")
-		}
+		p.space("\t")
 	case "cell", "nestcell":
 		p.write("\t")
 	case "row", "nestrow":
@@ -318,20 +312,6 @@ func (p *rtf) word(word string, value int, set bool) {
 		p.state.raised = false
 	case "v", "deleted":
 		p.state.hidden = !set || value != 0
-	case "emdash":
-		p.write("—")
-	case "endash":
-		p.write("–")
-	case "bullet":
-		p.write("•")
-	case "lquote":
-		p.write("‘")
-	case "rquote":
-		p.write("’")
-	case "ldblquote":
-		p.write("“")
-	case "rdblquote":
-		p.write("”")
 	case "ansicpg":
 		if page, ok := codePage(value); ok {
 			p.state.page, p.ansi = page, page
@@ -351,31 +331,28 @@ func (p *rtf) word(word string, value int, set bool) {
 	case "fonttbl":
 		p.state.fonts = true
 	case "title":
-		p.state.title = p.opened
+		p.state.title, p.state.ignore = p.opened, false
 	case "footnote":
 		p.state.note = true
 		p.write(" [")
 	case "bin":
 		p.pos = min(p.pos+max(value, 0), len(p.data))
-	case "info", "colortbl", "stylesheet", "pict", "header", "headerl", "headerr", "headerf", "footer", "footerl", "footerr", "footerf",
-		"fldinst", "annotation", "atnid", "atnauthor", "listtable", "listoverridetable", "revtbl", "rsidtbl", "generator", "nonshppict", "xe", "tc", "objdata", "themedata", "datastore", "filetbl", "mmath", "ftnsep", "ftnsepc", "aftnsep", "aftnsepc", "pgdsctbl", "latentstyles", "author", "operator", "keywords", "subject", "doccomm", "company", "private":
+	case "pict":
 		p.state.ignore = true
-		if word == "pict" {
-			p.pictures++
-		}
-	case "shptxt", "shpinst", "shp", "shprslt", "fldrslt", "listtext", "pntext", "nesttableprops":
-		if word == "shprslt" { // the same as shptxt, for older readers
-			p.state.ignore = true
-		}
+		p.pictures++
+	case "shptxt", "shpinst", "shp", "fldrslt", "listtext", "pntext", "nesttableprops": // their text counts though a star may say otherwise
 	default:
-		if p.starred {
-			p.state.ignore = true
-		}
-	}
-	if word == "title" {
-		p.state.ignore = false
+		p.write(rtfSigns[word])
+		p.state.ignore = p.state.ignore || p.starred || slices.Contains(notText, word)
 	}
 }
+
+var rtfSigns = map[string]string{"emdash": "—", "endash": "–", "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”"}
+
+// notText are destinations that no page shows, and shprslt, which says what shptxt says for older readers.
+var notText = strings.Fields("info colortbl stylesheet header headerl headerr headerf footer footerl footerr footerf fldinst annotation " +
+	"atnid atnauthor listtable listoverridetable revtbl rsidtbl generator nonshppict xe tc objdata themedata datastore filetbl mmath " +
+	"ftnsep ftnsepc aftnsep aftnsepc pgdsctbl latentstyles author operator keywords subject doccomm company private shprslt")
 
 func (p *rtf) endPage() {
 	lines := strings.Split(string(p.out), "\n")
@@ -393,37 +370,21 @@ func (p *rtf) endPage() {
 	}
 }
 
+// codePage returns the encoding of a number that Windows gives it.
 func codePage(n int) (encoding.Encoding, bool) {
-	switch n {
-	case 437:
+	name, known := map[int]string{932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 10000: "macintosh", 65001: "utf-8", 866: "ibm866"}[n]
+	switch {
+	case n == 437:
 		return charmap.CodePage437, true
-	case 850:
+	case n == 850:
 		return charmap.CodePage850, true
-	case 852:
+	case n == 852:
 		return charmap.CodePage852, true
-	case 866:
-		return charmap.CodePage866, true
-	case 874:
-		return charmap.Windows874, true
-	case 932:
-		return japanese.ShiftJIS, true
-	case 936:
-		return simplifiedchinese.GBK, true
-	case 949:
-		return korean.EUCKR, true
-	case 950:
-		return traditionalchinese.Big5, true
-	case 10000:
-		return charmap.Macintosh, true
-	case 65001:
-		return encoding.Nop, true
+	case !known:
+		name = "windows-" + strconv.Itoa(n)
 	}
-	for i, page := range []encoding.Encoding{charmap.Windows1250, charmap.Windows1251, charmap.Windows1252, charmap.Windows1253, charmap.Windows1254, charmap.Windows1255, charmap.Windows1256, charmap.Windows1257, charmap.Windows1258} {
-		if n == 1250+i {
-			return page, true
-		}
-	}
-	return nil, false
+	e, err := htmlindex.Get(name)
+	return e, err == nil
 }
 
 // charset is the code page of a font; nil is one of symbols.

@@ -51,8 +51,8 @@ var layers = map[string][]string{
 
 // ingestModules are what the readers of package ingest are made of.
 var ingestModules = []string{
-	"golang.org/x/net", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys",
-	"github.com/ledongthuc/pdf",
+	"golang.org/x/image", "golang.org/x/net", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/sys",
+	"github.com/ledongthuc/pdf", "github.com/bmatcuk/doublestar/v4",
 	"github.com/gogs/chardet", "github.com/wlynxg/chardet", "github.com/abadojack/whatlanggo", // encodings, languages
 	"github.com/yuin/goldmark", "go.yaml.in/yaml/v3", "github.com/BurntSushi/toml", // Markdown and its front matter
 	"codeberg.org/readeck/go-readability/v2", "github.com/andybalholm/cascadia", "github.com/go-shiori/dom", "github.com/itlightning/dateparse", // web pages

@@ -1,37 +1,28 @@
 package ingesttest
 
 import (
-	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
 )
 
-// Longest is a handler of ingest's log records that keeps the longest time that one document took.
-type Longest struct {
-	mu   sync.Mutex
-	took time.Duration
-}
-
-// Took is that time so far.
-func (l *Longest) Took() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.took
-}
-
-func (l *Longest) Enabled(context.Context, slog.Level) bool { return true }
-func (l *Longest) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *Longest) WithGroup(string) slog.Handler            { return l }
-
-func (l *Longest) Handle(_ context.Context, r slog.Record) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r.Attrs(func(a slog.Attr) bool {
+// Longest returns a logger for a walk, and the longest time that one of its documents took.
+func Longest() (log *slog.Logger, took func() time.Duration) {
+	var mu sync.Mutex
+	var longest time.Duration
+	note := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == "took" {
-			l.took = max(l.took, a.Value.Duration())
+			mu.Lock()
+			defer mu.Unlock()
+			longest = max(longest, a.Value.Duration())
 		}
-		return true
-	})
-	return nil
+		return a
+	}
+	h := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: note})
+	return slog.New(h), func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return longest
+	}
 }

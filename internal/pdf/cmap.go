@@ -13,8 +13,8 @@ import (
 type cmap struct {
 	spaces []codespace
 	chars  map[uint32]string
-	ranges []charRange // by lo
-	cids   []cidRange  // by lo
+	ranges ranges
+	cids   ranges
 }
 
 type codespace struct {
@@ -22,15 +22,31 @@ type codespace struct {
 	bytes  int
 }
 
-type charRange struct {
+// codeRange is what codes in a row stand for.
+type codeRange struct {
 	lo, hi uint32
 	text   string   // of lo; the last character counts up
 	list   []string // of each code, instead of text
+	cid    uint32   // of lo
 }
 
-type cidRange struct {
-	lo, hi uint32
-	cid    uint32
+// ranges are sorted by lo.
+type ranges []codeRange
+
+func (all ranges) sort() {
+	slices.SortStableFunc(all, func(a, b codeRange) int { return cmp.Compare(a.lo, b.lo) })
+}
+
+// find returns the range of a code, and its place there.
+func (all ranges) find(code uint32) (r codeRange, step uint32, ok bool) {
+	i, found := slices.BinarySearchFunc(all, code, func(r codeRange, c uint32) int { return cmp.Compare(r.lo, c) })
+	if !found {
+		i--
+	}
+	if i < 0 || code > all[i].hi {
+		return r, 0, false
+	}
+	return all[i], code - all[i].lo, true
 }
 
 // maxCMapBytes is several times the largest map that fonts carry.
@@ -53,23 +69,42 @@ func parseCMap(data []byte) *cmap {
 		}
 		switch string(t.text) {
 		case "begincodespacerange":
-			m.readSpaces(&l)
+			l.entries(2, func(lo, hi uint32, n int) bool {
+				if n >= 1 && n <= 4 {
+					m.spaces = append(m.spaces, codespace{lo, hi, n})
+				}
+				return true
+			})
 		case "beginbfchar":
 			m.readChars(&l)
 		case "beginbfrange":
-			m.readRanges(&l)
+			l.entries(2, func(lo, hi uint32, _ int) bool { return m.readRange(&l, codeRange{lo: lo, hi: hi}) })
 		case "begincidchar":
-			m.readCIDs(&l, false)
+			l.entries(1, func(lo, hi uint32, _ int) bool { return m.readCID(&l, lo, hi) })
 		case "begincidrange":
-			m.readCIDs(&l, true)
+			l.entries(2, func(lo, hi uint32, _ int) bool { return m.readCID(&l, lo, hi) })
 		}
 	}
-	slices.SortStableFunc(m.ranges, func(a, b charRange) int { return cmp.Compare(a.lo, b.lo) })
-	slices.SortStableFunc(m.cids, func(a, b cidRange) int { return cmp.Compare(a.lo, b.lo) })
+	m.ranges.sort()
+	m.cids.sort()
 	return m
 }
 
-// code reads a token of the given kind as a character code.
+// entries calls read behind one code, or two, of each entry until it returns false. Of one code, both are the same.
+func (l *lexer) entries(codes int, read func(lo, hi uint32, bytes int) bool) {
+	for {
+		lo, n, ok := l.code()
+		hi := lo
+		if ok && codes > 1 {
+			hi, _, ok = l.code()
+		}
+		if !ok || !read(lo, hi, n) {
+			return
+		}
+	}
+}
+
+// code reads a token as a character code.
 func (l *lexer) code() (code uint32, bytes int, ok bool) {
 	l.reset()
 	start := l.pos
@@ -78,39 +113,16 @@ func (l *lexer) code() (code uint32, bytes int, ok bool) {
 		l.pos = start
 		return 0, 0, false
 	}
-	for _, b := range t.text {
-		code = code<<8 | uint32(b)
-	}
-	return code, len(t.text), true
-}
-
-func (m *cmap) readSpaces(l *lexer) {
-	for {
-		lo, n, ok := l.code()
-		if !ok {
-			return
-		}
-		hi, _, ok := l.code()
-		if !ok {
-			return
-		}
-		if n >= 1 && n <= 4 {
-			m.spaces = append(m.spaces, codespace{lo, hi, n})
-		}
-	}
+	return uint32(bigEndian(t.text)), len(t.text), true
 }
 
 func (m *cmap) readChars(l *lexer) {
 	mixed := slices.ContainsFunc(m.spaces, func(sp codespace) bool { return sp.bytes != m.spaces[0].bytes })
-	for size := 0; ; {
-		code, n, ok := l.code()
-		if !ok {
-			return
-		}
-		if size == 0 {
-			size = n
-		} else if n > size && !mixed {
-			continue // a text whose code is lost: the next one is a code again
+	size := 0
+	l.entries(1, func(code, _ uint32, n int) bool {
+		size = cmp.Or(size, n)
+		if n > size && !mixed {
+			return true // a text whose code is lost: the next one is a code again
 		}
 		start := l.pos
 		switch t := l.next(); t.kind {
@@ -121,63 +133,40 @@ func (m *cmap) readChars(l *lexer) {
 		case name: // a glyph name in place of the character: not seen with text
 		default:
 			l.pos = start
-			return
+			return false
 		}
-	}
+		return true
+	})
 }
 
-func (m *cmap) readRanges(l *lexer) {
-	for {
-		lo, _, ok := l.code()
-		if !ok {
-			return
+func (m *cmap) readRange(l *lexer, r codeRange) bool {
+	start := l.pos
+	switch t := l.next(); t.kind {
+	case text:
+		if len(t.text) > maxTargetBytes {
+			return true
 		}
-		hi, _, ok := l.code()
-		if !ok {
-			return
+		r.text = fromUTF16(t.text)
+	case arrayOpen:
+		for t = l.next(); t.kind == text; t = l.next() {
+			r.list = append(r.list, fromUTF16(t.text[:min(len(t.text), maxTargetBytes)]))
 		}
-		start := l.pos
-		r := charRange{lo: lo, hi: hi}
-		switch t := l.next(); t.kind {
-		case text:
-			if len(t.text) > maxTargetBytes {
-				continue
-			}
-			r.text = fromUTF16(t.text)
-		case arrayOpen:
-			for t = l.next(); t.kind == text; t = l.next() {
-				r.list = append(r.list, fromUTF16(t.text[:min(len(t.text), maxTargetBytes)]))
-			}
-		default:
-			l.pos = start
-			return
-		}
-		if lo <= hi {
-			m.ranges = append(m.ranges, r)
-		}
+	default:
+		l.pos = start
+		return false
 	}
+	if r.lo <= r.hi {
+		m.ranges = append(m.ranges, r)
+	}
+	return true
 }
 
-func (m *cmap) readCIDs(l *lexer, isRange bool) {
-	for {
-		lo, _, ok := l.code()
-		if !ok {
-			return
-		}
-		hi := lo
-		if isRange {
-			if hi, _, ok = l.code(); !ok {
-				return
-			}
-		}
-		t := l.next()
-		if t.kind != number {
-			return
-		}
-		if lo <= hi && t.num >= 0 && t.num <= 1<<16 {
-			m.cids = append(m.cids, cidRange{lo, hi, uint32(t.num)})
-		}
+func (m *cmap) readCID(l *lexer, lo, hi uint32) bool {
+	t := l.next()
+	if t.kind == number && lo <= hi && t.num >= 0 && t.num <= 1<<16 {
+		m.cids = append(m.cids, codeRange{lo: lo, hi: hi, cid: uint32(t.num)})
 	}
+	return t.kind == number
 }
 
 func (m *cmap) isEmpty() bool { return m == nil || len(m.chars)+len(m.ranges) == 0 }
@@ -197,19 +186,11 @@ func (m *cmap) lookup(code uint32) (string, bool) {
 }
 
 func (m *cmap) inRange(code uint32) (string, bool) {
-	i, found := slices.BinarySearchFunc(m.ranges, code, func(r charRange, c uint32) int { return cmp.Compare(r.lo, c) })
-	if !found {
-		i--
-	}
-	if i < 0 || code > m.ranges[i].hi {
+	r, step, ok := m.ranges.find(code)
+	switch {
+	case !ok, r.list != nil && int64(step) >= int64(len(r.list)):
 		return "", false
-	}
-	r := m.ranges[i]
-	step := code - r.lo
-	if r.list != nil {
-		if int64(step) >= int64(len(r.list)) {
-			return "", false
-		}
+	case r.list != nil:
 		return r.list[step], true
 	}
 	last, size := utf8.DecodeLastRuneInString(r.text)
@@ -220,14 +201,8 @@ func (m *cmap) inRange(code uint32) (string, bool) {
 }
 
 func (m *cmap) cid(code uint32) (uint32, bool) {
-	i, found := slices.BinarySearchFunc(m.cids, code, func(r cidRange, c uint32) int { return cmp.Compare(r.lo, c) })
-	if !found {
-		i--
-	}
-	if i < 0 || code > m.cids[i].hi {
-		return 0, false
-	}
-	return m.cids[i].cid + code - m.cids[i].lo, true
+	r, step, ok := m.cids.find(code)
+	return r.cid + step, ok
 }
 
 // split takes the next code from s by the map's code spaces.

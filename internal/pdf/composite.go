@@ -30,7 +30,7 @@ func (f *File) loadComposite(v parser.Value, toUnicode *cmap) font {
 	c := &compositeFont{toUnicode: toUnicode, cache: map[uint32]glyph{}}
 	descendant := v.Key("DescendantFonts").Index(0)
 	if strings.HasPrefix(v.Key("ToUnicode").Name(), "Identity") {
-		c.toUnicode = &cmap{ranges: []charRange{{lo: ' ', hi: 0xFFFF, text: " "}}} // the codes are UTF-16
+		c.toUnicode = &cmap{ranges: ranges{{lo: ' ', hi: 0xFFFF, text: " "}}} // the codes are UTF-16
 	}
 	switch enc := v.Key("Encoding"); enc.Kind() {
 	case parser.Name:

@@ -2,13 +2,17 @@ package pdf
 
 import (
 	"bytes"
+	"cmp"
 	"compress/flate"
+	"compress/lzw"
 	"compress/zlib"
 	"encoding/ascii85"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+
+	earlylzw "golang.org/x/image/tiff/lzw" // its codes grow one entry early, as PDF's do
 )
 
 var errTooLong = errors.New("decoded stream is over the size limit")
@@ -21,7 +25,7 @@ type filter struct {
 
 // filters reads the chain from a stream's dictionary.
 func (ix *index) filters(d dict) []filter {
-	names, parms := ix.get(first(d, "Filter", "F")), ix.get(first(d, "DecodeParms", "DP"))
+	names, parms := ix.get(cmp.Or(d["Filter"], d["F"])), ix.get(cmp.Or(d["DecodeParms"], d["DP"]))
 	if n, ok := names.(nameObj); ok {
 		if list, ok := parms.(array); ok && len(list) > 0 {
 			parms = list[0]
@@ -40,15 +44,6 @@ func (ix *index) filters(d dict) []filter {
 		chain = append(chain, f)
 	}
 	return chain
-}
-
-func first(d dict, keys ...string) any {
-	for _, k := range keys {
-		if v, ok := d[k]; ok {
-			return v
-		}
-	}
-	return nil
 }
 
 // maxFilters is more than any writer chains; a longer list is an attack.
@@ -80,11 +75,13 @@ func (f filter) apply(data []byte, limit int) ([]byte, error) {
 	case "FlateDecode", "Fl":
 		out, err = inflate(data, limit)
 	case "LZWDecode", "LZW":
-		early := 1
-		if v, ok := f.parms.int("EarlyChange"); ok {
-			early = v
+		codes := io.Reader(earlylzw.NewReader(bytes.NewReader(data), earlylzw.MSB, 8))
+		if f.parms["EarlyChange"] == 0.0 {
+			codes = lzw.NewReader(bytes.NewReader(data), lzw.MSB, 8)
 		}
-		out, err = unLZW(data, early, limit)
+		if out, err = readLimited(codes, limit); errors.Is(err, io.ErrUnexpectedEOF) {
+			err = nil // the mark of the end is missing
+		}
 	case "ASCIIHexDecode", "AHx":
 		l := lexer{data: data}
 		return l.hex(), nil
@@ -201,77 +198,6 @@ func unRunLength(data []byte, limit int) ([]byte, error) {
 		}
 	}
 	return out, nil
-}
-
-// unLZW decodes PDF's variant: most significant bit first, and codes that grow
-// early entries before the table is full.
-func unLZW(data []byte, early, limit int) ([]byte, error) {
-	const clear, end, tableSize = 256, 257, 4096
-	var (
-		prefix [tableSize]int
-		suffix [tableSize]byte
-		length [tableSize]int
-		out    []byte
-		bits   uint
-		acc    uint32
-	)
-	next, width, last := end+1, uint(9), -1
-	for _, b := range data {
-		acc, bits = acc<<8|uint32(b), bits+8
-		if bits < width {
-			continue
-		}
-		bits -= width
-		code := int(acc>>bits) & (1<<width - 1)
-		switch {
-		case code == end:
-			return out, nil
-		case code == clear:
-			next, width, last = end+1, 9, -1
-			continue
-		case code > next || code == next && last < 0 || last < 0 && code > 255:
-			return out, errors.New("LZW code out of range")
-		}
-		n := 1
-		if code > end {
-			n = length[code]
-		}
-		if code == next { // the string being defined: the last one and its own first byte
-			n = lzwLen(length[:], last) + 1
-		}
-		start := len(out)
-		if start+n > limit {
-			return out, errTooLong
-		}
-		out = append(out, make([]byte, n)...)
-		c, i := code, start+n-1
-		if code == next {
-			c, i = last, i-1
-		}
-		for ; c > end; i-- {
-			out[i], c = suffix[c], prefix[c]
-		}
-		out[i] = byte(c)
-		if code == next {
-			out[start+n-1] = out[start]
-		}
-		if last >= 0 && next < tableSize {
-			prefix[next], suffix[next], length[next] = last, out[start], lzwLen(length[:], last)+1
-			next++
-		}
-		if next+early >= 1<<width && width < 12 {
-			width++
-		}
-		last = code
-	}
-	return out, nil
-}
-
-func lzwLen(length []int, code int) int {
-	if code < 256 {
-		return 1
-	}
-	return length[code]
 }
 
 // unpredict undoes PNG (10 and up) and TIFF (2) prediction in place.

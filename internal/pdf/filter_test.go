@@ -48,10 +48,17 @@ func TestASCII85(t *testing.T) {
 
 func TestLZW(t *testing.T) {
 	// The example of the PDF standard, 7.4.4.2.
-	got, err := unLZW([]byte{0x80, 0x0B, 0x60, 0x50, 0x22, 0x0C, 0x0C, 0x85, 0x01}, 1, 100)
-	require.NoError(t, err)
-	assert.Equal(t, []byte{45, 45, 45, 45, 45, 65, 45, 45, 45, 66}, got)
-	_, err = unLZW([]byte{0x80, 0x7F, 0xFF}, 1, 100)
+	example, want := []byte{0x80, 0x0B, 0x60, 0x50, 0x22, 0x0C, 0x0C, 0x85, 0x01}, []byte{45, 45, 45, 45, 45, 65, 45, 45, 45, 66}
+	for _, parms := range []dict{nil, {"EarlyChange": 0.0}, {"EarlyChange": 1.0}} {
+		got, err := decode(example, []filter{{"LZW", parms}}, 100)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	got, err := decode(example[:7], []filter{{name: "LZWDecode"}}, 100)
+	assert.NoError(t, err, "the end is missing")
+	assert.Equal(t, want[:len(got)], got)
+	assert.NotEmpty(t, got)
+	_, err = decode([]byte{0x80, 0x7F, 0xFF}, []filter{{name: "LZW"}}, 100)
 	assert.Error(t, err)
 }
 

@@ -4,6 +4,7 @@ package zipxml
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 // Errors, wrapped with the reason. Package ingest exports them under its own names.
 var (
 	ErrMalformed = errors.New("malformed")
+	ErrEncrypted = errors.New("encrypted")
 	ErrTooLarge  = errors.New("too large")
 )
 
@@ -33,11 +35,15 @@ type Archive struct {
 	left  int64
 }
 
-// Open lists the parts of a ZIP file.
-func Open(r io.ReaderAt, size int64) (*Archive, error) {
+// Open lists the parts of a ZIP file. What it should be, such as "a workbook", is for the error.
+func Open(r io.ReaderAt, size int64, what string) (*Archive, error) {
+	head := make([]byte, 4)
+	if n, _ := r.ReadAt(head, 0); string(head[:n]) == "\xD0\xCF\x11\xE0" { // in which office programs wrap files with a password
+		return nil, fmt.Errorf("%w: or in an old format: save it anew, without a password", ErrEncrypted)
+	}
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // names are looked up, never written
-		return nil, fmt.Errorf("%w: not a ZIP file: %v", ErrMalformed, err)
+		return nil, fmt.Errorf("not %s: %w: not a ZIP file: %v", what, ErrMalformed, err)
 	}
 	if len(z.File) > MaxParts {
 		return nil, fmt.Errorf("%w: %d files inside, the limit is %d", ErrTooLarge, len(z.File), MaxParts)
@@ -63,6 +69,15 @@ func (a *Archive) Names() []string {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// Title is that of Office Open XML's properties, or "".
+func (a *Archive) Title(ctx context.Context) string {
+	core, err := a.Tree(ctx, "docProps/core.xml")
+	if err != nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(core.Kid("title").String()), " ")
 }
 
 // Pictures names the pictures, which office programs put into a folder of their own.
@@ -133,11 +148,4 @@ func (p *part) tooLarge() error {
 		return fmt.Errorf("%w: %s unpacks to more than %d MiB", ErrTooLarge, p.name, MaxPart>>20)
 	}
 	return fmt.Errorf("%w: the parts unpack to more than %d MiB", ErrTooLarge, MaxTotal>>20)
-}
-
-// IsCompound tells of the container that office programs wrap files with a password in, and of their formats before XML.
-func IsCompound(r io.ReaderAt) bool {
-	head := make([]byte, 4)
-	n, _ := r.ReadAt(head, 0)
-	return string(head[:n]) == "\xD0\xCF\x11\xE0"
 }

@@ -85,8 +85,7 @@ func (v *Vector) UnmarshalJSON(data []byte) error {
 // ParseEmbeddingRequest reads and checks the body of POST /v1/embeddings, as [ParseChatCompletionRequest] does.
 func ParseEmbeddingRequest(body []byte, l Limits) (*EmbeddingRequest, error) {
 	r := &EmbeddingRequest{}
-	var err error
-	r.Ignored, err = parseRequest(body, l, func(s *fieldSet, l Limits) {
+	return parseRequest(body, l, r, &r.Ignored, func(s *fieldSet, l Limits) {
 		r.Model = s.model()
 		r.Input = s.inputs("input", maxInputs)
 		r.Dimensions = s.atLeast("dimensions", 1)
@@ -98,8 +97,4 @@ func ParseEmbeddingRequest(body []byte, l Limits) (*EmbeddingRequest, error) {
 			r.EncodingFormat = p.text
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,160 +53,94 @@ func parseJSON(data []byte) (node, error) {
 		}
 		return node{}, fmt.Errorf("the body is not valid JSON: %w", err)
 	}
-	p := jsonParser{s: string(data)}
-	p.space()
+	p := jsonParser{json.NewDecoder(bytes.NewReader(data)), string(data)}
+	p.d.UseNumber()
 	return p.value(0)
 }
 
-// jsonParser walks text that is known to be grammatical.
+// jsonParser reads text that is known to be grammatical.
 type jsonParser struct {
+	d *json.Decoder
 	s string
-	i int
 }
 
-func (p *jsonParser) space() {
-	for p.i < len(p.s) && strings.IndexByte(" \t\r\n", p.s[p.i]) >= 0 {
-		p.i++
+// token is the next one, as it is written, and where it begins.
+func (p *jsonParser) token() (t json.Token, raw string, pos int) {
+	pos = int(p.d.InputOffset())
+	pos += len(p.s[pos:]) - len(strings.TrimLeft(p.s[pos:], " \t\r\n,:"))
+	t, _ = p.d.Token() // the grammar was checked
+	return t, p.s[pos:p.d.InputOffset()], pos
+}
+
+func (p *jsonParser) value(depth int) (n node, err error) {
+	t, raw, pos := p.token()
+	n = node{pos: pos, text: raw}
+	switch t := t.(type) {
+	case nil:
+	case bool:
+		n.kind = boolean
+	case json.Number:
+		n.kind = number
+	case string:
+		n.kind, n.text = text, t
+		err = whole(raw, pos)
+	case json.Delim:
+		if depth == maxDepth {
+			return n, fmt.Errorf("the body is nested deeper than %d levels at byte %d", maxDepth, pos)
+		}
+		if n.kind = array; t == '{' {
+			n.kind = object
+		}
+		seen := map[string]bool{}
+		for p.d.More() && err == nil {
+			var x field
+			if n.kind == object {
+				t, raw, pos := p.token()
+				if x.name, _ = t.(string); seen[x.name] {
+					return n, fmt.Errorf("the body has the key %s twice, again at byte %d", quoteName(x.name), pos)
+				}
+				seen[x.name] = true
+				if err := whole(raw, pos); err != nil {
+					return n, err
+				}
+			}
+			if x.value, err = p.value(depth + 1); n.kind == object {
+				n.fields = append(n.fields, x)
+			} else {
+				n.items = append(n.items, x.value)
+			}
+		}
+		p.token()
 	}
-}
-
-// comma moves behind a separator, if there is one before the closing bracket.
-func (p *jsonParser) comma() {
-	p.space()
-	if p.s[p.i] == ',' {
-		p.i++
-		p.space()
-	}
-}
-
-func (p *jsonParser) value(depth int) (node, error) {
-	n, err := p.read(depth)
-	n.end = p.i
+	n.end = int(p.d.InputOffset())
 	return n, err
 }
 
-func (p *jsonParser) read(depth int) (node, error) {
-	n := node{pos: p.i}
-	switch c := p.s[p.i]; c {
-	case '{', '[':
-		if depth == maxDepth {
-			return n, fmt.Errorf("the body is nested deeper than %d levels at byte %d", maxDepth, p.i)
+// whole refuses a string, as it is written, with half of a surrogate pair, for which encoding/json has U+FFFD.
+func whole(raw string, pos int) error {
+	for at := 0; ; {
+		next := strings.IndexByte(raw[at:], '\\')
+		if next < 0 {
+			return nil
 		}
-		p.i++
-		p.space()
-		if c == '[' {
-			return p.array(n, depth)
-		}
-		return p.object(n, depth)
-	case '"':
-		s, err := p.str()
-		n.kind, n.text = text, s
-		return n, err
-	default:
-		for p.i < len(p.s) && strings.IndexByte(",]} \t\r\n", p.s[p.i]) < 0 {
-			p.i++
-		}
-		n.text = p.s[n.pos:p.i]
-		switch c {
-		case 't', 'f':
-			n.kind = boolean
-		case 'n':
-			n.kind = null
-		default:
-			n.kind = number
-		}
-		return n, nil
-	}
-}
-
-func (p *jsonParser) array(n node, depth int) (node, error) {
-	n.kind = array
-	for p.s[p.i] != ']' {
-		item, err := p.value(depth + 1)
-		if err != nil {
-			return n, err
-		}
-		n.items = append(n.items, item)
-		p.comma()
-	}
-	p.i++
-	return n, nil
-}
-
-func (p *jsonParser) object(n node, depth int) (node, error) {
-	n.kind = object
-	seen := map[string]struct{}{}
-	for p.s[p.i] != '}' {
-		at := p.i
-		name, err := p.str()
-		if err != nil {
-			return n, err
-		}
-		if _, dup := seen[name]; dup {
-			return n, fmt.Errorf("the body has the key %s twice, again at byte %d", quoteName(name), at)
-		}
-		seen[name] = struct{}{}
-		p.space()
-		p.i++ // the colon
-		p.space()
-		v, err := p.value(depth + 1)
-		if err != nil {
-			return n, err
-		}
-		n.fields = append(n.fields, field{name, v})
-		p.comma()
-	}
-	p.i++
-	return n, nil
-}
-
-// str reads a string. One without escapes is a slice of the body.
-func (p *jsonParser) str() (string, error) {
-	p.i++
-	start := p.i
-	n := strings.IndexAny(p.s[start:], `"\`)
-	p.i += n
-	if p.s[p.i] == '"' {
-		p.i++
-		return p.s[start : p.i-1], nil
-	}
-	var b strings.Builder
-	b.WriteString(p.s[start:p.i])
-	for p.s[p.i] != '"' {
-		c := p.s[p.i]
-		if c != '\\' {
-			b.WriteByte(c)
-			p.i++
+		at += next
+		first := unit(raw[at:])
+		if at += 2; !utf16.IsSurrogate(first) {
 			continue
 		}
-		e := p.s[p.i+1]
-		if e != 'u' {
-			b.WriteByte(unescape[strings.IndexByte(`"\/bfnrt`, e)])
-			p.i += 2
-			continue
+		if at += 4; utf16.DecodeRune(first, unit(raw[at:])) == utf8.RuneError {
+			return fmt.Errorf("the body has half of a surrogate pair at byte %d", pos+at-6)
 		}
-		r, at := p.unit(), p.i
-		p.i += 6
-		if utf16.IsSurrogate(r) {
-			if !strings.HasPrefix(p.s[p.i:], `\u`) {
-				return "", fmt.Errorf("the body has half of a surrogate pair at byte %d", at)
-			}
-			if r = utf16.DecodeRune(r, p.unit()); r == utf8.RuneError {
-				return "", fmt.Errorf("the body has half of a surrogate pair at byte %d", at)
-			}
-			p.i += 6
-		}
-		b.WriteRune(r)
+		at += 6
 	}
-	p.i++
-	return b.String(), nil
 }
 
-const unescape = "\"\\/\b\f\n\r\t"
-
-// unit is the code unit of the \uXXXX at the current place.
-func (p *jsonParser) unit() rune {
-	u, _ := strconv.ParseUint(p.s[p.i+2:p.i+6], 16, 16) // the grammar check saw four hexadecimal digits
+// unit is the code unit that a text begins with as \uXXXX, or 0.
+func unit(s string) rune {
+	if len(s) < 6 || s[:2] != `\u` {
+		return 0
+	}
+	u, _ := strconv.ParseUint(s[2:6], 16, 16)
 	return rune(u)
 }
 

@@ -30,8 +30,8 @@ type form struct {
 	ignored []string
 }
 
-// parseRequest reads a body that is one JSON object. The error is an *[Error].
-func parseRequest(body []byte, l Limits, read func(s *fieldSet, l Limits)) (ignored []string, err error) {
+// parseRequest reads a body that is one JSON object into r, and tells which of its fields had no effect. The error is an *[Error].
+func parseRequest[T any](body []byte, l Limits, r *T, ignored *[]string, read func(s *fieldSet, l Limits)) (*T, error) {
 	if l.MaxMessages == 0 {
 		l.MaxMessages = 2048
 	}
@@ -50,7 +50,8 @@ func parseRequest(body []byte, l Limits, read func(s *fieldSet, l Limits)) (igno
 	if e := f.err(); e != nil {
 		return nil, e
 	}
-	return f.ignored, nil
+	*ignored = f.ignored
+	return r, nil
 }
 
 type fault struct {

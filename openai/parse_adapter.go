@@ -9,11 +9,10 @@ type AdapterRequest struct {
 // ParseAdapterRequest reads and checks such a body, as [ParseChatCompletionRequest] does; path: it names one.
 func ParseAdapterRequest(body []byte, path bool, l Limits) (*AdapterRequest, error) {
 	r := &AdapterRequest{}
-	_, err := parseRequest(body, l, func(s *fieldSet, _ Limits) {
+	return parseRequest(body, l, r, new([]string), func(s *fieldSet, _ Limits) {
 		r.Name = s.needed("lora_name")
 		if path {
 			r.Path = s.needed("lora_path")
 		}
 	})
-	return r, err
 }

@@ -18,12 +18,7 @@ const (
 // is ignored and named in the result's Ignored.
 func ParseChatCompletionRequest(body []byte, l Limits) (*ChatCompletionRequest, error) {
 	r := &ChatCompletionRequest{}
-	ignored, err := parseRequest(body, l, r.read)
-	if err != nil {
-		return nil, err
-	}
-	r.Ignored = ignored
-	return r, nil
+	return parseRequest(body, l, r, &r.Ignored, r.read)
 }
 
 func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
@@ -278,18 +273,21 @@ const askMissing = "must have at least one message with the role user or system"
 // asks reports whether a conversation that has the message can be answered.
 func (m Message) asks() bool { return m.Role == "user" || m.Role == "system" || m.Role == "developer" }
 
-var roles = []string{"developer", "system", "user", "assistant", "tool"}
+var roles = []string{"developer", "system", "user", "assistant", "tool"} // and before there were tools, functions
 
-func (m *Message) read(s *fieldSet) {
-	role, ok := s.take("role")
+func (s *fieldSet) role(known []string) string {
+	p, ok := s.take("role")
 	switch {
 	case !ok:
-		role.fault(missing, "is required")
-	case !role.isText():
-	case !slices.Contains(roles, role.text) && role.text != functionRole:
-		role.fault(enum, "must be one of "+strings.Join(roles, ", "))
+		p.fault(missing, "is required")
+	case p.isText() && !slices.Contains(known, p.text) && (len(known) < len(roles) || p.text != functionRole):
+		p.fault(enum, "must be one of "+strings.Join(known, ", "))
 	}
-	m.Role = role.text
+	return p.text
+}
+
+func (m *Message) read(s *fieldSet) {
+	m.Role = s.role(roles)
 	calls, called := s.readCalls()
 	if c, ok := s.readFunctionCall(); ok {
 		calls, called = append(calls, c), true
@@ -317,31 +315,35 @@ func (m *Message) read(s *fieldSet) {
 	s.take("annotations") // part of an answer, sent back
 }
 
-// content is a string, or a list of text parts, which are joined. It may be missing where there are calls instead, and where
-// a call returned nothing.
+// content is a text. It may be missing, or without parts, where there are calls instead, and where a call returned nothing.
 func (s *fieldSet) content(optional bool) string {
 	p, ok := s.take("content")
 	switch {
-	case !ok:
-		if !optional {
-			p.fault(missing, "is required")
-		}
-	case p.kind == text:
-		return p.text
-	case p.kind != array:
-		p.fault(mistyped, "must be a string or a list of parts")
-	case len(p.items) == 0:
+	case !ok && !optional:
+		p.fault(missing, "is required")
+	case ok && p.kind == array && len(p.items) == 0 && !optional:
 		p.fault(tooShort, "must have at least one part")
-	default:
-		var b strings.Builder
-		for i, item := range p.items {
-			if part, ok := p.at(i, item).set(); ok {
-				b.WriteString(part.partText("text"))
-			}
-		}
-		return b.String()
+	case ok:
+		return p.texts("text")
 	}
 	return ""
+}
+
+// texts is a string, or a list of parts of the given types, which are joined.
+func (p place) texts(types ...string) string {
+	if p.kind == text {
+		return p.text
+	}
+	if p.kind != array {
+		p.fault(mistyped, "must be a string or a list of parts")
+	}
+	var b strings.Builder
+	for i, item := range p.items {
+		if part, ok := p.at(i, item).set(); ok {
+			b.WriteString(part.partText(types...))
+		}
+	}
+	return b.String()
 }
 
 // partText is the text of a part, whose type is one of the given.

@@ -50,6 +50,8 @@ func TestParseTakesWhatClientsSend(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 0, *c.MaxTokens)
 	_, err = ParseCompletionRequest([]byte(`{"model":"m","prompt":"x","max_tokens":0}`), Limits{})
+	require.NoError(t, err)
+	_, err = ParseCompletionRequest([]byte(`{"model":"m","prompt":"x","max_tokens":-1}`), Limits{})
 	assert.Equal(t, []string{"max_tokens range"}, told(faultOf(t, err)))
 }
 

@@ -13,17 +13,12 @@ const (
 // ParseCompletionRequest reads and checks the body of POST /v1/completions, as [ParseChatCompletionRequest] does.
 func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 	r := &CompletionRequest{}
-	var err error
-	r.Ignored, err = parseRequest(body, l, func(s *fieldSet, l Limits) {
+	return parseRequest(body, l, r, &r.Ignored, func(s *fieldSet, l Limits) {
 		r.Model = s.model()
 		r.Prompt = s.inputs("prompt", maxPrompts)
 		r.Echo = s.boolean("echo")
 		r.Logprobs = s.small("logprobs", 0, 5)
-		least := 1
-		if r.Echo { // the prompt alone, to be scored
-			least = 0
-		}
-		r.Sampling.read(s, l, least)
+		r.Sampling.read(s, l, 0) // nothing is written, when the prompt is to be scored
 		s.readAccepted()
 		if p, ok := s.take("best_of"); ok {
 			if n := p.integer(1, unbounded); n != nil && *n > 1 {
@@ -34,10 +29,6 @@ func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 			p.refuse("is not supported")
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
 }
 
 // inputs takes a string, a list of strings, a list of token ids, or a list of such lists.

@@ -1,9 +1,6 @@
 package openai
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Before there were tools there were functions, which many clients still send: functions and function_call of a request,
 // function_call of an assistant's message, and messages of the role function. All are read as the tools that they mean.
@@ -13,55 +10,15 @@ const functionRole = "function"
 // readFunctions takes functions and function_call as tools of which one is called at a time.
 func (r *ChatCompletionRequest) readFunctions(s *fieldSet) {
 	list, listed := s.take("functions")
-	choice, chosen := s.take("function_call")
 	switch {
 	case listed && r.Tools != nil:
 		list.fault(conflict, "is the older form of tools: use one of the two")
-		return
-	case listed && list.kind != array:
-		list.fault(mistyped, "must be a list")
-		return
-	case listed && len(list.items) > maxTools:
-		list.fault(tooLong, fmt.Sprintf("must have at most %d functions", maxTools))
-		return
+	case listed:
+		r.Functions, r.Tools = true, list.tools(false, false)
 	}
-	for i, item := range list.items {
-		x := list.at(i, item)
-		f, ok := x.set()
-		if !ok {
-			continue
-		}
-		tool := Tool{Type: ToolFunction}
-		tool.Function.read(f)
-		f.finish()
-		if slices.ContainsFunc(r.Tools, func(o Tool) bool { return o.Function.Name == tool.Function.Name }) {
-			x.fault(conflict, "another function has the same name")
-		}
-		r.Tools = append(r.Tools, tool)
+	if choice, chosen := s.take("function_call"); chosen {
+		r.ToolChoice = choice.toolChoice(r.Tools, false, false)
 	}
-	r.Functions = listed
-	if chosen {
-		r.ToolChoice = choice.functionChoice(r.Tools)
-	}
-}
-
-func (p place) functionChoice(tools []Tool) *ToolChoice {
-	if p.kind == text {
-		if p.text != ToolNone && p.text != ToolAuto {
-			p.fault(enum, "must be one of none, auto, or name a function")
-		}
-		return &ToolChoice{Mode: p.text}
-	}
-	s, ok := p.set()
-	if !ok {
-		return nil
-	}
-	c := &ToolChoice{Mode: ToolFunction, Name: s.name()}
-	s.finish()
-	if !slices.ContainsFunc(tools, func(t Tool) bool { return t.Function.Name == c.Name }) {
-		p.fault(conflict, "names a function that is not among the functions")
-	}
-	return c
 }
 
 // readFunctionCall takes the call that an assistant's message made.

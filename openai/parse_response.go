@@ -5,18 +5,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // ParseResponseRequest reads and checks the body of POST /v1/responses, as [ParseChatCompletionRequest] does.
 func ParseResponseRequest(body []byte, l Limits) (*ResponseRequest, error) {
 	r := &ResponseRequest{}
-	var err error
-	r.Ignored, err = parseRequest(body, l, r.read)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
+	return parseRequest(body, l, r, &r.Ignored, r.read)
 }
 
 func (r *ResponseRequest) read(s *fieldSet, l Limits) {
@@ -153,8 +147,6 @@ func (r *ResponseRequest) readInput(s *fieldSet, l Limits) {
 	}
 }
 
-var itemRoles = []string{"developer", "system", "user", "assistant"}
-
 func (r *ResponseRequest) readItem(s *fieldSet) {
 	kind := "message"
 	if p, ok := s.take("type"); ok && p.isText() {
@@ -164,15 +156,9 @@ func (r *ResponseRequest) readItem(s *fieldSet) {
 	s.text("status")
 	switch kind {
 	case "message":
-		role, ok := s.take("role")
-		switch {
-		case !ok:
-			role.fault(missing, "is required")
-		case role.isText() && !slices.Contains(itemRoles, role.text):
-			role.fault(enum, "must be one of "+strings.Join(itemRoles, ", "))
-		}
+		role := s.role(roles[:4])
 		s.text("phase")
-		m := Message{Role: role.text, Content: s.itemText("content")}
+		m := Message{Role: role, Content: s.itemText("content")}
 		if m.Role == "assistant" {
 			m.ReasoningContent, r.thought = r.thought, ""
 		}
@@ -203,20 +189,12 @@ func (r *ResponseRequest) think(s *fieldSet) {
 // thoughts is a list of texts, which are joined.
 func (s *fieldSet) thoughts(name, kind string) string {
 	p, ok := s.take(name)
-	if !ok {
-		return ""
-	}
-	if p.kind != array {
+	if ok && p.kind == text {
 		p.fault(mistyped, "must be a list of parts")
-		return ""
+	} else if ok {
+		return p.texts(kind)
 	}
-	var b strings.Builder
-	for i, item := range p.items {
-		if part, ok := p.at(i, item).set(); ok {
-			b.WriteString(part.partText(kind))
-		}
-	}
-	return b.String()
+	return ""
 }
 
 // call appends a call to the assistant's turn: calls that follow each other are one message of the conversation.
@@ -232,24 +210,12 @@ func (r *ResponseRequest) call(c ToolCall) {
 	r.thought = ""
 }
 
-// itemText is a string, or a list of text parts, which are joined.
+// itemText is a text that must be there.
 func (s *fieldSet) itemText(name string) string {
 	p, ok := s.take(name)
-	switch {
-	case !ok:
+	if !ok {
 		p.fault(missing, "is required")
 		return ""
-	case p.kind == text:
-		return p.text
-	case p.kind != array:
-		p.fault(mistyped, "must be a string or a list of parts")
-		return ""
 	}
-	var b strings.Builder
-	for i, item := range p.items {
-		if part, ok := p.at(i, item).set(); ok {
-			b.WriteString(part.partText("input_text", "output_text"))
-		}
-	}
-	return b.String()
+	return p.texts("input_text", "output_text")
 }

@@ -13,10 +13,10 @@ const maxTools = 128
 // "function" in chat completions, beside "type" in responses.
 func (s *fieldSet) readTools(nested bool) (tools []Tool, choice *ToolChoice, parallel *bool) {
 	if p, ok := s.take("tools"); ok {
-		tools = p.tools(nested)
+		tools = p.tools(true, nested)
 	}
 	if p, ok := s.take("tool_choice"); ok {
-		choice = p.toolChoice(tools, nested)
+		choice = p.toolChoice(tools, true, nested)
 	}
 	if p, ok := s.take("parallel_tool_calls"); ok {
 		if p.kind != boolean {
@@ -28,7 +28,8 @@ func (s *fieldSet) readTools(nested bool) (tools []Tool, choice *ToolChoice, par
 	return tools, choice, parallel
 }
 
-func (p place) tools(nested bool) []Tool {
+// tools are functions, each below "function" beside its type, beside it, or without one.
+func (p place) tools(typed, nested bool) []Tool {
 	if p.kind != array {
 		p.fault(mistyped, "must be a list")
 		return nil
@@ -40,36 +41,44 @@ func (p place) tools(nested bool) []Tool {
 	var tools []Tool
 	for i, item := range p.items {
 		x := p.at(i, item)
-		t, ok := x.set()
+		f, end, ok := x.function(typed, nested)
 		if !ok {
 			continue
 		}
 		tool := Tool{Type: ToolFunction}
-		if !t.functionType() {
-			continue
-		}
-		f := t
-		if nested {
-			in, ok := t.take("function")
-			if !ok {
-				in.fault(missing, "is required")
-				continue
-			}
-			if f, ok = in.set(); !ok {
-				continue
-			}
-		}
 		tool.Function.read(f)
 		if slices.ContainsFunc(tools, func(o Tool) bool { return o.Function.Name == tool.Function.Name }) {
 			x.fault(conflict, "another function has the same name")
 		}
-		f.finish()
-		if nested {
-			t.finish()
-		}
+		end()
 		tools = append(tools, tool)
 	}
 	return tools
+}
+
+// function opens the object with the fields of a function, which end finishes, and the one around it.
+func (p place) function(typed, nested bool) (s *fieldSet, end func(), ok bool) {
+	s, ok = p.set()
+	if !ok || typed && !s.functionType() {
+		return nil, nil, false
+	}
+	end = s.finish
+	if nested {
+		around := s
+		s, ok = around.inside("function")
+		end = func() { s.finish(); around.finish() }
+	}
+	return s, end, ok
+}
+
+// inside opens an object that must be there.
+func (s *fieldSet) inside(name string) (*fieldSet, bool) {
+	p, ok := s.take(name)
+	if !ok {
+		p.fault(missing, "is required")
+		return nil, false
+	}
+	return p.set()
 }
 
 // functionType takes the type of a tool, of which there is only one here.
@@ -125,43 +134,33 @@ func (p place) schema() json.RawMessage {
 	return json.RawMessage(p.f.body[p.pos:p.end])
 }
 
-func (p place) toolChoice(tools []Tool, nested bool) *ToolChoice {
+func (p place) toolChoice(tools []Tool, typed, nested bool) *ToolChoice {
+	modes := []string{ToolNone, ToolAuto, ToolRequired}
+	if !typed {
+		modes = modes[:2]
+	}
 	if p.kind == text {
-		switch p.text {
-		case ToolRequired:
-			if len(tools) == 0 {
-				p.fault(conflict, "needs tools")
-			}
-		case ToolNone, ToolAuto:
-		default:
-			p.fault(enum, "must be one of none, auto, required, or name a function")
+		switch {
+		case !slices.Contains(modes, p.text):
+			p.fault(enum, "must be one of "+strings.Join(modes, ", ")+", or name a function")
+		case p.text == ToolRequired && len(tools) == 0:
+			p.fault(conflict, "needs tools")
 		}
 		return &ToolChoice{Mode: p.text}
 	}
 	if p.kind != object {
-		p.fault(mistyped, "must be none, auto, required, or an object that names a function")
+		p.fault(mistyped, "must be "+strings.Join(modes, ", ")+", or an object that names a function")
 		return nil
 	}
-	s, _ := p.set()
-	if !s.functionType() {
+	s, end, ok := p.function(typed, nested)
+	if !ok {
 		return nil
-	}
-	if nested {
-		in, ok := s.take("function")
-		if !ok {
-			in.fault(missing, "is required")
-			return nil
-		}
-		s.finish()
-		if s, ok = in.set(); !ok {
-			return nil
-		}
 	}
 	c := &ToolChoice{Mode: ToolFunction, Name: s.name()}
 	if !slices.ContainsFunc(tools, func(t Tool) bool { return t.Function.Name == c.Name }) {
-		p.fault(conflict, "names a function that is not among the tools")
+		p.fault(conflict, "names a function that is not among those that are given")
 	}
-	s.finish()
+	end()
 	return c
 }
 
@@ -185,12 +184,7 @@ func (s *fieldSet) readFormat(nested bool) *ResponseFormat {
 	}
 	in := s
 	if nested {
-		p, ok := s.take("json_schema")
-		if !ok {
-			p.fault(missing, "is required with type json_schema")
-			return nil
-		}
-		if in, ok = p.set(); !ok {
+		if in, ok = s.inside("json_schema"); !ok {
 			return nil
 		}
 		defer in.finish()
@@ -218,16 +212,12 @@ func (s *fieldSet) readCalls() (calls []ToolCall, given bool) {
 		return nil, true
 	}
 	for i, item := range p.items {
-		x := p.at(i, item)
-		c, ok := x.set()
+		c, ok := p.at(i, item).set()
 		if !ok || !c.functionType() {
 			continue
 		}
 		call := ToolCall{Type: ToolFunction, ID: c.required("id")}
-		fp, ok := c.take("function")
-		if !ok {
-			fp.fault(missing, "is required")
-		} else if f, ok := fp.set(); ok {
+		if f, ok := c.inside("function"); ok {
 			call.Function = FunctionCall{Name: f.name(), Arguments: f.required("arguments")}
 			f.finish()
 		}

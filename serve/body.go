@@ -25,16 +25,18 @@ const (
 )
 
 // checkMediaType wants JSON. Text is refused on purpose: a browser sends it across origins without asking first.
-func checkMediaType(r *http.Request) error {
+func (x *exchange) checkMediaType() error {
+	r := x.r
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	isJSON := media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
 	switch charset := params["charset"]; {
 	case err != nil || !isJSON:
 		return openai.NewError(openai.CodeUnsupportedMediaType, "the Content-Type must be application/json")
-	case charset != "" && !strings.EqualFold(charset, "utf-8"):
+	case charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8"):
 		return openai.NewError(openai.CodeUnsupportedMediaType, "the charset must be utf-8")
 	}
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") && !isGzip(r) {
+		x.w.Header().Set("Accept-Encoding", "gzip")
 		return openai.NewError(openai.CodeUnsupportedMediaType, "the Content-Encoding must be gzip, or none")
 	}
 	return nil
@@ -66,7 +68,7 @@ func (x *exchange) readBody() ([]byte, error) {
 		return nil, x.tooLarge(limit, !hostLimit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, openai.NewError(openai.CodeRequestTimeout, fmt.Sprintf("the body did not arrive within %v", x.h.o.BodyTimeout))
-	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum):
+	case err != nil && isGzip(x.r):
 		return nil, openai.NewError(openai.CodeInvalidJSON, "the body is not what its Content-Encoding says: gzip")
 	case err != nil:
 		return nil, openai.NewError(openai.CodeInvalidJSON, "the body could not be read to its end")

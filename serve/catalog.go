@@ -105,6 +105,15 @@ func (c *catalog) refresh() <-chan struct{} {
 	return c.flight
 }
 
+// renew fetches the list anew, however young it is. A fetch that is on its way may have begun too early.
+func (c *catalog) renew(ctx context.Context) {
+	c.wait(ctx, c.refresh())
+	c.mu.Lock()
+	c.tried = time.Time{}
+	c.mu.Unlock()
+	c.wait(ctx, c.refresh())
+}
+
 // wait waits for a fetch, but not longer than a fetch may take: a List that ignores its context holds up nobody.
 func (c *catalog) wait(ctx context.Context, flight <-chan struct{}) {
 	if flight == nil {

@@ -56,7 +56,7 @@ func (s *chatStream) piece(d Delta) error {
 		s.texts[d.Choice].WriteString(d.Text)
 	}
 	if !s.begun[d.Choice] && (d.Text != "" || d.Reasoning != "" || len(d.Tokens) > 0 || d.Call != nil || d.Finish != "") {
-		if err := s.begin(d.Choice, d.Call != nil && d.Text == ""); err != nil {
+		if err := s.begin(d.Choice, d.Text == "" && (d.Call != nil || d.Reasoning != "")); err != nil {
 			return err
 		}
 	}
@@ -124,11 +124,11 @@ func (s *chatStream) open() error {
 	return nil
 }
 
-// begin sends the role of a choice. Before a call there is no text, not even an empty one.
-func (s *chatStream) begin(choice int, call bool) error {
+// begin sends the role of a choice. Before a call, and a thought that may lead to one, there is no text, not even an empty one.
+func (s *chatStream) begin(choice int, silent bool) error {
 	s.begun[choice] = true
 	role := openai.Delta{Role: "assistant", Content: new(string), Refusal: openai.Nullable[string]{Set: true}}
-	if !call {
+	if !silent {
 		return s.send(openai.ChunkChoice{Index: choice, Delta: role})
 	}
 	head := callHead{ChatCompletionChunk: &s.chunk}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/docent-ml/docent/openai"
 )
@@ -42,11 +43,8 @@ func (h *Handler) completions(x *exchange) error {
 	if g.wanted == 0 {
 		g.model = scorer{g.model}
 	}
-	c := &completion{g: g, choices: make([]completionChoice, g.choices)}
-	if req.Stream {
-		return c.stream(req.StreamOptions)
-	}
-	return c.answer()
+	c := &completion{g: g, choices: make([]completionChoice, g.choices), streamed: req.Stream}
+	return c.run(req.StreamOptions != nil && req.StreamOptions.IncludeUsage)
 }
 
 // knownTokens refuses ids that the model does not have. They are in the field itself, or in its i-th element.
@@ -65,26 +63,27 @@ func knownTokens(ids []int, info Info, field string, i, inputs int) error {
 
 // completion is the answer to one request, whole or streamed.
 type completion struct {
-	g       *generation
-	choices []completionChoice
+	g        *generation
+	choices  []completionChoice
+	streamed bool
 }
 
 // completionChoice is what one choice has so far, or of its tokens those that are not sent.
 type completionChoice struct {
-	text       []byte // of a stream only the echo, and with LogContent, all of it
+	text       strings.Builder // of a stream only the echo, and with LogContent, all of it
 	logprobs   openai.CompletionLogprobs
 	characters int // of the tokens so far, for their offsets
 }
 
 // echo is the beginning of each choice of a prompt that is repeated.
-func (c *completion) echo(d Delta, each func(i int, text string)) {
+func (c *completion) echo(d Delta) {
 	if d.Start == nil || !c.g.asks[0].Echo {
 		return
 	}
 	n := c.g.asks[0].N
 	for i := d.Choice / n * n; i < d.Choice/n*n+n; i++ {
 		c.choices[i].tokens(d.Start.EchoTokens)
-		each(i, d.Start.EchoText)
+		c.choices[i].text.WriteString(d.Start.EchoText)
 	}
 }
 
@@ -135,85 +134,61 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
-func (c *completion) response() openai.CompletionResponse {
+// run sends the answer, as it comes or whole. usage: a stream ends with it.
+func (c *completion) run(usage bool) error {
 	g := c.g
-	return openai.CompletionResponse{
+	res := openai.CompletionResponse{
 		ID: g.id, Object: "text_completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
+		Choices: make([]openai.CompletionChoice, 1), Usage: openai.Nullable[openai.Usage]{Set: usage || !c.streamed},
 	}
-}
-
-// answer collects the whole text and sends one response.
-func (c *completion) answer() error {
-	g := c.g
-	add := func(i int, text string) { c.choices[i].text = append(c.choices[i].text, text...) }
-	err := g.run(func(d Delta) error {
-		c.echo(d, add)
-		add(d.Choice, d.Text)
-		c.choices[d.Choice].tokens(d.Tokens)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	latency := g.times.latency(g.usage.CompletionTokens)
-	res := c.response()
-	res.Usage, res.Latency = openai.Nullable[openai.Usage]{Set: true, Value: &g.usage}, &latency
-	for i := range c.choices {
-		out := c.choices[i].wire(i, string(c.choices[i].text), g.asks[0].Logprobs, g.finish[i])
-		g.logText(i, out.Text)
-		res.Choices = append(res.Choices, out)
-	}
-	g.headers(latency)
-	return g.x.respond(http.StatusOK, res)
-}
-
-// stream sends the answer as it comes.
-func (c *completion) stream(o *openai.StreamSettings) error {
-	g := c.g
-	usage := o != nil && o.IncludeUsage
-	chunk := c.response()
-	chunk.Usage.Set = usage
-	chunk.Choices = make([]openai.CompletionChoice, 1)
 	send := func(i int, text string, finish Finish) error {
-		chunk.Choices[0] = c.choices[i].wire(i, text, g.asks[0].Logprobs, finish)
-		return unsent(g.x.stream.Send(&chunk))
+		res.Choices[0] = c.choices[i].wire(i, text, g.asks[0].Logprobs, finish)
+		return unsent(g.x.stream.Send(&res))
 	}
-	keep := func(i int, text string) { c.choices[i].text = append(c.choices[i].text, text...) }
 	starting := len(g.asks)
 	err := g.run(func(d Delta) error {
-		c.echo(d, keep)
-		if d.Start != nil {
+		c.echo(d)
+		if d.Start != nil && c.streamed {
 			if starting--; starting > 0 {
 				return nil // the next prompt may still be refused, with a status of its own
 			}
 			g.open()
 			for i := range c.choices {
 				if g.asks[0].Echo {
-					if err := send(i, string(c.choices[i].text), ""); err != nil {
+					if err := send(i, c.choices[i].text.String(), ""); err != nil {
 						return err
 					}
 				}
 			}
 		}
-		if d.Text == "" && len(d.Tokens) == 0 && d.Finish == "" {
-			return nil
-		}
-		if g.x.h.o.LogContent {
-			keep(d.Choice, d.Text)
+		if !c.streamed || g.x.h.o.LogContent {
+			c.choices[d.Choice].text.WriteString(d.Text)
 		}
 		c.choices[d.Choice].tokens(d.Tokens)
+		if !c.streamed || d.Text == "" && len(d.Tokens) == 0 && d.Finish == "" {
+			return nil
+		}
 		return send(d.Choice, d.Text, d.Finish)
 	})
 	if err != nil {
 		return err
 	}
+	res.Choices = []openai.CompletionChoice{}
 	for i := range c.choices {
-		g.logText(i, string(c.choices[i].text))
-	}
-	if !usage {
-		return g.conclude(nil)
+		text := c.choices[i].text.String()
+		g.logText(i, text)
+		if !c.streamed {
+			res.Choices = append(res.Choices, c.choices[i].wire(i, text, g.asks[0].Logprobs, g.finish[i]))
+		}
 	}
 	latency := g.times.latency(g.usage.CompletionTokens)
-	chunk.Choices, chunk.Usage.Value, chunk.Latency = []openai.CompletionChoice{}, &g.usage, &latency
-	return g.conclude(&chunk)
+	res.Usage.Value, res.Latency = &g.usage, &latency
+	switch {
+	case !c.streamed:
+		g.headers(latency)
+		return g.x.respond(http.StatusOK, res)
+	case usage:
+		return g.conclude(&res)
+	}
+	return g.conclude(nil)
 }

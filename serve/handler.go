@@ -21,7 +21,8 @@ type Handler struct {
 	o       HandlerOptions
 	log     *slog.Logger
 	started time.Time
-	newID   func() string // 26 characters
+	routes  map[string]route // by path; it does not change
+	newID   func() string    // 26 characters
 	queue   saturation
 	rates   *rates
 	waiting atomic.Int64 // requests that have asked a model and not been started
@@ -46,6 +47,7 @@ func NewHandler(p *Pool, o HandlerOptions) (*Handler, error) {
 	}
 	h := &Handler{pool: p, o: o.withDefaults(), log: logger(o.Logger), started: time.Now(), newID: rand.Text, idle: make(chan struct{})}
 	h.parsing = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))
+	h.routes = h.endpoints()
 	h.setKeys(o.APIKeys)
 	h.rates = newRates(h.o)
 	h.base, h.kill = context.WithCancelCause(context.Background())

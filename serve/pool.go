@@ -205,6 +205,10 @@ func (p *Pool) acquire(ctx context.Context, id string) (h *loaded, waited bool, 
 	return nil, true, context.Cause(ctx)
 }
 
+// Refresh has List called once more, for a program that has just changed what it returns, and comes back with the answer known or
+// with the end of ctx.
+func (p *Pool) Refresh(ctx context.Context) { p.catalog.renew(ctx) }
+
 // observeLoads has f called at the end of each load.
 func (p *Pool) observeLoads(f func(id string, took time.Duration, err error)) {
 	p.mu.Lock()

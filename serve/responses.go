@@ -1,8 +1,6 @@
 package serve
 
 import (
-	"net/http"
-
 	"github.com/docent-ml/docent/openai"
 )
 
@@ -31,26 +29,8 @@ func (h *Handler) responses(x *exchange) error {
 	if req.Truncate {
 		g.model = shortener{g.model}
 	}
-	r := &responseAnswer{g: g, wire: responseOf(g, req)}
-	if req.Stream {
-		return (&responseStream{responseAnswer: r}).run()
-	}
-	err = g.run(func(d Delta) error {
-		r.add(d)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	r.complete()
-	g.headers(*r.wire.Latency)
-	return x.respond(http.StatusOK, r.wire)
-}
-
-// responseAnswer is an answer in the form of this route. Its output items come one after the other: a thought, a message, calls.
-type responseAnswer struct {
-	g    *generation
-	wire openai.Response
+	r := &responseAnswer{g: g, wire: responseOf(g, req), streamed: req.Stream}
+	return r.run()
 }
 
 // responseOf repeats what was asked, as the API does.
@@ -128,64 +108,4 @@ func part(it *openai.OutputItem, text string) openai.OutputPart {
 		return openai.OutputPart{Type: "reasoning_text", Text: text}
 	}
 	return openai.OutputPart{Type: "output_text", Text: text, Annotations: []openai.Annotation{}, Logprobs: []openai.TokenLogprob{}}
-}
-
-// text appends to the item that begin begins, unless it is the last one.
-func (r *responseAnswer) text(kind string, begin func() *openai.OutputItem, text string) {
-	it := r.last()
-	if it == nil || it.Type != kind {
-		r.end("completed")
-		it = begin()
-		it.Content = append(it.Content, part(it, ""))
-	}
-	it.Content[0].Text += text
-}
-
-// add takes a piece of an answer that is sent whole.
-func (r *responseAnswer) add(d Delta) {
-	if d.Reasoning != "" {
-		r.text("reasoning", r.thought, d.Reasoning)
-	}
-	if d.Text != "" {
-		r.text("message", r.message, d.Text)
-	}
-	if d.Call == nil {
-		return
-	}
-	if d.Call.Name != "" {
-		r.end("completed")
-		r.call(d.Call.Name)
-	}
-	*r.last().Arguments += d.Call.Arguments
-}
-
-// end closes the item that is being written.
-func (r *responseAnswer) end(status string) {
-	if it := r.last(); it != nil {
-		it.Status = status
-	}
-}
-
-// complete sets what is known at the end. An answer without anything is an empty message.
-func (r *responseAnswer) complete() {
-	g := r.g
-	r.wire.Status = "completed"
-	if g.finish[0] == FinishLength {
-		r.wire.Status, r.wire.IncompleteDetails = "incomplete", &openai.IncompleteDetails{Reason: "max_output_tokens"}
-	}
-	if len(r.wire.Output) == 0 {
-		r.text("message", r.message, "")
-	}
-	r.end(r.wire.Status)
-	for _, it := range r.wire.Output {
-		if it.Type == "message" {
-			g.logText(0, it.Content[0].Text)
-		}
-	}
-	latency := g.times.latency(g.usage.CompletionTokens)
-	r.wire.Latency = &latency
-	r.wire.Usage = &openai.ResponseUsage{
-		InputTokens: g.usage.PromptTokens, InputTokensDetails: g.usage.PromptTokensDetails,
-		OutputTokens: g.usage.CompletionTokens, OutputTokensDetails: g.usage.CompletionTokensDetails, TotalTokens: g.usage.TotalTokens,
-	}
 }

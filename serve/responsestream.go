@@ -1,25 +1,30 @@
 package serve
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/docent-ml/docent/openai"
 )
 
-// responseStream writes the events of a streamed response.
-type responseStream struct {
-	*responseAnswer
-	event  openai.ResponseEvent // one value for all, so that a token costs no allocation of ours
-	number int
-	zero   int
-	index  int // of the item that is being written
-	text   strings.Builder
-	delta  string
+// responseAnswer writes an answer in the form of this route. Its output items come one after the other: a thought, a message,
+// calls. Of a stream events tell what happens to them.
+type responseAnswer struct {
+	g        *generation
+	wire     openai.Response
+	streamed bool
+	event    openai.ResponseEvent // one value for all, so that a token costs no allocation of ours
+	number   int
+	zero     int
+	index    int // of the item that is being written
+	text     strings.Builder
+	delta    string
 }
 
-// run sends the answer as it comes.
-func (s *responseStream) run() error {
-	if err := s.g.run(s.piece); err != nil {
+// run sends the answer, as it comes or whole. One without anything is an empty message.
+func (s *responseAnswer) run() error {
+	g := s.g
+	if err := g.run(s.piece); err != nil {
 		return err
 	}
 	if len(s.wire.Output) == 0 {
@@ -28,26 +33,44 @@ func (s *responseStream) run() error {
 		}
 	}
 	status := "completed"
-	if s.g.finish[0] == FinishLength {
-		status = "incomplete"
+	if g.finish[0] == FinishLength {
+		status, s.wire.IncompleteDetails = "incomplete", &openai.IncompleteDetails{Reason: "max_output_tokens"}
 	}
 	if err := s.endItem(status); err != nil {
 		return err
 	}
-	s.complete()
-	s.g.x.settle()
+	s.wire.Status = status
+	for _, it := range s.wire.Output {
+		if it.Type == "message" {
+			g.logText(0, it.Content[0].Text)
+		}
+	}
+	latency := g.times.latency(g.usage.CompletionTokens)
+	s.wire.Latency = &latency
+	s.wire.Usage = &openai.ResponseUsage{
+		InputTokens: g.usage.PromptTokens, InputTokensDetails: g.usage.PromptTokensDetails,
+		OutputTokens: g.usage.CompletionTokens, OutputTokensDetails: g.usage.CompletionTokensDetails, TotalTokens: g.usage.TotalTokens,
+	}
+	if !s.streamed {
+		g.headers(latency)
+		return g.x.respond(http.StatusOK, s.wire)
+	}
+	g.x.settle()
 	return s.send(openai.ResponseEvent{Type: "response." + status, Response: &s.wire})
 }
 
-func (s *responseStream) send(e openai.ResponseEvent) error {
+func (s *responseAnswer) send(e openai.ResponseEvent) error {
+	if !s.streamed {
+		return nil
+	}
 	s.event = e
 	s.event.SequenceNumber = s.number
 	s.number++
 	return unsent(s.g.x.stream.SendEvent(e.Type, &s.event))
 }
 
-func (s *responseStream) piece(d Delta) error {
-	if d.Start != nil {
+func (s *responseAnswer) piece(d Delta) error {
+	if d.Start != nil && s.streamed {
 		s.g.open()
 		s.g.x.failing = s.failed
 		for _, typ := range []string{"response.created", "response.in_progress"} {
@@ -72,7 +95,7 @@ func (s *responseStream) piece(d Delta) error {
 	return s.callPiece(*d.Call)
 }
 
-func (s *responseStream) textPiece(kind string, begin func() *openai.OutputItem, text string) error {
+func (s *responseAnswer) textPiece(kind string, begin func() *openai.OutputItem, text string) error {
 	it := s.last()
 	if it == nil || it.Type != kind {
 		if err := s.endItem("completed"); err != nil {
@@ -94,7 +117,7 @@ func (s *responseStream) textPiece(kind string, begin func() *openai.OutputItem,
 	return s.send(e)
 }
 
-func (s *responseStream) callPiece(c CallDelta) error {
+func (s *responseAnswer) callPiece(c CallDelta) error {
 	if c.Name != "" {
 		if err := s.endItem("completed"); err != nil {
 			return err
@@ -114,14 +137,14 @@ func (s *responseStream) callPiece(c CallDelta) error {
 }
 
 // added tells of a new item.
-func (s *responseStream) added(it *openai.OutputItem) error {
+func (s *responseAnswer) added(it *openai.OutputItem) error {
 	s.index = len(s.wire.Output) - 1
 	s.text.Reset()
 	return s.send(openai.ResponseEvent{Type: "response.output_item.added", OutputIndex: &s.index, Item: it})
 }
 
 // begin begins an item that has a text.
-func (s *responseStream) begin(item func() *openai.OutputItem) error {
+func (s *responseAnswer) begin(item func() *openai.OutputItem) error {
 	it := item()
 	if err := s.added(it); err != nil {
 		return err
@@ -133,7 +156,7 @@ func (s *responseStream) begin(item func() *openai.OutputItem) error {
 }
 
 // endItem tells that the item that is being written is complete.
-func (s *responseStream) endItem(status string) error {
+func (s *responseAnswer) endItem(status string) error {
 	it := s.last()
 	if it == nil {
 		return nil
@@ -153,7 +176,7 @@ func (s *responseStream) endItem(status string) error {
 			{Type: "response.function_call_arguments.done", ItemID: it.ID, Name: it.Name, Arguments: &text},
 		}
 	}
-	s.end(status)
+	it.Status = status
 	for _, e := range append(events, openai.ResponseEvent{Type: "response.output_item.done", Item: it}) {
 		e.OutputIndex = &s.index
 		if err := s.send(e); err != nil {
@@ -164,8 +187,10 @@ func (s *responseStream) endItem(status string) error {
 }
 
 // failed is the last event of a response that broke off.
-func (s *responseStream) failed(e *openai.Error) {
-	s.end("incomplete")
+func (s *responseAnswer) failed(e *openai.Error) {
+	if it := s.last(); it != nil {
+		it.Status = "incomplete"
+	}
 	s.wire.Status = "failed"
 	s.wire.Error = &openai.ResponseError{Code: "server_error", Message: e.Message}
 	_ = s.send(openai.ResponseEvent{Type: "response.failed", Response: &s.wire}) // the log line has the error already

@@ -17,60 +17,51 @@ type route struct {
 	serve func(*exchange) error
 }
 
+// endpoints are the routes that the options ask for, by path.
+func (h *Handler) endpoints() map[string]route {
+	all := map[string]route{
+		"/health":              {probe: true, serve: h.health},
+		"/health/ready":        {probe: true, serve: h.health},
+		"/health/live":         {probe: true, serve: h.live},
+		"/openapi.json":        {meta: true, serve: h.openAPI},
+		"/v1/models":           {serve: h.models},
+		"/v1/chat/completions": {post: true, serve: h.chat},
+		"/v1/completions":      {post: true, serve: h.completions},
+		"/v1/embeddings":       {post: true, serve: h.embeddings},
+		"/v1/responses":        {post: true, serve: h.responses},
+	}
+	if h.o.Metrics != nil {
+		all["/metrics"] = route{meta: true, serve: h.metrics}
+	}
+	if h.o.Adapters != nil {
+		all["/v1/load_lora_adapter"] = route{post: true, serve: h.loadAdapter}
+		all["/v1/unload_lora_adapter"] = route{post: true, serve: h.unloadAdapter}
+	}
+	for path, rt := range all {
+		rt.name = path
+		all[path] = rt
+	}
+	return all
+}
+
 // find is the route of a path as the handler sees it, and the model id in it. It is done by hand since http.ServeMux
 // redirects, and a redirect would lose the prefix that the host has stripped.
 func (h *Handler) find(path string) (rt route, id string) {
-	unknown := route{name: "unknown"}
-	path = clean(path)
-	if p := h.o.Prefix; p != "" {
-		rest, ok := strings.CutPrefix(path, p)
-		if !ok || rest == "" || rest[0] != '/' {
-			return unknown, ""
-		}
-		path = rest
+	path, ok := strings.CutPrefix(clean(path), h.o.Prefix)
+	if !ok || !strings.HasPrefix(path, "/") {
+		return route{name: "unknown"}, ""
 	}
-	switch path {
-	case "/health", "/health/ready":
-		return route{name: path, probe: true, serve: h.health}, ""
-	case "/health/live":
-		return route{name: path, probe: true, serve: h.live}, ""
-	case "/openapi.json":
-		return route{name: path, meta: true, serve: h.openAPI}, ""
-	case "/metrics":
-		if h.o.Metrics != nil {
-			return route{name: path, meta: true, serve: h.metrics}, ""
-		}
+	if h.o.BareRoutes && h.routes[path].serve == nil && !strings.HasPrefix(path, "/v1/") {
+		path = "/v1" + path
 	}
-	rest, ok := strings.CutPrefix(path, "/v1/")
-	if !ok {
-		if !h.o.BareRoutes {
-			return unknown, ""
-		}
-		rest = strings.TrimPrefix(path, "/")
-	}
-	switch rest {
-	case "models":
-		return route{name: "/v1/models", serve: h.models}, ""
-	case "chat/completions":
-		return route{name: "/v1/chat/completions", post: true, serve: h.chat}, ""
-	case "completions":
-		return route{name: "/v1/completions", post: true, serve: h.completions}, ""
-	case "embeddings":
-		return route{name: "/v1/embeddings", post: true, serve: h.embeddings}, ""
-	case "responses":
-		return route{name: "/v1/responses", post: true, serve: h.responses}, ""
-	}
-	if h.o.Adapters != nil && rest == "load_lora_adapter" {
-		return route{name: "/v1/load_lora_adapter", post: true, serve: h.loadAdapter}, ""
-	}
-	if h.o.Adapters != nil && rest == "unload_lora_adapter" {
-		return route{name: "/v1/unload_lora_adapter", post: true, serve: h.unloadAdapter}, ""
+	if rt, ok := h.routes[path]; ok {
+		return rt, ""
 	}
 	// URL.Path is decoded already, so a slash of the id may have come plain or as %2F.
-	if id, ok := strings.CutPrefix(rest, "models/"); ok && id != "" {
+	if id, ok := strings.CutPrefix(path, "/v1/models/"); ok && id != "" {
 		return route{name: "/v1/models/{id}", serve: h.model}, id
 	}
-	return unknown, ""
+	return route{name: "unknown"}, ""
 }
 
 // clean takes out slashes that a base URL and a path have both brought, and those at the end.
@@ -111,7 +102,7 @@ func (h *Handler) dispatch(x *exchange) error {
 	}
 	x.entered = true
 	if rt.post {
-		if err := checkMediaType(x.r); err != nil {
+		if err := x.checkMediaType(); err != nil {
 			return err
 		}
 	}

@@ -69,9 +69,10 @@ func TestThoughtsOfChats(t *testing.T) {
 		var chunk struct {
 			Choices []struct {
 				Delta struct {
-					Role, Content string
-					Reasoning     string `json:"reasoning_content"`
-					Calls         []any  `json:"tool_calls"`
+					Role      string
+					Content   *string
+					Reasoning string `json:"reasoning_content"`
+					Calls     []any  `json:"tool_calls"`
 				}
 			}
 		}
@@ -79,12 +80,13 @@ func TestThoughtsOfChats(t *testing.T) {
 		switch d := chunk.Choices[0].Delta; {
 		case d.Role != "":
 			order = append(order, "role")
+			assert.Nil(t, d.Content, "there may be none")
 		case d.Reasoning != "":
 			order = append(order, "thought")
 			thought += d.Reasoning
-		case d.Content != "":
+		case d.Content != nil:
 			order = append(order, "text")
-			text += d.Content
+			text += *d.Content
 		case len(d.Calls) > 0:
 			order = append(order, "call")
 		}

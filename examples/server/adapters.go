@@ -58,7 +58,7 @@ func (a adapters) LoadAdapter(ctx context.Context, name, path string) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(2 * listTTL) // so old may be what the pool knows of names
+	a.pool.Refresh(ctx)
 	err = a.pool.Unload(ctx, name)
 	if err == nil {
 		err = warm(ctx, a.pool, name)

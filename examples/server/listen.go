@@ -37,8 +37,8 @@ func listen(cfg config.Server) (net.Listener, error) {
 // serveUntil serves until ctx ends and then lets running answers finish. It calls ready with the API's URL once /health
 // answers.
 func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http.Handler, api *serve.Handler, ready func(url string) error) error {
-	// The API sets time limits of its own; ReadTimeout is for what is sent to the page.
-	server := &http.Server{Handler: all, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	// The API sets time limits of its own; ReadTimeout is for headers, and for a body that is sent to the page.
+	server := &http.Server{Handler: all, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 

@@ -96,7 +96,9 @@ func (c *compiler) shape(from, to int32, s *shape) error {
 		c.b.eps(c.b.literal(from, "false"), to)
 	}
 	if s.types&numberType != 0 {
-		c.b.number(from, to, s.numbers)
+		if err := c.number(from, to, s.numbers); err != nil {
+			return err
+		}
 	}
 	if s.types&arrayType != 0 {
 		if s.distinct != nil {
@@ -182,7 +184,7 @@ func (c *compiler) intersect(a, b *language) *language {
 	if c.work += maxLanguage / 16; c.work > maxWork || c.b.ctx.Err() != nil {
 		return nil
 	}
-	return intersect(a, b)
+	return intersect(a, b, maxLanguage)
 }
 
 func (c *compiler) array(from, to int32, s *shape) {

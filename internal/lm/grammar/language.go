@@ -97,8 +97,8 @@ func (l *language) trim() *language {
 	return t
 }
 
-// intersect returns the strings of both, nil if that takes too many states.
-func intersect(a, b *language) *language {
+// intersect returns the strings of both, nil if that takes more states.
+func intersect(a, b *language, limit int) *language {
 	type pair [2]int32
 	return explore(pair{}, func(p pair) (spans []span, targets []pair) {
 		x, y := a.edges[p[0]], b.edges[p[1]]
@@ -115,7 +115,7 @@ func intersect(a, b *language) *language {
 			}
 		}
 		return spans, targets
-	}, func(p pair) bool { return a.final[p[0]] && b.final[p[1]] }, maxLanguage)
+	}, func(p pair) bool { return a.final[p[0]] && b.final[p[1]] }, limit)
 }
 
 // complement returns the strings that are not in l.

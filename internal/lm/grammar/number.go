@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"cmp"
+	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
@@ -10,10 +11,10 @@ import (
 // Numbers are kept to lengths that every reader of JSON takes, because models also loop in digits: the longest that
 // common encoders write, and exponents of finite doubles.
 const (
-	maxIntegerDigits  = 19
-	maxWholeDigits    = 21
-	maxFractionDigits = 24
-	maxExponent       = 280
+	maxIntegerDigits = 19
+	maxWholeDigits   = 21
+	someFraction     = `(?:\.[0-9]{1,24})?`
+	someExponent     = `(?:[eE][+-]?(?:[0-9]{1,2}|[01][0-9]{2}|2[0-7][0-9]))?`
 )
 
 // bounds are the numbers between two others. nil is no bound.
@@ -80,249 +81,134 @@ func rational(text string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(text)
 }
 
-// limit is a bound of the magnitude in decimal.
-type limit struct {
-	whole, fraction string
-	open            bool
-}
-
-func newLimit(x *big.Rat, open bool) *limit {
-	digits, _ := x.FloatPrec() // a JSON number is always exact in decimal
-	whole, fraction, _ := strings.Cut(new(big.Rat).Abs(x).FloatString(digits), ".")
-	if whole == "0" {
-		whole = ""
-	}
-	return &limit{whole, strings.TrimRight(fraction, "0"), open}
-}
-
-// digit compares one more digit: order is that of the digits before.
-func digit(order int8, digits string, i int, c byte) int8 {
-	want := byte('0')
-	if i < len(digits) {
-		want = digits[i]
-	}
-	switch {
-	case order != 0 || c == want:
-		return order
-	case c < want:
-		return -1
-	}
-	return 1
-}
-
-// reading is a state while a number is read: n digits of its part, and how what was read compares with the limits.
-type reading struct {
-	part     part
-	negative bool
-	n        int
-	lo, hi   int8
-}
-
-type part uint8
-
-const (
-	begin part = iota
-	minus
-	zero
-	whole
-	point
-	fraction
-	exponent
-	exponentSign
-	power
-)
-
-// numbers describes the numbers within bounds by magnitude, for each sign.
-type numbers struct {
-	integer   bool
-	exponents bool // not with bounds: they are compared digit by digit
-	longest   int  // digits of the whole part
-	signs     [2]magnitude
-}
-
-// magnitude is the range of one sign; nil is no limit.
-type magnitude struct {
-	some   bool
-	lo, hi *limit
-}
-
-func newNumbers(in bounds) *numbers {
-	n := &numbers{integer: in.integer, exponents: !in.integer && in.lo == nil && in.hi == nil && in.multiple == nil, longest: maxWholeDigits}
+// number reads a number within the bounds: what is written like one, and is in each of their languages.
+func (c *compiler) number(from, to int32, in bounds) error {
+	longest, form, within := maxWholeDigits, `-?(?:0|[1-9][0-9]{0,%d})`+someFraction, []*language(nil)
 	if in.integer {
-		n.longest = maxIntegerDigits
+		longest, form = maxIntegerDigits, `(?:0|-?[1-9][0-9]{0,%d})` // some readers take -0 for a fraction
 	}
-	n.signs[0] = newMagnitude(in.lo, in.hi, in.loOpen, in.hiOpen, false)
-	n.signs[1] = newMagnitude(in.hi, in.lo, in.hiOpen, in.loOpen, true)
-	for _, m := range n.signs {
-		for _, l := range []*limit{m.lo, m.hi} {
-			if l != nil {
-				n.longest = max(n.longest, len(l.whole))
-			}
+	for _, x := range []*big.Rat{in.lo, in.hi} {
+		if x != nil {
+			longest = max(longest, len(decimal(x)[0]))
 		}
 	}
-	return n
-}
-
-// newMagnitude takes the bound nearer to zero, or beyond it, and the farther one.
-func newMagnitude(near, far *big.Rat, nearOpen, farOpen, negative bool) (m magnitude) {
-	reaches := func(x *big.Rat) bool { return x.Sign() > 0 && !negative || x.Sign() < 0 && negative }
-	if m.some = far == nil || reaches(far) || far.Sign() == 0 && !negative; !m.some {
-		return m
+	if in.lo != nil {
+		within = append(within, complement(below(in.lo, in.loOpen)))
 	}
-	if far != nil {
-		m.hi = newLimit(far, farOpen)
+	if in.hi != nil {
+		within = append(within, below(in.hi, !in.hiOpen))
 	}
-	if near != nil && (reaches(near) || near.Sign() == 0) {
-		m.lo = newLimit(near, nearOpen)
-	}
-	return m
-}
-
-func (n *numbers) magnitude(r reading) magnitude {
-	if r.negative {
-		return n.signs[1]
-	}
-	return n.signs[0]
-}
-
-// read compares a digit with the limits and counts it.
-func (n *numbers) read(r reading, c byte) reading {
-	m := n.magnitude(r)
-	for _, side := range []struct {
-		limit *limit
-		order *int8
-	}{{m.lo, &r.lo}, {m.hi, &r.hi}} {
-		switch {
-		case side.limit == nil:
-		case r.part == fraction:
-			*side.order = digit(*side.order, side.limit.fraction, r.n, c)
-		default:
-			*side.order = digit(*side.order, side.limit.whole, r.n, c)
-		}
-	}
-	r.n++
-	return r
-}
-
-// settle compares the whole part, which is over, with the limits: more digits are more.
-func (n *numbers) settle(r reading) reading {
-	if r.part != whole && r.part != zero {
-		return r
-	}
-	m := n.magnitude(r)
-	for _, side := range []struct {
-		limit *limit
-		order *int8
-	}{{m.lo, &r.lo}, {m.hi, &r.hi}} {
-		if side.limit != nil && r.n != len(side.limit.whole) {
-			*side.order = int8(cmp.Compare(r.n, len(side.limit.whole)))
-		}
-	}
-	r.n = 0
-	return r
-}
-
-func (n *numbers) step(r reading, c byte) (reading, bool) {
-	digits := '0' <= c && c <= '9'
-	inFraction := r.part == point || r.part == fraction
-	switch {
-	case r.part == begin && c == '-':
-		return reading{part: minus, negative: true}, n.signs[1].some
-	case r.part == begin || r.part == minus:
-		r.part = whole
-		if c == '0' {
-			r.part = zero
-			return r, n.magnitude(r).some
-		}
-		return n.read(r, c), digits && n.magnitude(r).some
-	case r.part == whole && digits:
-		return n.read(r, c), r.n < n.longest
-	case (r.part == whole || r.part == zero) && c == '.':
-		r = n.settle(r)
-		r.part = point
-		return r, !n.integer
-	case inFraction && digits:
-		r.part = fraction
-		return n.read(r, c), r.n < maxFractionDigits
-	case (r.part == whole || r.part == zero || r.part == fraction) && (c == 'e' || c == 'E'):
-		return reading{part: exponent}, n.exponents
-	case r.part == exponent && (c == '+' || c == '-'):
-		return reading{part: exponentSign}, true
-	case (r.part == exponent || r.part == exponentSign) && digits:
-		return reading{part: power, n: int(c - '0'), lo: 1}, true
-	case r.part == power && digits: // lo counts the digits
-		next := reading{part: power, n: 10*r.n + int(c-'0'), lo: r.lo + 1}
-		return next, next.n < maxExponent && next.lo <= 3
-	}
-	return r, false
-}
-
-func (n *numbers) final(r reading) bool {
-	switch r.part {
-	case whole, zero, fraction:
-	default:
-		return r.part == power
-	}
-	if n.integer && r.negative && r.part == zero {
-		return false // some readers take -0 for a fraction
-	}
-	m, r := n.magnitude(r), n.settle(r)
-	end := func(l *limit, order int8) int8 {
-		if order == 0 && r.n < len(l.fraction) {
-			return -1
-		}
-		return order
-	}
-	if m.lo != nil {
-		if o := end(m.lo, r.lo); o < 0 || o == 0 && m.lo.open {
-			return false
-		}
-	}
-	if m.hi != nil {
-		if o := end(m.hi, r.hi); o > 0 || o == 0 && m.hi.open {
-			return false
-		}
-	}
-	return true
-}
-
-// number reads a number within the bounds. Of what was read so far it knows the remainder in units of the last place
-// that a multiple has.
-func (b *builder) number(from, to int32, in bounds) {
-	n := newNumbers(in)
-	places, unit := maxFractionDigits, 1
 	if in.multiple != nil {
-		places, _ = in.multiple.FloatPrec()
-		unit = int(new(big.Rat).Mul(in.multiple, new(big.Rat).SetInt(powerOfTen(places))).Num().Int64())
+		within = append(within, multiples(in.multiple))
 	}
-	type partial struct {
-		reading
-		remainder int
+	if !in.integer && within == nil { // the others are compared digit by digit
+		form += someExponent
 	}
-	b.raw(from, to, explore(partial{}, func(r partial) (spans []span, targets []partial) {
-		for _, c := range []byte("+-.0123456789Ee") {
-			next, ok := n.step(r.reading, c)
-			remainder := r.remainder
-			if '0' <= c && c <= '9' {
-				remainder = (10*remainder + int(c-'0')) % unit
+	l, err := c.language("number", "^"+fmt.Sprintf(form, longest-1)+"$")
+	for _, other := range within {
+		if l != nil {
+			l = intersect(l, other, maxNumberSize)
+		}
+	}
+	if err != nil || l == nil {
+		return &SchemaError{Path: c.root.path(), Reason: "the bounds of a number are too large"}
+	}
+	c.b.raw(from, to, l)
+	return nil
+}
+
+// decimal are the digits of a magnitude before and behind the point, without zeros that mean nothing.
+func decimal(x *big.Rat) [2]string {
+	places, _ := x.FloatPrec() // a JSON number is always exact in decimal
+	whole, fraction, _ := strings.Cut(new(big.Rat).Abs(x).FloatString(places), ".")
+	return [2]string{strings.TrimLeft(whole, "0"), strings.TrimRight(fraction, "0")}
+}
+
+// below are the decimals less than x, or also x itself. A state knows how the digits so far compare with those of x.
+func below(x *big.Rat, itself bool) *language {
+	digits := decimal(x)
+	type place struct {
+		negative       bool
+		part, n, order int // digits read before, or in part 1 behind, the point
+	}
+	behind := func(p place) place { // the point. More digits in front of it are more
+		if p.n != len(digits[0]) {
+			p.order = cmp.Compare(p.n, len(digits[0]))
+		}
+		return place{p.negative, 1, 0, p.order}
+	}
+	return explore(place{}, func(p place) (spans []span, targets []place) {
+		for i, c := range []byte("-.0123456789") {
+			next := p
+			switch {
+			case c == '-':
+				next.negative = true
+			case c == '.':
+				next = behind(p)
+			case p.part == 1 && p.order != 0, p.part == 0 && p.n == 0 && c == '0': // says nothing more
+			default:
+				want := byte('0')
+				if p.n < len(digits[p.part]) {
+					want = digits[p.part][p.n]
+				}
+				if p.order == 0 {
+					next.order = cmp.Compare(c, want)
+				}
+				next.n = min(p.n, len(digits[p.part])) + 1
 			}
-			if ok && (next.part != fraction || next.n <= places) {
-				spans = append(spans, span{rune(c), rune(c), int32(len(targets))})
-				targets = append(targets, partial{next, remainder})
-			}
+			spans, targets = append(spans, span{rune(c), rune(c), int32(i)}), append(targets, next)
 		}
 		return spans, targets
-	}, func(r partial) bool {
-		remainder := r.remainder
-		if unit > 1 {
-			read := 0
-			if r.part == fraction {
-				read = r.n
-			}
-			for range places - read {
-				remainder = 10 * remainder % unit
-			}
+	}, func(p place) bool {
+		if p.part == 0 {
+			p = behind(p)
 		}
-		return remainder == 0 && n.final(r.reading)
-	}, maxNumberSize))
+		order := p.order
+		if order == 0 && p.n < len(digits[1]) {
+			order = -1
+		}
+		switch sign := x.Sign(); {
+		case p.negative && sign < 0:
+			order = -order
+		case p.negative && (sign > 0 || order != 0): // or both are zero
+			order = -1
+		case !p.negative && sign < 0:
+			order = 1
+		}
+		return order < 0 || order == 0 && itself
+	}, maxNumberSize)
+}
+
+// multiples are the decimals that are multiples of x. A state knows the remainder in units of the last place that x has.
+func multiples(x *big.Rat) *language {
+	places, _ := x.FloatPrec()
+	unit := int(new(big.Rat).Mul(x, new(big.Rat).SetInt(powerOfTen(places))).Num().Int64())
+	type place struct {
+		left      int // places that are still to come
+		behind    bool
+		remainder int
+	}
+	return explore(place{left: places}, func(p place) (spans []span, targets []place) {
+		for _, c := range []byte("-.0123456789") {
+			next := p
+			switch {
+			case c == '-':
+			case c == '.':
+				next.behind = true
+			case p.behind && p.left == 0:
+				continue
+			default:
+				if next.remainder = (10*p.remainder + int(c-'0')) % unit; p.behind {
+					next.left--
+				}
+			}
+			spans, targets = append(spans, span{rune(c), rune(c), int32(len(targets))}), append(targets, next)
+		}
+		return spans, targets
+	}, func(p place) bool {
+		for range p.left {
+			p.remainder = 10 * p.remainder % unit
+		}
+		return p.remainder == 0
+	}, maxNumberSize)
 }

@@ -31,7 +31,7 @@ func pattern(expr string, work *int) (*language, error) {
 		if all[i][0] == '!' {
 			ahead = complement(ahead)
 		}
-		if l = intersect(l, ahead); l == nil {
+		if l = intersect(l, ahead, maxLanguage); l == nil {
 			err = errors.New("too large")
 		}
 	}

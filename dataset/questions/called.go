@@ -66,8 +66,7 @@ func (r *rewording) renamed(c core, name string, turn int) (out []candidate) {
 
 // heaped returns the words of a question that say something with others of their meaning beside them, as a person types who does
 // not know which word the document has.
-func (r *rewording) heaped(c core) (out []string) {
-	found := r.matches(c.text)
+func (r *rewording) heaped(c core, found []match) (out []string) {
 	for turn := range 3 {
 		var heap []string
 		from := 0

@@ -17,7 +17,7 @@ import (
 //
 //	[common] [articles] …  words by what they are
 //	[typed]                kind of answer: start of a question => other starts
-//	[rewrite]              question => the same question in other forms
+//	[rewrite]              question => the same question in other forms; a kind of answer may stand before: "money: ..."
 //	[clefts]               question words => what stands before the statement that they ask about; English and German
 //	[synonyms]             words of one meaning: "a | b" says b for a, "a = b" each for each
 //	[nouns] [actions]      the same for English nouns, with their plurals, and verbs, with their forms
@@ -27,7 +27,8 @@ import (
 //	[wh]                   part of a sentence => question words for it; outside English
 //	[subject]              how a question names what the document is about
 //
-// The thesaurus has more [synonyms], [nouns] and [actions]: what people who have not read a document say for its words.
+// The thesaurus has more [synonyms], [nouns] and [actions], what people who have not read a document say for its words, and
+// more [rewrite], how they ask: their situation first, in everyday words.
 //
 //go:embed languages/*.txt thesaurus/*.txt
 var languageFiles embed.FS
@@ -138,8 +139,11 @@ func (l *language) add(section, line string) error {
 		}
 		left = strings.TrimSpace(left)
 		r := rule{to: alternatives(right)}
+		if kind, behind, ok := strings.Cut(left, ": "); ok && letters(kind) {
+			r.kind, left = kind, behind
+		}
 		if section == "typed" {
-			if r.kind, left, ok = strings.Cut(left, ": "); !ok {
+			if r.kind == "" {
 				return fmt.Errorf("no kind in %q", line)
 			}
 			left = "(?:" + left + `)\b(?P<rest>.*)`

@@ -62,7 +62,8 @@ func (r *rewording) candidates() []candidate {
 		asked := r.split(q)
 		preposition, _, _ := strings.Cut(asked.frame, " ")
 		binding := r.is("binding", preposition)
-		for i, text := range append([]string{asked.text}, r.withSynonyms(asked.text)...) {
+		found := r.matches(asked.text)
+		for i, text := range append([]string{asked.text}, r.withSynonyms(asked.text, found)...) {
 			whole := strings.TrimSpace(text + " " + asked.frame)
 			add("", r.framed(core{text, asked.frame, asked.name}, i))
 			if binding { // "of BIO214" belongs to the noun before it
@@ -96,7 +97,7 @@ func (r *rewording) candidates() []candidate {
 				out = append(out, r.renamed(core{text, asked.frame, asked.name}, name, i)...)
 			}
 		}
-		add("keywords", r.heaped(asked)...)
+		add("keywords", r.heaped(asked, found)...)
 	}
 	for _, f := range r.fromQuote() {
 		for _, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
@@ -193,12 +194,11 @@ func (r *rewording) split(question string) core {
 // forms returns a question without its frame in other forms, by the rules.
 func (r *rewording) forms(question, kind string) []string {
 	var out []string
-	for _, rule := range r.rewrite {
-		out = append(out, r.apply(rule, question, r.values)...)
-	}
-	for _, rule := range r.typed {
-		if rule.kind == kind || rule.kind == "any" {
-			out = append(out, r.apply(rule, question, r.values)...)
+	for _, rules := range [][]rule{r.rewrite, r.typed} {
+		for _, rule := range rules {
+			if rule.kind == kind || rule.kind == "" || rule.kind == "any" {
+				out = append(out, r.apply(rule, question, r.values)...)
+			}
 		}
 	}
 	return out

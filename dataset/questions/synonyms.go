@@ -179,8 +179,7 @@ func lastWord(text string) string {
 }
 
 // withSynonyms replaces words by others of the same meaning: all that can be, each time by others, and then every second one.
-func (l *language) withSynonyms(question string) []string {
-	found := l.matches(question)
+func (l *language) withSynonyms(question string, found []match) []string {
 	if len(found) == 0 {
 		return nil
 	}

@@ -49,10 +49,11 @@ func Try(path string) (*Lock, error) {
 	file := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(0o666))
 	locked, err := file.TryLock()
 	if err != nil {
-		if errors.Is(err, syscall.ENOLCK) {
-			err = errors.Join(err, errors.ErrUnsupported)
+		hint := ""
+		if errors.Is(err, syscall.ENOLCK) || errors.Is(err, errors.ErrUnsupported) {
+			err, hint = errors.Join(err, errors.ErrUnsupported), " (its file system has no locks)"
 		}
-		return nil, errors.Join(fmt.Errorf("lock %s: %w (does its file system support locks?)", path, err), file.Close())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w%s", path, err, hint), file.Close())
 	}
 	if !locked || !current(file) {
 		return nil, file.Close()

@@ -28,15 +28,12 @@ func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error
 }
 
 // LogModel is LogArtifacts: a store has no models of a run that are more than their files.
-func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
-	err := registry.CheckName(name)
-	if err == nil {
-		err = r.logArtifacts(ctx, name, fsys)
+func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (_ registry.Source, err error) {
+	defer impl.Told(&err, "log model of run", r.id)
+	if err := registry.CheckName(name); err != nil {
+		return registry.Source{}, err
 	}
-	if err != nil {
-		return registry.Source{}, impl.Wrap("log model of run", r.id, err)
-	}
-	return registry.Source{RunID: r.id, Path: name}, nil
+	return registry.Source{RunID: r.id, Path: name}, r.logArtifacts(ctx, name, fsys)
 }
 
 func (r *run) logArtifacts(ctx context.Context, prefix string, fsys fs.FS) (err error) {

@@ -17,7 +17,7 @@ import (
 // Files implements registry.Models.
 func (s *Store) Files(ctx context.Context, v registry.Version) ([]registry.File, error) {
 	_, files, err := s.versionFiles(ctx, v)
-	return files, impl.Wrap("list files of", versionRef(v), err)
+	return files, impl.Wrap("list files of", impl.VersionRef(v), err)
 }
 
 // Download implements registry.Models. A download that broke off leaves ".<name>.partial" beside dir for the next one
@@ -29,14 +29,7 @@ func (s *Store) Download(ctx context.Context, v registry.Version, dir string) er
 			return s.openArtifact(base, name, offset)
 		})
 	}
-	return impl.Wrap("download", versionRef(v), err)
-}
-
-func versionRef(v registry.Version) string {
-	if v.Number == 0 {
-		return registry.URI{RunID: v.RunID, Path: v.Path}.String()
-	}
-	return impl.Ref(v.Name, v.Number)
+	return impl.Wrap("download", impl.VersionRef(v), err)
 }
 
 // versionFiles lists what v means: paths as Download writes them, relative to the directory base of the store.
@@ -102,7 +95,7 @@ func (s *Store) runFiles(ctx context.Context, src registry.Source) (r *run, with
 
 // Verify implements registry.Models.
 func (s *Store) Verify(ctx context.Context, v registry.Version) error {
-	return impl.Wrap("verify", versionRef(v), s.verify(ctx, v))
+	return impl.Wrap("verify", impl.VersionRef(v), s.verify(ctx, v))
 }
 
 func (s *Store) verify(ctx context.Context, v registry.Version) error {

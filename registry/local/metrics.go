@@ -62,11 +62,8 @@ func (v *value) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
-	return impl.Wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
-}
-
-func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
+func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) (err error) {
+	defer impl.Told(&err, "log metrics of run", r.id)
 	line := metricLine{Step: step, Metrics: make(map[string]value, len(metrics))}
 	for _, key := range slices.Sorted(maps.Keys(metrics)) {
 		if err := registry.CheckKey(key); err != nil {

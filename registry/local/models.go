@@ -19,16 +19,9 @@ import (
 
 // Register implements registry.Models. It reads the artifacts once more, so that a version is ready from the start
 // and known to be what was logged.
-func (s *Store) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
-	v, err := s.register(ctx, name, src, tags)
-	return v, impl.Wrap("register", name, err)
-}
-
-func (s *Store) register(ctx context.Context, name string, src registry.Source, tags map[string]string) (v registry.Version, err error) {
-	if err := registry.CheckName(name); err != nil {
-		return v, err
-	}
-	if err := registry.CheckPairs(tags); err != nil {
+func (s *Store) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (v registry.Version, err error) {
+	defer impl.Told(&err, "register", name)
+	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
 		return v, err
 	}
 	if src.ModelID != "" {
@@ -149,10 +142,7 @@ func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 
 // Promote implements registry.Models.
 func (s *Store) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
-	stage, err := registry.ParseStage(string(cmp.Or(o.Stage, registry.Production)))
-	if err == nil {
-		err = o.Validate()
-	}
+	stage, err := impl.CheckPromotion(&o)
 	if err == nil {
 		_, err = s.get(ctx, name, version)
 	}
@@ -253,11 +243,8 @@ func (s *Store) DeleteVersion(ctx context.Context, name string, version int) err
 }
 
 // DeleteRun implements registry.Tracker.
-func (s *Store) DeleteRun(ctx context.Context, id string) error {
-	return impl.Wrap("delete run", id, s.deleteRun(ctx, id))
-}
-
-func (s *Store) deleteRun(ctx context.Context, id string) error {
+func (s *Store) DeleteRun(ctx context.Context, id string) (err error) {
+	defer impl.Told(&err, "delete run", id)
 	r, err := s.findRun(ctx, id)
 	if err != nil {
 		return err
@@ -268,7 +255,7 @@ func (s *Store) deleteRun(ctx context.Context, id string) error {
 			return err
 		}
 		if f.Status == registry.Running {
-			return &registry.Error{Err: fmt.Errorf("%w: it runs", registry.ErrInvalid), Hint: "end it first"}
+			return impl.ErrRuns
 		}
 		models, err := fs.ReadDir(s.root.FS(), "models")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -326,12 +313,8 @@ func (s *Store) changeModel(ctx context.Context, name string, change func(m *mod
 }
 
 // Resolve implements registry.Models.
-func (s *Store) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
-	v, err := s.resolve(ctx, u)
-	return v, impl.Wrap("resolve", u.String(), err)
-}
-
-func (s *Store) resolve(ctx context.Context, u registry.URI) (v registry.Version, err error) {
+func (s *Store) Resolve(ctx context.Context, u registry.URI) (v registry.Version, err error) {
+	defer impl.Told(&err, "resolve", u.String())
 	if err := u.Validate(); err != nil {
 		return v, err
 	}

@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/impl"
@@ -77,27 +75,16 @@ func (f *runFile) info(metrics map[string]point) registry.RunInfo {
 }
 
 // StartRun implements registry.Tracker.
-func (s *Store) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
-	r, err := s.startRun(ctx, experiment, name, tags)
-	if err != nil {
-		return nil, impl.Wrap("start run in", experiment, err)
-	}
-	return r, nil
-}
-
-func (s *Store) startRun(ctx context.Context, experiment, name string, tags map[string]string) (*run, error) {
+func (s *Store) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (_ registry.Run, err error) {
+	defer impl.Told(&err, "start run in", experiment)
 	if err := registry.CheckName(experiment); err != nil {
 		return nil, err
 	}
-	if err := registry.CheckPairs(tags); err != nil {
+	if err := cmp.Or(registry.CheckPairs(tags), impl.CheckRunName(name)); err != nil {
 		return nil, err
 	}
-	if !utf8.ValidString(name) || slices.ContainsFunc([]rune(name), unicode.IsControl) {
-		return nil, &registry.Error{Name: name, Err: fmt.Errorf("%w: not a name for a run", registry.ErrInvalid),
-			Hint: "use UTF-8 text without control characters"}
-	}
 	r := &run{s: s}
-	err := s.locked(ctx, func() error {
+	err = s.locked(ctx, func() error {
 		started, err := s.startAfter(ctx, experiment)
 		if err != nil {
 			return err
@@ -118,15 +105,8 @@ func (s *Store) startRun(ctx context.Context, experiment, name string, tags map[
 }
 
 // ResumeRun implements registry.Tracker.
-func (s *Store) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
-	r, err := s.resumeRun(ctx, id)
-	if err != nil {
-		return nil, impl.Wrap("resume run", id, err)
-	}
-	return r, nil
-}
-
-func (s *Store) resumeRun(ctx context.Context, id string) (*run, error) {
+func (s *Store) ResumeRun(ctx context.Context, id string) (_ registry.Run, err error) {
+	defer impl.Told(&err, "resume run", id)
 	r, err := s.findRun(ctx, id)
 	if err != nil {
 		return nil, err
@@ -139,17 +119,20 @@ func (s *Store) resumeRun(ctx context.Context, id string) (*run, error) {
 		f.Status, f.Ended, f.Metrics = registry.Running, nil, nil
 		return s.writeJSON(r.file("run.json"), f)
 	})
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // GetRun implements registry.Tracker.
-func (s *Store) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
+func (s *Store) GetRun(ctx context.Context, id string) (info registry.RunInfo, err error) {
+	defer impl.Told(&err, "get run", id)
 	r, err := s.findRun(ctx, id)
 	if err != nil {
-		return registry.RunInfo{}, impl.Wrap("get run", id, err)
+		return info, err
 	}
-	info, err := r.info(ctx)
-	return info, impl.Wrap("get run", id, err)
+	return r.info(ctx)
 }
 
 // ListRuns implements registry.Tracker.
@@ -247,8 +230,8 @@ func (r *run) info(ctx context.Context) (registry.RunInfo, error) {
 }
 
 // update changes run.json while the run is running.
-func (r *run) update(ctx context.Context, op string, change func(f *runFile) error) error {
-	err := r.s.locked(ctx, func() error {
+func (r *run) update(ctx context.Context, change func(f *runFile) error) error {
+	return r.s.locked(ctx, func() error {
 		f, err := r.running()
 		if err != nil {
 			return err
@@ -258,55 +241,45 @@ func (r *run) update(ctx context.Context, op string, change func(f *runFile) err
 		}
 		return r.s.writeJSON(r.file("run.json"), f)
 	})
-	return impl.Wrap(op, r.id, err)
 }
 
 func (r *run) running() (*runFile, error) {
 	f, err := r.read()
 	if err == nil && f.Status != registry.Running {
-		err = &registry.Error{Err: fmt.Errorf("%w: the run has ended (%s)", registry.ErrInvalid, f.Status), Hint: "resume it first"}
+		err = impl.Ended(f.Status)
 	}
 	return f, err
 }
 
-func (r *run) LogParams(ctx context.Context, params map[string]string) error {
-	const op = "log params of run"
+func (r *run) LogParams(ctx context.Context, params map[string]string) (err error) {
+	defer impl.Told(&err, "log params of run", r.id)
 	if err := registry.CheckPairs(params); err != nil {
-		return impl.Wrap(op, r.id, err)
+		return err
 	}
-	return r.update(ctx, op, func(f *runFile) error {
-		var faults []error
-		for _, key := range slices.Sorted(maps.Keys(params)) {
-			if old, ok := f.Params[key]; ok && old != params[key] {
-				faults = append(faults, &registry.Error{Name: key, Err: fmt.Errorf("%w with the value %q", registry.ErrExists, old),
-					Hint: "parameters do not change: log a metric or a tag"})
-			}
-		}
+	return r.update(ctx, func(f *runFile) error {
+		err := impl.SameParams(f.Params, params)
 		f.Params = merged(f.Params, params)
-		return errors.Join(faults...)
+		return err
 	})
 }
 
-func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
-	const op = "tag run"
+func (r *run) SetTags(ctx context.Context, tags map[string]string) (err error) {
+	defer impl.Told(&err, "tag run", r.id)
 	if err := registry.CheckPairs(tags); err != nil {
-		return impl.Wrap(op, r.id, err)
+		return err
 	}
-	return r.update(ctx, op, func(f *runFile) error {
+	return r.update(ctx, func(f *runFile) error {
 		f.Tags = merged(f.Tags, tags)
 		return nil
 	})
 }
 
-func (r *run) LogInput(ctx context.Context, in registry.Input) error {
-	const op = "log input of run"
-	for field, value := range map[string]string{"Name": in.Name, "Digest": in.Digest, "Source": in.Source, "Context": in.Context} {
-		if !utf8.ValidString(value) || field == "Name" && value == "" {
-			return impl.Wrap(op, r.id, &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value),
-				Hint: "give a name, and UTF-8 text"})
-		}
+func (r *run) LogInput(ctx context.Context, in registry.Input) (err error) {
+	defer impl.Told(&err, "log input of run", r.id)
+	if err := impl.CheckInput(in); err != nil {
+		return err
 	}
-	return r.update(ctx, op, func(f *runFile) error {
+	return r.update(ctx, func(f *runFile) error {
 		if !slices.Contains(f.Inputs, inputFile(in)) {
 			f.Inputs = append(f.Inputs, inputFile(in))
 		}
@@ -314,12 +287,12 @@ func (r *run) LogInput(ctx context.Context, in registry.Input) error {
 	})
 }
 
-func (r *run) End(ctx context.Context, status registry.Status) error {
-	if !slices.Contains([]registry.Status{registry.Finished, registry.Failed, registry.Killed}, status) {
-		return impl.Wrap("end run", r.id, &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status),
-			Hint: "use Finished, Failed or Killed"})
+func (r *run) End(ctx context.Context, status registry.Status) (err error) {
+	defer impl.Told(&err, "end run", r.id)
+	if err := impl.CheckEnd(status); err != nil {
+		return err
 	}
-	err := r.s.locked(ctx, func() error {
+	return r.s.locked(ctx, func() error {
 		f, err := r.read()
 		if err != nil || f.Status != registry.Running {
 			return err
@@ -337,7 +310,6 @@ func (r *run) End(ctx context.Context, status registry.Status) error {
 		f.Status, f.Ended = status, &ended
 		return r.s.writeJSON(r.file("run.json"), f)
 	})
-	return impl.Wrap("end run", r.id, err)
 }
 
 func merged(old, add map[string]string) map[string]string {

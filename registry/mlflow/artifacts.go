@@ -16,6 +16,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // manifestDir holds the manifests of a tree, each named after its own SHA-256. Every LogArtifacts adds one, so that
@@ -23,7 +24,8 @@ import (
 // versions lie there too: their files are among the tree's.
 const manifestDir = "docent-manifests"
 
-func (r *run) logArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
+func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) (err error) {
+	defer impl.Told(&err, "log artifacts of run", r.id)
 	if prefix != "" {
 		if err := registry.CheckPath(prefix); err != nil {
 			return err

@@ -3,7 +3,6 @@ package mlflow
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -12,11 +11,8 @@ import (
 )
 
 // DeleteVersion implements registry.Models.
-func (c *Client) DeleteVersion(ctx context.Context, name string, version int) error {
-	return impl.Wrap("delete", impl.Ref(name, version), c.deleteVersion(ctx, name, version))
-}
-
-func (c *Client) deleteVersion(ctx context.Context, name string, version int) error {
+func (c *Client) DeleteVersion(ctx context.Context, name string, version int) (err error) {
+	defer impl.Told(&err, "delete", impl.Ref(name, version))
 	w, err := c.version(ctx, name, version)
 	if err != nil {
 		return err
@@ -41,17 +37,14 @@ func (c *Client) removeVersion(ctx context.Context, name string, version int) er
 
 // DeleteRun implements registry.Tracker. The files of the run and of the models that it logged go at once; of the
 // rest MLflow keeps a trace, as of all that is deleted there, until "mlflow gc".
-func (c *Client) DeleteRun(ctx context.Context, id string) error {
-	return impl.Wrap("delete run", id, c.deleteRun(ctx, id))
-}
-
-func (c *Client) deleteRun(ctx context.Context, id string) error {
+func (c *Client) DeleteRun(ctx context.Context, id string) (err error) {
+	defer impl.Told(&err, "delete run", id)
 	r, err := c.run(ctx, id)
 	if err != nil {
 		return err
 	}
 	if r.Info.Status == string(registry.Running) {
-		return &registry.Error{Err: fmt.Errorf("%w: it runs", registry.ErrInvalid), Hint: "end it first"}
+		return impl.ErrRuns
 	}
 	var made []wireVersion
 	err = c.retry(ctx, func() (err error) {

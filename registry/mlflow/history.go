@@ -122,11 +122,8 @@ func (c *Client) History(ctx context.Context, name string) iter.Seq2[registry.Pr
 }
 
 // TagVersion implements registry.Models.
-func (c *Client) TagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
-	return impl.Wrap("tag", impl.Ref(name, version), c.tagVersion(ctx, name, version, tags))
-}
-
-func (c *Client) tagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
+func (c *Client) TagVersion(ctx context.Context, name string, version int, tags map[string]string) (err error) {
+	defer impl.Told(&err, "tag", impl.Ref(name, version))
 	if err := registry.CheckPairs(tags); err != nil {
 		return err
 	}

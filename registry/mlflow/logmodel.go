@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
-// logModel makes a logged model. Until it is READY nobody registers it, so what goes wrong before leaves nothing but
+// LogModel makes a logged model. Until it is READY nobody registers it, so what goes wrong before leaves nothing but
 // its trace.
-func (r *run) logModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
+func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (_ registry.Source, err error) {
+	defer impl.Told(&err, "log model of run", r.id)
 	if err := registry.CheckName(name); err != nil {
 		return registry.Source{}, err
 	}

@@ -1,7 +1,6 @@
 package mlflow
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,20 +16,12 @@ func aliasOf(s registry.Stage) string { return strings.ToLower(string(s)) }
 
 // Promote implements registry.Models. The alias moves first: whoever follows it sees the new version at once, and a
 // promotion that is interrupted then has happened. The next one repairs the stages.
-func (c *Client) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
-	var archived []registry.Version
-	var err error
-	if o.Stage, err = registry.ParseStage(string(cmp.Or(o.Stage, registry.Production))); err == nil {
-		err = o.Validate()
+func (c *Client) Promote(ctx context.Context, name string, n int, o registry.PromoteOptions) (_ []registry.Version, err error) {
+	defer impl.Told(&err, "promote", impl.Ref(name, n))
+	stage, err := impl.CheckPromotion(&o)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		archived, err = c.promote(ctx, name, version, o)
-	}
-	return archived, impl.Wrap("promote", impl.Ref(name, version), err)
-}
-
-func (c *Client) promote(ctx context.Context, name string, n int, o registry.PromoteOptions) ([]registry.Version, error) {
-	stage, keep := o.Stage, o.KeepPrevious
 	w, err := c.version(ctx, name, n)
 	if err != nil {
 		return nil, err
@@ -55,7 +46,7 @@ func (c *Client) promote(ctx context.Context, name string, n int, o registry.Pro
 			return nil, err
 		}
 	}
-	if err := c.transition(ctx, name, n, stage, impl.Serves(stage) && !keep); err != nil {
+	if err := c.transition(ctx, name, n, stage, impl.Serves(stage) && !o.KeepPrevious); err != nil {
 		return nil, err
 	}
 	// Others may be at the same. Each goes on until it has seen alias and stages agree after its own last change, so

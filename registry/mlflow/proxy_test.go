@@ -42,9 +42,15 @@ var spoils = map[string]func(w http.ResponseWriter){
 		panic(http.ErrAbortHandler)
 	},
 	"half a body that looks whole": func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"run": {"info`) },
-	"nothing":                      func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
-	"an empty body":                func(http.ResponseWriter) {},
+	"504": func(w http.ResponseWriter) {
+		http.Error(w, "upstream request timeout", http.StatusGatewayTimeout)
+	},
+	"nothing":       func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	"an empty body": func(http.ResponseWriter) {},
+	"hanging":       func(http.ResponseWriter) { time.Sleep(hangs) },
 }
+
+const hangs = 600 * time.Millisecond
 
 // spoiler is a proxy that spoils every second answer to each call, after the server behind it has done what was asked.
 type spoiler struct {
@@ -79,6 +85,9 @@ func requireHarmless(t *testing.T, server http.Handler, what string) {
 	t.Cleanup(proxy.Close)
 	c := hasten(newClient(t, Options{URL: proxy.URL, BufferDir: t.TempDir()}))
 	c.reached.Store(true) // it did not begin with a spoiled answer
+	if what == "hanging" {
+		c.o.Timeout = hangs / 2
+	}
 	name := strings.ReplaceAll(what, " ", "-")
 	v := publish(t, c, name, fstest.MapFS{"config.json": {Data: []byte("{}")}, "weights": {Data: []byte(strings.Repeat("w", 300_000))}})
 	found, err := c.Resolve(t.Context(), registry.URI{Name: name, Stage: registry.Production})

@@ -22,13 +22,8 @@ const manifestTag = "docent.manifest"
 // Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked at
 // first. A version gets a tag docent.publish_id. The caller may give it one: then the version that has it already is
 // returned, so that who does not know whether an earlier call succeeded can repeat it.
-func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
-	v, err := c.register(ctx, name, src, tags)
-	return v, impl.Wrap("register", name, err)
-}
-
-func (c *Client) register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
-	var none registry.Version
+func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (none registry.Version, err error) {
+	defer impl.Told(&err, "register", name)
 	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
 		return none, err
 	}

@@ -15,16 +15,8 @@ import (
 )
 
 // Resolve implements registry.Models. See the package comment for how alias and stage go together.
-func (c *Client) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
-	v, err := c.resolve(ctx, u)
-	if err != nil {
-		return registry.Version{}, impl.Wrap("resolve", u.String(), err)
-	}
-	return v, nil
-}
-
-func (c *Client) resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
-	var none registry.Version
+func (c *Client) Resolve(ctx context.Context, u registry.URI) (none registry.Version, err error) {
+	defer impl.Told(&err, "resolve", u.String())
 	if err := u.Validate(); err != nil {
 		return none, err
 	}
@@ -189,17 +181,7 @@ func (c *Client) originOf(ctx context.Context, w wireVersion) (o origin, err err
 // Files implements registry.Models.
 func (c *Client) Files(ctx context.Context, v registry.Version) ([]registry.File, error) {
 	_, files, err := c.filesOf(ctx, v)
-	return files, impl.Wrap("list files of", versionRef(v), err)
-}
-
-func versionRef(v registry.Version) string {
-	switch {
-	case v.Number != 0:
-		return impl.Ref(v.Name, v.Number)
-	case v.ModelID != "":
-		return registry.URI{ModelID: v.ModelID}.String()
-	}
-	return registry.URI{RunID: v.RunID, Path: v.Path}.String()
+	return files, impl.Wrap("list files of", impl.VersionRef(v), err)
 }
 
 // filesOf lists what v means: paths as Download writes them, relative to the origin.
@@ -226,11 +208,8 @@ func (c *Client) filesOf(ctx context.Context, v registry.Version) (origin, []reg
 
 // Download implements registry.Models. A download that broke off leaves ".<name>.partial" beside dir for the next one
 // to go on from.
-func (c *Client) Download(ctx context.Context, v registry.Version, dir string) error {
-	return impl.Wrap("download", versionRef(v), c.download(ctx, v, dir))
-}
-
-func (c *Client) download(ctx context.Context, v registry.Version, dir string) error {
+func (c *Client) Download(ctx context.Context, v registry.Version, dir string) (err error) {
+	defer impl.Told(&err, "download", impl.VersionRef(v))
 	o, files, err := c.filesOf(ctx, v)
 	if err != nil {
 		return err
@@ -244,7 +223,7 @@ func (c *Client) download(ctx context.Context, v registry.Version, dir string) e
 		}
 	}
 	if unverified > 0 {
-		c.log.Warn("MLflow has no checksums of these files, which docent did not log: only their sizes are verified", "version", versionRef(v), "files", unverified)
+		c.log.Warn("MLflow has no checksums of these files, which docent did not log: only their sizes are verified", "version", impl.VersionRef(v), "files", unverified)
 	}
 	return artifact.Fetch(ctx, files, dir, c.o.Transfers, func(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
 		r, err := o.tree.open(ctx, path.Join(o.path, name), offset, sizes[name])
@@ -254,7 +233,7 @@ func (c *Client) download(ctx context.Context, v registry.Version, dir string) e
 
 // Verify implements registry.Models. The files are read from the server, of which MLflow's own API tells the size alone.
 func (c *Client) Verify(ctx context.Context, v registry.Version) error {
-	return impl.Wrap("verify", versionRef(v), c.verify(ctx, v))
+	return impl.Wrap("verify", impl.VersionRef(v), c.verify(ctx, v))
 }
 
 func (c *Client) verify(ctx context.Context, v registry.Version) error {

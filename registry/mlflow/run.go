@@ -1,15 +1,13 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/impl"
@@ -39,10 +37,6 @@ func (c *Client) newRun(w wireRun, limits *limiter) (*run, error) {
 
 func (r *run) ID() string { return r.id }
 
-func endedError(status registry.Status) error {
-	return &registry.Error{Err: fmt.Errorf("%w: the run has ended (%s)", registry.ErrInvalid, status), Hint: "resume it first"}
-}
-
 // check refuses what comes after an End of this handle.
 func (r *run) check(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
@@ -54,7 +48,7 @@ func (r *run) check(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended != "" {
-		return endedError(r.ended)
+		return impl.Ended(r.ended)
 	}
 	return nil
 }
@@ -71,7 +65,7 @@ func (r *run) running(ctx context.Context) (wireRun, error) {
 	case w.Info.Lifecycle == deleted:
 		return w, &registry.Error{Err: fmt.Errorf("%w: the run has been deleted", registry.ErrInvalid), Hint: "restore it on the MLflow server, or start another"}
 	case w.Info.Status != string(registry.Running):
-		return w, endedError(registry.Status(w.Info.Status))
+		return w, impl.Ended(registry.Status(w.Info.Status))
 	}
 	return w, nil
 }
@@ -90,11 +84,8 @@ func (c *Client) logBatch(ctx context.Context, run string, b batch) error {
 	return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/log-batch", body: b}, nil)
 }
 
-func (r *run) LogParams(ctx context.Context, params map[string]string) error {
-	return impl.Wrap("log params of run", r.id, r.logParams(ctx, params))
-}
-
-func (r *run) logParams(ctx context.Context, params map[string]string) error {
+func (r *run) LogParams(ctx context.Context, params map[string]string) (err error) {
+	defer impl.Told(&err, "log params of run", r.id)
 	if err := registry.CheckPairs(params); err != nil {
 		return err
 	}
@@ -126,22 +117,11 @@ func (r *run) compareParams(ctx context.Context, params map[string]string) error
 	if err != nil {
 		return err
 	}
-	have := mapOf(w.Data.Params)
-	var faults []error
-	for _, key := range sortedKeys(params) {
-		if old, ok := have[key]; ok && old != params[key] {
-			faults = append(faults, &registry.Error{Name: key, Err: fmt.Errorf("%w with the value %q", registry.ErrExists, old),
-				Hint: "parameters do not change: log a metric or a tag"})
-		}
-	}
-	return errors.Join(faults...)
+	return impl.SameParams(mapOf(w.Data.Params), params)
 }
 
-func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
-	return impl.Wrap("tag run", r.id, r.setTags(ctx, tags))
-}
-
-func (r *run) setTags(ctx context.Context, tags map[string]string) error {
+func (r *run) SetTags(ctx context.Context, tags map[string]string) (err error) {
+	defer impl.Told(&err, "tag run", r.id)
 	if err := registry.CheckPairs(tags); err != nil {
 		return err
 	}
@@ -162,11 +142,8 @@ func (r *run) setTags(ctx context.Context, tags map[string]string) error {
 
 // LogMetrics writes to the journal, from which the metrics are sent in the background. Where the journal cannot be
 // written, for want of space perhaps, they are sent at once.
-func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
-	return impl.Wrap("log metrics of run", r.id, r.logMetrics(ctx, step, metrics))
-}
-
-func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
+func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) (err error) {
+	defer impl.Told(&err, "log metrics of run", r.id)
 	for _, key := range sortedKeys(metrics) {
 		if err := registry.CheckKey(key); err != nil {
 			return err
@@ -180,7 +157,7 @@ func (r *run) logMetrics(ctx context.Context, step int64, metrics map[string]flo
 		sent[r.limits.key(key)] = number(v)
 	}
 	entries := metricsEntries(r.c.stamp(), step, sent)
-	err := r.journal.append(entries...)
+	err = r.journal.append(entries...)
 	if err == nil {
 		r.journal.inBackground()
 		return nil
@@ -199,15 +176,10 @@ const (
 	inputDigest  = "docent.digest"
 )
 
-func (r *run) LogInput(ctx context.Context, in registry.Input) error {
-	return impl.Wrap("log input of run", r.id, r.logInput(ctx, in))
-}
-
-func (r *run) logInput(ctx context.Context, in registry.Input) error {
-	for field, value := range map[string]string{"Name": in.Name, "Digest": in.Digest, "Source": in.Source, "Context": in.Context} {
-		if !utf8.ValidString(value) || field == "Name" && value == "" {
-			return &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value), Hint: "give a name, and UTF-8 text"}
-		}
+func (r *run) LogInput(ctx context.Context, in registry.Input) (err error) {
+	defer impl.Told(&err, "log input of run", r.id)
+	if err := impl.CheckInput(in); err != nil {
+		return err
 	}
 	if _, err := r.running(ctx); err != nil {
 		return err
@@ -250,15 +222,9 @@ func (w wireInput) input() registry.Input {
 
 // End sends what waits in the journal and then ends the run. If the server stays away both are kept in BufferDir, for
 // the next run to tell it.
-func (r *run) End(ctx context.Context, status registry.Status) error {
-	return impl.Wrap("end run", r.id, r.end(ctx, status))
-}
-
-func (r *run) end(ctx context.Context, status registry.Status) error {
-	if !slices.Contains([]registry.Status{registry.Finished, registry.Failed, registry.Killed}, status) {
-		return &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status), Hint: "use Finished, Failed or Killed"}
-	}
-	if err := context.Cause(ctx); err != nil {
+func (r *run) End(ctx context.Context, status registry.Status) (err error) {
+	defer impl.Told(&err, "end run", r.id)
+	if err := cmp.Or(impl.CheckEnd(status), context.Cause(ctx)); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -268,7 +234,7 @@ func (r *run) end(ctx context.Context, status registry.Status) error {
 		return nil
 	}
 	at := r.c.stamp().UnixMilli()
-	err := r.journal.flush(ctx)
+	err = r.journal.flush(ctx)
 	if err == nil || refused(err) { // metrics that the server will never take do not keep the run open
 		err = errors.Join(err, r.c.endRun(ctx, r.id, status, at, r.c.patiently(ctx)))
 	}
@@ -295,13 +261,4 @@ func (c *Client) endRun(ctx context.Context, id string, status registry.Status, 
 		return err
 	}
 	return try(func() error { return c.setStatus(ctx, id, status, max(at, int64(w.Info.Start))) })
-}
-
-func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
-	return impl.Wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
-}
-
-func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
-	src, err := r.logModel(ctx, name, fsys)
-	return src, impl.Wrap("log model of run", r.id, err)
 }

@@ -9,9 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/impl"
@@ -57,21 +54,10 @@ func (c *Client) ensureExperiment(ctx context.Context, name string) (string, err
 }
 
 // StartRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
-func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
-	r, err := c.startRun(ctx, experiment, name, tags)
-	if err != nil {
-		return nil, impl.Wrap("start run in", experiment, err)
-	}
-	return r, nil
-}
-
-func (c *Client) startRun(ctx context.Context, experiment, name string, tags map[string]string) (*run, error) {
-	if err := cmp.Or(registry.CheckName(experiment), registry.CheckPairs(tags)); err != nil {
+func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (_ registry.Run, err error) {
+	defer impl.Told(&err, "start run in", experiment)
+	if err := cmp.Or(registry.CheckName(experiment), registry.CheckPairs(tags), impl.CheckRunName(name)); err != nil {
 		return nil, err
-	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return nil, &registry.Error{Name: name, Err: fmt.Errorf("%w: not a name for a run", registry.ErrInvalid),
-			Hint: "use UTF-8 text without control characters"}
 	}
 	id, err := c.ensureExperiment(ctx, experiment)
 	if err != nil {
@@ -130,15 +116,8 @@ func (c *Client) notBefore(ctx context.Context, experiment string) error {
 }
 
 // ResumeRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
-func (c *Client) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
-	r, err := c.resumeRun(ctx, id)
-	if err != nil {
-		return nil, impl.Wrap("resume run", id, err)
-	}
-	return r, nil
-}
-
-func (c *Client) resumeRun(ctx context.Context, id string) (*run, error) {
+func (c *Client) ResumeRun(ctx context.Context, id string) (_ registry.Run, err error) {
+	defer impl.Told(&err, "resume run", id)
 	found, err := c.run(ctx, id)
 	if err != nil {
 		return nil, err
@@ -197,12 +176,8 @@ func (c *Client) readRun(ctx context.Context, id string) (wireRun, error) {
 }
 
 // GetRun implements registry.Tracker.
-func (c *Client) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
-	info, err := c.getRun(ctx, id)
-	return info, impl.Wrap("get run", id, err)
-}
-
-func (c *Client) getRun(ctx context.Context, id string) (registry.RunInfo, error) {
+func (c *Client) GetRun(ctx context.Context, id string) (_ registry.RunInfo, err error) {
+	defer impl.Told(&err, "get run", id)
 	r, err := c.run(ctx, id)
 	if err != nil {
 		return registry.RunInfo{}, err

@@ -15,19 +15,9 @@ const (
 
 // bootSettings decide which files are read, so they cannot stand in these files.
 type bootSettings struct {
-	folder, profile string
-	explain         bool
-}
-
-func (b *bootSettings) group() group {
-	return group{"Configuration files", []*setting{
-		notInFiles("config -config=DIR CONFIG_DIR", filePath(&b.folder, DefaultFolder),
-			"folder with base.json, development.json, production.json, .env.local and .env.docker"),
-		notInFiles("profile -profile=NAME APP_PROFILE", choice(&b.profile, profileAuto, profileAuto, profileLocal, profileDocker, profileNone),
-			"which .env file is read: auto takes .env.docker in a container and .env.local elsewhere"),
-		notInFiles("explain -explain", toggle(&b.explain, false),
-			"print every setting with the layer it came from, secrets masked, and stop"),
-	}}
+	Folder  string `set:"config -config=DIR CONFIG_DIR" group:"Configuration files" not:"files" help:"folder with base.json, development.json, production.json, .env.local and .env.docker"`
+	Profile string `set:"profile -profile=NAME APP_PROFILE" not:"files" default:"auto" one:"auto, local, docker, none" help:"which .env file is read: auto takes .env.docker in a container and .env.local elsewhere"`
+	Explain bool   `set:"explain -explain" not:"files" help:"print every setting with the layer it came from, secrets masked, and stop"`
 }
 
 // containerSign says by what a container was recognised; "" = it is none.

@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// declared are the settings of both programs, each once, with the structs they fill.
-func declared() (*loader, *Trainer, *Server) {
+// ofBoth are the settings of both programs, each once, with the structs they fill.
+func ofBoth() (*loader, *Trainer, *Server) {
 	trainer, server := new(Trainer), new(Server)
 	return newLoader("trainer", Input{}, &trainer.Common, trainer.groups(), server.groups()), trainer, server
 }
 
 func TestDeclarations(t *testing.T) {
-	l, _, _ := declared()
+	l, _, _ := ofBoth()
 	keys, flags, envs := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	once := func(seen map[string]bool, name string) {
 		if name != "" {
@@ -59,7 +59,7 @@ func TestDeclarations(t *testing.T) {
 func fields(prefix string, v reflect.Value, out map[string]any) map[string]any {
 	for i := range v.NumField() {
 		name, field := prefix+v.Type().Field(i).Name, v.Field(i)
-		if field.Kind() == reflect.Struct && field.Type() != reflect.TypeFor[Secret]() && field.Type() != reflect.TypeFor[Registry]() {
+		if field.Kind() == reflect.Struct && field.Type() != reflect.TypeFor[Secret]() && field.Type() != reflect.TypeFor[Registry]() && name != "Recipe" {
 			fields(name+".", field, out)
 		} else {
 			out[name] = fmt.Sprint(field.Interface())
@@ -73,7 +73,7 @@ func fields(prefix string, v reflect.Value, out map[string]any) map[string]any {
 
 // TestEveryFieldHasOneSetting sets each setting in turn and looks at what changed.
 func TestEveryFieldHasOneSetting(t *testing.T) {
-	l, trainer, server := declared()
+	l, trainer, server := ofBoth()
 	serverOnly := func() map[string]any {
 		all := fields("", reflect.ValueOf(*server), map[string]any{})
 		for name := range all {
@@ -108,7 +108,7 @@ func TestEveryFieldHasOneSetting(t *testing.T) {
 			owner[name] = s.key
 		}
 	}
-	derived := []string{"FactsOptional", "PromoteAsked", "boot"}
+	derived := []string{"FactsOptional", "PromoteAsked", "Recipe", "boot"}
 	for name := range snapshot() {
 		if !slices.Contains(derived, name) {
 			assert.NotEmpty(t, owner[name], "no setting fills %s", name)
@@ -117,7 +117,7 @@ func TestEveryFieldHasOneSetting(t *testing.T) {
 }
 
 func TestEveryNameWorks(t *testing.T) {
-	own, _, _ := declared()
+	own, _, _ := ofBoth()
 	for _, s := range own.settings {
 		if s.foreign || s.key == "config" || s.key == "profile" || s.key == "env" {
 			continue
@@ -155,7 +155,7 @@ func TestEveryNameWorks(t *testing.T) {
 }
 
 func TestHelpNamesEverything(t *testing.T) {
-	own, _, _ := declared()
+	own, _, _ := ofBoth()
 	for program, page := range map[string]string{"trainer": TrainerHelp(), "server": ServerHelp()} {
 		for line := range strings.Lines(page) {
 			assert.LessOrEqual(t, len([]rune(line)), 121, line)

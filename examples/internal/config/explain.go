@@ -23,14 +23,14 @@ type Entry struct {
 }
 
 func (l *loader) explain() *Explain {
-	e := &Explain{Requested: l.boot.explain, Notes: slices.Clone(l.notes)}
+	e := &Explain{Requested: l.boot.Explain, Notes: slices.Clone(l.notes)}
 	for _, g := range l.groups {
 		for _, s := range g.settings {
 			e.Entries = append(e.Entries, Entry{g.title, s.key, s.shown(), s.origin()})
 		}
 	}
 	var files []string
-	for _, name := range []string{"base.json", l.common.Env + ".json", ".env." + l.boot.profile} {
+	for _, name := range []string{"base.json", l.common.Env + ".json", ".env." + l.boot.Profile} {
 		if l.files[name] {
 			files = append(files, name)
 		}
@@ -38,7 +38,7 @@ func (l *loader) explain() *Explain {
 	if files == nil {
 		files = []string{"no files"}
 	}
-	e.header = fmt.Sprintf("%s: environment %s, %s from %s", l.program, l.common.Env, strings.Join(files, ", "), l.boot.folder)
+	e.header = fmt.Sprintf("%s: environment %s, %s from %s", l.program, l.common.Env, strings.Join(files, ", "), l.boot.Folder)
 	return e
 }
 

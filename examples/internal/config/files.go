@@ -14,12 +14,12 @@ func (l *loader) openFolder(folder *setting) fs.FS {
 	if l.in.Folder == nil {
 		return nil
 	}
-	if l.boot.folder == "" {
+	if l.boot.Folder == "" {
 		l.wrong("config", "must name a folder")
 		return nil
 	}
 	folder.value.expandHome(l.home())
-	fsys := l.in.Folder(l.boot.folder)
+	fsys := l.in.Folder(l.boot.Folder)
 	info, err := fs.Stat(fsys, ".")
 	switch {
 	case err == nil && info.IsDir():
@@ -45,7 +45,7 @@ func (l *loader) readFile(fsys fs.FS, name string, asker *setting) ([]byte, bool
 		l.files[name] = true
 		return data, true
 	case asker != nil:
-		l.wrong(asker.key, "cannot read %s in %s: %v", name, l.boot.folder, rootCause(err))
+		l.wrong(asker.key, "cannot read %s in %s: %v", name, l.boot.Folder, rootCause(err))
 	case !errors.Is(err, fs.ErrNotExist):
 		l.fault(&Fault{Origin: name, Reason: "cannot be read: " + rootCause(err).Error()})
 	}
@@ -100,19 +100,19 @@ func (l *loader) unknownKey(key string) string {
 
 func (l *loader) readDotenv(fsys fs.FS, profile *setting) []assignment {
 	var asker *setting
-	switch l.boot.profile {
+	switch l.boot.Profile {
 	case profileNone:
 		return nil
 	case profileAuto:
-		l.boot.profile = profileLocal
+		l.boot.Profile = profileLocal
 		if sign := l.containerSign(); sign != "" {
-			l.boot.profile = profileDocker
+			l.boot.Profile = profileDocker
 			profile.derived = "in a container: " + sign
 		}
 	default:
 		asker = profile
 	}
-	name := ".env." + l.boot.profile
+	name := ".env." + l.boot.Profile
 	data, ok := l.readFile(fsys, name, asker)
 	if !ok {
 		return nil
@@ -135,7 +135,7 @@ func (l *loader) readDotenv(fsys fs.FS, profile *setting) []assignment {
 	}
 	return l.readVariables(true, func(name string) (string, origin, bool) {
 		v, ok := set[name]
-		return v.value, origin{layer: layerDotenv, file: ".env." + l.boot.profile, line: v.line, name: name}, ok
+		return v.value, origin{layer: layerDotenv, file: ".env." + l.boot.Profile, line: v.line, name: name}, ok
 	})
 }
 

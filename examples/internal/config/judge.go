@@ -2,35 +2,21 @@ package config
 
 import "errors"
 
-// Judge is the configuration of the evaluation program.
+// Judge is the configuration of the evaluation program. Models are asked one after the other; the first is the base that
+// the others are held against.
 type Judge struct {
 	Common
-	Models []string // references, asked one after the other; the first is the base that the others are held against
-	Facts  string   // folder with facts.jsonl and, if there are, the other files of questions
-	Docs   string   // folder of documents; "" = Facts
-	Limit  int      // most questions of each part; 0 = all
-	Out    string   // folder for the answers; "" = none are kept
-}
-
-func (j *Judge) groups() []group {
-	return []group{{"Evaluation", []*setting{
-		notInFiles("facts_dir -facts=DIR", filePath(&j.Facts, ""),
-			"folder with facts.jsonl; reworded.jsonl, swapped.jsonl, unanswerable.jsonl and general.jsonl are used if they are there, and made otherwise; required"),
-		notInFiles("docs_dir -docs=DIR", filePath(&j.Docs, ""),
-			"folder of the documents that the facts are about; that of the facts when empty"),
-		notInFiles("model_refs -model=REF", list(&j.Models),
-			"what to ask: models:/NAME/Production, a Hub id, a folder or a .gguf file; given several times, the models are asked the same and stand side by side, the first being the base"),
-		notInFiles("limit -limit=N", whole(&j.Limit, 0, atLeast(0)),
-			"most questions of each part, evenly spread; 0 asks all"),
-		notInFiles("out -out=DIR", filePath(&j.Out, ""),
-			"folder for the answers, JSON lines for each model; a run that was stopped goes on from them"),
-	}}}
+	Facts  string   `set:"facts_dir -facts=DIR" group:"Evaluation" not:"files" help:"folder with facts.jsonl; reworded.jsonl, swapped.jsonl, unanswerable.jsonl and general.jsonl are used if they are there, and made otherwise; required"`
+	Docs   string   `set:"docs_dir -docs=DIR" not:"files" help:"folder of the documents that the facts are about; that of the facts when empty"`
+	Models []string `set:"model_refs -model=REF" not:"files" help:"what to ask: models:/NAME/Production, a Hub id, a folder or a .gguf file; given several times, the models are asked the same and stand side by side, the first being the base"`
+	Limit  int      `set:"limit -limit=N" not:"files" must:">= 0" help:"most questions of each part, evenly spread; 0 asks all"`
+	Out    string   `set:"out -out=DIR" not:"files" help:"folder for the answers, JSON lines for each model; a run that was stopped goes on from them"`
 }
 
 // LoadJudge reads the settings of the evaluation program; see [LoadTrainer].
 func LoadJudge(in Input) (Judge, *Explain, error) {
 	judge, trainer, server := new(Judge), new(Trainer), new(Server)
-	l := newLoader("evaluate", in, &judge.Common, judge.groups(), append(trainer.groups(), server.groups()...))
+	l := newLoader("evaluate", in, &judge.Common, declared(judge), append(trainer.groups(), server.groups()...))
 	err := l.load(func(l *loader) {
 		if judge.Docs == "" {
 			judge.Docs = judge.Facts
@@ -48,7 +34,7 @@ func LoadJudge(in Input) (Judge, *Explain, error) {
 // JudgeHelp is the page that -h prints.
 func JudgeHelp() string {
 	judge := new(Judge)
-	l := newLoader("evaluate", Input{}, &judge.Common, judge.groups(), nil)
+	l := newLoader("evaluate", Input{}, &judge.Common, declared(judge), nil)
 	return l.help(`evaluate asks models what they were taught, in the words of the facts and in others, with and without the passage, with a
 passage that says something else, what nobody told them, and everyday requests; and shows what share each gets right.
 

@@ -48,7 +48,8 @@ func newLoader(program string, in Input, common *Common, own, foreign []group) *
 		program: program, in: in, common: common,
 		flags: map[string]named{}, envs: map[string]named{}, keys: map[string]*setting{}, environ: map[string]string{}, files: map[string]bool{},
 	}
-	l.groups = slices.Concat(own, common.groups(), []group{l.boot.group()})
+	l.boot.Folder = DefaultFolder
+	l.groups = slices.Concat(own, declared(common), declared(&l.boot))
 	for _, g := range l.groups {
 		l.settings = append(l.settings, g.settings...)
 	}

@@ -20,8 +20,8 @@ func (r Registry) String() string {
 	return "file:" + r.Dir
 }
 
-func registry(field *Registry, initial Registry) value {
-	v := scalar(field, initial, kindString, parseRegistry, Registry.String)
+func registry(field *Registry) value {
+	v := scalar(field, kindString, parseRegistry, Registry.String)
 	v.path = &field.Dir
 	v.hide = func(text string) string { // a refused URL may carry a password
 		if i := strings.LastIndexByte(text, '@'); i >= 0 {

@@ -41,7 +41,7 @@ func TestHelpPages(t *testing.T) {
 
 // TestBaseJSON: base.json lists every key with its default.
 func TestBaseJSON(t *testing.T) {
-	l, _, _ := declared()
+	l, _, _ := ofBoth()
 	var blocks []string
 	for _, g := range allGroups(l) {
 		var lines []string
@@ -87,7 +87,7 @@ func TestDotenvSamples(t *testing.T) {
 }
 
 func dotenvSample(t *testing.T, profile string, values map[string]string) string {
-	l, _, _ := declared()
+	l, _, _ := ofBoth()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Copy to .env.%s, which is read where the programs run %s, and keep it out of version control.\n", profile,
 		map[string]string{"local": "on a bare machine", "docker": "in a container"}[profile])
@@ -141,7 +141,7 @@ func initial(s *setting) string {
 }
 
 func allGroups(l *loader) []group {
-	return append(append([]group{}, new(Trainer).groups()...), append(new(Server).groups(), l.common.groups()...)...)
+	return append(append([]group{}, new(Trainer).groups()...), append(new(Server).groups(), declared(l.common)...)...)
 }
 
 // sampleFolder is the folder of the examples, with a .env sample under its real name and its variables switched on.
@@ -209,7 +209,7 @@ func TestSamplesLoad(t *testing.T) {
 
 // TestSamplesHoldNoSecret: the names of secrets stand in the .env samples with nothing behind them.
 func TestSamplesHoldNoSecret(t *testing.T) {
-	l, _, _ := declared()
+	l, _, _ := ofBoth()
 	for _, sample := range []string{".env.local.sample", ".env.docker.sample"} {
 		data, err := os.ReadFile(filepath.Join(samples, sample))
 		require.NoError(t, err)

@@ -10,141 +10,73 @@ import (
 	"time"
 )
 
-// Server is the configuration of the serving program.
+// Server is the configuration of the serving program. Models is never empty.
 type Server struct {
 	Common
 
-	Listen     string // host:port; port 0 = any free one
-	Prefix     string // "" or "/path", where the API is mounted
-	APIKeyFile string // "" = no key is asked for
-	TLSCert    string // PEM files; "" = plain HTTP
-	TLSKey     string
-	Origins    string // of web pages elsewhere that may call the API, comma-separated; "*" = all
-	Hosts      string // comma-separated names that requests may be addressed to
-	Metrics    bool   // at /metrics
-	Probe      bool   // ask the server that runs at Listen whether it is ready, and stop
-	// ProtectMeta: /metrics and /openapi.json ask for a key too.
-	ProtectMeta bool
+	Listen      string `set:"listen -listen=ADDR LISTEN" group:"Listening" default:"127.0.0.1:8080" parse:"listen" help:"address to listen on, host:port; port 0 takes a free one"`
+	Prefix      string `set:"prefix -prefix=PATH API_PREFIX" parse:"prefix" help:"path under which the API is mounted, such as /ai; clients then use /ai/v1"`
+	APIKeyFile  string `set:"api_key_file -api-key-file=FILE API_KEY_FILE" help:"file of keys that clients must show; no key is asked for when empty"`
+	TLSCert     string `set:"tls_cert -tls-cert=FILE TLS_CERT" help:"certificate chain (PEM); with it the server speaks HTTPS"`
+	TLSKey      string `set:"tls_key -tls-key=FILE TLS_KEY" help:"private key of the certificate (PEM)"`
+	Origins     string `set:"cors_origins -cors=SITES CORS_ORIGINS" help:"web sites whose pages may call the API, such as https://portal.example.org, separated by commas, or * for all; none when empty"`
+	Hosts       string `set:"hosts -hosts=NAMES ALLOWED_HOSTS" parse:"hosts" help:"names in the Host header that are answered, beside localhost and addresses, separated by commas; all when empty, but none if keys are not asked for on a loopback address"`
+	Metrics     bool   `set:"metrics -metrics METRICS" help:"answer /metrics in Prometheus' format"`
+	ProtectMeta bool   `set:"protect_metrics -protect-metrics PROTECT_METRICS" help:"ask for a key at /metrics and /openapi.json too"`
+	Probe       bool   `set:"probe -probe" not:"files" help:"ask the server that runs at this address whether it is ready, and stop: for health checks in containers"`
 
-	Models        []ModelRef // never empty
-	ModelSource   string     // "registry" or "local": what is served when no model is named
-	LocalModelDir string
-	Adapters      string        // folder of which adapters may be loaded by a request; "" = none
-	AdapterKeys   string        // comma-separated names of the API keys that may
-	CacheDir      string        // models downloaded from the registry
-	ModelsTTL     time.Duration // how long the registry's list is believed
-	MaxModels     int           // loaded at the same time
-	MaxModelBytes int           // of weights, loaded at the same time; 0 = no limit
-	Warm          bool          // graphs are compiled before the first request
-	Merge         bool          // adapters are merged into weights of their own
+	Models        []ModelRef    `set:"models -model=REF MODEL" group:"Models" help:"model to serve, may be repeated: models:/name/Production, a folder (./model), a .gguf file or a Hub id; what model_source says when none is given"`
+	ModelSource   string        `set:"model_source MODEL_SOURCE=WHERE" default:"registry" one:"registry, local" help:"what is served when no model is named: registry is models:/MODEL/Production, local is the local model's folder"`
+	LocalModelDir string        `set:"local_model_dir LOCAL_MODEL_DIR=DIR" help:"folder of the model (or .gguf file) to serve with MODEL_SOURCE=local"`
+	Adapters      string        `set:"adapters -adapters=DIR ADAPTERS_DIR" help:"folder of adapters that /v1/load_lora_adapter may load and /v1/unload_lora_adapter may unload while the server runs; no such routes when empty"`
+	AdapterKeys   string        `set:"adapter_keys -adapter-keys=NAMES ADAPTER_KEYS" help:"names of the API keys that may load and unload adapters, separated by commas"`
+	CacheDir      string        `set:"cache -cache=DIR CACHE_DIR" default:"./data/cache" help:"folder for models downloaded from the registry"`
+	ModelsTTL     time.Duration `set:"models_ttl -models-ttl=TIME MODELS_TTL" default:"10s" must:"> 0s" help:"how long the registry's list is believed before it is asked again"`
+	MaxModels     int           `set:"max_models -max-models=N MAX_LOADED_MODELS" default:"2" must:">= 1" help:"models loaded at the same time; the one that was not used for longest goes before another is loaded"`
+	MaxModelBytes int           `set:"max_model_bytes -max-model-bytes=N MAX_MODEL_BYTES" must:">= 0" help:"bytes of weights loaded at the same time, beyond which unused models go; 0 is no limit"`
+	Warm          bool          `set:"warm -warm WARM" default:"true" help:"compile what ordinary requests need while a model is loaded, so that neither the first ones nor those beside them wait for it; false starts sooner"`
+	Merge         bool          `set:"merge -merge MERGE_ADAPTERS" help:"add adapters to the weights while a model is loaded; otherwise those of one base model share it, each on top of it"`
 
-	MaxTokensCap     int // per answer, whatever the request says
-	DefaultMaxTokens int // when the request does not say
-	MaxContext       int // tokens of prompt and answer; 0 = the model's
-	Slots            int // answers computed at the same time, per model
-	HalfCache        bool
-	QueueDepth       int // requests that wait, per model
-	QueueTimeout     time.Duration
-	MaxBodyBytes     int
-	RequestRate      int // a minute, for each key; 0 = no limit
-	TokenRate        int
-	ShutdownGrace    time.Duration // for running answers after a stop signal
+	MaxTokensCap     int           `set:"max_tokens_cap -max-tokens=N MAX_TOKENS_CAP" group:"Limits" default:"1024" must:">= 1" help:"most tokens of an answer, whatever the request says"`
+	DefaultMaxTokens int           `set:"default_max_tokens -default-max-tokens=N DEFAULT_MAX_TOKENS" default:"256" must:">= 1" help:"most tokens of an answer when the request does not say"`
+	MaxContext       int           `set:"max_context -max-context=N MAX_CONTEXT" must:">= 0" help:"most tokens of prompt and answer together; 0 is the model's own limit"`
+	Slots            int           `set:"slots -slots=N SLOTS" default:"4" must:">= 1, <= 1024" help:"answers computed at the same time, for each model"`
+	HalfCache        bool          `set:"half_cache -half-cache HALF_CACHE" help:"keep keys and values of contexts in half precision, in half the memory, where docent's own code computes"`
+	QueueDepth       int           `set:"queue_depth -queue=N QUEUE_DEPTH" default:"64" must:">= 0" help:"requests that may wait for a slot, for each model; more are told to come back"`
+	QueueTimeout     time.Duration `set:"queue_timeout -queue-timeout=TIME QUEUE_TIMEOUT" default:"1m" must:"> 0s" help:"longest wait for a slot"`
+	MaxBodyBytes     int           `set:"max_body_bytes -max-body=N MAX_BODY_BYTES" must:">= 0" help:"longest request body in bytes, unpacked; 0 is 1 MiB, or more where the longest context that is served needs it"`
+	RequestRate      int           `set:"requests_per_minute -rpm=N REQUESTS_PER_MINUTE" must:">= 0" help:"requests a minute for each API key; 0 is no limit"`
+	TokenRate        int           `set:"tokens_per_minute -tpm=N TOKENS_PER_MINUTE" must:">= 0" help:"tokens a minute for each API key, of prompts and answers; 0 is no limit"`
+	ShutdownGrace    time.Duration `set:"shutdown_grace -grace=TIME SHUTDOWN_GRACE" default:"30s" must:">= 0s" help:"how long running answers may go on after a stop signal"`
 }
 
 func (s *Server) groups() []group {
-	return []group{
-		{"Listening", []*setting{
-			declare("listen -listen=ADDR LISTEN", text(&s.Listen, "127.0.0.1:8080", parseListen),
-				"address to listen on, host:port; port 0 takes a free one").parted(
-				part{env: "HOST", arg: "HOST", help: "host of the address alone", set: func(host string, _ bool) error {
-					if strings.ContainsAny(host, "[]/ ") || strings.Count(host, ":") == 1 {
-						return errors.New("must be a host name or an IP address, without port and brackets")
-					}
-					_, port, err := net.SplitHostPort(s.Listen)
-					s.Listen = net.JoinHostPort(host, port)
-					return err
-				}},
-				part{env: "PORT", arg: "N", help: "port of the address alone", set: func(port string, _ bool) error {
-					host, _, err := net.SplitHostPort(s.Listen)
-					if err == nil {
-						err = checkPort(port)
-					}
-					if err == nil {
-						s.Listen = net.JoinHostPort(host, port)
-					}
-					return err
-				}}),
-			declare("prefix -prefix=PATH API_PREFIX", text(&s.Prefix, "", parsePrefix),
-				"path under which the API is mounted, such as /ai; clients then use /ai/v1"),
-			declare("api_key_file -api-key-file=FILE API_KEY_FILE", filePath(&s.APIKeyFile, ""),
-				"file of keys that clients must show; no key is asked for when empty"),
-			declare("tls_cert -tls-cert=FILE TLS_CERT", filePath(&s.TLSCert, ""),
-				"certificate chain (PEM); with it the server speaks HTTPS"),
-			declare("tls_key -tls-key=FILE TLS_KEY", filePath(&s.TLSKey, ""),
-				"private key of the certificate (PEM)"),
-			declare("cors_origins -cors=SITES CORS_ORIGINS", text(&s.Origins, "", nil),
-				"web sites whose pages may call the API, such as https://portal.example.org, separated by commas, or * for all; none when empty"),
-			declare("hosts -hosts=NAMES ALLOWED_HOSTS", text(&s.Hosts, "", parseHosts),
-				"names in the Host header that are answered, beside localhost and addresses, separated by commas; all when empty, but none if keys are not asked for on a loopback address"),
-			declare("metrics -metrics METRICS", toggle(&s.Metrics, false),
-				"answer /metrics in Prometheus' format"),
-			declare("protect_metrics -protect-metrics PROTECT_METRICS", toggle(&s.ProtectMeta, false),
-				"ask for a key at /metrics and /openapi.json too"),
-			notInFiles("probe -probe", toggle(&s.Probe, false),
-				"ask the server that runs at this address whether it is ready, and stop: for health checks in containers"),
+	groups := declared(s)
+	find(groups, "listen").parts = []part{
+		{env: "HOST", arg: "HOST", help: "host of the address alone", set: func(host string, _ bool) error {
+			if strings.ContainsAny(host, "[]/ ") || strings.Count(host, ":") == 1 {
+				return errors.New("must be a host name or an IP address, without port and brackets")
+			}
+			_, port, err := net.SplitHostPort(s.Listen)
+			s.Listen = net.JoinHostPort(host, port)
+			return err
 		}},
-		{"Models", []*setting{
-			declare("models -model=REF MODEL", models(&s.Models),
-				"model to serve, may be repeated: models:/name/Production, a folder (./model), a .gguf file or a Hub id; what model_source says when none is given").parted(part{
-				flag: "model-name", env: "MODEL_NAME", arg: "ID",
-				help: "id of the model before it in the API, or of the only one", set: nameModel(&s.Models),
-			}),
-			declare("model_source MODEL_SOURCE=WHERE", choice(&s.ModelSource, "registry", "registry", "local"),
-				"what is served when no model is named: registry is models:/MODEL/Production, local is the local model's folder"),
-			declare("local_model_dir LOCAL_MODEL_DIR=DIR", filePath(&s.LocalModelDir, ""),
-				"folder of the model (or .gguf file) to serve with MODEL_SOURCE=local"),
-			declare("adapters -adapters=DIR ADAPTERS_DIR", filePath(&s.Adapters, ""),
-				"folder of adapters that /v1/load_lora_adapter may load and /v1/unload_lora_adapter may unload while the server runs; no such routes when empty"),
-			declare("adapter_keys -adapter-keys=NAMES ADAPTER_KEYS", text(&s.AdapterKeys, "", nil),
-				"names of the API keys that may load and unload adapters, separated by commas"),
-			declare("cache -cache=DIR CACHE_DIR", filePath(&s.CacheDir, "./data/cache"),
-				"folder for models downloaded from the registry"),
-			declare("models_ttl -models-ttl=TIME MODELS_TTL", duration(&s.ModelsTTL, 10*time.Second, above(time.Duration(0))),
-				"how long the registry's list is believed before it is asked again"),
-			declare("max_models -max-models=N MAX_LOADED_MODELS", whole(&s.MaxModels, 2, atLeast(1)),
-				"models loaded at the same time; the one that was not used for longest goes before another is loaded"),
-			declare("max_model_bytes -max-model-bytes=N MAX_MODEL_BYTES", whole(&s.MaxModelBytes, 0, atLeast(0)),
-				"bytes of weights loaded at the same time, beyond which unused models go; 0 is no limit"),
-			declare("warm -warm WARM", toggle(&s.Warm, true),
-				"compile what ordinary requests need while a model is loaded, so that neither the first ones nor those beside them wait for it; false starts sooner"),
-			declare("merge -merge MERGE_ADAPTERS", toggle(&s.Merge, false),
-				"add adapters to the weights while a model is loaded; otherwise those of one base model share it, each on top of it"),
-		}},
-		{"Limits", []*setting{
-			declare("max_tokens_cap -max-tokens=N MAX_TOKENS_CAP", whole(&s.MaxTokensCap, 1024, atLeast(1)),
-				"most tokens of an answer, whatever the request says"),
-			declare("default_max_tokens -default-max-tokens=N DEFAULT_MAX_TOKENS", whole(&s.DefaultMaxTokens, 256, atLeast(1)),
-				"most tokens of an answer when the request does not say"),
-			declare("max_context -max-context=N MAX_CONTEXT", whole(&s.MaxContext, 0, atLeast(0)),
-				"most tokens of prompt and answer together; 0 is the model's own limit"),
-			declare("slots -slots=N SLOTS", whole(&s.Slots, 4, atLeast(1), atMost(1024)),
-				"answers computed at the same time, for each model"),
-			declare("half_cache -half-cache HALF_CACHE", toggle(&s.HalfCache, false),
-				"keep keys and values of contexts in half precision, in half the memory, where docent's own code computes"),
-			declare("queue_depth -queue=N QUEUE_DEPTH", whole(&s.QueueDepth, 64, atLeast(0)),
-				"requests that may wait for a slot, for each model; more are told to come back"),
-			declare("queue_timeout -queue-timeout=TIME QUEUE_TIMEOUT", duration(&s.QueueTimeout, time.Minute, above(time.Duration(0))),
-				"longest wait for a slot"),
-			declare("max_body_bytes -max-body=N MAX_BODY_BYTES", whole(&s.MaxBodyBytes, 0, atLeast(0)),
-				"longest request body in bytes, unpacked; 0 is 1 MiB, or more where the longest context that is served needs it"),
-			declare("requests_per_minute -rpm=N REQUESTS_PER_MINUTE", whole(&s.RequestRate, 0, atLeast(0)),
-				"requests a minute for each API key; 0 is no limit"),
-			declare("tokens_per_minute -tpm=N TOKENS_PER_MINUTE", whole(&s.TokenRate, 0, atLeast(0)),
-				"tokens a minute for each API key, of prompts and answers; 0 is no limit"),
-			declare("shutdown_grace -grace=TIME SHUTDOWN_GRACE", duration(&s.ShutdownGrace, 30*time.Second, atLeast(time.Duration(0))),
-				"how long running answers may go on after a stop signal"),
+		{env: "PORT", arg: "N", help: "port of the address alone", set: func(port string, _ bool) error {
+			host, _, err := net.SplitHostPort(s.Listen)
+			if err == nil {
+				err = checkPort(port)
+			}
+			if err == nil {
+				s.Listen = net.JoinHostPort(host, port)
+			}
+			return err
 		}},
 	}
+	find(groups, "models").parts = []part{{
+		flag: "model-name", env: "MODEL_NAME", arg: "ID",
+		help: "id of the model before it in the API, or of the only one", set: nameModel(&s.Models),
+	}}
+	return groups
 }
 
 // finish checks and works out what depends on several settings.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -24,39 +26,54 @@ type setting struct {
 	derived string   // how the program worked the value out, if it did
 }
 
-// declare makes a setting of its names, such as "chunk_size -chunk-size=N CHUNK_SIZE": JSON key, flag, environment names.
-// What stands for the value in help follows the flag or, where there is none, the environment name.
-func declare(names string, v value, help string) *setting {
-	words := strings.Fields(names)
-	s := &setting{key: words[0], value: v, help: help}
-	for _, word := range words[1:] {
-		name, arg, _ := strings.Cut(word, "=")
-		s.arg += arg
-		if flag, ok := strings.CutPrefix(name, "-"); ok {
-			s.flag = flag
-		} else {
-			s.envs = append(s.envs, name)
+// declared are the settings that the fields of a struct declare by their tags, but for those of structs embedded in it:
+//
+//	set      "chunk_size -chunk-size=N CHUNK_SIZE": JSON key, flag, environment names. What stands for the value in help
+//	         follows the flag or, where there is none, the environment name; DIR, FILE and PATH make a path
+//	group    title of the group that begins here
+//	default  what the field holds before, when it is left out
+//	must     limits of a number, "> 0, <= 1"; one: the choices of a text; parse: a function of parsers
+//	not      "json": cannot stand in a JSON file; "files": nor in a .env file, since it decides which file is read, or is
+//	         asked of one run alone
+//	help     one sentence, lower case, no full stop
+func declared(settings any) []group {
+	var groups []group
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		for i := range v.NumField() {
+			field, tag := v.Type().Field(i), v.Type().Field(i).Tag
+			names, ok := tag.Lookup("set")
+			if !ok {
+				if field.Type.Kind() == reflect.Struct && !field.Anonymous {
+					walk(v.Field(i))
+				}
+				continue
+			}
+			s := &setting{help: tag.Get("help"), noJSON: tag.Get("not") != "", noDotenv: tag.Get("not") == "files"}
+			words := strings.Fields(names)
+			s.key = words[0]
+			for _, word := range words[1:] {
+				name, arg, _ := strings.Cut(word, "=")
+				s.arg += arg
+				if flag, ok := strings.CutPrefix(name, "-"); ok {
+					s.flag = flag
+				} else {
+					s.envs = append(s.envs, name)
+				}
+			}
+			s.value = valueOf(v.Field(i).Addr().Interface(), tag)
+			if path, ok := v.Field(i).Addr().Interface().(*string); ok && slices.Contains([]string{"DIR", "FILE", "PATH"}, s.arg) {
+				s.value.path = path
+			}
+			if title := tag.Get("group"); title != "" {
+				groups = append(groups, group{title: title})
+			}
+			last := &groups[len(groups)-1]
+			last.settings = append(last.settings, s)
 		}
 	}
-	return s
-}
-
-func notInJSON(names string, v value, help string) *setting {
-	s := declare(names, v, help)
-	s.noJSON = true
-	return s
-}
-
-// notInFiles declares what decides which file is read, and what is asked of one run alone.
-func notInFiles(names string, v value, help string) *setting {
-	s := notInJSON(names, v, help)
-	s.noDotenv = true
-	return s
-}
-
-func (s *setting) parted(parts ...part) *setting {
-	s.parts = parts
-	return s
+	walk(reflect.ValueOf(settings).Elem())
+	return groups
 }
 
 // part is a name that changes a piece of a setting's value, such as PORT in an address.

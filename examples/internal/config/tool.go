@@ -10,35 +10,22 @@ type Tool struct {
 	Common
 	Args []string // the command and its operands
 
-	By     string // who promotes; "" = the user of this machine
-	Why    string
-	Anyway bool // promote what the gate refuses
+	Keep  int           `set:"keep -keep=N" group:"Prune" not:"files" default:"5" must:">= 0" help:"versions of each model, and runs of each experiment, that stay in any case: the newest"`
+	Older time.Duration `set:"older -older=TIME" not:"files" default:"720h" must:">= 0s" help:"what is younger stays, such as 720h"`
+	Dry   bool          `set:"dry_run -dry-run" not:"files" help:"tell what would be removed, and remove nothing"`
 
-	// Of prune.
-	Keep     int
-	Older    time.Duration
-	Dry      bool
-	Data     string // the trainer's working folder
-	CacheDir string // the server's
+	Why    string `set:"why -why=TEXT" group:"Promotions" not:"files" help:"reason that the history keeps of promote and rollback"`
+	By     string `set:"by -by=NAME" not:"files" help:"who it is that promotes; the user's name and the machine's when empty"`
+	Anyway bool   `set:"anyway -anyway" not:"files" help:"promote although the gate says no, which the history keeps"`
+
+	// As the trainer and the server have them.
+	Data, CacheDir string
 }
 
 func (t *Tool) groups(trainer *Trainer, server *Server) []group {
-	shared := []*setting{find(trainer.groups(), "data"), find(server.groups(), "cache")}
-	return []group{{"Prune", append([]*setting{
-		notInFiles("keep -keep=N", whole(&t.Keep, 5, atLeast(0)),
-			"versions of each model, and runs of each experiment, that stay in any case: the newest"),
-		notInFiles("older -older=TIME", duration(&t.Older, 30*24*time.Hour, atLeast(time.Duration(0))),
-			"what is younger stays, such as 720h"),
-		notInFiles("dry_run -dry-run", toggle(&t.Dry, false),
-			"tell what would be removed, and remove nothing"),
-	}, shared...)}, {"Promotions", []*setting{
-		notInFiles("why -why=TEXT", text(&t.Why, "", nil),
-			"reason that the history keeps of promote and rollback"),
-		notInFiles("by -by=NAME", text(&t.By, "", nil),
-			"who it is that promotes; the user's name and the machine's when empty"),
-		notInFiles("anyway -anyway", toggle(&t.Anyway, false),
-			"promote although the gate says no, which the history keeps"),
-	}}}
+	groups := declared(t)
+	groups[0].settings = append(groups[0].settings, find(trainer.groups(), "data"), find(server.groups(), "cache"))
+	return groups
 }
 
 // LoadTool reads the settings of the registry command; see [LoadTrainer]. What is neither a flag nor its value is in Args.

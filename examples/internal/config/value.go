@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// value reads and prints one field of a settings struct. The constructors below store the default in the field.
+// value reads and prints one field of a settings struct.
 type value struct {
 	kind string                      // what JSON must hold: one of the kinds
 	set  func(text string) error     // from a flag or the environment; checks limits, changes nothing when it fails
@@ -35,60 +36,110 @@ const (
 	kindModels = `a list of {"ref": …, "name": …}`
 )
 
-// rule is a limit on a value.
-type rule[T any] struct {
-	ok   func(T) bool
-	text string // what the value must be
+// valueOf is the value of a field, by its type and the limits in its tag, with the default in place.
+func valueOf(field any, tag reflect.StructTag) (v value) {
+	limits := tag.Get("must")
+	switch p := field.(type) {
+	case *string:
+		parse, choices := parsers[tag.Get("parse")], tag.Get("one")
+		if choices != "" {
+			parse = func(s string) (string, error) { return s, oneOf(s, strings.Split(choices, ", ")) }
+		}
+		v = scalar(p, kindString, parse, func(s string) string { return s })
+		v.hint = choices
+	case *int:
+		v = scalar(p, kindNumber, limited(limits, func(s string) (int, error) { return strconv.Atoi(s) }, "must be a whole number"), strconv.Itoa)
+	case *uint64:
+		parse := func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) }
+		v = scalar(p, kindNumber, told(parse, "must be a whole number from 0 to 2^64-1"), func(n uint64) string { return strconv.FormatUint(n, 10) })
+	case *float64:
+		v = scalar(p, kindNumber, limited(limits, parseNumber, "must be a number"), func(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) })
+	case *time.Duration:
+		v = scalar(p, kindString, limited(limits, time.ParseDuration, `must be a time such as "10s" or "2m"`), shortDuration)
+	case *bool:
+		v = scalar(p, kindBool, parseBool, strconv.FormatBool)
+	case *slog.Level:
+		v = scalar(p, kindString, parseLevel, func(l slog.Level) string { return strings.ToLower(l.String()) })
+		v.hint = "debug, info, warn, error"
+	case *Secret:
+		v = scalar(p, kindString, func(s string) (Secret, error) { return NewSecret(s), nil }, Secret.Reveal)
+		v.secret = true
+	case *Registry:
+		v = registry(p)
+	case *[]string:
+		v = list(p, tag.Get("default") == "")
+	case *[]ModelRef:
+		v = models(p)
+	default:
+		panic(fmt.Sprintf("no settings of type %T", field))
+	}
+	if initial := tag.Get("default"); initial != "" {
+		if err := v.set(initial); err != nil {
+			panic(fmt.Sprintf("%s: default %s: %v", tag.Get("set"), initial, err))
+		}
+	}
+	return v
 }
 
-type ordered interface{ int | float64 | time.Duration }
-
-func above[T ordered](limit T) rule[T] {
-	return rule[T]{func(v T) bool { return v > limit }, fmt.Sprintf("must be > %v", limit)}
+// parsers check and tidy texts.
+var parsers = map[string]func(string) (string, error){
+	"":         func(s string) (string, error) { return s, nil },
+	"required": required, "backend": parseBackend, "name": parseModelName, "listen": parseListen, "hosts": parseHosts, "prefix": parsePrefix,
 }
 
-func atLeast[T ordered](limit T) rule[T] {
-	return rule[T]{func(v T) bool { return v >= limit }, fmt.Sprintf("must be >= %v", limit)}
-}
-
-func atMost[T ordered](limit T) rule[T] {
-	return rule[T]{func(v T) bool { return v <= limit }, fmt.Sprintf("must be <= %v", limit)}
-}
-
-func below[T ordered](limit T) rule[T] {
-	return rule[T]{func(v T) bool { return v < limit }, fmt.Sprintf("must be < %v", limit)}
-}
-
-// scalar is a value of one word: parse, then the rules, then store.
-func scalar[T any](field *T, initial T, kind string, parse func(string) (T, error), format func(T) string, rules ...rule[T]) value {
-	*field = initial
+// scalar is a value of one word.
+func scalar[T any](field *T, kind string, parse func(string) (T, error), format func(T) string) value {
 	return value{
 		kind: kind,
 		get:  func() string { return format(*field) },
 		set: func(text string) error {
 			v, err := parse(text)
-			if err != nil {
-				return err
+			if err == nil {
+				*field = v
 			}
-			for _, r := range rules {
-				if !r.ok(v) {
-					return errors.New(r.text)
-				}
-			}
-			*field = v
-			return nil
+			return err
 		},
 	}
 }
 
-func same(s string) string { return s }
-
-// text is a string; parse may refuse it or tidy it, nil takes everything.
-func text(field *string, initial string, parse func(string) (string, error)) value {
-	if parse == nil {
-		parse = func(s string) (string, error) { return s, nil }
+// told replaces the error of a parser.
+func told[T any](parse func(string) (T, error), fault string) func(string) (T, error) {
+	return func(s string) (T, error) {
+		v, err := parse(s)
+		if err != nil {
+			err = errors.New(fault)
+		}
+		return v, err
 	}
-	return scalar(field, initial, kindString, parse, same)
+}
+
+// limited adds limits to a parser, such as "> 0, <= 1".
+func limited[T int | float64 | time.Duration](limits string, parse func(string) (T, error), fault string) func(string) (T, error) {
+	parse = told(parse, fault)
+	return func(s string) (T, error) {
+		v, err := parse(s)
+		if limits == "" || err != nil {
+			return v, err
+		}
+		for limit := range strings.SplitSeq(limits, ", ") {
+			op, text, _ := strings.Cut(limit, " ")
+			bound, err := parse(text)
+			if err != nil {
+				return v, err
+			}
+			if !map[string]bool{">": v > bound, ">=": v >= bound, "<": v < bound, "<=": v <= bound}[op] {
+				return v, errors.New("must be " + limit)
+			}
+		}
+		return v, nil
+	}
+}
+
+func oneOf(s string, options []string) error {
+	if slices.Contains(options, s) {
+		return nil
+	}
+	return fmt.Errorf("must be one of %s%s", strings.Join(options, ", "), didYouMean(s, options))
 }
 
 // required refuses the empty string.
@@ -99,79 +150,22 @@ func required(s string) (string, error) {
 	return s, nil
 }
 
-func filePath(field *string, initial string) value {
-	v := text(field, initial, nil)
-	v.path = field
-	return v
-}
-
-func choice(field *string, initial string, options ...string) value {
-	v := text(field, initial, func(s string) (string, error) {
-		if slices.Contains(options, s) {
-			return s, nil
-		}
-		return "", fmt.Errorf("must be one of %s%s", strings.Join(options, ", "), didYouMean(s, options))
-	})
-	v.hint = strings.Join(options, ", ")
-	return v
-}
-
-func whole(field *int, initial int, rules ...rule[int]) value {
-	parse := func(s string) (int, error) {
-		v, err := strconv.Atoi(s)
-		if err != nil {
-			return 0, errors.New("must be a whole number")
-		}
-		return v, nil
+func parseNumber(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		err = strconv.ErrRange
 	}
-	return scalar(field, initial, kindNumber, parse, strconv.Itoa, rules...)
+	return v, err
 }
 
-// seed is a whole number of 64 bits, not negative.
-func seed(field *uint64, initial uint64) value {
-	parse := func(s string) (uint64, error) {
-		v, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			return 0, errors.New("must be a whole number from 0 to 2^64-1")
-		}
-		return v, nil
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "true", "1", "yes", "on":
+		return true, nil
+	case "false", "0", "no", "off":
+		return false, nil
 	}
-	return scalar(field, initial, kindNumber, parse, func(v uint64) string { return strconv.FormatUint(v, 10) })
-}
-
-func number(field *float64, initial float64, rules ...rule[float64]) value {
-	parse := func(s string) (float64, error) {
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return 0, errors.New("must be a number")
-		}
-		return v, nil
-	}
-	return scalar(field, initial, kindNumber, parse, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }, rules...)
-}
-
-func toggle(field *bool, initial bool) value {
-	parse := func(s string) (bool, error) {
-		switch strings.ToLower(s) {
-		case "true", "1", "yes", "on":
-			return true, nil
-		case "false", "0", "no", "off":
-			return false, nil
-		}
-		return false, errors.New("must be true or false")
-	}
-	return scalar(field, initial, kindBool, parse, strconv.FormatBool)
-}
-
-func duration(field *time.Duration, initial time.Duration, rules ...rule[time.Duration]) value {
-	parse := func(s string) (time.Duration, error) {
-		v, err := time.ParseDuration(s)
-		if err != nil {
-			return 0, errors.New(`must be a time such as "10s" or "2m"`)
-		}
-		return v, nil
-	}
-	return scalar(field, initial, kindString, parse, shortDuration, rules...)
+	return false, errors.New("must be true or false")
 }
 
 // shortDuration prints 1m, not 1m0s.
@@ -186,51 +180,33 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
-// level takes slog's names and those of Python's logging, in any case.
-func level(field *slog.Level, initial slog.Level) value {
+// parseLevel takes slog's names and those of Python's logging, in any case.
+func parseLevel(s string) (slog.Level, error) {
 	names := map[string]slog.Level{
 		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "warning": slog.LevelWarn,
 		"error": slog.LevelError, "critical": slog.LevelError,
 	}
-	parse := func(s string) (slog.Level, error) {
-		if v, ok := names[strings.ToLower(s)]; ok {
-			return v, nil
-		}
-		return 0, errors.New("must be one of debug, info, warn, error")
+	if v, ok := names[strings.ToLower(s)]; ok {
+		return v, nil
 	}
-	v := scalar(field, initial, kindString, parse, func(v slog.Level) string { return strings.ToLower(v.String()) })
-	v.hint = "debug, info, warn, error"
-	return v
+	return 0, errors.New("must be one of debug, info, warn, error")
 }
 
-func hidden(field *Secret) value {
-	v := scalar(field, Secret{}, kindString, func(s string) (Secret, error) { return NewSecret(s), nil }, Secret.Reveal)
-	v.secret = true
-	return v
-}
-
-// list is a comma-separated list, whose flag may also be repeated; JSON has an array.
-func list(field *[]string, initial ...string) value {
-	*field = initial
-	parse := func(s string) ([]string, error) {
+// list is a comma-separated list, whose flag may also be repeated; JSON has an array. It may be empty where it is by default.
+func list(field *[]string, empty bool) value {
+	store := func(before []string, s string) error {
 		var items []string
-		if s == "" && len(initial) == 0 { // none, as by default
-			return nil, nil
-		}
 		for item := range strings.SplitSeq(s, ",") {
-			if item = strings.TrimSpace(item); item == "" {
-				return nil, errors.New("must not be empty nor have an empty item")
+			if item = strings.TrimSpace(item); item == "" && (s != "" || !empty) {
+				return errors.New("must not be empty nor have an empty item")
 			}
 			items = append(items, item)
 		}
-		return items, nil
-	}
-	store := func(before []string, s string) error {
-		items, err := parse(s)
-		if err == nil {
-			*field = append(slices.Clip(before), items...)
+		if s == "" {
+			items = nil
 		}
-		return err
+		*field = append(slices.Clip(before), items...)
+		return nil
 	}
 	return value{
 		kind: kindList,

@@ -4,12 +4,17 @@ package impl
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/docent-ml/docent/registry"
 )
@@ -31,8 +36,76 @@ func Wrap(op, name string, err error) error {
 	return &registry.Error{Op: op, Name: name, Err: err}
 }
 
+// Told is Wrap at the end of a method: defer impl.Told(&err, "get run", id).
+func Told(err *error, op, name string) { *err = Wrap(op, name, *err) }
+
 // Ref names a version in errors.
 func Ref(name string, n int) string { return name + "/" + strconv.Itoa(n) }
+
+// VersionRef names what a version, or the artifacts of a run, are called in errors.
+func VersionRef(v registry.Version) string {
+	switch {
+	case v.Number != 0:
+		return Ref(v.Name, v.Number)
+	case v.ModelID != "":
+		return registry.URI{ModelID: v.ModelID}.String()
+	}
+	return registry.URI{RunID: v.RunID, Path: v.Path}.String()
+}
+
+// CheckRunName checks what a run is to be called; empty is fine.
+func CheckRunName(name string) error {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return &registry.Error{Name: name, Err: fmt.Errorf("%w: not a name for a run", registry.ErrInvalid), Hint: "use UTF-8 text without control characters"}
+	}
+	return nil
+}
+
+// CheckInput checks the description of a data set.
+func CheckInput(in registry.Input) error {
+	for field, value := range map[string]string{"Name": in.Name, "Digest": in.Digest, "Source": in.Source, "Context": in.Context} {
+		if !utf8.ValidString(value) || field == "Name" && value == "" {
+			return &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value), Hint: "give a name, and UTF-8 text"}
+		}
+	}
+	return nil
+}
+
+// CheckEnd checks that a run can end so.
+func CheckEnd(status registry.Status) error {
+	if !slices.Contains([]registry.Status{registry.Finished, registry.Failed, registry.Killed}, status) {
+		return &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status), Hint: "use Finished, Failed or Killed"}
+	}
+	return nil
+}
+
+// CheckPromotion checks options and says, in them too, which stage they mean.
+func CheckPromotion(o *registry.PromoteOptions) (stage registry.Stage, err error) {
+	if o.Stage, err = registry.ParseStage(string(cmp.Or(o.Stage, registry.Production))); err == nil {
+		err = o.Validate()
+	}
+	return o.Stage, err
+}
+
+// SameParams refuses other values than those recorded.
+func SameParams(have, params map[string]string) error {
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(params)) {
+		if old, ok := have[key]; ok && old != params[key] {
+			faults = append(faults, &registry.Error{Name: key, Err: fmt.Errorf("%w with the value %q", registry.ErrExists, old),
+				Hint: "parameters do not change: log a metric or a tag"})
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Ended refuses what comes after the end of a run.
+func Ended(status registry.Status) error {
+	return &registry.Error{Err: fmt.Errorf("%w: the run has ended (%s)", registry.ErrInvalid, status), Hint: "resume it first"}
+}
+
+// ErrRuns refuses to delete a run that runs.
+var ErrRuns error = &registry.Error{Err: fmt.Errorf("%w: it runs", registry.ErrInvalid), Hint: "end it first"}
 
 // Usable refuses a version that is not ready; message is why its registration failed.
 func Usable(status registry.Readiness, message string) error {

@@ -16,8 +16,8 @@ func fileWords(name string) []string {
 }
 
 // otherNames returns how people call what a document is about, beside the name that the question has: a dishwasher is "DW-640"
-// in its manual and "the dishwasher" to its owner. The words of the file's name that the text has too, and that mean no document,
-// tell it.
+// in its manual and "the dishwasher" to its owner. The words of the file's name that the text has too, twice if they are no names, and
+// that mean no document, tell it.
 func (r *rewording) otherNames(text string) []string {
 	var words []string
 	plain := strings.ToLower(strings.ReplaceAll(r.subject, "-", ""))
@@ -28,7 +28,7 @@ func (r *rewording) otherNames(text string) []string {
 		}
 		name := upperFirst(w)
 		small, large := strings.Count(text, " "+w), strings.Count(text, " "+name)
-		if w == plain || document || r.function(w) || strings.ContainsFunc(w, unicode.IsDigit) || small+large < 2 {
+		if w == plain || document || r.function(w) || strings.ContainsFunc(w, unicode.IsDigit) || small+2*large < 2 {
 			continue
 		}
 		if large > small {

@@ -250,6 +250,7 @@ func byColumns(rows []line, least prose, depth int) []line {
 // widestBand finds the tallest band of columns of running text. Bands of short
 // cells are tables, which are read row by row.
 func widestBand(rows []line, least prose) (best band, ok bool) {
+	tables := map[band]bool{} // most rows of a band lead to it again
 	for i := range rows {
 		if ok && i >= best.from && i < best.to {
 			continue
@@ -257,8 +258,13 @@ func widestBand(rows []line, least prose) (best band, ok bool) {
 		for j := 1; j < len(rows[i].pieces); j++ {
 			b := band{i, i + 1, rows[i].pieces[j-1].x1, rows[i].pieces[j].x0}
 			b.grow(rows)
-			if b.to-b.from > best.to-best.from && b.isColumns(rows, least) {
+			if b.to-b.from <= best.to-best.from || tables[b] {
+				continue
+			}
+			if b.isColumns(rows, least) {
 				best, ok = b, true
+			} else {
+				tables[b] = true
 			}
 		}
 	}

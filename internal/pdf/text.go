@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	parser "github.com/ledongthuc/pdf"
 )
 
 // workspace is the memory of a page in work. A page has thousands of glyphs, so
@@ -56,22 +54,19 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 		return "", context.Cause(ctx)
 	}
 	f.drawn = nil
-	page := &f.pages[i]
-	if page.value.IsNull() {
-		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
-	}
+	page := f.pages[i]
 	w := workspaces.Get().(*workspace)
 	defer w.release()
 	w.glyphs = w.glyphs[:0]
 	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}, workspace: w}
-	content, err := in.pageContent(page.value)
+	content, err := in.pageContent(page.dict)
 	if err != nil {
 		err = fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}
-	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit, everywhere)
+	in.run(content, f.index.dict(f.inherited(page, "Resources")), unit, everywhere)
 	in.spans = nil
 	in.annotations(page)
-	if box, ok := pageBox(page); ok {
+	if box, ok := f.pageBox(page); ok {
 		in.glyphs = slices.DeleteFunc(in.glyphs, func(g shown) bool { return !box.holds(g) })
 		f.drawn = f.scan(in.drawn, box)
 	}
@@ -80,20 +75,21 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 
 // pageContent joins the content streams of a page. They are one program, but a
 // token never crosses from one to the next.
-func (in *interpreter) pageContent(page parser.Value) (content []byte, err error) {
-	v := page.Key("Contents")
-	if v.Kind() != parser.Array {
-		if s := in.file.streamOf(v); s != nil {
+func (in *interpreter) pageContent(page dict) (content []byte, err error) {
+	v, ix := page["Contents"], in.file.index
+	list, several := ix.get(v).(array)
+	if !several {
+		if s := ix.stream(v); s != nil {
 			return in.decode(s)
 		}
-		if slices.Contains(page.Keys(), "Contents") {
+		if v != nil {
 			err = errNoContent
 		}
 		return nil, err // else an empty page
 	}
 	found := 0
-	for i := range v.Len() {
-		s := in.file.streamOf(safely(func() parser.Value { return v.Index(i) }))
+	for _, v := range list {
+		s := ix.stream(v)
 		if s == nil {
 			continue
 		}
@@ -104,7 +100,7 @@ func (in *interpreter) pageContent(page parser.Value) (content []byte, err error
 		}
 		content = append(append(content, part...), '\n')
 	}
-	if found == 0 && v.Len() > 0 {
+	if found == 0 && len(list) > 0 {
 		err = errNoContent
 	}
 	return content, err

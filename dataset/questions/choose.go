@@ -11,12 +11,12 @@ import (
 func (l *language) choose(candidates []candidate, known []string, n int) []string {
 	type wording struct {
 		candidate
-		words   map[string]float64
+		words   bag
 		nearest float64
 		late    bool // there are enough of its kind
 	}
 	seen := map[string]bool{}
-	taken := make([]map[string]float64, 0, len(known))
+	taken := make([]bag, 0, len(known))
 	for _, q := range known {
 		key, words := l.bag("", q)
 		seen[key] = true
@@ -25,7 +25,7 @@ func (l *language) choose(candidates []candidate, known []string, n int) []strin
 	var left []wording
 	for _, c := range candidates {
 		key, words := l.bag(c.lead, c.text)
-		if seen[key] || len(words) == 0 {
+		if seen[key] || words.all == 0 {
 			continue
 		}
 		seen[key] = true
@@ -57,10 +57,16 @@ func (l *language) choose(candidates []candidate, known []string, n int) []strin
 	return out
 }
 
-// bag returns the words of a wording with what they weigh, and a key that tells it from others. Words of one stem are one
-// word, and the words that say something weigh four times as much as the others and as what leads to the question.
-func (l *language) bag(lead, text string) (key string, words map[string]float64) {
-	words = map[string]float64{}
+// bag is the words of a wording with what they weigh, each and together.
+type bag struct {
+	weights map[string]float64
+	all     float64
+}
+
+// bag returns the words of a wording, and a key that tells it from others. Words of one stem are one word, and the words that
+// say something weigh four times as much as the others and as what leads to the question.
+func (l *language) bag(lead, text string) (key string, words bag) {
+	words.weights = map[string]float64{}
 	at := len(slices.Collect(tokenSeq(lead)))
 	for w := range tokenSeq(text) {
 		key += w + " "
@@ -68,8 +74,11 @@ func (l *language) bag(lead, text string) (key string, words map[string]float64)
 		if at > 0 || l.function(w) {
 			weight = 0.25
 		}
-		words[stem(w)] = weight
+		words.weights[stem(w)] = weight
 		at--
+	}
+	for _, weight := range words.weights {
+		words.all += weight
 	}
 	return key, words
 }
@@ -83,16 +92,10 @@ func stem(word string) string {
 }
 
 // distance is the share of their words that two wordings do not share, by weight.
-func distance(a, b map[string]float64) float64 {
-	common, all := 0.0, 0.0
-	for w, weight := range a {
-		all += weight
-		if b[w] > 0 {
-			common += 2 * min(weight, b[w])
-		}
+func distance(a, b bag) float64 {
+	common := 0.0
+	for w, weight := range a.weights {
+		common += 2 * min(weight, b.weights[w])
 	}
-	for _, weight := range b {
-		all += weight
-	}
-	return 1 - common/all
+	return 1 - common/(a.all+b.all)
 }

@@ -18,6 +18,7 @@ import (
 //	[common] [articles] …  words by what they are
 //	[typed]                kind of answer: start of a question => other starts
 //	[rewrite]              question => the same question in other forms; a kind of answer may stand before: "money: ..."
+//	[situations]           the same, as people ask it who tell their situation; only for the question in its own words
 //	[clefts]               question words => what stands before the statement that they ask about; English and German
 //	[synonyms]             words of one meaning: "a | b" says b for a, "a = b" each for each
 //	[nouns] [actions]      the same for English nouns, with their plurals, and verbs, with their forms
@@ -28,7 +29,7 @@ import (
 //	[subject]              how a question names what the document is about
 //
 // The thesaurus has more [synonyms], [nouns] and [actions], what people who have not read a document say for its words, and
-// more [rewrite], how they ask: their situation first, in everyday words.
+// more [rewrite] or [situations], how they ask: their situation first, in everyday words.
 //
 //go:embed languages/*.txt thesaurus/*.txt
 var languageFiles embed.FS
@@ -39,6 +40,7 @@ type language struct {
 	words        map[string]map[string]bool // by section
 	typed        []rule
 	rewrite      []rule
+	situations   []rule
 	clefts       []rule // of question words
 	synonyms     []synonym
 	parts        []asking
@@ -132,7 +134,7 @@ func (l *language) add(section, line string) error {
 		l.contractions = append(l.contractions, " "+from+" ", " "+to+" ")
 	case section == "opening":
 		l.opening = append(l.opening, line)
-	case section == "typed" || section == "rewrite" || section == "clefts":
+	case slices.Contains([]string{"typed", "rewrite", "situations", "clefts"}, section):
 		left, right, ok := strings.Cut(line, "=>")
 		if !ok {
 			return fmt.Errorf("no => in %q", line)
@@ -160,6 +162,8 @@ func (l *language) add(section, line string) error {
 			l.typed = append(l.typed, r)
 		case "rewrite":
 			l.rewrite = append(l.rewrite, r)
+		case "situations":
+			l.situations = append(l.situations, r)
 		default:
 			l.clefts = append(l.clefts, r)
 		}
@@ -210,8 +214,10 @@ func alternatives(line string) []string {
 
 var slot = regexp.MustCompile(`\{(\w+)(:[^{}]*)?\}`)
 
-// pattern compiles the left side of a rule. {x} stands for any words, {p:in|at} for one of these; the whole question must fit.
+// pattern compiles the left side of a rule. {x} stands for any words, {p:in|at} for one of these, {tail} for a space and any words,
+// or nothing; the whole question must fit.
 func pattern(text string) (*regexp.Regexp, error) {
+	text = strings.ReplaceAll(text, "{tail}", "(?P<tail>(?: .+)?)")
 	text = slot.ReplaceAllStringFunc(text, func(s string) string {
 		m := slot.FindStringSubmatch(s)
 		if m[2] != "" {
@@ -227,7 +233,7 @@ func fill(form string, values map[string]string) (text string, ok bool) {
 	ok = true
 	text = slot.ReplaceAllStringFunc(form, func(s string) string {
 		v := values[s[1:len(s)-1]]
-		if v == "" && s != "{rest}" {
+		if v == "" && s != "{rest}" && s != "{tail}" {
 			ok = false
 		}
 		return v
@@ -251,6 +257,9 @@ func (l *language) apply(r rule, question string, values map[string]string) []st
 				return nil
 			}
 			filled[name] = m[i]
+			if name == "tail" && l.code == "de" {
+				filled[name] = germanTail(m[i])
+			}
 			if l.code == "de" || l.code == "el" {
 				for _, form := range []string{"nom", "acc", "dat"} {
 					filled[name+"_"+form], _ = nounCase(m[i], form)

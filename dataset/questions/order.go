@@ -107,3 +107,16 @@ func nounCase(phrase, form string) (text string, ok bool) {
 	}
 	return strings.TrimSpace(to + " " + strings.Join(words, " ")), true
 }
+
+var genitive = regexp.MustCompile(`^ (des|eines) ((?:\p{Ll}+ )*\p{Lu}[\pL-]*?)e?s( |$)`)
+
+// germanTail turns a genitive, which must stand behind its noun, into words that may stand anywhere: "des Aufzugs", "beim Aufzug".
+func germanTail(tail string) string {
+	tail = genitive.ReplaceAllString(tail, " bei $1 $2$3")
+	for _, form := range [][2]string{{" bei des ", " beim "}, {" bei eines ", " bei einem "}, {" der ", " bei der "}, {" einer ", " bei einer "}, {" von ", " bei "}} {
+		if rest, ok := strings.CutPrefix(tail, form[0]); ok {
+			return form[1] + rest
+		}
+	}
+	return tail
+}

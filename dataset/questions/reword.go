@@ -39,6 +39,7 @@ type rewording struct {
 	called  []string          // other names of it
 	named   *regexp.Regexp    // the subject as English writes it, with the word behind; where it has other names
 	values  map[string]string // of slots that the answer fills
+	told    []rule            // the situations of the question at hand
 }
 
 // candidate is a wording.
@@ -62,8 +63,12 @@ func (r *rewording) candidates() []candidate {
 		asked := r.split(q)
 		preposition, _, _ := strings.Cut(asked.frame, " ")
 		binding := r.is("binding", preposition)
+		r.told = r.fitting(asked.text, strings.TrimSpace(asked.text+" "+asked.frame))
 		found := r.matches(asked.text)
 		for i, text := range append([]string{asked.text}, r.withSynonyms(asked.text, found)...) {
+			if i == 2 {
+				r.told = nil // more synonyms in the same situations make them no more different
+			}
 			whole := strings.TrimSpace(text + " " + asked.frame)
 			add("", r.framed(core{text, asked.frame, asked.name}, i))
 			if binding { // "of BIO214" belongs to the noun before it
@@ -99,6 +104,7 @@ func (r *rewording) candidates() []candidate {
 		}
 		add("keywords", r.heaped(asked, found)...)
 	}
+	r.told = nil
 	for _, f := range r.fromQuote() {
 		for _, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
 			first, _, _ := strings.Cut(form, " ")
@@ -191,10 +197,22 @@ func (r *rewording) split(question string) core {
 	return core{text: lowerFirst(text)}
 }
 
+// fitting returns the situations in which the question is asked, with its frame or without. Those that only fit with synonyms in
+// it are left out: they are of another question.
+func (l *language) fitting(questions ...string) (out []rule) {
+	first, _, _ := strings.Cut(questions[0], " ")
+	for _, rule := range l.situations {
+		if strings.Contains(rule.from.String(), first) && slices.ContainsFunc(slices.Compact(questions), rule.from.MatchString) {
+			out = append(out, rule)
+		}
+	}
+	return out
+}
+
 // forms returns a question without its frame in other forms, by the rules.
 func (r *rewording) forms(question, kind string) []string {
 	var out []string
-	for _, rules := range [][]rule{r.rewrite, r.typed} {
+	for _, rules := range [][]rule{r.rewrite, r.told, r.typed} {
 		for _, rule := range rules {
 			if rule.kind == kind || rule.kind == "" || rule.kind == "any" {
 				out = append(out, r.apply(rule, question, r.values)...)

@@ -98,6 +98,9 @@ func TestRewordGrammar(t *testing.T) {
 		{"Quand la salle est-elle ouverte à Montclair ?", "le lundi", "", []string{"Dites-moi quand la salle est accessible à Montclair."}, " elle est"},
 		{"¿Quién es el propietario de la vivienda?", "Ana Ríos", "", []string{"¿Conoce usted al dueño del piso?", "Soy nuevo aquí. ¿Quién es el dueño del piso?"}, " a el "},
 		{"Πόσο κοστίζει η κάρτα μέλους;", "4 ευρώ", "", []string{"Πόσα χρήματα χρειάζονται για την κάρτα μέλους;"}, "για η"},
+		{"Wie hoch ist die Tragkraft des alten Regals?", "80 kg", "", []string{"Wie viele Kilo hält das aus beim alten Regal?"}, "aus des"},
+		{"Bis wann muss man das Formular abgeben?", "31. Mai", "", []string{"Wie lange habe ich noch Zeit, das Formular abzugeben?"}, "zu abgeben"},
+		{"Wie hoch ist die Gebühr für einen Ersatzausweis?", "8 Euro", "", []string{"Mir ist der Ausweis kaputtgegangen. Was kostet mich ein neuer?"}, ""},
 		{"How many boats may the club keep?", "three", "The club may not keep more than three boats, of which Ms Orr owns two.", nil, "Orr"},
 	} {
 		t.Run(test.question, func(t *testing.T) {

@@ -103,6 +103,15 @@ func (m *runner) mlp(p pass, l *layer, tp *tape, h *vectors) {
 		in, out = m.route(p, l, tp, h), &tp.routed.out
 	}
 	p.project(&l.up, in, &tp.z[groupUp], &tp.gateUp)
+	m.bend(l, tp, in)
+	p.project(&l.down, &tp.inner, &tp.z[groupDown], out)
+	if l.router.parts != nil {
+		m.gather(tp, h.n)
+	}
+}
+
+// bend fills tp.inner with the activations of tp.gateUp, whose rows are those of in.
+func (m *runner) bend(l *layer, tp *tape, in *vectors) {
 	tp.inner.resize(in.n, l.down.in)
 	tp.inner.routing = in.routing
 	m.crew.rows(in.n, func(r int) {
@@ -110,10 +119,6 @@ func (m *runner) mlp(p pass, l *layer, tp *tape, h *vectors) {
 		copy(tp.inner.row(r), gate)
 		m.activate(l, tp.inner.row(r), up)
 	})
-	p.project(&l.down, &tp.inner, &tp.z[groupDown], out)
-	if l.router.parts != nil {
-		m.gather(tp, h.n)
-	}
 }
 
 // cut is which rows go on behind the attention of a layer, nil for all.

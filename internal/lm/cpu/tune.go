@@ -20,6 +20,7 @@ type Tuner struct {
 	memory  []memory              // of each worker
 	tapes   []tape                // of the layers from lowest on, and of the end
 	shared  tape                  // of those below
+	turns   tape                  // memory of parts that layers have in turn: see borrow
 	b       *batch
 	kept    *kept // nil = nothing is
 	most    int   // tokens of a call so far
@@ -220,21 +221,47 @@ func (t *Tuner) compute() {
 	} else {
 		t.recall()
 	}
-	if !t.o.Recompute || t.b.lowest == len(t.layers) {
-		t.climb(t, t.lowest, len(t.layers))
-		return
-	}
 	for i := t.lowest; i < len(t.layers); i++ {
-		t.climb(t, i, i+1)
-		t.tape(i).lend(t.tape(i + 1))
+		t.climbOne(i)
+		if t.o.Recompute && t.b.lowest < len(t.layers) {
+			t.tape(i).lend(t.tape(i + 1))
+		}
 	}
+}
+
+// climbOne computes a layer.
+func (t *Tuner) climbOne(i int) {
+	t.borrow(i)
+	t.climb(t, i, i+1)
+	t.borrow(i)
+}
+
+// borrow exchanges the parts of layer i's tape that its backward pass makes again at little cost, or never looks at, for memory that
+// all layers use in turn: before the layer is computed, in either direction, and back afterwards.
+func (t *Tuner) borrow(i int) {
+	tp, turns := t.tape(i), &t.turns
+	qkv, out, mlp := t.looksAt(i)
+	for _, x := range []struct {
+		part, turn *vectors
+		own        bool
+	}{{&tp.preMLP, &turns.preMLP, false}, {&tp.inner, &turns.inner, false}, {&tp.qkv, &turns.qkv, qkv}, {&tp.out, &turns.out, out}, {&tp.mlp, &turns.mlp, mlp}} {
+		if !x.own {
+			*x.part, *x.turn = *x.turn, *x.part
+		}
+	}
+}
+
+// looksAt tells which outputs of layer i its backward pass needs: those that are normed, or scaled by DoRA.
+func (t *Tuner) looksAt(i int) (qkv, out, mlp bool) {
+	l, u := &t.layers[i], &t.updates[i]
+	return l.qNorm != nil || l.kNorm != nil || u[groupIn].scaled(), l.afterAttention != nil || u[groupOut].scaled(), l.afterMLP != nil || u[groupDown].scaled()
 }
 
 // restore is, with Recompute, what layer i computed on the way. The layer above is done with.
 func (t *Tuner) restore(i int) {
 	t.tape(i + 1).lend(t.tape(i))
 	if i+1 < len(t.layers) { // the last layer's is still there
-		t.climb(t, i, i+1)
+		t.climbOne(i)
 	}
 }
 

@@ -1,6 +1,9 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // updated is the updates of a group.
 type updated struct {
@@ -16,6 +19,11 @@ type update struct {
 	number  uint64 // among all, for dropout
 	bias    int    // where the projection's own bias is trained; -1 = it is not
 	dora    *dora  // nil = none
+}
+
+// scaled tells whether DoRA scales any of the outputs.
+func (x *updated) scaled() bool {
+	return slices.ContainsFunc(x.parts, func(u update) bool { return u.dora != nil })
 }
 
 // dora is what DoRA makes of an update: each output times its magnitude over the length of the row of W + scale·BA, which counts
@@ -107,7 +115,6 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 	updates := &t.updates[g.layer][g.kind]
 	y.resize(x.n, g.out)
 	z.resize(x.n, updates.ranks)
-	scaled := false
 	t.crew.rows(x.n, func(r int) {
 		clear(z.row(r))
 		clear(y.row(r))
@@ -139,12 +146,11 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 			terms = append(terms, term{
 				a: z.from(from, u.z), aRow: z.stride, aStep: 1, depth: u.Rank, b: dense{t.b.theta[u.B:], u.Rank}, turned: true,
 			})
-			scaled = scaled || u.dora != nil
 		}
 		sums = append(sums, sum{y.from(from, p.at), y.stride, to - from, p.m.out, terms})
 	}
 	t.crew.add(sums...)
-	if !scaled {
+	if !updates.scaled() {
 		return
 	}
 	t.crew.rows(x.n, func(r int) {
@@ -163,14 +169,13 @@ func (t *Tuner) project(g *group, x, z, y *vectors) {
 // vectorsBack adds to the gradients of biases and magnitudes, given that of the outputs y, and returns the gradient of what
 // DoRA's factors multiply.
 func (t *Tuner) vectorsBack(g *group, y, dy *vectors, gradient []float32) *vectors {
-	scaled := false
-	for i, u := range t.updates[g.layer][g.kind].parts {
+	updates := &t.updates[g.layer][g.kind]
+	for i, u := range updates.parts {
 		p := g.parts[i]
 		lora := u.Update != nil && u.Bias > 0
 		if u.bias < 0 && !lora && u.dora == nil {
 			continue
 		}
-		scaled = scaled || u.dora != nil
 		added := make([]float32, p.m.out) // the bias
 		t.addBias(p, u, added)
 		t.crew.run(pieces(p.m.out, lossColumn/16), func(_, task int) {
@@ -191,14 +196,14 @@ func (t *Tuner) vectorsBack(g *group, y, dy *vectors, gradient []float32) *vecto
 			}
 		})
 	}
-	if !scaled {
+	if !updates.scaled() {
 		return dy
 	}
 	t.scaled.resize(dy.n, dy.width)
 	t.crew.rows(dy.n, func(r int) {
 		dst := t.scaled.row(r)
 		copy(dst, dy.row(r))
-		for i, u := range t.updates[g.layer][g.kind].parts {
+		for i, u := range updates.parts {
 			if u.dora != nil {
 				for o, c := range u.dora.factors {
 					dst[g.parts[i].at+o] *= c

@@ -6,7 +6,9 @@ func (t *Tuner) backward(gradient []float32) {
 		if t.o.Recompute {
 			t.restore(i)
 		}
+		t.borrow(i)
 		t.layerBackward(&t.layers[i], t.tape(i), i > t.lowest || t.input != nil, gradient)
+		t.borrow(i)
 	}
 }
 
@@ -17,6 +19,10 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 		x, h, attended = &tp.kept.x, &tp.kept.h, &tp.kept.attended
 	}
 	n := x.n
+	if !t.Parallel {
+		tp.preMLP.resize(n, t.HiddenSize)
+		t.crew.rows(n, func(r int) { t.normalize(tp.preMLP.row(r), tp.mid.row(r), l.beforeMLP) })
+	}
 	dOut := t.branchBack(&t.dx, &tp.mlp, l.afterMLP)
 	dh := t.mlpBack(l, tp, t.mlpInput(h, tp), dOut, gradient)
 	dAttention := &t.dx // gradient of what attention adds to
@@ -52,6 +58,7 @@ func (t *Tuner) mlpBack(l *layer, tp *tape, h, dOut *vectors, gradient []float32
 		in, out = &tp.routed.in, &tp.routed.out
 		dOut, dScores = t.gatherBack(tp, dOut)
 	}
+	t.bend(l, tp, in)
 	t.projectBack(&l.down, &tp.inner, &tp.z[groupDown], out, dOut, t.dInner.zero(in.n, l.down.in), gradient)
 	t.dGateUp.resize(in.n, l.up.out)
 	t.crew.run(in.n, func(worker, r int) {
@@ -76,10 +83,14 @@ func (t *Tuner) branchBack(dx, out *vectors, n *norm) *vectors {
 	if n == nil && t.ResidualScale == 1 {
 		return dx
 	}
-	t.dh.zero(out.n, out.width)
-	t.crew.rows(out.n, func(r int) {
+	t.dh.zero(dx.n, dx.width)
+	t.crew.rows(dx.n, func(r int) {
 		dh := t.dh.row(r)
-		t.normalizeBack(dh, dx.row(r), out.row(r), n)
+		var x []float32
+		if n != nil {
+			x = out.row(r)
+		}
+		t.normalizeBack(dh, dx.row(r), x, n)
 		for i := range dh {
 			dh[i] *= float32(t.ResidualScale)
 		}

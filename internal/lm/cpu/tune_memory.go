@@ -13,38 +13,54 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	wide := func(n int) int { return roundUp(n, block) }
 	n, rows, hidden, attended := s.Tokens, min(s.Rows, s.Tokens), wide(t.HiddenSize), wide(t.QDim())
 	heads, qkv := t.Heads*t.headStride(), wide(t.QDim()+2*t.KVDim())
-	tape := func(i, rows int) int { // of a layer behind whose attention so many rows go on, without x and h
+	// Of a layer behind whose attention so many rows go on: its tape without x and h, and what it has in turn with the others.
+	tape := func(i, rows int) (own, turn int) {
 		l, z := &t.layers[i], [groupKinds]int{}
 		for kind, u := range t.updates[i] {
 			z[kind] = wide(u.ranks)
 		}
-		before := qkv + attended + z[groupIn] + heads + 2*t.KVHeads*t.headStride() + t.Heads
-		mlp := wide(l.up.out) + wide(l.down.in) + z[groupUp] + z[groupDown]
-		behind := 4*hidden + z[groupOut] + mlp
-		if l.router.parts != nil { // a row for each of its experts, and what they take and give
-			behind += (t.Experts.Used-1)*mlp + t.Experts.Used*(2*hidden+3) + wide(t.Experts.Count) + z[groupRouter]
+		used := 1 // rows of each for experts
+		behind := hidden + z[groupOut]
+		if l.router.parts != nil { // what the experts take and give
+			used = t.Experts.Used
+			behind += used*(2*hidden+3) + wide(t.Experts.Count) + z[groupRouter]
 		}
-		kept := 0
-		if i+1 == t.Layers {
-			kept = rows * (hidden + attended)
+		behind += used * (wide(l.up.out) + z[groupUp] + z[groupDown])
+		own = n*(attended+z[groupIn]+heads+2*t.KVHeads*t.headStride()+t.Heads) + rows*behind
+		turn = rows * (hidden + used*wide(l.down.in))
+		share := func(needed bool, size int) {
+			if needed {
+				own += size
+			} else {
+				turn += size
+			}
 		}
-		return n*before + rows*behind + kept
+		needsQKV, needsOut, needsMLP := t.looksAt(i)
+		share(needsQKV, n*qkv)
+		share(needsOut, rows*hidden)
+		share(needsMLP, rows*hidden)
+		if i+1 == t.Layers { // the rows that go on
+			own += rows * (hidden + attended)
+		}
+		return own, turn
 	}
 	streams := (len(t.tapes) + 1) * n * 2 * hidden // and what is lent
-	tapes := 0
+	tapes, turns := 0, 0
 	for i := t.lowest; i < t.Layers; i++ {
 		of := n
 		if i+1 == t.Layers {
 			of = rows
 		}
-		if recompute {
-			tapes = max(tapes, tape(i, of))
+		own, turn := tape(i, of)
+		if turns = max(turns, turn); recompute {
+			tapes = max(tapes, own)
 		} else {
-			tapes += tape(i, of)
+			tapes += own
 		}
 	}
-	if t.lowest > 0 {
-		tapes += tape(0, n)
+	if tapes += turns; t.lowest > 0 {
+		own, turn := tape(0, n)
+		tapes += own + turn
 	}
 	ranks, dropped, out, mlp := 0, [3]int{}, 0, 0
 	for i := t.lowest; i < t.Layers; i++ {
@@ -68,8 +84,11 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	if t.Parallel {
 		back += n * hidden
 	}
+	scaled := false
 	for i := range t.updates {
-		for _, u := range t.updates[i] {
+		for k := range t.updates[i] {
+			u := &t.updates[i][k]
+			scaled = scaled || u.scaled()
 			for _, p := range u.parts {
 				if p.dora != nil {
 					back += 2 * len(p.dora.factors)
@@ -77,7 +96,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			}
 		}
 	}
-	if t.o.updatesRows() {
+	if scaled {
 		back += n * out
 	}
 	some := min(s.Rows, lossRows)
@@ -91,13 +110,3 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 
 // SetRecompute turns TunerOptions.Recompute on, before the first call.
 func (t *Tuner) SetRecompute() { t.o.Recompute = true }
-
-// updatesRows tells whether DoRA scales rows.
-func (o *TunerOptions) updatesRows() bool {
-	for _, u := range o.Updates {
-		if u.Magnitude > 0 {
-			return true
-		}
-	}
-	return false
-}

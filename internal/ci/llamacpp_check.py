@@ -1,7 +1,9 @@
 """What llama.cpp makes of GGUF files that docent wrote: llamacpp_check.py INPUT.json > OUTPUT.json
 
-    INPUT   {"chats": [[message, …], …], "tokens": int, "models": {name: {"model": file, "adapter": file or none, "chats": how many}}}
-    OUTPUT  {name: [{"prompt": str, "ids": [int], "answer": [int]}, …]}: of each chat the rendered prompt, its ids, and greedy ids
+    INPUT   {"chats": [[message, …], …], "tokens": int, "models": {name: {"model": file, "adapter": file or none, "chats": how many,
+            "ids": [int] or none}}}
+    OUTPUT  {name: [{"prompt": str, "ids": [int], "answer": [int]}, …]}: of each chat the rendered prompt, its ids, and greedy ids; or
+            behind the ids alone
 """
 
 import json
@@ -32,6 +34,9 @@ for name, files in given["models"].items():
         return json.load(urllib.request.urlopen(request))
 
     out[name] = []
+    if files.get("ids"):
+        answer = ask("/completion", prompt=files["ids"], n_predict=given["tokens"], temperature=0, return_tokens=True)
+        out[name].append({"prompt": "", "ids": files["ids"], "answer": answer["tokens"]})
     for messages in given["chats"][: files["chats"]]:
         prompt = ask("/apply-template", messages=messages)["prompt"]
         ids = ask("/tokenize", content=prompt, add_special=True, parse_special=True)["tokens"]

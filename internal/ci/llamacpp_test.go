@@ -3,9 +3,11 @@ package ci_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/recipe"
+	"github.com/docent-ml/docent/internal/golden"
 	"github.com/docent-ml/docent/internal/lm/text"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve"
@@ -64,23 +67,11 @@ func TestLlamaCPP(t *testing.T) {
 	for _, prompt := range recipe.GeneralPrompts()[:generalChats] {
 		chats = append(chats, []map[string]string{{"role": "user", "content": prompt}})
 	}
-	input, err := json.Marshal(map[string]any{"chats": chats, "tokens": answerTokens, "models": map[string]any{
+	theirs := askLlamaCPP(t, interpreter, map[string]any{"chats": chats, "tokens": answerTokens, "models": map[string]any{
 		"f16":     map[string]any{"model": file("f16"), "adapter": "", "chats": len(chats)},
 		"q8_0":    map[string]any{"model": file("q8_0"), "adapter": "", "chats": guides},
 		"adapter": map[string]any{"model": file("base"), "adapter": file("adapter"), "chats": guides},
 	}})
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "input.json"), input, 0o644))
-	command := exec.CommandContext(t.Context(), interpreter, "llamacpp_check.py", filepath.Join(dir, "input.json"))
-	var log bytes.Buffer
-	command.Stderr = &log
-	output, err := command.Output()
-	require.NoError(t, err, log.String())
-	var theirs map[string][]struct {
-		Prompt      string
-		IDs, Answer []int32
-	}
-	require.NoError(t, json.Unmarshal(output, &theirs), log.String())
 
 	tokenizer, err := text.Load(os.DirFS(filepath.Join(dir, "merged")))
 	require.NoError(t, err)
@@ -127,4 +118,66 @@ func TestLlamaCPP(t *testing.T) {
 			assert.GreaterOrEqual(t, float64(equal), x.least*float64(asked), "%d of %d answers are equal", equal, asked)
 		})
 	}
+}
+
+// theirAnswer is what llamacpp_check.py tells of a prompt.
+type theirAnswer struct {
+	Prompt      string
+	IDs, Answer []int32
+}
+
+func askLlamaCPP(t *testing.T, interpreter string, input map[string]any) (theirs map[string][]theirAnswer) {
+	t.Helper()
+	data, err := json.Marshal(input)
+	require.NoError(t, err)
+	name := filepath.Join(t.TempDir(), "input.json")
+	require.NoError(t, os.WriteFile(name, data, 0o644))
+	command := exec.CommandContext(t.Context(), interpreter, "llamacpp_check.py", name)
+	var log bytes.Buffer
+	command.Stderr = &log
+	output, err := command.Output()
+	require.NoError(t, err, log.String())
+	require.NoError(t, json.Unmarshal(output, &theirs), log.String())
+	return theirs
+}
+
+// otherwise is what llama.cpp computes in another way than transformers, whoever makes the file.
+var otherwise = map[string]string{
+	"mistral-window": "it knows no windows of Mistral's: texts beyond one see all of it",
+	"phi3-longrope":  "it takes the long factors for the context that it was started with, whatever the length of the text",
+}
+
+// TestLlamaCPPFamilies has llama.cpp go on with the tokens of transformers, from the GGUF file of every family that there is one of.
+func TestLlamaCPPFamilies(t *testing.T) {
+	interpreter := os.Getenv("DOCENT_LLAMACPP")
+	if interpreter == "" {
+		t.Skip("DOCENT_LLAMACPP (an interpreter with xllamacpp) is not set; make test-full sets it")
+	}
+	models, want := map[string]any{}, map[string][]int32{}
+	for _, tiny := range golden.Tiny(t) {
+		dir, name := t.TempDir(), filepath.Base(tiny)
+		require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(tiny, "model"))))
+		if otherwise[name] != "" {
+			continue
+		}
+		golden.WriteTokenizer(t, dir)
+		file := filepath.Join(dir, "model.gguf")
+		if err := lora.ExportGGUF(t.Context(), open(t, nil, "dir:"+dir), nil, file, lora.GGUFF32); err != nil {
+			require.ErrorIs(t, err, lora.ErrArchitecture)
+			t.Logf("%s: %v", name, err)
+			continue
+		}
+		run := golden.JSON[golden.TinyRun](t, tiny, "run.json")
+		models[name], want[name] = map[string]any{"model": file, "adapter": "", "chats": 0, "ids": run.Greedy.Prompt}, run.Greedy.New
+	}
+	t.Logf("%d models: %v", len(want), slices.Sorted(maps.Keys(want)))
+	theirs := askLlamaCPP(t, interpreter, map[string]any{"chats": [][]string{}, "tokens": 24, "models": models})
+	for name, ids := range want {
+		answer := theirs[name][0].Answer
+		if n := len(answer); n > 0 && n < len(ids) && answer[n-1] <= 4 { // the end of the text ended it
+			ids = ids[:n]
+		}
+		assert.Equal(t, ids, answer, name)
+	}
+	assert.GreaterOrEqual(t, len(want), 12)
 }

@@ -7,7 +7,9 @@
 package golden
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -55,6 +57,22 @@ func Tiny(t testing.TB) []string {
 		}
 		return part != ""
 	})
+}
+
+// WriteTokenizer gives a model folder of the tiny layout a tokenizer: the first ids of one with 160, without merges.
+func WriteTokenizer(t testing.TB, dir string) {
+	t.Helper()
+	_, here, _, ok := runtime.Caller(0)
+	require.True(t, ok)
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(filepath.Dir(here), "..", "ci", "testdata", "tokenizer"))))
+	name := filepath.Join(dir, "tokenizer.json")
+	doc := JSON[map[string]any](t, name)
+	model, size := doc["model"].(map[string]any), JSON[map[string]any](t, dir, "config.json")["vocab_size"]
+	maps.DeleteFunc(model["vocab"].(map[string]any), func(_ string, id any) bool { return id.(float64) >= size.(float64) })
+	model["merges"] = []string{}
+	data, err := json.Marshal(doc)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name, data, 0o644))
 }
 
 // SmolLM2 returns the GGUF file and the folders of the smollm2-135m layout; the test is skipped where they are not
@@ -112,43 +130,35 @@ func JSON[T any](t testing.TB, path ...string) T {
 // Floats reads a float tensor of a safetensors file and its shape.
 func Floats(t testing.TB, dir, file, name string) (values []float32, shape []int) {
 	t.Helper()
-	src := open(t, dir, file)
-	for _, x := range src.Tensors() {
-		if x.Name == name {
-			values = make([]float32, x.Size())
-			require.NoError(t, src.Read(name, values))
-			return values, x.Shape
-		}
-	}
-	require.FailNow(t, "no tensor "+name, "%s/%s", dir, file)
-	return nil, nil
-}
-
-// Ints reads an integer tensor and its shape.
-func Ints(t testing.TB, dir, file, name string) (values []int32, shape []int) {
-	t.Helper()
-	src := open(t, dir, file)
-	for _, x := range src.Tensors() {
-		if x.Name == name {
-			wide := make([]int64, x.Size())
-			require.NoError(t, src.ReadInts(name, wide))
-			values = make([]int32, len(wide))
-			for i, v := range wide {
-				values[i] = int32(v)
-			}
-			return values, x.Shape
-		}
-	}
-	require.FailNow(t, "no tensor "+name, "%s/%s", dir, file)
-	return nil, nil
-}
-
-func open(t testing.TB, dir, file string) *weights.Safetensors {
-	t.Helper()
 	src, err := weights.OpenSafetensors(os.DirFS(dir), file)
 	require.NoError(t, err)
-	t.Cleanup(func() { src.Close() })
-	return src
+	defer src.Close()
+	i := slices.IndexFunc(src.Tensors(), func(x weights.Tensor) bool { return x.Name == name })
+	require.GreaterOrEqual(t, i, 0, "no tensor %s in %s/%s", name, dir, file)
+	x := src.Tensors()[i]
+	values = make([]float32, x.Size())
+	require.NoError(t, src.Read(name, values))
+	return values, x.Shape
+}
+
+// Ints reads a tensor of int32 and its shape.
+func Ints(t testing.TB, dir, file, name string) (values []int32, shape []int) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, file))
+	require.NoError(t, err)
+	header := 8 + int(binary.LittleEndian.Uint64(data))
+	var tensors map[string]struct {
+		DType   string
+		Shape   []int
+		Offsets []int `json:"data_offsets"`
+	}
+	require.NoError(t, json.Unmarshal(data[8:header], &tensors))
+	x := tensors[name]
+	require.Equal(t, "I32", x.DType, "%s/%s: %s", dir, file, name)
+	values = make([]int32, (x.Offsets[1]-x.Offsets[0])/4)
+	_, err = binary.Decode(data[header+x.Offsets[0]:], binary.LittleEndian, values)
+	require.NoError(t, err)
+	return values, x.Shape
 }
 
 // Close compares all values, tolerating differences up to tolerance times the largest wanted one, and names the worst.
@@ -174,17 +184,20 @@ type TinyRun struct {
 		Prompt []int32 `json:"prompt_ids"`
 		New    []int32 `json:"new_ids"`
 	} `json:"greedy"`
-	LoRA struct {
-		Rank      int         `json:"r"`
-		Alpha     float64     `json:"lora_alpha"`
-		Targets   Targets     `json:"target_modules"`
-		Optimizer Optimizer   `json:"optimizer"`
-		Batches   [][][]int32 `json:"batches"`
-		// OddBatches says in words which row of every second batch ends where: its rest is padding.
-		OddBatches string    `json:"odd_batches"`
-		Losses     []float64 `json:"losses"`
-		GradNorm   float64   `json:"grad_norm_step0"`
-	} `json:"lora"`
+	LoRA LoRARun `json:"lora"`
+}
+
+// LoRARun is what PEFT was told, and what came out.
+type LoRARun struct {
+	Rank      int         `json:"r"`
+	Alpha     float64     `json:"lora_alpha"`
+	Targets   Targets     `json:"target_modules"`
+	Optimizer Optimizer   `json:"optimizer"`
+	Batches   [][][]int32 `json:"batches"`
+	// OddBatches says in words which row of every second batch ends where: its rest is padding.
+	OddBatches string    `json:"odd_batches"`
+	Losses     []float64 `json:"losses"`
+	GradNorm   float64   `json:"grad_norm_step0"`
 }
 
 // Optimizer is the AdamW of a reference run.
@@ -208,14 +221,8 @@ func (x *Targets) UnmarshalJSON(data []byte) error {
 
 // SmolRun is run.json of a LoRA run on SmolLM2.
 type SmolRun struct {
-	Rank             int         `json:"r"`
-	Alpha            float64     `json:"lora_alpha"`
-	Targets          Targets     `json:"target_modules"`
-	Optimizer        Optimizer   `json:"optimizer"`
-	Batches          [][][]int32 `json:"batches"`
+	LoRARun
 	EvalBatches      [][][]int32 `json:"eval_batches"`
-	Losses           []float64   `json:"losses"`
-	GradNorm         float64     `json:"grad_norm_step0"`
 	EvalBefore       float64     `json:"eval_loss_before"`
 	EvalAfter        float64     `json:"eval_loss_after"`
 	PerplexityBefore float64     `json:"perplexity_before"`

@@ -23,5 +23,6 @@ var _ = enter(family{
 			c.LogitScale = g.float("logit_scale", 1)
 			stopFull(c, true)
 		},
+		write: func(c Config, set func(string, any)) { set("logit_scale", float32(c.LogitScale)) },
 	},
 })

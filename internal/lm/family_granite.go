@@ -25,5 +25,11 @@ var _ = enter(family{
 			c.AttentionScale, c.EmbedScale = g.float("attention.scale", c.AttentionScale), g.float("embedding_scale", 1)
 			c.ResidualScale, c.LogitScale = g.float("residual_scale", 1), 1/g.float("logit_scale", 1)
 		},
+		write: func(c Config, set func(string, any)) {
+			set("attention.scale", float32(c.AttentionScale))
+			set("embedding_scale", float32(c.EmbedScale))
+			set("residual_scale", float32(c.ResidualScale))
+			set("logit_scale", float32(1/c.LogitScale))
+		},
 	},
 })

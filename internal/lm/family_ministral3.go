@@ -1,6 +1,9 @@
 package lm
 
-import "cmp"
+import (
+	"cmp"
+	"math"
+)
 
 var _ = enter(family{
 	name: "ministral3", architecture: "Ministral3ForCausalLM",
@@ -33,6 +36,13 @@ var _ = enter(family{
 			c.QueryContext = g.int("rope.scaling.original_context_length", c.MaxPositions)
 			if r := &c.Ropes[0]; r.Type == RopeYarn { // mscale_all_dim; mscale is 1
 				r.Magnitude /= yarnMagnitude(r.Factor, g.float("rope.scaling.yarn_log_multiplier", 0))
+			}
+		},
+		write: func(c Config, set func(string, any)) {
+			set("attention.temperature_scale", float32(c.QueryBeta))
+			set("attention.temperature_length", uint32(c.QueryContext))
+			if r := c.Ropes[0]; r.Type == RopeYarn && r.Factor > 1 {
+				set("rope.scaling.yarn_log_multiplier", float32((yarnMagnitude(r.Factor, 1)/r.Scale()-1)/(0.1*math.Log(r.Factor))))
 			}
 		},
 	},

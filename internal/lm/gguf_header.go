@@ -21,7 +21,11 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	} {
 		set(key, uint32(n))
 	}
-	set("attention.layer_norm_rms_epsilon", float32(c.NormEps))
+	if c.LayerNorm {
+		set("attention.layer_norm_epsilon", float32(c.NormEps))
+	} else {
+		set("attention.layer_norm_rms_epsilon", float32(c.NormEps))
+	}
 	set("rope.freq_base", float32(c.Ropes[0].Theta))
 	if len(c.Ropes) > 1 {
 		set("rope.freq_base_swa", float32(c.Ropes[1].Theta))
@@ -30,6 +34,12 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	case RopeLinear:
 		set("rope.scaling.type", "linear")
 		set("rope.scaling.factor", float32(r.Factor))
+	case RopeYarn:
+		set("rope.scaling.type", "yarn")
+		set("rope.scaling.factor", float32(r.Factor))
+		set("rope.scaling.original_context_length", uint32(r.OriginalContext))
+		set("rope.scaling.yarn_beta_fast", float32(r.BetaFast))
+		set("rope.scaling.yarn_beta_slow", float32(r.BetaSlow))
 	case RopeLong:
 		set("rope.scaling.original_context_length", uint32(r.OriginalContext))
 		set("rope.scaling.attn_factor", float32(r.Scale()))
@@ -47,6 +57,9 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	}
 	if c.FinalSoftcap != 0 {
 		set("final_logit_softcapping", float32(c.FinalSoftcap))
+	}
+	if f.gguf.write != nil {
+		f.gguf.write(c, set)
 	}
 	return out, nil
 }
@@ -72,6 +85,9 @@ func (c Config) GGUFRopeFactors() map[string][]float32 {
 	case RopeLlama3:
 		return map[string][]float32{RopeFreqs: factors(1)}
 	case RopeLong:
+		if r.Border() == 0 {
+			return map[string][]float32{RopeFreqs: factors(1)}
+		}
 		return map[string][]float32{RopeFactorsShort: factors(1), RopeFactorsLong: factors(r.OriginalContext + 1)}
 	}
 	return nil
@@ -110,6 +126,9 @@ func (c Config) SameComputation(o Config) bool {
 	}
 	for _, x := range []*Config{&c, &o} {
 		x.Family, x.Source, x.BOS, x.EOS, x.Pad, x.Ropes = "", nil, 0, nil, 0, nil
+		for _, v := range []*float64{&x.NormEps, &x.EmbedScale, &x.AttentionScale, &x.ResidualScale, &x.LogitScale, &x.QueryBeta, &x.AttentionSoftcap, &x.FinalSoftcap} {
+			*v = float64(float32(*v)) // what GGUF holds
+		}
 	}
 	return fmt.Sprint(c) == fmt.Sprint(o)
 }

@@ -18,8 +18,9 @@ type ggufRecord struct {
 	slides bool
 	// reads are the keys that read reads and no other family may have.
 	reads []string
-	// read sets what only this family's files say.
-	read func(g *ggufFields, c *Config)
+	// read sets what only this family's files say, and write is its inverse.
+	read  func(g *ggufFields, c *Config)
+	write func(c Config, set func(key string, value any))
 }
 
 // ggufFamily is the family of an architecture, with or without a sliding window and experts; nil if there is none.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/weights"
 )
@@ -62,21 +63,7 @@ func (t *Trainer) save(ctx context.Context, dir string) error {
 	if err := t.prune(tempPrefix, 0); err != nil { // left by a process that was killed
 		return err
 	}
-	temp, err := os.MkdirTemp(t.options.Dir, tempPrefix)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := t.write(ctx, temp); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(dir); err != nil { // the same step, saved before
-		return err
-	}
-	if err := os.Rename(temp, dir); err != nil {
+	if err := atomicfile.Folder(dir, func(temp string) error { return t.write(ctx, temp) }); err != nil {
 		return err
 	}
 	if t.config.KeepCheckpoints > 0 {
@@ -98,11 +85,7 @@ func (t *Trainer) write(ctx context.Context, dir string) error {
 		{Name: "m", Shape: []int{t.layout.size}, DType: weights.F32},
 		{Name: "v", Shape: []int{t.layout.size}, DType: weights.F32},
 	}
-	fill := func(name string, dst []float32) error {
-		copy(dst, moments[name])
-		return nil
-	}
-	if err := weights.Write(ctx, dir, list, fill, weights.WriteOptions{Name: momentsName, ShardBytes: math.MaxInt64}); err != nil {
+	if err := weights.Write(ctx, dir, list, weights.From(moments), weights.WriteOptions{Name: momentsName, ShardBytes: math.MaxInt64}); err != nil {
 		return err
 	}
 	s := state{Step: t.step, Config: t.config, Base: t.base.model.Ref.String(), Digest: t.base.digest, Data: t.data}
@@ -110,12 +93,7 @@ func (t *Trainer) write(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(dir, stateFile))
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
+	return atomicfile.Write(filepath.Join(dir, stateFile), append(data, '\n'))
 }
 
 // prune removes the folders of Options.Dir with the prefix, but for the newest keep.

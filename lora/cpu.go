@@ -42,43 +42,10 @@ func newOnCPU(b *Base, l *layout, c Config, options Options) *onCPU {
 	}
 }
 
-// lay fills the batch with the families of a call.
+// lay fills the batch with a call.
 func (o *onCPU) lay(c call) cpu.Batch {
-	b := &o.batch
-	b.Tokens, b.Segments, b.Rows, b.Labels, b.Weights = b.Tokens[:0], b.Segments[:0], b.Rows[:0], b.Labels[:0], b.Weights[:0]
-	segment := func(ids []int32, position, parent int) {
-		from := len(b.Tokens)
-		b.Tokens = append(b.Tokens, ids...)
-		b.Segments = append(b.Segments, cpu.Segment{From: from, To: len(b.Tokens), Position: position, Parent: parent})
-	}
-	for _, f := range slices.Concat(c.rows...) {
-		start, parent := len(b.Tokens), len(b.Segments)
-		if f.shared > 0 {
-			segment(f.members[0].ids[:f.shared], 0, parent)
-		}
-		for _, x := range f.members {
-			own := len(b.Tokens)
-			if f.shared == 0 {
-				parent = len(b.Segments)
-			}
-			segment(x.ids[f.shared:], f.shared, parent)
-			for i := range x.ids {
-				if !x.trained[i] {
-					continue
-				}
-				b.Rows = append(b.Rows, int32(f.place(i-1, start, own)))
-				choices := x.choices(i)
-				for k := range c.shape.choices {
-					y := target{} // of weight 0
-					if k < len(choices) {
-						y = choices[k]
-					}
-					b.Labels, b.Weights = append(b.Labels, y.token), append(b.Weights, y.weight)
-				}
-			}
-		}
-	}
-	return *b
+	c.lay(&o.batch, 0)
+	return o.batch
 }
 
 func (o *onCPU) gradient(c call, seed uint64) (float64, error) {
@@ -148,13 +115,8 @@ func (o *onCPU) state() (theta, m, v []float32, err error) {
 }
 
 func (o *onCPU) setState(theta, m, v []float32) error {
-	for _, x := range []struct {
-		dst *[]float32
-		src []float32
-	}{{&o.theta, theta}, {&o.m, m}, {&o.v, v}} {
-		*x.dst = make([]float32, len(o.sum))
-		copy(*x.dst, x.src)
-	}
+	copied := func(x []float32) []float32 { return append(make([]float32, 0, len(o.sum)), x...)[:len(o.sum)] }
+	o.theta, o.m, o.v = copied(theta), copied(m), copied(v)
 	return nil
 }
 

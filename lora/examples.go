@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/internal/lm/text"
@@ -194,13 +195,7 @@ func (t *Trainer) terminated(ids []int32) []int32 {
 	return append(ids, end)
 }
 
-func all(n int) []bool {
-	out := make([]bool, n)
-	for i := range out {
-		out[i] = true
-	}
-	return out
-}
+func all(n int) []bool { return slices.Repeat([]bool{true}, n) }
 
 // check guards the calls that take examples.
 func (e *Examples) check() error {

@@ -415,54 +415,34 @@ func (l *layout) join(grads []*graph.Node) *graph.Node {
 	return graph.Concatenate(parts, 0)
 }
 
-// parts calls do for each vector of an adapter with where it is in theta. The adapter has all of them.
-func (l *layout) parts(a *adapter.Adapter, do func(at int, values []float32)) {
-	for _, m := range l.modules {
-		x := a.Modules[m.path]
-		do(m.a, x.A)
-		do(m.b, x.B)
-		do(m.magnitude, x.Magnitude)
-		do(m.bias, x.Bias)
-	}
-	for _, p := range l.weights {
-		do(p.at, a.Weights[p.Name].Values)
-	}
-	do(l.rows.at, a.Rows[lm.EmbedTokens].Values)
-}
-
-// empty is an adapter of the layout with zeros.
-func (l *layout) empty(c adapter.Config) *adapter.Adapter {
-	a := &adapter.Adapter{Config: c, Modules: map[string]adapter.Module{}, Weights: map[string]adapter.Weight{}, Rows: map[string]adapter.Rows{}}
-	for _, m := range l.modules {
-		x := adapter.Module{Rank: m.rank, In: m.in, Out: m.out, Experts: m.experts, Scale: m.scale, A: make([]float32, m.sizeA()), B: make([]float32, m.sizeB())}
-		if m.magnitude > 0 {
-			x.Magnitude = make([]float32, m.out)
-		}
-		if m.bias > 0 {
-			x.Bias = make([]float32, m.out)
-		}
-		a.Modules[m.path] = x
-	}
-	for _, p := range l.weights {
-		a.Weights[p.Name] = adapter.Weight{Shape: p.Shape, Values: make([]float32, p.Size())}
-	}
-	if len(l.tokens) > 0 {
-		a.Rows[lm.EmbedTokens] = adapter.Rows{Tokens: l.tokens, Values: make([]float32, l.rows.Size())}
-	}
-	return a
-}
-
 // adapter copies theta into an adapter.
 func (l *layout) adapter(theta []float32, c adapter.Config) *adapter.Adapter {
-	a := l.empty(c)
-	l.parts(a, func(at int, values []float32) { copy(values, theta[at:]) })
+	a := &adapter.Adapter{Config: c, Modules: map[string]adapter.Module{}, Weights: map[string]adapter.Weight{}, Rows: map[string]adapter.Rows{}}
+	cut := func(at, n int) []float32 { return slices.Clone(theta[at:][:n]) }
+	vector := func(at, n int) []float32 {
+		if at == 0 {
+			return nil
+		}
+		return cut(at, n)
+	}
+	for _, m := range l.modules {
+		a.Modules[m.path] = adapter.Module{Rank: m.rank, In: m.in, Out: m.out, Experts: m.experts, Scale: m.scale,
+			A: cut(m.a, m.sizeA()), B: cut(m.b, m.sizeB()), Magnitude: vector(m.magnitude, m.out), Bias: vector(m.bias, m.out)}
+	}
+	for _, p := range l.weights {
+		a.Weights[p.Name] = adapter.Weight{Shape: p.Shape, Values: cut(p.at, p.Size())}
+	}
+	if len(l.tokens) > 0 {
+		a.Rows[lm.EmbedTokens] = adapter.Rows{Tokens: l.tokens, Values: cut(l.rows.at, l.rows.Size())}
+	}
 	return a
 }
 
 // theta is the inverse of adapter. The adapter must have exactly what the layout has, of the same rank and scale; parameters that
 // are not trained may be there as the base has them.
 func (l *layout) theta(a *adapter.Adapter) ([]float32, error) {
-	want := l.empty(adapter.Config{})
+	theta := make([]float32, l.size)
+	want := l.adapter(theta, adapter.Config{})
 	if len(a.Modules) != len(l.modules) {
 		return nil, fmt.Errorf("adapter %w: it has %d modules, the configuration targets %d", ErrMismatch, len(a.Modules), len(l.modules))
 	}
@@ -492,7 +472,16 @@ func (l *layout) theta(a *adapter.Adapter) ([]float32, error) {
 	if rows := a.Rows[lm.EmbedTokens]; !slices.Equal(rows.Tokens, l.tokens) || len(a.Rows) != len(want.Rows) {
 		return nil, fmt.Errorf("adapter %w: it trains the tokens %v, the configuration %v", ErrMismatch, rows.Tokens, l.tokens)
 	}
-	theta := make([]float32, l.size)
-	l.parts(a, func(at int, values []float32) { copy(theta[at:], values) })
+	for _, m := range l.modules {
+		x := a.Modules[m.path]
+		copy(theta[m.a:], x.A)
+		copy(theta[m.b:], x.B)
+		copy(theta[m.magnitude:], x.Magnitude) // nothing, where the layout has none
+		copy(theta[m.bias:], x.Bias)
+	}
+	for _, p := range l.weights {
+		copy(theta[p.at:], a.Weights[p.Name].Values)
+	}
+	copy(theta[l.rows.at:], a.Rows[lm.EmbedTokens].Values)
 	return theta, nil
 }

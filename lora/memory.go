@@ -54,8 +54,7 @@ func (t *Trainer) Memory(train *Examples) (Memory, error) {
 	if err := train.check(); err != nil {
 		return Memory{}, err
 	}
-	batches, _ := t.config.batches(train.rows)
-	p := t.layout.newPlan(batches, t.config.MicroTokens)
+	batches, _, p := t.plan(train)
 	l := largest{shape: p}
 	for _, x := range train.rows {
 		l.rows += len(x.ids)

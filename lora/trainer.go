@@ -154,8 +154,7 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 			yield(Step{}, err)
 			return
 		}
-		batches, epochs := t.config.batches(train.rows)
-		p := t.layout.newPlan(batches, t.config.MicroTokens)
+		batches, epochs, p := t.plan(train)
 		t.log.Debug("plan", "steps", len(batches), "sequences", p.rows, "length", p.seq, "targets", p.targets)
 		t.several = slices.ContainsFunc(batches, func(b []example) bool { return len(p.calls(b)) > 1 })
 		for t.step < len(batches) {
@@ -166,6 +165,12 @@ func (t *Trainer) Steps(ctx context.Context, train *Examples) iter.Seq2[Step, er
 			}
 		}
 	}
+}
+
+// plan cuts the examples into steps, and picks the shape of their calls.
+func (t *Trainer) plan(train *Examples) (batches [][]example, epochs []int, s shape) {
+	batches, epochs = t.config.batches(train.rows)
+	return batches, epochs, t.layout.newPlan(batches, t.config.MicroTokens)
 }
 
 // update is one optimizer step over the given calls.

@@ -1,4 +1,4 @@
-// Package atomicfile writes files that appear whole or not at all: beside their place, flushed, and renamed there.
+// Package atomicfile writes files and folders that appear whole or not at all: beside their place, flushed, and renamed there.
 package atomicfile
 
 import (
@@ -90,4 +90,29 @@ func Write(name string, data []byte) error {
 		return err
 	}
 	return f.Commit()
+}
+
+// Folder makes a folder that appears whole: fill writes to one beside it, of a hidden name that begins with "." and its own, which then
+// takes its place. What was there is kept until then.
+func Folder(dir string, fill func(temp string) error) error {
+	parent, name := filepath.Split(filepath.Clean(dir))
+	if err := os.MkdirAll(filepath.Clean(parent), 0o755); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Clean(parent), "."+name+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := errors.Join(os.Chmod(temp, 0o755), fill(temp)); err != nil {
+		return err
+	}
+	old := temp + ".old"
+	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return os.RemoveAll(old)
 }

@@ -5,7 +5,7 @@
 
 TESTS is the folder of test binaries that test-gpu.sh builds. Parts run in the order of their worth. Each has a time limit, what it finds is
 printed and written at once, and none is begun that the time left does not reach. --rehearse runs the same with small shapes on
-XLA's CPU plugin. Models have random weights, made on the device (internal/golden/shapes), so that nothing has to be brought.
+XLA's CPU plugin. Models have random weights, made on the device (internal/testmodel/shapes), so that nothing has to be brought.
 """
 import argparse, glob, json, os, platform, queue, re, signal, subprocess, sys, tempfile, threading, time
 
@@ -214,7 +214,7 @@ def beside(name, other, limit, ours, limit_other, theirs):
 families = sorted(os.path.basename(os.path.dirname(x)) for x in glob.glob(os.path.join(ROOT, "internal/golden/testdata/tiny/*/run.json")))
 spread = [families[i::8] for i in range(8)] if cuda else [["llama"]]
 pick = ["^TestGoldenTiny$/^graphs$/^(" + "|".join(x) + ")$" for x in spread]
-small, one_b, eight_b = ("tiny", "tiny", "tiny") if a.rehearse else ("smollm2-135m", "llama-3.2-1b", "llama-3.1-8b")
+small, one_b, eight_b = ("tiny", "tiny", "tiny") if a.rehearse else ("135m", "1b", "8b")
 train = lambda p, shape, rows, seq, recompute=False, more={}: benchmark("lora", f"TrainStep/xla/{p}/recompute={str(recompute).lower()}/batch={rows}/seq={seq}$", shape, more=more)
 peft = lambda p, shape, rows, seq, *o: peer("train", shape, "--precision", p, "--batch", str(rows), "--seq", str(seq), *o)
 decode = lambda p, shape, n: benchmark("internal/lm/infer", f"Decode/graphs/{p}/streams={n}/prompt=1000/choose=true$", shape)

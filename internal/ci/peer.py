@@ -4,7 +4,7 @@
     python peer.py decode  MODEL_DIR_OR_GGUF [--precision f32|bf16] [--streams 1] [--prompt 32]
     python peer.py prefill MODEL_DIR_OR_GGUF [--precision f32|bf16] [--prompt 1000]
 
-A GGUF file needs the package gguf. shape:NAME is a model of random weights, of internal/golden/shapes. Works until it is ended, and prints "turn N" whenever N tokens are done.
+A GGUF file needs the package gguf. shape:NAME is a model of random weights, of internal/testmodel/shapes. Works until it is ended, and prints "turn N" whenever N tokens are done.
 """
 import argparse, json, os
 
@@ -27,7 +27,7 @@ a = a.parse_args()
 torch.set_num_threads(a.threads)
 dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[a.precision]
 if a.model.startswith("shape:"):
-    file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/shapes", a.model[6:] + ".json")
+    file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../testmodel/shapes", a.model[6:] + ".json")
     with torch.device(a.device):
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**json.load(open(file))), dtype=dtype)
 else:

@@ -1,7 +1,6 @@
 package golden
 
 import (
-	"embed"
 	"strings"
 	"testing"
 
@@ -12,18 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/device"
-	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/model"
 	"github.com/docent-ml/docent/internal/lm/weights"
+	"github.com/docent-ml/docent/internal/testmodel"
 )
 
-// configs are those of models that are measured with random weights, made where they are computed with: no file has to be brought.
-//
-//go:embed shapes/*.json
-var configs embed.FS
-
-// Random makes the model that ref names as "shape:NAME", if it is such a name, as model.Options of the same names would. The weights
-// of what is normed are 1.
+// Random makes the model that ref names as "shape:NAME", if it is such a name, where it is computed with, as model.Options of the
+// same names would: no file has to be brought. The weights of what is normed are 1.
 func Random(b *testing.B, backend compute.Backend, ref string, dtype dtypes.DType, packed weights.DType, transposed bool) (m *model.Model, ok bool) {
 	b.Helper()
 	name, ok := strings.CutPrefix(ref, "shape:")
@@ -33,11 +27,9 @@ func Random(b *testing.B, backend compute.Backend, ref string, dtype dtypes.DTyp
 	if backend == nil {
 		b.Skip("docent's own code for CPUs reads models from files")
 	}
-	data, err := configs.ReadFile("shapes/" + name + ".json")
+	c, err := testmodel.Known(name)
 	require.NoError(b, err)
-	m = &model.Model{Transposed: transposed}
-	m.Config, err = lm.ParseConfig(data)
-	require.NoError(b, err)
+	m = &model.Model{Transposed: transposed, Config: c}
 	b.Cleanup(func() { m.Close() })
 	for i, p := range m.Config.Params() {
 		dims := p.Shape

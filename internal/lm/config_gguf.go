@@ -3,7 +3,6 @@ package lm
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 )
@@ -225,7 +224,7 @@ func (g *ggufFields) rope(c *Config, f *family, factors map[string][]float32) {
 		g.unsupported("rope.scaling.attn_factor", fmt.Sprint(v))
 	}
 	if freqs := factors[RopeFreqs]; freqs != nil {
-		scaled, err := r.scaledByFactors(freqs, c.RotaryDim, g.int("rope.scaling.original_context_length", 0))
+		scaled, err := r.scaledByFactors(freqs, c.RotaryDim, g.int("rope.scaling.original_context_length", c.MaxPositions))
 		if err != nil {
 			g.errs = append(g.errs, fmt.Errorf("tensor rope_freqs: %w", err))
 		}
@@ -284,102 +283,36 @@ func (g *ggufFields) windows(c Config, rule windowRule) []int {
 	return out
 }
 
-// scaledByFactors finds the rotary scaling behind the factors on the wavelengths that GGUF stores in place of llama3's
-// parameters. Factors that change nothing, or all wavelengths alike, are no scaling and linear scaling.
-func (r Rope) scaledByFactors(factors []float32, dim, original int) (Rope, error) {
+// scaledByFactors finds the rotary scaling behind the factors on the wavelengths that GGUF stores in place of its parameters: none,
+// linear, llama3 with the parameters that models have, and otherwise the factors themselves, as longrope has them. Context is that
+// for which the file says that the model was trained first.
+func (r Rope) scaledByFactors(factors []float32, dim, context int) (Rope, error) {
 	if len(factors) != dim/2 {
 		return r, fmt.Errorf("%d factors for %d rotated dimensions", len(factors), dim)
 	}
-	for i, f := range factors {
-		if !(f > 0) || math.IsInf(float64(f), 0) {
-			return r, fmt.Errorf("factor %d is %g", i, f)
-		}
+	long := Rope{Type: RopeLong, Theta: r.Theta, Short: widened(factors), Long: widened(factors), OriginalContext: context}
+	if err := long.validate(); err != nil {
+		return r, err
 	}
-	factor := slices.Max(factors)
-	switch same := slices.Min(factors) == factor; {
+	factor := slices.Max(long.Short)
+	switch same := slices.Min(long.Short) == factor; {
 	case same && factor == 1:
 		return r, nil
 	case r.Type != RopeDefault:
 		return r, fmt.Errorf("%w feature: two rotary scalings at once", ErrUnsupported)
 	case same:
-		return Rope{Type: RopeLinear, Theta: r.Theta, Factor: float64(factor)}, nil
+		return Rope{Type: RopeLinear, Theta: r.Theta, Factor: factor}, nil
 	}
-	for try := range llama3Candidates(factors, r.Theta, original) {
-		if try.OriginalContext > 0 && try.yields(factors) {
-			return try, nil
+	want := long.Frequencies(dim, 1)
+	alike := func(a, b float32) bool { return max(a-b, b-a) <= 1e-4*b }
+	for n := 0; n < 20; n++ {
+		llama3 := Rope{Type: RopeLlama3, Theta: r.Theta, Factor: factor, LowFreq: 1, HighFreq: 4, OriginalContext: 1 << n}
+		if n == 0 {
+			llama3.OriginalContext = context
 		}
-	}
-	return r, fmt.Errorf("%w feature: the factors are not those of llama3 scaling", ErrUnsupported)
-}
-
-// llama3Candidates lists parameters that may yield the factors, the likeliest first. They are not unique: a common
-// multiple of low, high and original changes nothing, and few factors leave more room. Any that fit are right.
-func llama3Candidates(factors []float32, theta float64, original int) iter.Seq[Rope] {
-	factor := float64(slices.Max(factors))
-	return func(yield func(Rope) bool) {
-		try := func(low, high, original float64) bool {
-			return yield(Rope{Type: RopeLlama3, Theta: theta, Factor: factor, LowFreq: low, HighFreq: high,
-				OriginalContext: int(math.Round(original))})
-		}
-		// Meta's blend, with the original context of the file, of Meta's models, or a power of two.
-		if !try(1, 4, float64(original)) || !try(1, 4, 8192) {
-			return
-		}
-		for n := 16.0; n <= 1<<20; n *= 2 {
-			if !try(1, 4, n) {
-				return
-			}
-		}
-		// Between the plain and the fully stretched wavelengths the blend is a straight line over 1/wavelength. Two
-		// points give the line and, with low = 1, high and original; a multiple makes original whole.
-		var x, y []float64
-		var plain, stretched float64 // the longest and the shortest wavelength outside the blend
-		for i, f := range factors {
-			switch w, f := wavelength(theta, i, len(factors)), float64(f); {
-			case f < 1.0001:
-				plain = w
-			case f < factor*0.9999:
-				x, y = append(x, 1/w), append(y, (1/f-1/factor)/(1-1/factor))
-			case stretched == 0:
-				stretched = w
-			}
-		}
-		if n := len(x); n >= 2 {
-			slope := (y[0] - y[n-1]) / (x[0] - x[n-1])
-			high := 1 - 1/(y[0]-slope*x[0])
-			for low := 1.0; low <= 64; low++ {
-				if !try(low, math.Round(high*low*1e3)/1e3, slope*(high-1)*low) {
-					return
-				}
-			}
-			return
-		}
-		for _, high := range []float64{4, 2, 3, 8, 16, 1.5, 1.2, 1.05} {
-			original := math.Sqrt(plain * stretched * high) // the blend falls between two wavelengths
-			if len(x) == 1 {
-				original = ((high-1)*y[0] + 1) / x[0]
-			}
-			if !try(1000, high*1000, original*1000) {
-				return
-			}
+		if slices.EqualFunc(llama3.Frequencies(dim, 1), want, alike) {
+			return llama3, nil
 		}
 	}
-}
-
-// wavelength is the number of positions in which pair i of the rotated dimensions turns once, before scaling.
-func wavelength(theta float64, i, pairs int) float64 {
-	return 2 * math.Pi * math.Pow(theta, float64(i)/float64(pairs))
-}
-
-// yields reports whether llama3 scaling by r stretches the wavelengths by factors.
-func (r Rope) yields(factors []float32) bool {
-	for i, want := range factors {
-		turns := float64(r.OriginalContext) / wavelength(r.Theta, i, len(factors))
-		blend := min(1, max(0, (turns-r.LowFreq)/(r.HighFreq-r.LowFreq)))
-		got := 1 / ((1-blend)/r.Factor + blend)
-		if !(math.Abs(got-float64(want)) <= 1e-4*float64(want)) { // also when there is no blend and got is NaN
-			return false
-		}
-	}
-	return r.HighFreq > r.LowFreq
+	return long, nil
 }

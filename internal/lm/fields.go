@@ -138,46 +138,34 @@ func (f *fields) list(key string) []any {
 	return v
 }
 
-// strings is a list of strings.
-func (f *fields) strings(key string) (out []string) {
-	for i, v := range f.list(key) {
-		s, ok := v.(string)
-		if !ok {
-			f.fail(key, "element %d is not a string", i)
+// each reads the elements of a list with get, which is given each under the same key.
+func each[T any](f *fields, key, kind string, list []any, get func(f *fields) T) (out []T) {
+	for i, v := range list {
+		inner := fields{set: map[string]any{key: v}}
+		if out = append(out, get(&inner)); v == nil || len(inner.errs) > 0 {
+			f.fail(key, "element %d is not %s", i, kind)
 		}
-		out = append(out, s)
 	}
 	return out
+}
+
+// strings is a list of strings.
+func (f *fields) strings(key string) []string {
+	return each(f, key, "a string", f.list(key), func(f *fields) string { return f.string(key) })
 }
 
 // numbers is a list of numbers.
-func (f *fields) numbers(key string) (out []float64) {
-	for i, v := range f.list(key) {
-		inner := fields{set: map[string]any{key: v}}
-		n, ok := inner.float(key)
-		if !ok {
-			f.fail(key, "element %d is not a number", i)
-		}
-		out = append(out, n)
-	}
-	return out
+func (f *fields) numbers(key string) []float64 {
+	return each(f, key, "a number", f.list(key), func(f *fields) float64 { return f.number(key, 0) })
 }
 
 // ints is a list of integers or a single one.
-func (f *fields) ints(key string) (out []int) {
+func (f *fields) ints(key string) []int {
 	all, ok := f.value(key).([]any)
 	if !ok {
 		if n, ok := f.float(key); ok {
 			all = []any{n}
 		}
 	}
-	for i, v := range all {
-		inner := fields{set: map[string]any{key: v}}
-		n := inner.int(key, 0)
-		if v == nil || len(inner.errs) > 0 {
-			f.fail(key, "element %d is not an integer", i)
-		}
-		out = append(out, n)
-	}
-	return out
+	return each(f, key, "an integer", all, func(f *fields) int { return f.int(key, 0) })
 }

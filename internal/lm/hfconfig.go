@@ -119,24 +119,18 @@ func (f *fields) config(family *family) Config {
 	return c
 }
 
+// activations are the names of config.json for what docent computes.
+var activations = map[string]Activation{
+	"silu": SiLU, "swish": SiLU, "gelu": GELU, "gelu_pytorch_tanh": GELUTanh, "gelu_new": GELUTanh, "gelu_fast": GELUTanh,
+	"relu": ReLU, "relu2": ReLU2, "xielu": XIELU,
+}
+
 func (f *fields) activation(key string) Activation {
 	name := f.string(key)
-	switch name {
-	case "silu", "swish":
-		return SiLU
-	case "gelu":
-		return GELU
-	case "gelu_pytorch_tanh", "gelu_new", "gelu_fast":
-		return GELUTanh
-	case "relu":
-		return ReLU
-	case "relu2":
-		return ReLU2
-	case "xielu":
-		return XIELU
+	if activations[name] == "" {
+		f.fail(key, "%q: %w activation", name, ErrUnsupported)
 	}
-	f.fail(key, "%q: %w activation", name, ErrUnsupported)
-	return ""
+	return activations[name]
 }
 
 // windowRule tells which layers of a family see a window of sliding_window positions only.

@@ -68,7 +68,7 @@ func (r Rope) validate() error {
 // Border is the most tokens of a text that is rotated like all shorter ones; 0 = all lengths are rotated alike. Longrope
 // rotates all longer texts alike, and dynamic scaling each length in another way.
 func (r Rope) Border() int {
-	if r.Type == RopeLong || r.Type == RopeDynamic {
+	if r.Type == RopeLong && !slices.Equal(r.Short, r.Long) || r.Type == RopeDynamic {
 		return r.OriginalContext
 	}
 	return 0

@@ -34,7 +34,7 @@ func TestRopesAreThoseOfTransformers(t *testing.T) {
 }
 
 func TestRotatesAlike(t *testing.T) {
-	long := Config{Ropes: []Rope{{Type: RopeLong, OriginalContext: 16}}}
+	long := Config{Ropes: []Rope{{Type: RopeLong, OriginalContext: 16, Short: []float64{1}, Long: []float64{2}}}}
 	dynamic := Config{Ropes: []Rope{{Type: RopeDefault}, {Type: RopeDynamic, OriginalContext: 16}}}
 	for _, c := range []struct {
 		a, b          int

@@ -3,9 +3,8 @@
 package testmodel
 
 import (
-	"encoding/binary"
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -18,22 +17,16 @@ import (
 
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
-)
-
-// The shape of the model.
-const (
-	hidden, intermediate = 32, 64
-	heads, kvHeads       = 4, 2
-	layers               = 2
-	contextLength        = 1024
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // special tokens come behind the 256 bytes.
 var special = []string{"<|endoftext|>", "<|im_start|>", "<|im_end|>"}
 
-const chatTemplate = `{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
+// tiny is the shape of the model.
+var tiny = Shape{Vocab: vocabSize(), Hidden: 32, Intermediate: 64, Layers: 2, Heads: 4, KVHeads: 2, Context: 1024}
 
-var tiny = Shape{Vocab: vocabSize(), Hidden: hidden, Intermediate: intermediate, Layers: layers, Heads: heads, KVHeads: kvHeads, Context: contextLength}
+const chatTemplate = `{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
 
 // Write makes a model folder in Hugging Face layout and returns its path.
 func Write(t testing.TB, seed uint64) string {
@@ -45,35 +38,17 @@ func Write(t testing.TB, seed uint64) string {
 
 // WriteTo is Write for examples, which have no test.
 func WriteTo(dir string, seed uint64) error {
-	return errors.Join(tiny.writeText(dir, "float32"), os.WriteFile(filepath.Join(dir, "model.safetensors"), weights(seed), 0o644))
-}
-
-// writeText writes all but the weights.
-func (s Shape) writeText(dir, dtype string) error {
-	return errors.Join(writeJSON(filepath.Join(dir, "config.json"), s.config(dtype)), writeJSON(filepath.Join(dir, "tokenizer.json"), tokenizer(s.Vocab)), writeJSON(filepath.Join(dir, "tokenizer_config.json"), map[string]any{
-		"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
-		"chat_template": chatTemplate, "tokenizer_class": "GPT2Tokenizer",
-	}))
-}
-
-// config is config.json.
-func (s Shape) config(dtype string) map[string]any {
-	return map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "torch_dtype": dtype,
-		"vocab_size": s.Vocab, "hidden_size": s.Hidden, "intermediate_size": s.Intermediate, "num_hidden_layers": s.Layers,
-		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "max_position_embeddings": s.Context,
-		"rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true,
-		"attention_bias": false, "mlp_bias": false, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256,
-	}
+	random := rand.New(rand.NewPCG(seed, 1))
+	return tiny.write(context.Background(), dir, weights.F32, func(dst []float32) {
+		for i := range dst {
+			dst[i] = float32(random.NormFloat64() / math.Sqrt(float64(tiny.Hidden)))
+		}
+	})
 }
 
 // Adapter makes an adapter of every projection of the tiny model that changes what it says.
 func Adapter(base string, seed uint64, rank int) *adapter.Adapter {
-	config, err := json.Marshal(tiny.config("float32"))
-	if err != nil {
-		panic(err)
-	}
-	c, err := lm.ParseConfig(config)
+	c, err := tiny.Config()
 	if err != nil {
 		panic(err)
 	}
@@ -168,45 +143,6 @@ func byteLetters() [256]rune {
 		}
 	}
 	return out
-}
-
-// weights is a safetensors file of normally distributed numbers.
-func weights(seed uint64) []byte {
-	const headDim = hidden / heads
-	random := rand.New(rand.NewPCG(seed, 1))
-	header := map[string]any{}
-	var data []byte
-	add := func(name string, ones bool, shape ...int) {
-		from, n := len(data), 1
-		for _, d := range shape {
-			n *= d
-		}
-		for range n {
-			v := float32(1)
-			if !ones {
-				v = float32(random.NormFloat64() / math.Sqrt(hidden))
-			}
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-		}
-		header[name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": []int{from, len(data)}}
-	}
-	add("model.embed_tokens.weight", false, vocabSize(), hidden)
-	add("model.norm.weight", true, hidden)
-	for i := range layers {
-		at := "model.layers." + string(rune('0'+i)) + "."
-		add(at+"input_layernorm.weight", true, hidden)
-		add(at+"post_attention_layernorm.weight", true, hidden)
-		add(at+"self_attn.q_proj.weight", false, heads*headDim, hidden)
-		add(at+"self_attn.k_proj.weight", false, kvHeads*headDim, hidden)
-		add(at+"self_attn.v_proj.weight", false, kvHeads*headDim, hidden)
-		add(at+"self_attn.o_proj.weight", false, hidden, heads*headDim)
-		add(at+"mlp.gate_proj.weight", false, intermediate, hidden)
-		add(at+"mlp.up_proj.weight", false, intermediate, hidden)
-		add(at+"mlp.down_proj.weight", false, hidden, intermediate)
-	}
-	encoded, _ := json.Marshal(header) // strings and numbers
-	out := binary.LittleEndian.AppendUint64(nil, uint64(len(encoded)))
-	return append(append(out, encoded...), data...)
 }
 
 func writeJSON(name string, value any) error {

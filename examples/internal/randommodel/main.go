@@ -24,7 +24,7 @@ import (
 
 func main() {
 	s := testmodel.Shape{}
-	name := flag.String("shape", "", "a known shape (135m, 1b, 3b) that the other flags change")
+	name := flag.String("shape", "", "a known shape (135m, 1b, 3b, 8b) that the other flags change")
 	kind := flag.String("type", "Q4_0", "type of the weights of a GGUF file: F32, F16, BF16, Q8_0 or Q4_0")
 	seed := flag.Uint64("seed", 1, "of the random numbers")
 	adapters := flag.Int("adapters", 0, "so many adapters beside a GGUF file")
@@ -40,7 +40,14 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	s = testmodel.Shapes[*name]
+	if *name != "" {
+		c, err := testmodel.Known(*name)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "randommodel:", err)
+			os.Exit(2)
+		}
+		s = testmodel.ShapeOf(c)
+	}
 	for name, v := range given {
 		if *v != 0 {
 			*fields[name] = *v

@@ -109,12 +109,8 @@ func (a *Adapter) Save(ctx context.Context, dir string) error {
 		values[name] = data
 	}
 	a.tensors(add)
-	fill := func(name string, dst []float32) error {
-		copy(dst, values[name])
-		return nil
-	}
 	o := weights.WriteOptions{Name: strings.TrimSuffix(WeightsFile, ".safetensors"), ShardBytes: math.MaxInt64}
-	if err := weights.Write(ctx, dir, tensors, fill, o); err != nil {
+	if err := weights.Write(ctx, dir, tensors, weights.From(values), o); err != nil {
 		return fmt.Errorf("save adapter: %w", err)
 	}
 	if err := a.Config.save(filepath.Join(dir, ConfigFile), a.Paths()); err != nil {

@@ -14,61 +14,49 @@ import (
 	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
-// Config is the part of adapter_config.json that docent reads and writes.
+// Config is the part of adapter_config.json that docent computes with, under PEFT's names in JSON.
 type Config struct {
-	Rank    int
-	Alpha   float64
-	RSLoRA  bool // scaled by alpha/√rank, not alpha/rank
-	Dropout float64
+	Rank    int     `json:"r"`
+	Alpha   float64 `json:"lora_alpha"`
+	RSLoRA  bool    `json:"use_rslora"` // scaled by alpha/√rank, not alpha/rank
+	Dropout float64 `json:"lora_dropout"`
 	// Parameters are those among the targets that are not modules to PEFT, suffixes of "…experts.gate_up_proj" and
 	// "…gate.weight". Of what is read they tell which of the experts' two parameters has an update, if only one has.
-	Parameters []string
-	Targets    []string // written only, suffixes of module paths or "all-linear": what is read has an update where there are tensors
-	Base       string   // the base model: a Hub repository or a path
-	// Revision of the Hub repository; "" = its main branch.
-	Revision string
+	Parameters []string `json:"target_parameters,omitempty"`
+	Targets    []string `json:"-"`                       // written only, suffixes of module paths or "all-linear": what is read has an update where there are tensors
+	Base       string   `json:"base_model_name_or_path"` // a Hub repository or a path
+	Revision   string   `json:"revision,omitempty"`      // of the Hub repository; "" = its main branch
 	// Wrapped says that the base is a model of text and more: the modules of its text part are "model.language_model.…" to
 	// PEFT, and "model.…" here as in the text part alone.
-	Wrapped bool
+	Wrapped bool `json:"-"`
 	// Kinds of update that are trained beside, or otherwise than, A and B.
-	DoRA, LoRABias bool
-	Bias           string   // "all" or "lora_only" of the base's biases; "" = none
-	ModulesToSave  []string // trained whole
-	Tokens         []int    // whose rows of the embedding are trained
-	Tied           bool     // what is trained of the embedding is trained of the head too, which is the same matrix
+	DoRA          bool     `json:"use_dora"`
+	LoRABias      bool     `json:"lora_bias"`
+	Bias          string   `json:"bias"`                              // "all" or "lora_only" of the base's biases; "" = none
+	ModulesToSave []string `json:"modules_to_save"`                   // trained whole
+	Tokens        []int    `json:"trainable_token_indices,omitempty"` // whose rows of the embedding are trained
+	Tied          bool     `json:"ensure_weight_tying,omitempty"`     // what is trained of the embedding is trained of the head too, which is the same matrix
 
-	tokensOf     map[string][]int // of trainable_token_indices, by module, as it was read
-	rankPattern  patterns
-	alphaPattern patterns
-	start        string // "pissa" or "olora": see Adapter.Plain
-	file         []byte // as it was read, which is what Save writes: it says more than is computed with
+	RankPattern  patterns `json:"rank_pattern"` // see Pattern
+	AlphaPattern patterns `json:"alpha_pattern"`
+
+	tokensOf map[string][]int // of trainable_token_indices, by module, as it was read
+	start    string           // "pissa" or "olora": see Adapter.Plain
+	file     []byte           // as it was read, which is what Save writes: it says more than is computed with
 }
 
 // peftConfig mirrors adapter_config.json. The fields that are written and always empty say to PEFT, whose readers
 // differ in what they take an absence for, that nothing of the kind is used.
 type peftConfig struct {
-	PeftType      string          `json:"peft_type"`
-	TaskType      string          `json:"task_type"`
-	Base          string          `json:"base_model_name_or_path"`
-	Revision      string          `json:"revision,omitempty"`
-	Rank          int             `json:"r"`
-	Alpha         float64         `json:"lora_alpha"`
-	Dropout       float64         `json:"lora_dropout"`
+	PeftType string `json:"peft_type"`
+	TaskType string `json:"task_type"`
+	Config
 	Targets       json.RawMessage `json:"target_modules"`
-	Parameters    []string        `json:"target_parameters,omitempty"`
 	Layers        json.RawMessage `json:"layers_to_transform,omitempty"`
-	Bias          string          `json:"bias"`
-	LoRABias      bool            `json:"lora_bias"`
 	FanInFanOut   bool            `json:"fan_in_fan_out"`
 	InferenceMode bool            `json:"inference_mode"`
 	InitWeights   json.RawMessage `json:"init_lora_weights"`
-	ModulesToSave []string        `json:"modules_to_save"`
-	Tokens        json.RawMessage `json:"trainable_token_indices,omitempty"`
-	Tied          bool            `json:"ensure_weight_tying,omitempty"`
-	RSLoRA        bool            `json:"use_rslora"`
-	DoRA          bool            `json:"use_dora"`
-	RankPattern   patterns        `json:"rank_pattern"`
-	AlphaPattern  patterns        `json:"alpha_pattern"`
+	Tokens        json.RawMessage `json:"trainable_token_indices,omitempty"` // in any form
 }
 
 // computed are the fields of adapter_config.json that parseConfig follows, harmless those that change nothing: they tell
@@ -93,7 +81,7 @@ func set(raw json.RawMessage) bool {
 
 func parseConfig(data []byte) (Config, error) {
 	var fields map[string]json.RawMessage
-	p := peftConfig{Rank: 8, Alpha: 8} // PEFT's defaults
+	p := peftConfig{Config: Config{Rank: 8, Alpha: 8}} // PEFT's defaults
 	if err := errors.Join(json.Unmarshal(data, &fields), json.Unmarshal(data, &p)); err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
@@ -135,9 +123,9 @@ func parseConfig(data []byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return Config{Rank: p.Rank, Alpha: p.Alpha, Dropout: p.Dropout, Base: p.Base, Revision: p.Revision,
-		DoRA: p.DoRA, LoRABias: p.LoRABias, Bias: p.Bias, ModulesToSave: p.ModulesToSave, Tokens: tokens[""], tokensOf: tokens, Tied: p.Tied,
-		Parameters: p.Parameters, RSLoRA: p.RSLoRA, rankPattern: p.RankPattern, alphaPattern: p.AlphaPattern, start: start, file: data}, nil
+	c := p.Config
+	c.Tokens, c.tokensOf, c.start, c.file = tokens[""], tokens, start, data
+	return c, nil
 }
 
 // parseTokens reads trainable_token_indices: a list, for the embedding, or one for each module. Under "" is that of all.
@@ -162,8 +150,8 @@ func (c Config) Doubled() Config {
 		alpha = math.Sqrt2
 	}
 	c.start, c.file = "", nil
-	c.Rank, c.rankPattern = 2*c.Rank, c.rankPattern.times(2)
-	c.Alpha, c.alphaPattern = alpha*c.Alpha, c.alphaPattern.times(alpha)
+	c.Rank, c.RankPattern = 2*c.Rank, c.RankPattern.times(2)
+	c.Alpha, c.AlphaPattern = alpha*c.Alpha, c.AlphaPattern.times(alpha)
 	return c
 }
 
@@ -182,7 +170,7 @@ func (c Config) tokens(path string) []int {
 
 // rank and scale of one module, with PEFT's per-module patterns.
 func (c Config) rank(path string) (int, error) {
-	r, err := c.rankPattern.value(path, float64(c.Rank))
+	r, err := c.RankPattern.value(path, float64(c.Rank))
 	if err == nil && (r < 1 || r != math.Trunc(r)) {
 		err = fmt.Errorf("%w: rank_pattern: the rank of %s is %g", ErrFormat, path, r)
 	}
@@ -190,7 +178,7 @@ func (c Config) rank(path string) (int, error) {
 }
 
 func (c Config) scale(path string, rank int) (float64, error) {
-	alpha, err := c.alphaPattern.value(path, c.Alpha)
+	alpha, err := c.AlphaPattern.value(path, c.Alpha)
 	if c.RSLoRA {
 		return alpha / math.Sqrt(float64(rank)), err
 	}
@@ -207,13 +195,8 @@ func (c Config) save(name string, paths []string) error {
 			targets = LastNames(slices.DeleteFunc(slices.Clone(paths), c.parameter))
 		}
 		var err error
-		p := peftConfig{
-			PeftType: "LORA", TaskType: "CAUSAL_LM", Base: c.Base, Revision: c.Revision, Rank: c.Rank, Alpha: c.Alpha, Dropout: c.Dropout,
-			Targets: marshal(targets), Parameters: c.Parameters, Bias: cmp.Or(c.Bias, "none"), InferenceMode: true, InitWeights: json.RawMessage("true"),
-			RSLoRA: c.RSLoRA, RankPattern: c.rankPattern, AlphaPattern: c.alphaPattern,
-			DoRA: c.DoRA, LoRABias: c.LoRABias, ModulesToSave: c.ModulesToSave, Tied: c.Tied,
-		}
-		if len(c.Tokens) > 0 {
+		p := peftConfig{PeftType: "LORA", TaskType: "CAUSAL_LM", Config: c, Targets: marshal(targets), InferenceMode: true, InitWeights: json.RawMessage("true")}
+		if p.Bias = cmp.Or(c.Bias, "none"); len(c.Tokens) > 0 {
 			p.Tokens = marshal(c.Tokens)
 		}
 		if layers := layersOf(paths); len(layers) > 0 && layers[0] > 0 {

@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -84,8 +85,9 @@ var oneExpert = regexp.MustCompile(`^(.*\.experts)\.(\d+)\.(gate_proj|up_proj|do
 // fuse puts the updates of single experts together, as PEFT does: gate and up have one matrix A of twice the rank, and one B with
 // zeros where the half of the other would be.
 func (a *Adapter) fuse() error {
+	type parts [3]map[int]Module // gates, ups and downs of a layer's experts
 	names := map[string]int{"gate_proj": 0, "w1": 0, "up_proj": 1, "w3": 1, "down_proj": 2, "w2": 2}
-	found := map[string][3]map[int]Module{}
+	found := map[string]parts{}
 	for _, path := range a.Paths() {
 		x := oneExpert.FindStringSubmatch(path)
 		if x == nil {
@@ -95,42 +97,29 @@ func (a *Adapter) fuse() error {
 		if err != nil {
 			return fmt.Errorf("%w: module %s: %w", ErrFormat, path, err)
 		}
-		all, ok := found[x[1]]
-		if !ok {
-			all = [3]map[int]Module{{}, {}, {}}
-			found[x[1]] = all
+		if _, ok := found[x[1]]; !ok {
+			found[x[1]] = parts{{}, {}, {}}
 		}
-		all[names[x[3]]][n] = a.Modules[path]
+		found[x[1]][names[x[3]]][n] = a.Modules[path]
 		delete(a.Modules, path)
-	}
-	for _, path := range slices.Sorted(maps.Keys(found)) {
-		all := found[path]
-		for part, name := range [3]string{gateUp, gateUp, down} {
-			for n := range len(all[part]) {
-				x, ok := all[part][n]
-				up := all[1][n]
-				switch {
-				case part == 1:
-					continue
-				case !ok || part == 0 && (len(all[1]) != len(all[0]) || up.A == nil || up.Rank != x.Rank || up.Scale != x.Scale || up.In != x.In):
-					return fmt.Errorf("%w: %s: gate, up and down must have updates of one kind for every expert", ErrFormat, path)
-				case part == 0:
-					x = x.beside(up)
-				}
-				m := a.Modules[path+name]
-				if n > 0 && (m.Rank != x.Rank || m.In != x.In || m.Out != x.Out || m.Scale != x.Scale) {
-					return fmt.Errorf("%w: %s: expert %d has another shape or scale than those before", ErrFormat, path+name, n)
-				}
-				x.Experts, x.A, x.B = n+1, append(m.A, x.A...), append(m.B, x.B...)
-				a.Modules[path+name] = x
-			}
-		}
-		if len(all[0]) == 0 && len(all[1]) > 0 {
-			return fmt.Errorf("%w: %s: the gates have no update, and they are one matrix with the ups", ErrFormat, path)
-		}
 	}
 	if len(found) == 0 {
 		return nil
+	}
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		x := found[path]
+		both := map[int]Module{}
+		for n, gate := range x[0] {
+			if up := x[1][n]; up.Rank == gate.Rank && up.Scale == gate.Scale && up.In == gate.In {
+				both[n] = gate.beside(up)
+			}
+		}
+		if len(both) != len(x[0]) || len(both) != len(x[1]) {
+			return fmt.Errorf("%w: %s: gate and up are one matrix, and must have updates of one kind for every expert", ErrFormat, path)
+		}
+		if err := errors.Join(a.stack(path+gateUp, both), a.stack(path+down, x[2])); err != nil {
+			return err
+		}
 	}
 	a.Config.file = nil // it names what is no longer there
 	for _, path := range a.Paths() {
@@ -143,6 +132,19 @@ func (a *Adapter) fuse() error {
 		alpha = math.Sqrt2
 	}
 	return a.Config.Pattern(BothFused, 2*a.Config.Rank, alpha*a.Config.Alpha)
+}
+
+// stack enters the updates of all experts as one module.
+func (a *Adapter) stack(path string, experts map[int]Module) error {
+	for n := range len(experts) {
+		x, m := experts[n], a.Modules[path]
+		if x.Rank == 0 || n > 0 && (m.Rank != x.Rank || m.In != x.In || m.Out != x.Out || m.Scale != x.Scale) {
+			return fmt.Errorf("%w: %s: expert %d has no update, or one of another shape or scale than those before", ErrFormat, path, n)
+		}
+		x.Experts, x.A, x.B = n+1, append(m.A, x.A...), append(m.B, x.B...)
+		a.Modules[path] = x
+	}
+	return nil
 }
 
 // beside is the update of two matrices, one below the other.
@@ -191,10 +193,10 @@ func (c *Config) Pattern(key string, rank int, alpha float64) error {
 		return fmt.Errorf("pattern %q: %w", key, err)
 	}
 	if rank > 0 {
-		c.rankPattern = append(c.rankPattern, pattern{key, float64(rank), re})
+		c.RankPattern = append(c.RankPattern, pattern{key, float64(rank), re})
 	}
 	if alpha > 0 {
-		c.alphaPattern = append(c.alphaPattern, pattern{key, alpha, re})
+		c.AlphaPattern = append(c.AlphaPattern, pattern{key, alpha, re})
 	}
 	return nil
 }

@@ -10,20 +10,6 @@ import (
 	"github.com/docent-ml/docent/internal/lm/infer"
 )
 
-// TestNarrow: all numbers of half precision go there and back, others to the nearest, to even between two.
-func TestNarrow(t *testing.T) {
-	for bits := range uint16(0x7c00) {
-		require.Equal(t, bits, narrow(wide(bits)))
-		require.Equal(t, bits|0x8000, narrow(-wide(bits)))
-	}
-	for in, want := range map[float32]float32{
-		1 + 1.0/2048: 1, 1 + 3.0/2048: 1 + 4.0/2048, 1e9: 65504, float32(math.Inf(-1)): -65504, 1e-9: 0, 3e-8: 0x1p-24,
-	} {
-		assert.Equal(t, want, wide(narrow(in)), "%v", in)
-	}
-	assert.True(t, math.IsNaN(float64(wide(narrow(float32(math.NaN()))))))
-}
-
 // TestHalfCache: half the memory, and logits that are off by at most 1/500 of the largest over several pages.
 func TestHalfCache(t *testing.T) {
 	eachSet(t, func(t *testing.T, k *kernels) {

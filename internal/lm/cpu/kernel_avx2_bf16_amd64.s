@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "kernel_avx2_amd64.h"
 
-// Products of rows in bfloat16, whose bits are the upper half of a float32. Sixteen columns of a row lie as plainHalves says, so that
+// Products of rows in bfloat16, whose bits are the upper half of a float32. Sixteen columns of a row lie as halfAt says, so that
 // a shift makes eight of them floats, and a mask the other eight. Sums are in registers as in floatTile.
 
 DATA uppers<>+0(SB)/8, $0xffff0000ffff0000

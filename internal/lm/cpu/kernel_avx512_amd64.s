@@ -175,7 +175,7 @@ end:
 	VZEROUPPER
 	RET
 
-// Rows in bfloat16: 32 columns of a row are two times sixteen, each as plainHalves says. A shift makes floats of columns 0 to 7 and 16 to
+// Rows in bfloat16: 32 columns of a row are two times sixteen, each as halfAt says. A shift makes floats of columns 0 to 7 and 16 to
 // 23, and a mask of the others, so the vectors are put in that order: lower and upper.
 
 DATA wideUppers<>+0(SB)/4, $0xffff0000

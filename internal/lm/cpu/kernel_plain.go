@@ -5,54 +5,27 @@ import (
 	"slices"
 )
 
-// newPlain makes kernels in plain Go, for any sizes of tiles.
+// goTiles are sizes of tiles, for which there are kernels in plain Go.
+type goTiles struct{ floatRows, intRows, panelWidth int }
+
+// newPlain makes kernels in plain Go.
 func newPlain(name string, floatRows, intRows, panelWidth int) *kernels {
+	g := goTiles{floatRows, intRows, panelWidth}
 	return &kernels{
 		name: name, has: true,
 		floatRows: floatRows, intRows: intRows,
-		dotFloats: func(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
-			plainFloats(floatRows, w, wStride, x, xStride, width, n, y, yStride)
-		},
-		dotInts: func(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
-			plainInts(intRows, w, d, x, dx, xStride, width, n, y, yStride)
-		},
-		round: plainRound,
-		dotHalves: func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
-			plainHalves(floatRows, w, wStride, x, xStride, width, n, y, yStride)
-		},
-		widen: plainWiden,
-		dotFours: func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
-			plainFours(intRows, w, d, x, dx, xStride, width, n, y, yStride)
-		},
-		roundBytes: plainRoundBytes,
-		halves: func(dst []float32, src []uint16, step int, second float32, n int) {
-			plainWide(intRows, dst, src, step, second, n)
-		},
-		multiples: func(dst []float32, src []int8, step int, unit []float32, n int) {
-			plainMultiples(intRows, dst, src, step, unit, n)
-		},
-		dotSixes: func(low, high []byte, d []float32, sub int, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
-			plainSixes(intRows, low, high, d, sub, x, dx, xStride, width, n, y, yStride)
-		},
-		unpackFours: func(dst []float32, stride int, w []byte, d []float32, n int) {
-			plainUnpackFours(intRows, dst, stride, w, d, n)
-		},
-		unpackSixes: func(dst []float32, stride int, low, high []byte, d []float32, n int) {
-			plainUnpackSixes(intRows, dst, stride, low, high, d, n)
-		},
-		panelWidth: panelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6,
-		outer: func(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
-			plainOuter(panelWidth, a, aRow, aStep, depth, b, n, y, yStride)
-		},
-		lift:  func(dst, src []float32, stride, n int) { plainLift(panelWidth, dst, src, stride, n) },
-		turn:  func(dst, src []float32, stride, n int) { plainTurn(panelWidth, dst, src, stride, n) },
+		dotFloats: g.floats, dotInts: g.ints, round: plainRound, dotHalves: g.halves, widen: plainWiden,
+		dotFours: g.fours, roundBytes: plainRoundBytes,
+		halves: g.wide, multiples: g.multiples, dotSixes: g.sixes, unpackFours: g.unpackFours, unpackSixes: g.unpackSixes,
+		panelWidth: panelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6, outer: g.outer, lift: g.lift, turn: g.turn,
 		lanes: 8, largest: slices.Max[[]float32], exp: plainExp, silu: plainSiLU,
 	}
 }
 
-// plainFloats sets y[v·yStride+i] to the product of row i of w, rows wStride apart, and vector v of x, xStride apart, for n
+// floats sets y[v·yStride+i] to the product of row i of w, rows wStride apart, and vector v of x, xStride apart, for n
 // vectors.
-func plainFloats(rows int, w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
+func (g goTiles) floats(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
+	rows := g.floatRows
 	for v := range n {
 		for i := range rows {
 			y[v*yStride+i] = plainDot(w[i*wStride:][:width], x[v*xStride:][:width])
@@ -76,11 +49,12 @@ func plainDot(w, x []float32) float32 {
 	return (s[0] + s[1] + s[2] + s[3]) + (s[4] + s[5] + s[6] + s[7])
 }
 
-// plainInts is plainFloats for rows of integers of 8 bits and vectors of integers of 16 bits. Pairs of columns of the rows
+// ints is goTiles.floats for rows of integers of 8 bits and vectors of integers of 16 bits. Pairs of columns of the rows
 // lie side by side: w is [block, pair, row, 2], so that memory is read from end to end and each lane of a vector has the sum of a
 // row. The scales d are [block, row] and those of the vectors, dx, [vector, block], xStride/block apart. A sum of a block is
 // exact: it is below 32·2⁷·2¹⁵.
-func plainInts(rows int, w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
+func (g goTiles) ints(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
+	rows := g.intRows
 	var room [32]int32
 	sums := room[:rows]
 	for v := range n {
@@ -119,9 +93,10 @@ func plainRound(dst []int16, d, x []float32) {
 	}
 }
 
-// plainOuter adds products of a, whose number of row i and step k is a[i·aRow + k·aStep], and the panel b [depth, panelWidth] to n
+// outer adds products of a, whose number of row i and step k is a[i·aRow + k·aStep], and the panel b [depth, panelWidth] to n
 // rows of y.
-func plainOuter(panelWidth int, a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
+func (g goTiles) outer(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int) {
+	panelWidth := g.panelWidth
 	var room [64]float32
 	for i := range n {
 		sums := room[:panelWidth]
@@ -138,15 +113,17 @@ func plainOuter(panelWidth int, a []float32, aRow, aStep, depth int, b []float32
 	}
 }
 
-// plainLift copies panelWidth columns of n rows of src, stride apart, to dst [n, panelWidth].
-func plainLift(panelWidth int, dst, src []float32, stride, n int) {
+// lift copies panelWidth columns of n rows of src, stride apart, to dst [n, panelWidth].
+func (g goTiles) lift(dst, src []float32, stride, n int) {
+	panelWidth := g.panelWidth
 	for r := range n {
 		copy(dst[r*panelWidth:][:panelWidth], src[r*stride:])
 	}
 }
 
-// plainTurn writes n columns of panelWidth rows of src, stride apart, as the rows of dst [n, panelWidth]. n is a multiple of 8.
-func plainTurn(panelWidth int, dst, src []float32, stride, n int) {
+// turn writes n columns of panelWidth rows of src, stride apart, as the rows of dst [n, panelWidth]. n is a multiple of 8.
+func (g goTiles) turn(dst, src []float32, stride, n int) {
+	panelWidth := g.panelWidth
 	for c := range panelWidth {
 		for i, v := range src[c*stride:][:n] {
 			dst[i*panelWidth+c] = v

@@ -11,8 +11,9 @@ func halfAt(c int) int { return c/halfBlock*halfBlock + c%(halfBlock/2)*2 + c/(h
 // half is the value of some bits of bfloat16.
 func half(bits uint16) float32 { return math.Float32frombits(uint32(bits) << 16) }
 
-// plainHalves is plainFloats for rows in bfloat16.
-func plainHalves(rows int, w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
+// halves is goTiles.floats for rows in bfloat16.
+func (g goTiles) halves(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int) {
+	rows := g.floatRows
 	for v := range n {
 		for i := range rows {
 			w, x := w[i*wStride:][:width], x[v*xStride:][:width]

@@ -9,10 +9,11 @@ func fourAt(rows, r, c int) (at, shift int) {
 	return c/4*4*half + r%half*4 + c%4, r / half * 4
 }
 
-// plainFours is plainInts for integers of 4 bits without sign, in the order of fourAt, and vectors of integers of 8 bits. The numbers of
+// fours is goTiles.ints for integers of 4 bits without sign, in the order of fourAt, and vectors of integers of 8 bits. The numbers of
 // a block of rows are its scales and then its minima, d [block, 2, row]; those of a vector are the scale, and the scale times the
 // sum of its integers, dx [vector, block, 2]: Σ (d·w + m)·(dx·x) = d·dx·Σ w·x + m·dx·Σ x.
-func plainFours(rows int, w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
+func (g goTiles) fours(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
+	rows := g.intRows
 	for v := range n {
 		for i := range rows {
 			var sum float32
@@ -30,7 +31,7 @@ func plainFours(rows int, w []byte, d []float32, x []int8, dx []float32, xStride
 	}
 }
 
-// plainRoundBytes rounds x to integers of 8 bits, with two numbers for each block: see plainFours.
+// plainRoundBytes rounds x to integers of 8 bits, with two numbers for each block: see goTiles.fours.
 func plainRoundBytes(dst []int8, d, x []float32) {
 	for j := 0; j < len(x); j += block {
 		top := float32(1e-30) // a block of zeros needs a scale too

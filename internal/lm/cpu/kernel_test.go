@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 func randomFloats(r *rand.Rand, n int) []float32 {
@@ -95,7 +97,7 @@ func testKernels(t *testing.T, k *kernels) {
 
 		halves := make([]uint16, len(w))
 		for i, v := range w {
-			halves[i] = toHalf(v)
+			halves[i] = weights.ToBFloat16(v)
 		}
 		clear(want)
 		plain.dotHalves(halves, wStride, x, xStride, width, n, want, yStride)

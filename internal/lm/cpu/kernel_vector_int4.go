@@ -11,7 +11,7 @@ func fourFours(w *byte, d *float32, x *int8, dx *float32, xStride, width int, y 
 //go:noescape
 func roundBytes(dst *int8, d, x *float32, n int)
 
-// vectorFours is plainFours.
+// vectorFours is goTiles.fours.
 func vectorFours(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
 	_, _, _ = w[vectorIntRows*width/2-1], d[2*vectorIntRows*width/block-1], y[(n-1)*yStride+vectorIntRows-1]
 	_, _ = x[(n-1)*xStride+width-1], dx[2*((n-1)*xStride+width)/block-1]

@@ -6,7 +6,7 @@ import "golang.org/x/sys/cpu"
 var vnni = func() *kernels {
 	k := *avx512
 	k.name, k.has = "avx512vnni", k.has && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VNNI
-	k.dotInts, k.dotFours, k.dotSixes = vnniInts, vnniFours, vnniSixes
+	k.dotInts, k.dotFours, k.dotSixes = vnniInts, vnniFours, sixes(vnniSixTile)
 	return &k
 }()
 
@@ -19,25 +19,16 @@ func vnniFourTile(w *byte, d *float32, x *int8, dx *float32, xStride, width, n i
 //go:noescape
 func vnniSixTile(low, high *byte, d *float32, dStep int, x *int8, dx *float32, width int, y *float32)
 
-// vnniInts is plainInts.
+// vnniInts is goTiles.ints.
 func vnniInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
 	_, _, _ = w[vectorIntRows*width-1], d[vectorIntRows*width/block-1], y[(n-1)*yStride+vectorIntRows-1]
 	_, _ = x[(n-1)*xStride+width-1], dx[((n-1)*xStride+width)/block-1]
 	vnniIntTile(&w[0], &d[0], &x[0], &dx[0], xStride, width, n, &y[0], yStride)
 }
 
-// vnniFours is plainFours.
+// vnniFours is goTiles.fours.
 func vnniFours(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
 	_, _, _ = w[vectorIntRows*width/2-1], d[2*vectorIntRows*width/block-1], y[(n-1)*yStride+vectorIntRows-1]
 	_, _ = x[(n-1)*xStride+width-1], dx[2*((n-1)*xStride+width)/block-1]
 	vnniFourTile(&w[0], &d[0], &x[0], &dx[0], xStride, width, n, &y[0], yStride)
-}
-
-// vnniSixes is plainSixes.
-func vnniSixes(low, high []byte, d []float32, sub int, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int) {
-	_, _, _ = low[vectorIntRows*width/2-1], high[vectorIntRows*width/4-1], d[2*vectorIntRows*width/sub-1]
-	_, _, _ = x[(n-1)*xStride+width-1], dx[2*((n-1)*xStride+width)/block-1], y[(n-1)*yStride+vectorIntRows-1]
-	for v := range n {
-		vnniSixTile(&low[0], &high[0], &d[0], (32/sub-1)*2*vectorIntRows, &x[v*xStride], &dx[2*v*xStride/block], width, &y[v*yStride])
-	}
 }

@@ -1,9 +1,6 @@
 package cpu
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // Propose returns the k likeliest successors of each row of the batch, the likeliest first, with their probabilities: [rows, k].
 // The batch needs no labels.
@@ -42,24 +39,29 @@ func (t *Tuner) logits(rows []int32) []float32 {
 
 // likeliest fills tokens with those of the largest logits, in falling order, and probabilities with their share of the softmax.
 func likeliest(logits []float32, tokens []int32, probabilities []float32) {
-	found := 0
-	for i, v := range logits {
-		if found == len(tokens) && v <= logits[tokens[found-1]] {
-			continue
-		}
-		at := found
-		for at > 0 && v > logits[tokens[at-1]] {
-			at--
-		}
-		found = min(found+1, len(tokens))
-		copy(tokens[at+1:found], tokens[at:])
-		tokens[at] = int32(i)
-	}
-	top, sum := slices.Max(logits), 0.0
+	largest(logits, tokens)
+	top, sum := logits[tokens[0]], 0.0
 	for _, v := range logits {
 		sum += math.Exp(float64(v - top))
 	}
 	for i, token := range tokens {
 		probabilities[i] = float32(math.Exp(float64(logits[token]-top)) / sum)
+	}
+}
+
+// largest sets dst to the indices of the largest numbers of x, in falling order, the first of them where they are equal.
+func largest(x []float32, dst []int32) {
+	found := 0
+	for i, v := range x {
+		if found == len(dst) && v <= x[dst[found-1]] {
+			continue
+		}
+		at := found
+		for at > 0 && v > x[dst[at-1]] {
+			at--
+		}
+		found = min(found+1, len(dst))
+		copy(dst[at+1:found], dst[at:])
+		dst[at] = int32(i)
 	}
 }

@@ -51,7 +51,7 @@ func (m *runner) route(p pass, l *layer, tp *tape, h *vectors) *vectors {
 		x.routing = &routing{}
 	}
 	p.project(&l.router, h, &tp.z[groupRouter], &x.shares)
-	chosen := make([]int, h.n*used)
+	chosen := make([]int32, h.n*used)
 	x.weights = resized(x.weights, h.n*used)
 	m.crew.rows(h.n, func(r int) {
 		share := x.shares.row(r)
@@ -114,19 +114,6 @@ func softmax(x []float32) {
 	}
 	for i := range x {
 		x[i] /= float32(total)
-	}
-}
-
-// largest sets dst to the indices of the largest numbers of x, the first of them where they are equal.
-func largest(x []float32, dst []int) {
-	for j := range dst {
-		top := -1
-		for i, v := range x {
-			if (top < 0 || v > x[top]) && !slices.Contains(dst[:j], i) {
-				top = i
-			}
-		}
-		dst[j] = top
 	}
 }
 

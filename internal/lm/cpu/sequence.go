@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/docent-ml/docent/internal/lm/infer"
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // pagePositions is how many positions of a sequence share a page.
@@ -46,7 +47,7 @@ func (h heads) set(at int, v float32) {
 	if h.halves == nil {
 		h.floats[at] = v
 	} else {
-		h.halves[at] = narrow(v)
+		h.halves[at] = weights.ToHalf(v)
 	}
 }
 

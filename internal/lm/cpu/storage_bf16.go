@@ -1,6 +1,6 @@
 package cpu
 
-import "math"
+import "github.com/docent-ml/docent/internal/lm/weights"
 
 // halves are weights in bfloat16, row by row. What a checkpoint has in bfloat16 is kept as it is; other weights are rounded. They
 // become floats inside the products.
@@ -18,18 +18,9 @@ func newHalves(k *kernels, out, in int) fillable {
 func (m *halves) set(r int, row []float32) error {
 	dst := m.bits[r*m.stride:][:m.stride]
 	for c, v := range row {
-		dst[halfAt(c)] = toHalf(v)
+		dst[halfAt(c)] = weights.ToBFloat16(v)
 	}
 	return nil
-}
-
-// toHalf rounds to the nearest, and to even between two.
-func toHalf(v float32) uint16 {
-	b := math.Float32bits(v)
-	if v != v { //nolint:gocritic // NaN, whose bits must not become those of infinity
-		return uint16(b>>16) | 0x40
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
 func (m *halves) row(r int, dst []float32) { m.segment(dst, r, 0, m.in) }

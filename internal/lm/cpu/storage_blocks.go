@@ -117,7 +117,7 @@ func (m *blocks) numbers(dst []float32, tile, from, to int) []float32 {
 	return dst
 }
 
-func (m *blocks) row(r int, dst []float32) { m.segment(dst, r, 0, m.in) }
+func (m *blocks) row(r int, dst []float32) { m.segment(dst, r, 0, len(dst)) }
 
 // segment writes columns from to to of row r.
 func (m *blocks) segment(dst []float32, r, from, to int) {
@@ -125,7 +125,7 @@ func (m *blocks) segment(dst []float32, r, from, to int) {
 	tile, i := r/rows, r%rows
 	for c := from; c < to; {
 		number := func(w int) float32 {
-			v := wide(m.halves[((tile*m.in/f.Elements+c/f.Elements)*m.each+w)*rows+i])
+			v := weights.FromHalf(m.halves[((tile*m.in/f.Elements+c/f.Elements)*m.each+w)*rows+i])
 			if f.Small {
 				v *= float32(m.small[((tile*m.in+c)/f.Sub*m.each+w)*rows+i])
 			}

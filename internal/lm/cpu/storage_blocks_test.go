@@ -61,7 +61,7 @@ func floatsOf(t *testing.T, b weights.Blocks, out, in int) []float32 {
 			var u blockParts
 			f.Unpack(u.q[:], u.half[:], u.small[:], raw[:b.Bytes])
 			for i, q := range u.q[:f.Elements] {
-				scale, least := float64(wide(u.half[0])), float64(wide(u.half[1]))
+				scale, least := float64(weights.FromHalf(u.half[0])), float64(weights.FromHalf(u.half[1]))
 				each := 1
 				if f.Minima {
 					each = 2

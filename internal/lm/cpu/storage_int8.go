@@ -3,10 +3,12 @@ package cpu
 import (
 	"fmt"
 	"math"
+
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // int8s are integers of 8 bits with a scale for each block, weight = scale·integer, as in GGUF's Q8_0. They lie in the order of
-// plainInts, the rows of a tile together.
+// goTiles.ints, the rows of a tile together.
 type int8s struct {
 	k          *kernels
 	in, stride int
@@ -39,7 +41,7 @@ func (m *int8s) set(r int, row []float32) error {
 // put stores block b of row r, whose integers have a sign.
 func (m *int8s) put(r, b int, u *blockParts) {
 	rows, c := m.k.intRows, b*block
-	*m.scale(r, c) = wide(u.half[0])
+	*m.scale(r, c) = weights.FromHalf(u.half[0])
 	ints := m.ints[r/rows*rows*m.stride+c*rows+r%rows*2:]
 	for i := 0; i < block; i += 2 {
 		ints[i*rows], ints[i*rows+1] = int8(u.q[i]), int8(u.q[i+1])

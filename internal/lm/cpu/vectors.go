@@ -9,7 +9,7 @@ type vectors struct {
 	ints             []int16   // the floats rounded, for matrices of integers
 	scales           []float32 // of the ints, one for a block
 	bytes            []int8    // the same for matrices of 4 bits
-	byteScales       []float32 // two for a block: see plainFours
+	byteScales       []float32 // two for a block: see goTiles.fours
 	routing          *routing  // of rows that lie by the expert that takes them; nil = all parts of a group take all rows
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/internal/lm"
 	"github.com/docent-ml/docent/internal/lm/adapter"
 	"github.com/docent-ml/docent/internal/lm/weights"
@@ -37,25 +38,12 @@ func (m *Model) Export(ctx context.Context, a *adapter.Adapter, dir string, o Ex
 	if err := replaceable(dir); err != nil {
 		return err
 	}
-	parent, name := filepath.Split(filepath.Clean(dir))
-	if err := os.MkdirAll(filepath.Clean(parent), 0o755); parent != "" && err != nil {
-		return err
-	}
-	temp, err := os.MkdirTemp(filepath.Clean(parent), "."+name+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := m.exportFiles(temp, o); err != nil {
-		return err
-	}
-	if err := m.exportWeights(ctx, a, temp, o); err != nil {
-		return err
-	}
-	return replace(temp, dir)
+	return atomicfile.Folder(dir, func(temp string) error {
+		if err := m.exportFiles(temp, o); err != nil {
+			return err
+		}
+		return m.exportWeights(ctx, a, temp, o)
+	})
 }
 
 // exportFiles writes everything but the weights.
@@ -111,18 +99,6 @@ func replaceable(dir string) error {
 		return errors.New("the folder is there and is not a model folder: name another one, or empty it")
 	}
 	return nil
-}
-
-// replace moves temp to dir, keeping what was there until the new folder is in place.
-func replace(temp, dir string) error {
-	old := temp + ".old"
-	if err := os.Rename(dir, old); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(temp, dir); err != nil {
-		return errors.Join(err, os.Rename(old, dir))
-	}
-	return os.RemoveAll(old)
 }
 
 // pieces are the tensors of a checkpoint that is written, and what lies in them.

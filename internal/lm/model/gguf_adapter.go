@@ -63,13 +63,7 @@ func (m *Model) ExportGGUFAdapter(ctx context.Context, a *adapter.Adapter, file 
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	temp := file + ".part"
-	defer os.Remove(temp)
-	fill := func(name string, dst []float32) error { copy(dst, values[name]); return nil }
-	if err := weights.WriteGGUF(ctx, temp, metadata, tensors, fill); err != nil {
-		return err
-	}
-	return os.Rename(temp, file)
+	return weights.WriteGGUF(ctx, file, metadata, tensors, weights.From(values))
 }
 
 // addExperts adds the update of the projections of all experts, gate and up apart: A is that of both, and B has rows of each.

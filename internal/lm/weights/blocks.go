@@ -2,9 +2,10 @@ package weights
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
+	"sort"
+
+	"github.com/docent-ml/docent/internal/lm"
 )
 
 // Blocks is a quantised matrix as it lies in a GGUF file.
@@ -97,26 +98,55 @@ func subScales(half []uint16, small []int8, src []byte) {
 	half[0], half[1] = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
 	for i := range 8 {
 		scale, minimum := subScale(i, src[4:16])
-		small[2*i], small[2*i+1] = int8(scale), -int8(minimum)
+		small[2*i], small[2*i+1] = scale, -minimum
 	}
+}
+
+// subScale unpacks the 6-bit scale and minimum of sub-block i of Q4_K and Q5_K: 12 bytes of which the first eight hold
+// the low four pairs and, in their top bits, the high bits of the other four.
+func subScale(i int, packed []byte) (scale, minimum int8) {
+	if i < 4 {
+		return int8(packed[i] & 63), int8(packed[i+4] & 63)
+	}
+	return int8(packed[i+4]&15 | packed[i-4]>>6<<4), int8(packed[i+4]>>4 | packed[i]>>6<<4)
 }
 
 // Blocks tells how a matrix lies in the file; ok is false where its type is none that is kept so.
 func (g *GGUF) Blocks(name string) (b Blocks, ok bool) {
-	if pieces := g.joined[name]; pieces != nil {
-		return g.joinedBlocks(pieces)
+	pieces := g.joined[name]
+	if s := g.byName[name]; pieces == nil && s != nil && len(s.Shape) == 2 {
+		pieces = []lm.Piece{{Tensor: name, Size: s.Size()}}
 	}
-	s, err := g.find(name)
-	if err != nil || len(s.Shape) != 2 || s.shift != 0 {
-		return Blocks{}, false
+	for _, x := range pieces {
+		s, err := g.find(x.Tensor)
+		if err != nil || s.shift != 0 || s.DType != g.byName[pieces[0].Tensor].DType {
+			return b, false
+		}
 	}
-	f, ok := BlockFormats[s.DType]
-	return Blocks{f, s.codec.bytes, int(s.bytes(s.rowLen())), s.readRows}, ok
+	if pieces == nil {
+		return b, false
+	}
+	first := g.byName[pieces[0].Tensor]
+	in := first.Shape[len(first.Shape)-1]
+	b = Blocks{Format: BlockFormats[first.DType], Bytes: first.codec.bytes, RowBytes: int(first.bytes(in))}
+	b.Read = func(row int, dst []byte) error {
+		for start := row * in; len(dst) > 0; {
+			x := pieces[sort.Search(len(pieces), func(i int) bool { return pieces[i].At+pieces[i].Size > start })]
+			s, skip := g.byName[x.Tensor], start-x.At
+			n := min(int(s.bytes(x.Size-skip)), len(dst))
+			if err := s.readRows((x.From+skip)/in, dst[:n]); err != nil {
+				return err
+			}
+			start, dst = start+n/b.RowBytes*in, dst[n:]
+		}
+		return nil
+	}
+	return b, b.Format != nil
 }
 
 // readRows fills dst with whole rows as they are stored, from row first on.
 func (s *stored) readRows(first int, dst []byte) error {
-	size := int(s.bytes(s.rowLen()))
+	size := int(s.bytes(s.Shape[len(s.Shape)-1]))
 	count := len(dst) / size
 	for i := 0; i < count; {
 		n, at := count-i, first+i
@@ -124,10 +154,7 @@ func (s *stored) readRows(first int, dst []byte) error {
 			head, row, half := at/s.headDim, at%s.headDim, s.headDim/2
 			n, at = 1, head*s.headDim+2*(row%half)+row/half
 		}
-		if _, err := s.file.ReadAt(dst[i*size:(i+n)*size], s.offset+int64(at)*int64(size)); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF // the file was shortened since it was opened
-			}
+		if err := s.readAt(dst[i*size:(i+n)*size], s.offset+int64(at)*int64(size)); err != nil {
 			return &Error{"read", s.file.name, s.raw, fmt.Errorf("row %d: %w", first+i, err)}
 		}
 		i += n

@@ -63,10 +63,7 @@ type scratch struct {
 // readPiece fills dst with the elements from start on. start and len(dst) follow the limits of pieces.
 func (s *stored) readPiece(dst []float32, start int, buf *scratch) error {
 	buf.raw = resize(buf.raw, int(s.bytes(len(dst))))
-	if _, err := s.file.ReadAt(buf.raw, s.offset+s.bytes(start)); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // the file was shortened since it was opened
-		}
+	if err := s.readAt(buf.raw, s.offset+s.bytes(start)); err != nil {
 		return err
 	}
 	if s.headDim > 0 {
@@ -82,6 +79,15 @@ func (s *stored) readPiece(dst []float32, start int, buf *scratch) error {
 		}
 	}
 	return nil
+}
+
+// readAt fills dst from the file.
+func (s *stored) readAt(dst []byte, offset int64) error {
+	_, err := s.file.ReadAt(dst, offset)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF // the file was shortened since it was opened
+	}
+	return err
 }
 
 // unpermute reorders the rows of one head. GGUF's llama architecture rotates neighbouring rows (2j, 2j+1) together;
@@ -145,17 +151,10 @@ func (c *catalog) Rename(name func(string) string) (out int) {
 func (c *catalog) Tensors() []Tensor { return slices.Clone(c.tensors) }
 
 func (c *catalog) Read(name string, dst []float32) error {
-	if c.joined[name] != nil {
-		return c.ReadFrom(name, 0, dst)
-	}
-	s, err := c.find(name)
-	if err != nil {
-		return err
-	}
-	if len(dst) != s.Size() {
+	if s := c.byName[name]; s != nil && len(dst) != s.Size() {
 		return &Error{"read", s.file.name, s.raw, fmt.Errorf("destination has %d elements, shape %v needs %d", len(dst), s.Shape, s.Size())}
 	}
-	return c.read(s, dst, 0)
+	return c.ReadFrom(name, 0, dst)
 }
 
 func (c *catalog) ReadFrom(name string, start int, dst []float32) error {
@@ -235,37 +234,6 @@ func (s *stored) readPart(dst []float32, start, at, n int, buf *scratch) error {
 	from, to := max(at, start), min(at+n, start+len(dst))
 	copy(dst[from-start:to-start], buf.part[from-at:to-at])
 	return nil
-}
-
-// same reports whether two tensors of one shape hold the same values, without holding either in memory.
-func (c *catalog) same(a, b string) (bool, error) {
-	x, err := c.find(a)
-	if err != nil {
-		return false, err
-	}
-	y, err := c.find(b)
-	if err != nil {
-		return false, err
-	}
-	if x.headDim > 0 || y.headDim > 0 || !slices.Equal(x.Shape, y.Shape) {
-		return false, nil
-	}
-	var buf scratch
-	_, elements := x.pieces()
-	u, v := make([]float32, elements), make([]float32, elements)
-	for start := 0; start < x.Size(); start += elements {
-		n := min(elements, x.Size()-start)
-		if err := x.readPiece(u[:n], start, &buf); err != nil {
-			return false, &Error{"read", x.file.name, x.raw, err}
-		}
-		if err := y.readPiece(v[:n], start, &buf); err != nil {
-			return false, &Error{"read", y.file.name, y.raw, err}
-		}
-		if !slices.Equal(u[:n], v[:n]) {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 func (c *catalog) Close() error {

@@ -62,12 +62,30 @@ func decodeF64(dst []float32, src []byte) {
 	}
 }
 
-func half(src []byte) float32 {
-	return float16.FromBits(binary.LittleEndian.Uint16(src)).Float32()
+func half(src []byte) float32 { return FromHalf(binary.LittleEndian.Uint16(src)) }
+
+// FromHalf is the value of a number of half precision.
+func FromHalf(bits uint16) float32 { return float16.FromBits(bits).Float32() }
+
+// ToHalf rounds to the nearest number of half precision, ties to even; what is beyond them becomes the largest. (The package above
+// loses the smallest, as which scales of small weights are stored.)
+func ToHalf(x float32) uint16 {
+	bits := math.Float32bits(x)
+	sign, rest := uint16(bits>>16)&0x8000, bits&0x7FFFFFFF
+	switch size := math.Float32frombits(rest); {
+	case size >= 65504:
+		return sign | 0x7BFF
+	case size < 1.0/(1<<14): // below the normal numbers
+		return sign | uint16(math.RoundToEven(float64(size)*(1<<24)))
+	case size != size: //nolint:gocritic // NaN
+		return sign | 0x7E00
+	}
+	rest += 0xFFF + rest>>13&1
+	return sign | uint16((rest-112<<23)>>13)
 }
 
-// bfloat16 rounds to the nearest bfloat16, ties to even. A NaN stays one even if its payload is in the bits cut off.
-func bfloat16(x float32) uint16 {
+// ToBFloat16 rounds to the nearest bfloat16, ties to even. A NaN stays one even if its payload is in the bits cut off.
+func ToBFloat16(x float32) uint16 {
 	bits := math.Float32bits(x)
 	if x != x {
 		return uint16(bits>>16) | 0x40

@@ -305,18 +305,21 @@ func TestGGUFLlama3Scaling(t *testing.T) {
 			require.NoError(t, err)
 			got, err := g.Config()
 			require.NoError(t, err, "%+v, head %d", r, headDim)
-			require.Equal(t, lm.RopeLlama3, got.Ropes[0].Type)
-			for i, f := range llama3Factors(got.Ropes[0], headDim) {
-				assert.InEpsilon(t, want[i], f, 2e-4, "%+v, head %d, factor %d: %+v", r, headDim, i, got.Ropes[0])
+			if r.LowFreq == 1 && r.HighFreq == 4 && r.OriginalContext != 3000 { // what models have, by its name
+				require.Equal(t, lm.RopeLlama3, got.Ropes[0].Type)
+			}
+			plain := lm.Rope{Type: lm.RopeDefault, Theta: r.Theta}.Frequencies(headDim, 1)
+			for i, f := range got.Ropes[0].Frequencies(headDim, c.MaxPositions+1) {
+				assert.InEpsilon(t, want[i], plain[i]/f, 2e-4, "%+v, head %d, factor %d: %+v", r, headDim, i, got.Ropes[0])
 			}
 		}
 	}
 }
 
-func TestGGUFOtherRotaryFactorsAreRefused(t *testing.T) {
+func TestGGUFOtherRotaryFactors(t *testing.T) {
 	c := tinyConfig(t, tinyConfigs["llama"])
 	for name, factors := range map[string][]float32{
-		"not llama3": {1, 8, 2}, "wrong number": {1, 2}, "shrinking": {0.5, 0.7, 0.9}, "zero": {0, 0, 0},
+		"wrong number": {1, 2}, "zero": {0, 0, 0},
 		"not a number": {float32(math.NaN()), 1, 2},
 	} {
 		f := toGGUF(c, randomModel(c))
@@ -326,9 +329,9 @@ func TestGGUFOtherRotaryFactorsAreRefused(t *testing.T) {
 		_, err = g.Config()
 		assert.ErrorContains(t, err, "rope_freqs", name)
 	}
-	for factor, want := range map[float32]lm.RopeType{1: lm.RopeDefault, 4: lm.RopeLinear} {
+	for factors, want := range map[[3]float32]lm.RopeType{{1, 1, 1}: lm.RopeDefault, {4, 4, 4}: lm.RopeLinear, {1, 8, 2}: lm.RopeLong, {0.5, 0.7, 0.9}: lm.RopeLong} {
 		f := toGGUF(c, randomModel(c))
-		f.tensors = append(f.tensors, ggufTensor{"rope_freqs.weight", []int{3}, 0, floatBytes([]float32{factor, factor, factor})})
+		f.tensors = append(f.tensors, ggufTensor{"rope_freqs.weight", []int{3}, 0, floatBytes(factors[:])})
 		g, err := openGGUFBytes(t, f.bytes())
 		require.NoError(t, err)
 		got, err := g.Config()

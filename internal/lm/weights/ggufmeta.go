@@ -145,35 +145,23 @@ func readArray[T any](count uint64, element func() T, r *ggufReader) []T {
 
 // integer reads an integer that an int must hold.
 func (r *ggufReader) integer(kind uint32) int {
-	switch kind {
-	case ggufUint8:
-		return int(r.uint8())
-	case ggufInt8:
-		return int(int8(r.uint8()))
-	case ggufUint16:
-		return int(r.uint16())
-	case ggufInt16:
-		return int(int16(r.uint16()))
-	case ggufUint32:
-		if v := r.uint32(); uint64(v) <= math.MaxInt {
-			return int(v)
-		}
-	case ggufInt32:
-		return int(int32(r.uint32()))
-	case ggufUint64:
-		if v := r.uint64(); v <= math.MaxInt {
-			return int(v)
-		}
-	case ggufInt64:
-		if v := int64(r.uint64()); int64(int(v)) == v {
-			return int(v)
-		}
-	default:
+	if kind >= uint32(len(ggufWidth)) {
 		r.fail(malformed("value type %d is not known", kind))
 		return 0
 	}
-	r.fail(unsupported("an integer is too large"))
-	return 0
+	v, width := uint64(0), ggufWidth[kind]
+	for i, b := range r.next(width) {
+		v |= uint64(b) << (8 * i)
+	}
+	signed := kind == ggufInt8 || kind == ggufInt16 || kind == ggufInt32 || kind == ggufInt64
+	if signed {
+		v = uint64(int64(v<<(64-8*width)) >> (64 - 8*width))
+	}
+	if signed && int64(int(v)) != int64(v) || !signed && v > math.MaxInt {
+		r.fail(unsupported("an integer is too large"))
+		return 0
+	}
+	return int(v)
 }
 
 func shortest(f float32) float64 {

@@ -49,7 +49,6 @@ func (r *ggufReader) next(n int) []byte {
 }
 
 func (r *ggufReader) uint8() uint8   { return r.next(1)[0] }
-func (r *ggufReader) uint16() uint16 { return binary.LittleEndian.Uint16(r.next(2)) }
 func (r *ggufReader) uint32() uint32 { return binary.LittleEndian.Uint32(r.next(4)) }
 func (r *ggufReader) uint64() uint64 { return binary.LittleEndian.Uint64(r.next(8)) }
 

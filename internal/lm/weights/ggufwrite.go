@@ -8,8 +8,9 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
+
+	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
 // ggufAlign is where tensors begin: at multiples of it.
@@ -21,21 +22,13 @@ var ggufEncoders = map[DType]func(out []byte, block []float32) []byte{
 		return binary.LittleEndian.AppendUint32(out, math.Float32bits(x[0]))
 	},
 	"F16":  func(out []byte, x []float32) []byte { return appendHalf(out, x[0]) },
-	BF16:   func(out []byte, x []float32) []byte { return binary.LittleEndian.AppendUint16(out, bfloat16(x[0])) },
+	BF16:   func(out []byte, x []float32) []byte { return binary.LittleEndian.AppendUint16(out, ToBFloat16(x[0])) },
 	"Q8_0": encodeQ8_0,
 	"Q4_0": encodeQ4_0,
 }
 
-// appendHalf rounds to the nearest number of half precision, ties to even. (The float16 package that reads them loses the
-// smallest, as which scales of small weights are stored.)
 func appendHalf(out []byte, x float32) []byte {
-	bits := math.Float32bits(x)
-	sign, rest := uint16(bits>>16)&0x8000, bits&0x7FFFFFFF
-	if size := math.Float32frombits(rest); size < 1.0/(1<<14) {
-		return binary.LittleEndian.AppendUint16(out, sign|uint16(math.RoundToEven(float64(size)*(1<<24))))
-	}
-	rest += 0xFFF + rest>>13&1
-	return binary.LittleEndian.AppendUint16(out, sign|uint16((rest-112<<23)>>13))
+	return binary.LittleEndian.AppendUint16(out, ToHalf(x))
 }
 
 // encodeQ8_0 is ggml's quantize_row_q8_0_ref: the largest magnitude becomes 127.
@@ -85,31 +78,33 @@ func WriteGGUF(ctx context.Context, path string, metadata map[string]any, tensor
 	if err != nil {
 		return fault(err)
 	}
-	var out pending
-	defer out.discard()
-	if err := out.write(path, func(f *os.File) error {
-		w := bufio.NewWriterSize(f, 1<<20)
-		if _, err := w.Write(header); err != nil {
-			return err
-		}
-		var values []float32
-		for _, t := range tensors {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			values = resize(values, t.Size())
-			if err := fill(t.Name, values); err != nil {
-				return fmt.Errorf("tensor %q: %w", t.Name, err)
-			}
-			if err := writeBlocks(w, t, values); err != nil {
-				return fmt.Errorf("tensor %q: %w", t.Name, err)
-			}
-		}
-		return w.Flush()
-	}); err != nil {
+	f, err := atomicfile.Create(path)
+	if err != nil {
 		return fault(err)
 	}
-	return out.commit()
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	if _, err := w.Write(header); err != nil {
+		return fault(err)
+	}
+	var values []float32
+	for _, t := range tensors {
+		values = resize(values, t.Size())
+		err := ctx.Err()
+		if err == nil {
+			err = fill(t.Name, values)
+		}
+		if err == nil {
+			err = writeBlocks(w, t, values)
+		}
+		if err != nil {
+			return fault(fmt.Errorf("tensor %q: %w", t.Name, err))
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fault(err)
+	}
+	return f.Commit()
 }
 
 // writeBlocks encodes a tensor and fills up to where the next one may begin.

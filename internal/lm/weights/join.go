@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"fmt"
 	"slices"
 	"sort"
 
@@ -52,30 +51,4 @@ func (c *catalog) readJoined(pieces []lm.Piece, start int, dst []float32) error 
 		start, dst = start+n, dst[n:]
 	}
 	return nil
-}
-
-// joinedBlocks is Blocks for a matrix in pieces of whole rows, if all of them are of one type.
-func (g *GGUF) joinedBlocks(pieces []lm.Piece) (b Blocks, ok bool) {
-	for i, x := range pieces {
-		s, err := g.find(x.Tensor)
-		if err != nil || s.headDim > 0 || s.shift != 0 || i > 0 && s.DType != g.byName[pieces[0].Tensor].DType {
-			return b, false
-		}
-	}
-	s := g.byName[pieces[0].Tensor]
-	in := s.Shape[len(s.Shape)-1]
-	b = Blocks{Format: BlockFormats[s.DType], Bytes: s.codec.bytes, RowBytes: int(s.bytes(in))}
-	b.Read = func(first int, dst []byte) error {
-		for start := first * in; len(dst) > 0; {
-			x := pieces[sort.Search(len(pieces), func(i int) bool { return pieces[i].At+pieces[i].Size > start })]
-			s, skip := g.byName[x.Tensor], start-x.At
-			n := min(int(s.bytes(x.Size-skip)), len(dst))
-			if _, err := s.file.ReadAt(dst[:n], s.offset+s.bytes(x.From+skip)); err != nil {
-				return &Error{"read", s.file.name, s.raw, fmt.Errorf("row %d: %w", first, err)}
-			}
-			start, dst = start+n/b.RowBytes*in, dst[n:]
-		}
-		return nil
-	}
-	return b, b.Format != nil
 }

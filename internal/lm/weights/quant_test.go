@@ -77,12 +77,12 @@ func TestBFloat16RoundsToNearestEven(t *testing.T) {
 		{0x80000000, 0x8000}, {0x00008000, 0x0000}, {0x00018000, 0x0002}, {0x7F7FFFFF, 0x7F80}, {0x7F800000, 0x7F80},
 		{0xFF800000, 0xFF80}, {0x7F800001, 0x7FC0}, {0x7FC00000, 0x7FC0}, {0xFFFFFFFF, 0xFFFF},
 	} {
-		assert.Equal(t, uint16(c.want), bfloat16(math.Float32frombits(c.in)), "%#x", c.in)
+		assert.Equal(t, uint16(c.want), ToBFloat16(math.Float32frombits(c.in)), "%#x", c.in)
 	}
 	for bits := range 1 << 16 { // what is a bfloat16 already stays
 		v := math.Float32frombits(uint32(bits) << 16)
 		if v == v {
-			require.Equal(t, uint16(bits), bfloat16(v))
+			require.Equal(t, uint16(bits), ToBFloat16(v))
 		}
 	}
 }

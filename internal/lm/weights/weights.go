@@ -1,5 +1,4 @@
-// Package weights reads and writes model checkpoints: safetensors (one file, or shards with an index) and GGUF in,
-// safetensors out.
+// Package weights reads and writes model checkpoints: safetensors (one file, or shards with an index) and GGUF.
 //
 // A Source lists the tensors of an opened checkpoint under their canonical names, which are those of Hugging Face
 // transformers (model.layers.0.self_attn.q_proj.weight), whatever the file calls them, and reads them one at a time,
@@ -18,8 +17,7 @@
 // so loading a model costs little more memory than the model. Write is the counterpart: it streams tensors into
 // safetensors files that appear whole or not at all.
 //
-// The package converts and checks; it does not build models, quantise, or write GGUF. A Source may be read from
-// several goroutines at once. Everything in a file is distrusted: counts, offsets, shapes and names are checked
+// The package converts and checks; it does not build models. A Source may be read from several goroutines at once. Everything in a file is distrusted: counts, offsets, shapes and names are checked
 // against the file's size before they are used.
 package weights
 

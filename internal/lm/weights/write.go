@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
 // WriteOptions are the settings of Write; the zero value is usable.
@@ -50,28 +51,38 @@ func Write(ctx context.Context, dir string, tensors []Tensor, fill func(name str
 		return fault(err)
 	}
 
-	var out pending
-	defer out.discard()
+	var out []*atomicfile.File
+	defer func() {
+		for _, f := range out {
+			_ = f.Close()
+		}
+	}()
+	create := func(name string, content func(w io.Writer) error) error {
+		f, err := atomicfile.Create(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		out = append(out, f)
+		if err := content(f); err != nil {
+			return err
+		}
+		return f.Sync()
+	}
 	var buf []float32
 	for _, s := range shards {
-		err := out.write(filepath.Join(dir, s.name), func(f *os.File) error {
-			return s.write(ctx, f, fill, &buf)
-		})
-		if err != nil {
+		if err := create(s.name, func(w io.Writer) error { return s.write(ctx, w, fill, &buf) }); err != nil {
 			return fault(err)
 		}
 	}
 	if len(shards) > 1 {
-		err := out.write(filepath.Join(dir, o.Name+".safetensors.index.json"), func(f *os.File) error {
-			_, err := f.Write(index(shards))
-			return err
-		})
-		if err != nil {
+		if err := create(o.Name+".safetensors.index.json", func(w io.Writer) error { _, err := w.Write(index(shards)); return err }); err != nil {
 			return fault(err)
 		}
 	}
-	if err := out.commit(); err != nil {
-		return fault(err)
+	for _, f := range out {
+		if err := f.Commit(); err != nil {
+			return fault(err)
+		}
 	}
 	return nil
 }
@@ -103,13 +114,21 @@ func (s *shard) write(ctx context.Context, w io.Writer, fill func(string, []floa
 	return nil
 }
 
+// From is a fill of Write or WriteGGUF for values in memory.
+func From(values map[string][]float32) func(name string, dst []float32) error {
+	return func(name string, dst []float32) error {
+		copy(dst, values[name])
+		return nil
+	}
+}
+
 func encode(raw []byte, dtype DType, values []float32) ([]byte, error) {
 	for _, v := range values {
 		if dtype == F32 {
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 			continue
 		}
-		half := bfloat16(v)
+		half := ToBFloat16(v)
 		if half&0x7FFF == 0x7F80 && !math.IsInf(float64(v), 0) {
 			return nil, fmt.Errorf("%g is beyond the range of bfloat16", v)
 		}

@@ -1,4 +1,5 @@
-"""Writes blocks.json: random quantised blocks and what the gguf package (0.19.0) makes of them.
+"""Writes blocks.json: random quantised blocks and what the gguf package (0.19.0) makes of them; and quantised.json: numbers and what
+its quantisers make of those.
 
     pip install gguf==0.19.0 && python make_blocks.py
 """
@@ -6,7 +7,7 @@ import json
 
 import numpy as np
 from gguf import GGMLQuantizationType as T
-from gguf import dequantize
+from gguf import dequantize, quantize
 from gguf.constants import GGML_QUANT_SIZES
 
 # Byte offsets of the half-precision scales, which must be finite for a comparison to mean something.
@@ -27,4 +28,19 @@ for name, offsets in HALVES.items():
     out[name] = {"blocks": blocks.tobytes().hex(), "values": values.tobytes().hex()}
 with open("blocks.json", "w") as f:
     json.dump(out, f, indent=1)
+    f.write("\n")
+
+rng = np.random.default_rng(11)
+x = rng.normal(0, 1, size=(6, 32)).astype("<f4")
+x[1] *= 1e-4
+x[2] *= 1e-7  # scales that are subnormal
+x[3] = 0
+x[4] = np.round(x[4] * 4) / 4  # halves between two steps
+x[4][0] = 127 / 4
+x[5] = np.linspace(-1, 1, 32)
+out = {"values": x.tobytes().hex()}
+for name in "Q8_0", "Q4_0", "Q4_1":
+    out[name] = quantize(x.reshape(-1), T[name]).tobytes().hex()
+with open("quantised.json", "w") as f:
+    json.dump(out, f)
     f.write("\n")

@@ -20,7 +20,7 @@
 // updates of projections is served merged.
 //
 // A Base, a Trainer and an Adapter belong to one goroutine at a time. The package does not choose a device, read the
-// environment, or print; it has no distributed training.
+// environment, or print. It trains on several devices of one host (Options.AllDevices), not on several hosts.
 package lora
 
 import (

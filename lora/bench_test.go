@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/internal/golden"
+	"github.com/docent-ml/docent/internal/lm/cpu"
 )
 
 // BenchmarkTrainStep measures optimizer steps of all-linear LoRA on random tokens, every token trained, on the model
@@ -52,11 +53,14 @@ func benchmarkTrainStep(b *testing.B, ref string, backend compute.Backend) {
 					batch = append(batch, x)
 				}
 				s := shape{rows: size.batch, seq: size.seq}
+				of := largest{shape: s.calls(batch)[0].shape, size: cpu.Size{Tokens: size.batch * size.seq, Rows: size.batch * size.seq, Longest: size.seq}}
 				step := func(n int) {
 					_, err := tr.update(b.Context(), Step{N: n, LearningRate: 1e-3}, s.calls(batch))
 					require.NoError(b, err)
 				}
 				began := time.Now()
+				predicted, err := tr.computer.memory(of)
+				require.NoError(b, err)
 				step(1)
 				first := time.Since(began) // compiles
 				for n := 2; b.Loop(); n++ {
@@ -65,6 +69,7 @@ func benchmarkTrainStep(b *testing.B, ref string, backend compute.Backend) {
 				}
 				b.ReportMetric(float64(b.N*size.batch*size.seq)/b.Elapsed().Seconds(), "tok/s")
 				b.ReportMetric(first.Seconds(), "first-step-s")
+				b.ReportMetric(float64(predicted.Total())/(1<<20), "predicted-MB")
 				b.ReportMetric(peakMB(), "peak-MB")
 			})
 		}

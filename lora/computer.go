@@ -19,7 +19,7 @@ type computer interface {
 	state() (theta, m, v []float32, err error)
 	setState(theta, m, v []float32) error
 	// memory predicts the peak of a run, before its first step.
-	memory(l largest) Memory
+	memory(l largest) (Memory, error)
 	close()
 }
 
@@ -44,5 +44,5 @@ func (t *Trainer) compute() (computer, error) {
 	if t.base.cpu != nil {
 		return newOnCPU(t.base, t.layout, t.config, t.options), nil
 	}
-	return newGraphs(t.base, t.layout, t.config, t.options.Recompute, t.log)
+	return newGraphs(t.base, t.layout, t.config, t.options, t.log)
 }

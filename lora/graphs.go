@@ -3,7 +3,10 @@ package lora
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
+	"os"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -16,55 +19,81 @@ import (
 	"github.com/docent-ml/docent/internal/lm/model"
 )
 
-// graphs is a computer of a backend. The vectors are tensors there, which the programs pass on.
+// graphs is a computer of a backend. The vectors are tensors there, which the programs pass on. Several devices each compute a part
+// of a call, of which they add the gradients up, and each updates parameters of its own, which stay alike.
 type graphs struct {
 	base            *Base
 	layout          *layout
+	options         Options
 	log             *slog.Logger
+	root            fs.FS                   // of the system, which tells how much memory there is
 	shapes          map[shape]bool          // that were computed, each a compiled form
 	stepProgram     *device.Program         // a step of one call: loss, gradient, AdamW
 	gradientProgram *device.Program         // one call of a step of several: loss and gradient
 	updateProgram   *device.Program         // the end of a step of several: AdamW
 	lossProgram     *device.Program         // loss alone
 	proposals       map[int]*device.Program // the k likeliest tokens of the base model
-	theta, m, v     *tensors.Tensor         // [layout.size]
-	zero, sum       *tensors.Tensor         // the gradient before the first call of a step, and as it stands
-	rates, decays   *tensors.Tensor         // of the layout, or [1]
+	weights         []vector                // of the base model, by device behind the first, which has the model's own
+	theta, m, v     vector                  // [layout.size]
+	zero, sum       vector                  // the gradient before the first call of a step, and as it stands on each device
+	rates, decays   vector                  // of the layout, or [1]
 	dropout         float64
 	recompute       bool
 }
+
+// vector is tensors of one shape, one on each device.
+type vector []*tensors.Tensor
 
 // batchInputs is the number of parameters that describe a call: tokens, positions, segments, parents, rows, labels, weights
 // and the state of the dropout's random numbers.
 const batchInputs = 8
 
-func newGraphs(b *Base, l *layout, c Config, recompute bool, log *slog.Logger) (*graphs, error) {
-	g := &graphs{base: b, layout: l, log: log, shapes: map[shape]bool{}, proposals: map[int]*device.Program{}, dropout: c.Dropout}
-	g.recompute = recompute && b.backend.Capabilities().Operations[compute.OpTypeOptimizationBarrier] // gomlx's Go backend has none
+func newGraphs(b *Base, l *layout, c Config, o Options, log *slog.Logger) (*graphs, error) {
+	g := &graphs{base: b, layout: l, options: o, log: log, root: os.DirFS("/"), shapes: map[shape]bool{}, proposals: map[int]*device.Program{}, dropout: c.Dropout}
+	g.recompute = o.Recompute && b.backend.Capabilities().Operations[compute.OpTypeOptimizationBarrier] // gomlx's Go backend has none
+	if l.devices = 1; o.AllDevices {
+		l.devices = b.backend.NumDevices()
+	}
 	weights := len(b.model.Weights)
-	var errs [7]error
-	g.stepProgram, errs[6] = device.NewProgram(b.backend, "train step", g.buildStep)
-	g.gradientProgram, errs[0] = device.NewProgram(b.backend, "gradient", func(in []*Node) []*Node {
+	var errs []error
+	program := func(name string, build func(in []*Node) []*Node) *device.Program {
+		p, err := device.NewParallel(b.backend, l.devices, name, build)
+		errs = append(errs, err)
+		return p
+	}
+	filled := func(values []float32) vector {
+		if values == nil {
+			values = []float32{1}
+		}
+		v, err := g.vector(values)
+		errs = append(errs, err)
+		return v
+	}
+	g.stepProgram = program("train step", g.buildStep)
+	g.gradientProgram = program("gradient", func(in []*Node) []*Node {
 		theta, gradient := in[batchInputs+weights], in[batchInputs+weights+1]
 		sum, surrogate, flat := g.buildLoss(in, theta, c.Dropout)
 		return []*Node{sum, Add(gradient, l.join(Gradient(surrogate, flat...)))}
 	})
-	g.lossProgram, errs[1] = device.NewProgram(b.backend, "evaluate", func(in []*Node) []*Node {
+	g.lossProgram = program("evaluate", func(in []*Node) []*Node {
 		sum, _, _ := g.buildLoss(in, in[batchInputs+weights], 0)
 		return []*Node{sum}
 	})
-	g.updateProgram, errs[2] = device.NewProgram(b.backend, "update", adamW)
-	g.zero, errs[3] = g.vector(l.size, nil)
-	one := func(x []float32) (*tensors.Tensor, error) {
-		if x == nil {
-			x = []float32{1}
-		}
-		return g.vector(len(x), x)
-	}
-	g.rates, errs[4] = one(l.rates)
-	g.decays, errs[5] = one(l.decays)
+	g.updateProgram = program("update", adamW)
+	g.zero, g.rates, g.decays = filled(make([]float32, l.size)), filled(l.rates), filled(l.decays)
 	g.sum = g.zero
-	if err := errors.Join(errs[:]...); err != nil {
+	for to := 1; to < l.devices; to++ {
+		g.weights = append(g.weights, nil)
+		for _, w := range b.model.Weights {
+			x, err := device.Copy(b.backend, w, to)
+			if err != nil {
+				errs = append(errs, err)
+				break
+			}
+			g.weights[to-1] = append(g.weights[to-1], x)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
 		g.close()
 		return nil, err
 	}
@@ -96,45 +125,75 @@ func (g *graphs) buildStep(in []*Node) []*Node {
 
 func (g *graphs) close() {
 	g.discard()
-	device.Free(g.theta, g.m, g.v, g.zero, g.rates, g.decays)
-	g.stepProgram.Close()
-	g.gradientProgram.Close()
-	g.updateProgram.Close()
-	g.lossProgram.Close()
-	for _, p := range g.proposals {
+	for _, v := range append(g.weights, g.theta, g.m, g.v, g.zero, g.rates, g.decays) {
+		device.Free(v...)
+	}
+	for _, p := range append(slices.Collect(maps.Values(g.proposals)), g.stepProgram, g.gradientProgram, g.updateProgram, g.lossProgram) {
 		p.Close()
 	}
 }
 
-// memory implements computer. What a backend's programs take is not predicted.
-func (g *graphs) memory(largest) Memory { return Memory{} }
+// inputs are the arguments of a program, by device: its part of a call, if there is one, the base model's weights, and vectors.
+func (g *graphs) inputs(c *call, seed uint64, vectors ...vector) ([][]any, error) {
+	out := make([][]any, g.layout.devices)
+	for d := range out {
+		if c != nil {
+			var err error
+			if out[d], err = c.on(d).inputs(seed ^ uint64(d)<<48); err != nil {
+				return nil, err
+			}
+			out[d] = append(out[d], g.base.model.Inputs()...)
+			if d > 0 {
+				for i, w := range g.weights[d-1] {
+					out[d][batchInputs+i] = w
+				}
+			}
+		}
+		for _, v := range vectors {
+			out[d] = append(out[d], v[d])
+		}
+	}
+	return out, nil
+}
+
+// run returns the results of a program, by their place and then by device.
+func (g *graphs) run(p *device.Program, in [][]any) ([]vector, error) {
+	flat, err := p.Run(slices.Concat(in...))
+	out := make([]vector, len(flat)/len(in))
+	for i, x := range flat {
+		out[i%len(out)] = append(out[i%len(out)], x)
+	}
+	return out, err
+}
 
 func (g *graphs) gradient(c call, seed uint64) (float64, error) {
-	in, err := c.inputs(seed)
+	g.compiling("gradient", c.shape)
+	in, err := g.inputs(&c, seed, g.theta, g.sum)
 	if err != nil {
 		return 0, err
 	}
-	g.compiling("gradient", c.shape)
-	out, err := g.gradientProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta, g.sum))
+	out, err := g.run(g.gradientProgram, in)
 	if err != nil {
 		return 0, err
 	}
 	g.discard()
 	g.sum = out[1]
-	return scalar(out[0])
+	numbers, err := read(out[0])
+	return total(numbers), err
 }
 
 func (g *graphs) loss(c call) (float64, error) {
-	in, err := c.inputs(0)
-	if err != nil {
-		return 0, err
-	}
 	g.compiling("evaluate", c.shape)
-	out, err := g.lossProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta))
+	in, err := g.inputs(&c, 0, g.theta)
 	if err != nil {
 		return 0, err
 	}
-	return scalar(out[0])
+	out, err := g.run(g.lossProgram, in)
+	if err != nil {
+		return 0, err
+	}
+	numbers, err := read(out[0])
+	return total(numbers), err
 }
 
 func (g *graphs) propose(c call, k int) (tokens []int32, probabilities []float32, err error) {
@@ -152,11 +211,11 @@ func (g *graphs) propose(c call, k int) (tokens []int32, probabilities []float32
 		}
 		g.proposals[k] = p
 	}
-	in, err := c.inputs(0)
+	in, err := g.inputs(&c, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := p.Run(append(in, g.base.model.Inputs()...))
+	out, err := p.Run(in[0]) // the first device alone
 	if err != nil {
 		return nil, nil, err
 	}
@@ -169,87 +228,102 @@ func (g *graphs) propose(c call, k int) (tokens []int32, probabilities []float32
 	return tokens[:n], probabilities[:n], err
 }
 
-// scalar reads a tensor of one number, and frees it.
-func scalar(x *tensors.Tensor) (float64, error) {
-	defer device.Free(x)
-	value, err := device.Floats(x)
-	if err != nil {
-		return 0, err
+// read takes the numbers of a small vector, device after device, and frees it.
+func read(v vector) (numbers []float64, err error) {
+	defer device.Free(v...)
+	for _, x := range v {
+		floats, err := device.Floats(x)
+		if err != nil {
+			return nil, err
+		}
+		for _, y := range floats {
+			numbers = append(numbers, float64(y))
+		}
 	}
-	return float64(value[0]), nil
+	return numbers, nil
+}
+
+func total(numbers []float64) (sum float64) {
+	for _, x := range numbers {
+		sum += x
+	}
+	return sum
 }
 
 // compiling notes a shape that is computed for the first time.
 func (g *graphs) compiling(what string, s shape) {
 	if !g.shapes[s] {
 		g.shapes[s] = true
-		g.log.Info("compiling", "graph", what, "sequences", s.rows, "length", s.seq, "targets", s.targets)
+		g.log.Info("compiling", "graph", what, "sequences", s.rows, "length", s.seq, "targets", s.targets, "devices", g.layout.devices)
 	}
 }
 
 func (g *graphs) discard() {
-	if g.sum != g.zero {
-		device.Free(g.sum)
+	if len(g.sum) > 0 && g.sum[0] != g.zero[0] {
+		device.Free(g.sum...)
 	}
 	g.sum = g.zero
 }
 
 func (g *graphs) update(u update) (float64, error) {
 	defer g.discard()
-	out, err := g.updateProgram.Run([]any{g.theta, g.m, g.v, g.sum, u.scalars(), g.rates, g.decays})
+	in, err := g.inputs(nil, 0, g.theta, g.m, g.v, g.sum)
 	if err != nil {
 		return 0, err
 	}
-	numbers, err := g.advance(out)
-	if err != nil {
-		return 0, err
-	}
-	return numbers[0], nil
+	_, norm, err := g.advance(g.updateProgram, g.with(u, in))
+	return norm, err
 }
 
 // step reads two numbers back. That it waits for them costs nothing: go-xla waits for the end of every program by itself.
 func (g *graphs) step(c call, seed uint64, u update) (loss, norm float64, err error) {
-	in, err := c.inputs(seed)
-	if err != nil {
-		return 0, 0, err
-	}
 	g.compiling("train step", c.shape)
-	out, err := g.stepProgram.Run(append(append(in, g.base.model.Inputs()...), g.theta, g.m, g.v, u.scalars(), g.rates, g.decays))
+	in, err := g.inputs(&c, seed, g.theta, g.m, g.v)
 	if err != nil {
 		return 0, 0, err
 	}
-	numbers, err := g.advance(out)
-	if err != nil {
-		return 0, 0, err
-	}
-	return numbers[0], numbers[1], nil
+	return g.advance(g.stepProgram, g.with(u, in))
 }
 
-// advance takes over θ, m and v of an update, if the numbers behind them, which it returns, are finite.
-func (g *graphs) advance(out []*tensors.Tensor) ([]float64, error) {
-	defer device.Free(out[3])
-	floats, err := device.Floats(out[3])
+// with appends what an update takes beside vectors.
+func (g *graphs) with(u update, in [][]any) [][]any {
+	for d := range in {
+		in[d] = append(in[d], u.scalars(), g.rates[d], g.decays[d])
+	}
+	return in
+}
+
+// advance runs a program that ends with an update. It takes θ, m and v over, if the numbers behind them, which it returns, are
+// finite: the loss of each device, where that is in the program, and the norm.
+func (g *graphs) advance(p *device.Program, in [][]any) (loss, norm float64, err error) {
+	out, err := g.run(p, in)
 	if err != nil {
-		device.Free(out[:3]...)
-		return nil, err
+		return 0, 0, err
 	}
-	numbers := make([]float64, len(floats))
-	for i, x := range floats {
-		numbers[i] = float64(x)
+	old := slices.Concat(out[:3]...) // unless it is taken over
+	defer func() { device.Free(old...) }()
+	numbers, err := read(out[3])
+	if err != nil {
+		return 0, 0, err
 	}
-	if slices.ContainsFunc(numbers, bad) {
-		device.Free(out[:3]...)
-		return numbers, nil
+	each := len(numbers) / len(in) // loss and norm, or norm
+	for i, x := range numbers {
+		if (i+1)%each != 0 {
+			loss += x
+		}
 	}
-	device.Free(g.theta, g.m, g.v)
-	g.theta, g.m, g.v = out[0], out[1], out[2]
-	return numbers, nil
+	norm = numbers[each-1]
+	if !slices.ContainsFunc(numbers, bad) {
+		old = slices.Concat(g.theta, g.m, g.v)
+		g.theta, g.m, g.v = out[0], out[1], out[2]
+	}
+	return loss, norm, nil
 }
 
 func (g *graphs) state() (theta, m, v []float32, err error) {
 	var out [3][]float32
-	for i, x := range []*tensors.Tensor{g.theta, g.m, g.v} {
-		if out[i], err = device.Floats(x); err != nil {
+	for i, x := range []vector{g.theta, g.m, g.v} {
+		if out[i], err = device.Floats(x[0]); err != nil {
 			return nil, nil, nil, fmt.Errorf("read from the device: %w", err)
 		}
 	}
@@ -257,16 +331,17 @@ func (g *graphs) state() (theta, m, v []float32, err error) {
 }
 
 func (g *graphs) setState(theta, m, v []float32) error {
-	var fresh [3]*tensors.Tensor
+	var fresh [3]vector
 	for i, values := range [][]float32{theta, m, v} {
-		x, err := g.vector(g.layout.size, values)
-		if err != nil {
-			device.Free(fresh[:]...)
+		full := make([]float32, g.layout.size)
+		copy(full, values)
+		x, err := g.vector(full)
+		if fresh[i] = x; err != nil {
+			device.Free(slices.Concat(fresh[:]...)...)
 			return err
 		}
-		fresh[i] = x
 	}
-	device.Free(g.theta, g.m, g.v)
+	device.Free(slices.Concat(g.theta, g.m, g.v)...)
 	g.theta, g.m, g.v = fresh[0], fresh[1], fresh[2]
 	return nil
 }
@@ -288,11 +363,10 @@ func (u update) scalars() []float32 {
 	}
 }
 
-// adamW is an update; every vector is [size] float32. in: θ, m, v, summed gradient, scalars, and the layout's rates
-// and decays, [size] or [1]. out: θ, m, v, ‖g/tokens‖ before
-// clipping.
+// adamW is an update; every vector is [size] float32. in: θ, m, v, the device's part of the summed gradient, scalars, and the
+// layout's rates and decays, [size] or [1]. out: θ, m, v, ‖g/tokens‖ before clipping.
 func adamW(in []*Node) []*Node {
-	theta, m, v, g := in[0], in[1], in[2], in[3]
+	theta, m, v, g := in[0], in[1], in[2], device.Sum(in[3])
 	scalar := func(i int) *Node { return Reshape(Slice(in[4], AxisElem(i)), 1) } // [1], broadcasts
 	rates, decays := in[5], in[6]
 	g = Mul(Div(g, scalar(scalarTokens)), Sign(rates)) // nothing of what is frozen
@@ -331,11 +405,21 @@ func (c call) inputs(seed uint64) ([]any, error) {
 	}, nil
 }
 
-// vector puts values on the device, or zeros for nil.
-func (g *graphs) vector(size int, values []float32) (*tensors.Tensor, error) {
-	return device.Fill(g.base.backend, dtypes.Float32, []int{size}, false, func(dst []float32) error {
-		clear(dst)
+// vector puts values on every device. What it made before an error is in it.
+func (g *graphs) vector(values []float32) (vector, error) {
+	x, err := device.Fill(g.base.backend, dtypes.Float32, []int{len(values)}, false, func(dst []float32) error {
 		copy(dst, values)
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	out := vector{x}
+	for to := 1; to < g.layout.devices; to++ {
+		if x, err = device.Copy(g.base.backend, out[0], to); err != nil {
+			return out, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
 }

@@ -32,6 +32,7 @@ type layout struct {
 	rates, decays []float32
 	// What a position costs, in multiplications: with the matrices of the layers, and with one other position.
 	perPosition, perPair int
+	devices              int // that share a call; 0 = 1
 }
 
 // module is the update of one matrix: A [rank, in] at offset a, B [out, rank] at offset b, and vectors [out], where there are any.

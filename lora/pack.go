@@ -16,6 +16,7 @@ type shape struct {
 	targets   int  // trained positions, the surplus with weight 0
 	choices   int  // targets of a position, the surplus with weight 0
 	packed    bool // a sequence may be more than one text
+	devices   int  // each of which takes so many sequences; 0 = 1
 }
 
 // call is the work of one device call: what each sequence holds.
@@ -45,7 +46,7 @@ const seqMultiple = 64
 // planned is how many batches are looked at before a shape is chosen; the others are much like them.
 const planned = 256
 
-// newPlan picks the shape in which the batches cost least, of at most microTokens positions, or of one sequence where
+// newPlan picks the shape in which the batches cost least, of at most microTokens positions on a device, or of one sequence where
 // the longest example needs more. A position costs its products with the weights, and with every position of its
 // sequence in each layer.
 func (l *layout) newPlan(batches [][]example, microTokens int) shape {
@@ -63,7 +64,7 @@ func (l *layout) newPlan(batches [][]example, microTokens int) shape {
 	bestCost := 0
 	for seq := roundUp(longest, seqMultiple); seq <= max(microTokens, roundUp(longest, seqMultiple)); seq += seqMultiple {
 		for rows := 1; rows == 1 || rows*seq <= microTokens; rows *= 2 {
-			s := shape{rows: rows, seq: seq, choices: choices}
+			s := shape{rows: rows, seq: seq, choices: choices, devices: l.devices}
 			cost := 0
 			for _, b := range batches {
 				for _, c := range s.calls(b) {
@@ -72,7 +73,7 @@ func (l *layout) newPlan(batches [][]example, microTokens int) shape {
 					s.packed = s.packed || c.shape.packed
 				}
 			}
-			if bestCost == 0 || cost < bestCost {
+			if bestCost == 0 || cost < bestCost || cost == bestCost && l.devices > 0 { // of graphs the fewest calls
 				best, bestCost = s, cost
 			}
 		}
@@ -99,15 +100,25 @@ func (s shape) calls(batch []example) []call {
 		free[i] -= size
 	}
 	var out []call
-	for part := range slices.Chunk(rows, s.rows) {
+	for part := range slices.Chunk(rows, s.rows*max(1, s.devices)) {
 		c := call{s, part}
 		for _, row := range part {
 			c.shape.packed = c.shape.packed || len(row) > 1 || len(row[0].members) > 1
 		}
-		c.shape.targets, c.shape.choices = max(s.targets, roundUp(c.count(), seqMultiple)), max(s.choices, 1)
+		c.shape.choices = max(s.choices, 1)
+		for device := range max(1, s.devices) {
+			c.shape.targets = max(c.shape.targets, roundUp(c.on(device).count(), seqMultiple))
+		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// on is the part of a call that one of its devices computes, which may be nothing.
+func (c call) on(device int) call {
+	n := len(c.rows)
+	c.rows = c.rows[min(n, device*c.shape.rows):min(n, (device+1)*c.shape.rows)]
+	return c
 }
 
 // leastShared is the shortest beginning worth sharing.

@@ -28,6 +28,12 @@ type Options struct {
 	// same losses, bit for bit, in less memory and about a third more time. It does so unasked where memory would not suffice
 	// otherwise. Graphs of XLA do so when asked, and round otherwise then.
 	Recompute bool
+	// AllDevices has all devices of the backend train together, each a share of every step, and evaluate so. The losses are those of
+	// one device, rounded otherwise; dropout draws otherwise. Without it the first device trains alone.
+	AllDevices bool
+	// DeviceBytes is how much memory a device has for the run: more is refused before the first step. 0 = where a device shares the
+	// host's memory what is left of that, and of others it is not known.
+	DeviceBytes int64
 }
 
 // Progress tells how far something is.

@@ -58,7 +58,8 @@ type set struct {
 // setUp finds out whether training can work, before time goes into it.
 func (p *pipeline) setUp(ctx context.Context) (err error) {
 	p.config = p.loraConfig()
-	o := lora.Options{Dir: p.CheckpointDir(), Recompute: p.Recompute, Logger: p.log, Progress: func(s lora.Progress) { p.watch(ctx, s) }}
+	o := lora.Options{Dir: p.CheckpointDir(), Recompute: p.Recompute, AllDevices: p.AllDevices, DeviceBytes: p.device.Memory, Logger: p.log,
+		Progress: func(s lora.Progress) { p.watch(ctx, s) }}
 	if p.Best == "answers" {
 		if suite, err := p.suite(); err != nil || len(suite.Facts) == 0 {
 			return errors.Join(err, errors.New("-best answers needs questions, and there are no facts: take -best loss"))

@@ -222,6 +222,9 @@ decode = lambda p, shape, n: benchmark("internal/lm/infer", f"Decode/graphs/{p}/
 print(f"{device}; {result['versions']}", flush=True)
 part("training's goldens, f32", 100, tests("lora", pick))
 part("fused attention beside products, bf16", 40, tests("lora", ["FusedAttention|Recomputing|ProductsAre"]))
+part("packed weights, several devices, too little memory", 40, tests("lora", ["PackedBase", "SeveralDevices", "TooLittleOnADevice"]))
+if a.rehearse:  # of a card, the benchmarks below set predicted-MB beside peak-MB
+    part("memory as it is predicted, three sizes", 40, tests("lora", ["MemoryIsPredicted/./xla"]))
 beside("train SmolLM2-135M bf16 4x256", "PEFT bf16 4x256, SmolLM2-135M", 75, train("bf16", small, 4, 256), 40, peft("bf16", small, 4, 256))
 beside("train 8B bf16 recomputing 4x512", "PEFT bf16 checkpointing 4x512, 8B", 110, train("bf16", eight_b, 4, 512, True), 60, peft("bf16", eight_b, 4, 512, "--recompute"))
 part("train 8B 4-bit recomputing 4x512", 110, train("int4", eight_b, 4, 512, True))
@@ -232,6 +235,8 @@ for n in (1, 64, 8):
 part("decode 8B bf16, 1 stream, transformers", 40, peer("decode", eight_b, "--precision", "bf16", "--prompt", "1000"))
 part("inference's goldens, f32", 60, tests("internal/lm/infer", [x.replace("/^graphs$", "") for x in pick]))
 part("choice of tokens on the device", 40, tests("internal/lm/sample", ["."]))
+if a.rehearse:
+    part("choice of tokens on a device with its own memory", 40, tests("internal/lm/infer", ["OwnMemory"]))
 with tempfile.TemporaryDirectory() as tuned:
     again = {"XLA_FLAGS": flags + f" --xla_gpu_per_fusion_autotune_cache_dir={tuned}"}
     for time_ in ("first", "second"):

@@ -26,7 +26,7 @@ if [[ ${1:-} == build ]]; then
 fi
 if [[ -n ${REHEARSE:-} ]]; then
   plugin=$(internal/ci/fetch.sh xla) || exit 0
-  options=(--rehearse --minutes 3)
+  options=(--rehearse)
 elif compgen -G '/dev/nvidia[0-9]*' >/dev/null || [[ -e /dev/dxg ]]; then
   plugin=${DOCENT_XLA_CUDA:-$(python3 -c 'import jax_plugins.xla_cuda13 as p; print(p.__path__[0] + "/xla_cuda_plugin.so")')}
   options=()

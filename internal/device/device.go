@@ -7,11 +7,14 @@ package device
 
 import (
 	"fmt"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -25,12 +28,25 @@ type Program struct {
 
 // NewProgram prepares build, which maps the parameters of a graph to its results. Nothing is compiled yet.
 func NewProgram(backend compute.Backend, name string, build func(in []*graph.Node) []*graph.Node) (*Program, error) {
+	return NewParallel(backend, 1, name, build)
+}
+
+// NewParallel prepares a program that the first so many devices of a backend run together, each on inputs of its own: Run takes
+// those of one device behind those of another, and so returns the results. Sum is what they exchange.
+func NewParallel(backend compute.Backend, devices int, name string, build func(in []*graph.Node) []*graph.Node) (*Program, error) {
 	p := &Program{name: name}
 	err := guard(func() (err error) {
 		p.exec, err = graph.NewExec(backend, func(in []*graph.Node) []*graph.Node {
 			p.compiled.Add(1)
 			return build(in)
 		})
+		if err != nil || devices == 1 {
+			return err
+		}
+		mesh, err := distributed.NewDeviceMesh([]int{devices}, []string{"data"})
+		if err == nil {
+			p.exec.SPMD(mesh)
+		}
 		return err
 	})
 	if err != nil {
@@ -55,6 +71,79 @@ func (p *Program) Run(in []any) (out []*tensors.Tensor, err error) {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	return out, nil
+}
+
+// Sum adds up what x is on each of the devices that run the program.
+func Sum(x *graph.Node) *graph.Node {
+	if x.Graph().NumDevices() == 1 {
+		return x
+	}
+	return x.Graph().Distributed().AllReduceOne(x, compute.ReduceOpSum)
+}
+
+// Memory is what a compiled form takes of each device beside its inputs, in bytes.
+type Memory struct{ Results, Temporary, Code int64 }
+
+// Memory compiles the program, where the shapes of in are new, and says what it will take. ok is false where the backend does not
+// tell.
+func (p *Program) Memory(in []any) (m Memory, ok bool, err error) {
+	of := make([]shapes.Shape, len(in))
+	err = guard(func() error {
+		for i, x := range in {
+			t, isTensor := x.(*tensors.Tensor)
+			if !isTensor {
+				t = tensors.MustFromAnyValue(x)
+			}
+			of[i] = t.Shape()
+		}
+		g, err := p.exec.Compile(of...)
+		if err == nil {
+			m, ok = reported(g.Executable())
+		}
+		return err
+	})
+	if err != nil {
+		return m, false, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return m, ok, nil
+}
+
+// reported reads what XLA's compiler reports of a program. go-xla v0.4.1 keeps it where only reflection gets at it.
+func reported(program compute.Executable) (m Memory, ok bool) {
+	v := reflect.ValueOf(program)
+	for _, field := range []string{"exec", "OnDeviceMemoryUsageStats"} {
+		if v = reflect.Indirect(v); v.Kind() != reflect.Struct {
+			return m, false
+		}
+		v = v.FieldByName(field)
+	}
+	if v.Kind() != reflect.Struct {
+		return m, false
+	}
+	for name, n := range map[string]*int64{"Outputs": &m.Results, "Temporary": &m.Temporary, "GeneratedCode": &m.Code} {
+		x := v.FieldByName(name)
+		if !x.CanInt() {
+			return m, false
+		}
+		*n = x.Int()
+	}
+	return m, true
+}
+
+// Copy makes a copy of a tensor on another device of the backend.
+func Copy(backend compute.Backend, t *tensors.Tensor, to int) (out *tensors.Tensor, err error) {
+	err = guard(func() error {
+		from, err := t.Buffer(backend, 0)
+		if err != nil {
+			return err
+		}
+		buffer, err := from.CopyToDevice(compute.DeviceNum(to))
+		if err == nil {
+			out, err = tensors.FromBuffer(buffer)
+		}
+		return err
+	})
+	return out, err
 }
 
 // Close frees the compiled forms.

@@ -53,10 +53,6 @@ type Options struct {
 	// Warm compiles what ordinary requests need before Load returns, so that the first ones do not wait for it.
 	Warm bool
 
-	// SampleOnDevice has the backend choose the tokens, so that no logits travel to the host; requests for log
-	// probabilities apart. Not yet tried on a GPU.
-	SampleOnDevice bool
-
 	// Bounds of the enums of one JSON Schema, which OpenAI has too; more are a *serve.SchemaError.
 	MaxEnumValues int // of all enums together; 0 = 1,000
 	MaxEnumText   int // characters of an enum of more than 250 values; 0 = 15,000

@@ -52,6 +52,7 @@ type Device struct {
 	Plugin   string          // file of the XLA plugin; "" for Go
 	Why      string          // the reason for the choice, for people
 	Fallback string          // what better device is there but could not be used; "" = none
+	Memory   int64           // bytes that were free on the GPU, the fullest of several; 0 = not known
 }
 
 // Close frees the device. What was computed on it must not be used any more.
@@ -74,11 +75,14 @@ func Open(name string, o Options) (*Device, error) {
 	}
 	var failed []string
 	for _, c := range choices {
-		b, err := c.open()
+		b, err := c.open(o.Environ)
 		if err == nil {
 			d := &Device{Backend: b, Name: c.name, Plugin: c.plugin, Why: strings.Join(append([]string{c.why}, failed...), "; "), Fallback: c.fallback}
 			if len(failed) > 0 {
 				d.Fallback = failed[0]
+			}
+			if d.Name == CUDA {
+				d.Memory = freeMemory(o.Environ)
 			}
 			return d, nil
 		}
@@ -109,9 +113,12 @@ type candidate struct {
 	name, plugin, why, fallback string
 }
 
-func (c candidate) open() (compute.Backend, error) {
+func (c candidate) open(environ []string) (compute.Backend, error) {
 	if c.name == Go {
 		return nil, nil
+	}
+	if c.name == CUDA {
+		keepTuned(c.plugin, environ)
 	}
 	return openXLA(c)
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -128,6 +130,41 @@ func TestGomlxLogsThroughTheLogger(t *testing.T) {
 	klog.Warning("from a library below")
 	klog.Flush()
 	assert.Contains(t, out.String(), "from a library below")
+}
+
+// TestTunedKernelsAreKept beside the plugins, for each plugin apart, where nothing else was said.
+func TestTunedKernelsAreKept(t *testing.T) {
+	cache := t.TempDir()
+	plugin := filepath.Join(cache, "plugin.so")
+	kept := func(environ ...string) string {
+		t.Setenv("XLA_FLAGS", "as it was")
+		keepTuned(plugin, append(environ, "DOCENT_CACHE="+cache))
+		return os.Getenv("XLA_FLAGS")
+	}
+	assert.Equal(t, "as it was", kept(), "there is no plugin")
+	require.NoError(t, os.WriteFile(plugin, nil, 0o644))
+	first := kept("XLA_FLAGS=--xla_dump_to=/x")
+	dir, ok := strings.CutPrefix(first, "--xla_dump_to=/x "+tunedFlag+"="+cache)
+	require.True(t, ok, first)
+	assert.DirExists(t, cache+dir)
+	assert.Equal(t, tunedFlag+"="+cache+dir, kept(), "the next run finds what this one kept")
+	assert.Equal(t, "as it was", kept("XLA_FLAGS="+tunedFlag+"=/mine"))
+	require.NoError(t, os.WriteFile(plugin, []byte("another version"), 0o644))
+	assert.NotContains(t, kept(), dir)
+}
+
+// TestFreeMemory is that of the fullest card, of those that may be used.
+func TestFreeMemory(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the program that answers here is a script")
+	}
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	assert.Zero(t, freeMemory(nil), "there is no driver")
+	script := "#!/bin/sh\ncase \"$*\" in *--id=1,2*) echo 300; echo 200;; *) echo 100; echo '[N/A]'; echo 400;; esac\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte(script), 0o755))
+	assert.EqualValues(t, 100<<20, freeMemory(nil))
+	assert.EqualValues(t, 200<<20, freeMemory([]string{"CUDA_VISIBLE_DEVICES=1,2"}))
 }
 
 func TestKeepPagesLeavesOthersAlone(t *testing.T) {

@@ -58,7 +58,8 @@ type Trainer struct {
 	WeightDecay   float64 `set:"weight_decay -weight-decay=X WEIGHT_DECAY" must:">= 0, <= 1" help:"AdamW's decay of the update's weights"`
 	MaxGradNorm   float64 `set:"max_grad_norm -max-grad-norm=X MAX_GRAD_NORM" default:"1" must:">= 0" help:"longest gradient, longer ones are shortened; 0 shortens none"`
 	TrainOnPrompt bool    `set:"train_on_prompt -train-on-prompt TRAIN_ON_PROMPT" help:"learn the questions too, not only the answers"`
-	Recompute     bool    `set:"recompute -recompute RECOMPUTE" help:"train in less memory: what layers compute on the way is computed again for the gradient, a third more time for the same numbers; on a CPU"`
+	Recompute     bool    `set:"recompute -recompute RECOMPUTE" help:"train in less memory: what layers compute on the way is computed again for the gradient, a third more time for the same numbers"`
+	AllDevices    bool    `set:"all_devices -all-devices ALL_DEVICES" help:"train on all GPUs that XLA finds, each on a share of every step; otherwise on the first"`
 	Seed          uint64  `set:"seed -seed=N SEED" default:"42" help:"start of every random choice: the same seed gives the same run"`
 
 	Data            string `set:"data -data=DIR DATA_DIR" group:"The run" default:"./data" help:"working folder for rows, checkpoints, the model and the report"`

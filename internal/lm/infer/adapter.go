@@ -78,9 +78,7 @@ func (s *Graphs) Attach(from *adapter.Adapter) (Adapter, error) {
 	for i, p := range all {
 		if m, ok := from.Modules[path(p)]; ok {
 			a.form.modules = append(a.form.modules, i)
-			for a.form.rank < m.Rank { // powers of two: few forms
-				a.form.rank *= 2
-			}
+			a.form.rank = bucket(m.Rank, a.form.rank)
 		}
 	}
 	rank := a.form.rank

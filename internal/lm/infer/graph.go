@@ -69,7 +69,7 @@ type prompt struct {
 // shape; otherwise, and if nil, new ones are made.
 func New(m *model.Model, backend compute.Backend, o Options, programs *Programs) *Graphs {
 	o = o.WithDefaults(m.Config)
-	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext, choose: o.Choose}
+	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext, choose: o.Choose || !backend.HasSharedBuffers()}
 	s.prefixes = NewPrefixes(o.PrefixBytes, func(c computed) int64 { return c.cache.bytes() }, func(c computed) { c.cache.release() })
 	if programs != nil && programs.use(m, backend) {
 		s.programs = programs
@@ -100,13 +100,12 @@ func (s *Graphs) busy() int {
 	return n
 }
 
-// bucket is the smallest capacity that holds n positions.
-func bucket(n int) int {
-	capacity := smallestPast
-	for capacity < n {
-		capacity *= 2
+// bucket doubles the least until it holds n, so that sizes are few.
+func bucket(n, least int) int {
+	for least < n {
+		least *= 2
 	}
-	return capacity
+	return least
 }
 
 // zeros makes empty keys and values for slots sequences of up to positions.
@@ -135,7 +134,7 @@ func (s *Graphs) NewPrompt(ids []int32, a Adapter) (Prompt, error) {
 	}
 	p := &prompt{s: s, ids: ids, whole: len(ids)}
 	p.adapter, _ = a.(*attached)
-	p.capacity = bucket(len(ids))
+	p.capacity = bucket(len(ids), smallestPast)
 	var err error
 	like, n := s.prefixes.Longest(a, ids)
 	switch {
@@ -342,7 +341,7 @@ func (s *Graphs) Step(next map[int]int32) (Rows, error) {
 func (s *Graphs) again(slot int) error {
 	ids := s.texts[slot]
 	p := &prompt{s: s, ids: ids, whole: len(ids) + 1, adapter: s.bank.uses[slot]}
-	p.capacity = bucket(len(ids))
+	p.capacity = bucket(len(ids), smallestPast)
 	var err error
 	if p.cache, err = s.zeros(1, p.capacity); err != nil {
 		return err
@@ -396,7 +395,7 @@ func (s *Graphs) reserve(slots, length int) error {
 	if slots > 1 {
 		size = s.max
 	}
-	capacity := max(s.capacity, bucket(length+recentColumns))
+	capacity := max(s.capacity, bucket(length+recentColumns, smallestPast))
 	if size == s.size && capacity == s.capacity {
 		return nil
 	}

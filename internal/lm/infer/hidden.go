@@ -36,10 +36,7 @@ func (s *Graphs) Hidden(ids []int32, a Adapter) ([][]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	width := smallPiece
-	for width < len(ids) {
-		width *= 2
-	}
+	width := bucket(len(ids), smallPiece)
 	tokens, positions := make([]int32, width), make([]int32, width) // what is behind the text is not seen by it
 	for i := range copy(tokens, ids) {
 		positions[i] = int32(i)

@@ -2,7 +2,9 @@ package infer_test
 
 import (
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -238,6 +240,35 @@ func TestWarmLeavesNothing(t *testing.T) {
 		}
 		assert.Equal(t, want, got)
 	}
+}
+
+// TestOwnMemory has a device with its own memory choose the tokens, unasked, and the same as the host; one that shares the host's does not.
+func TestOwnMemory(t *testing.T) {
+	shared, name := golden.Backend(t), os.Getenv("DOCENT_BACKEND")
+	if !shared.HasSharedBuffers() || !strings.HasPrefix(name, "xla:") {
+		t.Skip("DOCENT_BACKEND names no plugin of XLA for the CPU")
+	}
+	own, err := compute.NewWithConfig(name + ",noshared_buffers")
+	require.NoError(t, err)
+	defer own.Finalize()
+	folder := "dir:" + testmodel.Write(t, 3)
+	step := func(backend compute.Backend) (infer.Rows, int) {
+		m := golden.Open(t, backend, folder, true)
+		s := newSlots(t, m, backend, infer.Options{Slots: 1})
+		slot, _ := admit(t, s, randomIDs(rand.New(rand.NewPCG(9, 10)), 30, m.Config.VocabSize))
+		rows, err := s.Step(map[int]int32{slot: 7})
+		require.NoError(t, err)
+		return rows, slot
+	}
+	rows, slot := step(shared)
+	assert.NotImplements(t, (*infer.Chooser)(nil), rows)
+	row, err := rows.Row(slot)
+	require.NoError(t, err)
+	rows, slot = step(own)
+	require.Implements(t, (*infer.Chooser)(nil), rows)
+	chosen, err := rows.(infer.Chooser).Choose(map[int]*sample.Choice{slot: {}})
+	require.NoError(t, err)
+	assert.EqualValues(t, best(row), chosen[slot])
 }
 
 // TestFewGraphs: once warmed up, ordinary requests compile nothing, however long they are and whoever is beside them. Longer

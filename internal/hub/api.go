@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,16 +61,19 @@ func parseListing(r io.Reader, limit int64) (listing, error) {
 			} `json:"lfs"`
 		} `json:"siblings"`
 	}
-	limited := &io.LimitedReader{R: r, N: limit}
-	body := &rememberError{r: limited}
-	if err := json.NewDecoder(body).Decode(&info); err != nil {
-		switch {
-		case limited.N == 0:
-			return listing{}, badAnswer("choose another repository", "its listing exceeds %d bytes", limit)
-		case body.err != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-			return listing{}, &transient{err: err}
-		}
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) <= limit {
+		err = json.Unmarshal(data, &info)
+	}
+	syntax, malformed := errors.AsType[*json.SyntaxError](err)
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case int64(len(data)) > limit:
+		return listing{}, badAnswer("choose another repository", "its listing exceeds %d bytes", limit)
+	case malformed && syntax.Offset < int64(len(data)) || mistyped:
 		return listing{}, badAnswer("check the endpoint and proxy", "the listing is not that of a Hub: %w", err)
+	case err != nil: // it broke off
+		return listing{}, &transient{err: err}
 	}
 	if !commitHash.MatchString(info.SHA) {
 		return listing{}, badAnswer("check the endpoint", "the listing tells no commit (sha is %q)", info.SHA)
@@ -92,20 +96,6 @@ func parseListing(r io.Reader, limit int64) (listing, error) {
 		l.files = append(l.files, f)
 	}
 	return l, nil
-}
-
-// rememberError tells a broken connection from malformed JSON.
-type rememberError struct {
-	r   io.Reader
-	err error
-}
-
-func (b *rememberError) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil && err != io.EOF {
-		b.err = err
-	}
-	return n, err
 }
 
 func (c *Client) fileURL(repo, commit, name string) string {
@@ -141,7 +131,7 @@ func (c *Client) head(ctx context.Context, p place, commit string, f remoteFile)
 		return "", f, badAnswer("try again", "asked for commit %s, got %s", commit, got)
 	}
 	linked := normalETag(header.Get("X-Linked-Etag"))
-	etag = firstOf(linked, normalETag(header.Get("ETag")))
+	etag = cmp.Or(linked, normalETag(header.Get("ETag")))
 	if !etagName.MatchString(etag) {
 		return "", f, badAnswer("check that the endpoint is a Hub", "the file has no usable ETag (%q)", etag)
 	}
@@ -152,7 +142,7 @@ func (c *Client) head(ctx context.Context, p place, commit string, f remoteFile)
 		f.sha256, f.gitSHA1 = linked, ""
 	}
 	if f.size < 0 {
-		f.size, err = strconv.ParseInt(firstOf(header.Get("X-Linked-Size"), header.Get("Content-Length")), 10, 64)
+		f.size, err = strconv.ParseInt(cmp.Or(header.Get("X-Linked-Size"), header.Get("Content-Length")), 10, 64)
 		if err != nil || f.size < 0 {
 			return "", f, badAnswer("check that the endpoint is a Hub", "neither listing nor server tells the size of the file")
 		}

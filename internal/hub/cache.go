@@ -171,15 +171,7 @@ func (r repoCache) writeRef(revision, commit string) error {
 	if err := root.MkdirAll(path.Dir(ref), 0o777); err != nil {
 		return err
 	}
-	temp := ref + "." + rand.Text()[:8] + ".tmp"
-	err = root.WriteFile(temp, []byte(commit), 0o666)
-	if err == nil {
-		err = root.Rename(temp, ref)
-	}
-	if err != nil {
-		_ = root.Remove(temp)
-	}
-	return err
+	return writeBeside(root, ref, ref, strings.NewReader(commit))
 }
 
 // point makes snapshots/<commit>/<name> lead to the blob: by a relative symbolic link, where the system refuses those
@@ -204,17 +196,17 @@ func (c *Client) point(root *os.Root, commit, name, etag string) error {
 	if c.hardlink(root, blob, pointer) == nil {
 		return nil
 	}
-	return copyFile(root, blob, pointer)
-}
-
-// copyFile writes beside the blob and renames, so that the pointer is whole or absent.
-func copyFile(root *os.Root, from, to string) (err error) {
-	src, err := root.Open(from)
+	src, err := root.Open(blob)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	temp := from + "." + rand.Text()[:8] + ".tmp"
+	return writeBeside(root, blob, pointer, src)
+}
+
+// writeBeside writes a file beside another and renames it, so that it is whole or absent.
+func writeBeside(root *os.Root, beside, to string, src io.Reader) error {
+	temp := beside + "." + rand.Text()[:8] + ".tmp"
 	dst, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -73,7 +74,7 @@ func (d *download) complete(ctx context.Context, p *partial, f remoteFile) error
 		if err != nil {
 			return err
 		}
-		got, want := p.sum(), firstOf(f.sha256, f.gitSHA1)
+		got, want := p.sum(), cmp.Or(f.sha256, f.gitSHA1)
 		if want == "" || got == want {
 			return nil
 		}

@@ -32,6 +32,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -124,7 +126,7 @@ func New(o Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	endpoint, err := url.Parse(strings.TrimRight(firstOf(o.Endpoint, DefaultEndpoint), "/"))
+	endpoint, err := url.Parse(strings.TrimRight(cmp.Or(o.Endpoint, DefaultEndpoint), "/"))
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +160,7 @@ func New(o Options) (*Client, error) {
 // When the Hub cannot be reached or denies access while a complete snapshot of that revision is cached, that snapshot
 // is returned and the reason logged. The files are shared with other programs and must not be changed.
 func (c *Client) Snapshot(ctx context.Context, repo, revision string, use func(name string) bool) (dir string, err error) {
-	revision = firstOf(revision, defaultRevision)
+	revision = cmp.Or(revision, defaultRevision)
 	if err := errors.Join(ValidateRepo(repo), ValidateRevision(revision)); err != nil {
 		return "", err
 	}
@@ -182,7 +184,8 @@ func (c *Client) Snapshot(ctx context.Context, repo, revision string, use func(n
 	}
 	list, err := c.list(ctx, p, tries)
 	if err != nil {
-		if notCached == nil && isAny(err, ErrUnavailable, ErrUnauthorized, ErrGated, ErrForbidden) {
+		passing := []error{ErrUnavailable, ErrUnauthorized, ErrGated, ErrForbidden}
+		if notCached == nil && slices.ContainsFunc(passing, func(target error) bool { return errors.Is(err, target) }) {
 			c.log.Warn("hub: using the cached snapshot", "repo", repo, "revision", revision, "reason", err)
 			return cached, nil
 		}
@@ -255,20 +258,4 @@ func (c *Client) report(file string, done, total int64) {
 	c.progressMu.Lock()
 	defer c.progressMu.Unlock()
 	c.progress(file, done, total)
-}
-
-func firstOf(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
-}
-
-func isAny(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
 }

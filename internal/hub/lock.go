@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/docent-ml/docent/internal/filelock"
 )
@@ -16,23 +15,19 @@ func (c *Client) lock(ctx context.Context, name string) (unlock func(), err erro
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return nil, writeError(err, filepath.Dir(name), 0)
 	}
-	for wait, told := 20*time.Millisecond, false; ; wait = min(2*wait, time.Second) {
-		lock, err := filelock.Try(name)
-		switch {
-		case errors.Is(err, errors.ErrUnsupported):
-			c.log.Warn("hub: no locks on this file system, another process may download the same file", "lock", name)
-			return func() {}, nil
-		case err != nil:
-			return nil, writeError(err, filepath.Dir(name), 0)
-		case lock != nil:
-			return func() { _ = lock.Unlock() }, nil
-		}
-		if wait >= time.Second && !told {
-			told = true
-			c.log.Info("hub: waiting for another process that downloads the same file", "lock", name)
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
-		}
+	lock, err := filelock.Try(name)
+	if lock == nil && err == nil {
+		c.log.Info("hub: waiting for another process that downloads the same file", "lock", name)
+		lock, err = filelock.Acquire(ctx, name)
 	}
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		c.log.Warn("hub: no locks on this file system, another process may download the same file", "lock", name)
+		return func() {}, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		return nil, writeError(err, filepath.Dir(name), 0)
+	}
+	return func() { _ = lock.Unlock() }, nil
 }

@@ -228,6 +228,9 @@ type request struct {
 	fault  func(string)
 }
 
+// endpoints answer by method and address.
+type endpoints map[string]func(in request) any
+
 // get reads an argument. What Go refuses to decode, the real server would misread.
 func get[T any](in request, key string) (v T) {
 	if raw := in.fields[key]; raw != nil {
@@ -258,7 +261,12 @@ func (s *Fake) call(w http.ResponseWriter, r *http.Request) {
 		id, below, _ = strings.Cut(rest, "/")
 		name = path.Join(r.Method+" logged-models/*", below)
 	}
-	handler := s.endpoints()[name]
+	var handler func(request) any
+	for _, endpoints := range []endpoints{s.ofRuns(), s.ofModels(), s.ofLoggedModels()} {
+		if endpoints[name] != nil {
+			handler = endpoints[name]
+		}
+	}
 	if handler == nil || s.NoLoggedModels && strings.Contains(name, "logged-models") || s.NoStages && strings.Contains(name, "transition-stage") {
 		html(w, http.StatusNotFound)
 		return

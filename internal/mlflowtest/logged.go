@@ -27,27 +27,6 @@ func (m *loggedModel) info() map[string]any {
 		"artifact_uri": m.uri(), "tags": tagList(m.tags)}}
 }
 
-func (s *Fake) loggedCreate(in request) any {
-	m := &loggedModel{ID: "m-" + s.newID(), name: in.text("name"), experiment: in.text("experiment_id"), run: in.text("source_run_id"),
-		Status: "LOGGED_MODEL_PENDING", tags: in.tags(), noProxy: s.NoProxy}
-	if strings.ContainsAny(m.name, `/:.%"'`) {
-		panic(invalid("Invalid model name"))
-	}
-	s.logged[m.ID] = m
-	return map[string]any{"model": m.info()}
-}
-
-func (s *Fake) loggedSearch(in request) any {
-	filter := in.text("filter")
-	var found []any
-	for _, id := range slices.Backward(slices.Sorted(maps.Keys(s.logged))) { // newest first
-		if m := s.logged[id]; matches(filter, m.tags) && m.matches(filter) {
-			found = append(found, m.info())
-		}
-	}
-	return lists("models", found)
-}
-
 var attributeFilter = regexp.MustCompile(`(?:^|AND )(name|source_run_id) *= *'([^']*)'`)
 
 // matches looks at the attributes that a filter names.
@@ -68,25 +47,44 @@ func (s *Fake) loggedModel(in request) *loggedModel {
 	panic(notFound("Logged model with ID '%s' not found.", in.text("id")))
 }
 
-func (s *Fake) loggedArtifacts(in request) any {
-	return s.listBelow(s.loggedModel(in).root(), in.text("artifact_directory_path"))
-}
-
-func (s *Fake) loggedGet(in request) any { return map[string]any{"model": s.loggedModel(in).info()} }
-
-func (s *Fake) loggedUpdate(in request) any {
-	m, status := s.loggedModel(in), in.text("status")
-	if in.text("model_id") != m.ID {
-		panic(invalid("model_id is missing"))
+// ofLoggedModels answers what is asked about logged models; the id in the address is an argument.
+func (s *Fake) ofLoggedModels() endpoints {
+	return endpoints{
+		"POST logged-models": func(in request) any {
+			m := &loggedModel{ID: "m-" + s.newID(), name: in.text("name"), experiment: in.text("experiment_id"), run: in.text("source_run_id"),
+				Status: "LOGGED_MODEL_PENDING", tags: in.tags(), noProxy: s.NoProxy}
+			if strings.ContainsAny(m.name, `/:.%"'`) {
+				panic(invalid("Invalid model name"))
+			}
+			s.logged[m.ID] = m
+			return map[string]any{"model": m.info()}
+		},
+		"POST logged-models/search": func(in request) any {
+			filter := in.text("filter")
+			var found []any
+			for _, id := range slices.Backward(slices.Sorted(maps.Keys(s.logged))) { // newest first
+				if m := s.logged[id]; matches(filter, m.tags) && m.matches(filter) {
+					found = append(found, m.info())
+				}
+			}
+			return lists("models", found)
+		},
+		"GET logged-models/*": func(in request) any { return map[string]any{"model": s.loggedModel(in).info()} },
+		"PATCH logged-models/*": func(in request) any {
+			m, status := s.loggedModel(in), in.text("status")
+			if in.text("model_id") != m.ID {
+				panic(invalid("model_id is missing"))
+			}
+			m.Status = status
+			if status != "LOGGED_MODEL_READY" && status != "LOGGED_MODEL_UPLOAD_FAILED" {
+				m.Status = "LOGGED_MODEL_STATUS_UNSPECIFIED"
+			}
+			return map[string]any{"model": m.info()}
+		},
+		"DELETE logged-models/*": func(in request) any {
+			delete(s.logged, s.loggedModel(in).ID)
+			return nil
+		},
+		"GET logged-models/*/artifacts/directories": func(in request) any { return s.listBelow(s.loggedModel(in).root(), in.text("artifact_directory_path")) },
 	}
-	m.Status = status
-	if status != "LOGGED_MODEL_READY" && status != "LOGGED_MODEL_UPLOAD_FAILED" {
-		m.Status = "LOGGED_MODEL_STATUS_UNSPECIFIED"
-	}
-	return map[string]any{"model": m.info()}
-}
-
-func (s *Fake) loggedDelete(in request) any {
-	delete(s.logged, s.loggedModel(in).ID)
-	return nil
 }

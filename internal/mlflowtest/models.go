@@ -79,35 +79,11 @@ func (m *model) info(aliases bool) map[string]any {
 	return out
 }
 
-func (s *Fake) modelsCreate(in request) any {
-	name := in.text("name")
-	if strings.ContainsAny(name, "/:") {
-		panic(invalid("Registered model name cannot contain '/' or ':'"))
-	}
-	if s.models[name] != nil {
-		panic(exists("Registered Model (name=%s) already exists.", name))
-	}
-	s.models[name] = &model{name: name, created: now(), next: 1, aliases: map[string]int{}, tags: map[string]string{}}
-	return map[string]any{"registered_model": s.models[name].info(true)}
-}
-
 func (s *Fake) model(name string) *model {
 	if m := s.models[name]; m != nil {
 		return m
 	}
 	panic(notFound("Registered Model with name=%s not found", name))
-}
-
-func (s *Fake) modelsGet(in request) any {
-	return map[string]any{"registered_model": s.model(in.text("name")).info(true)}
-}
-
-func (s *Fake) modelsSearch(in request) any {
-	var list []any
-	for _, name := range slices.Sorted(maps.Keys(s.models)) {
-		list = append(list, s.models[name].info(false))
-	}
-	return paged("registered_models", list, in.text("page_token"), 2)
 }
 
 // find is the version that a request names.
@@ -125,15 +101,6 @@ func (s *Fake) numbered(name, number string) (*model, *version) {
 	return m, v
 }
 
-func (s *Fake) modelsTag(in request) any {
-	return setTag(in, s.model(in.text("name")).tags)
-}
-
-func (s *Fake) versionsTag(in request) any {
-	_, v := s.find(in)
-	return setTag(in, v.tags)
-}
-
 func setTag(in request, tags map[string]string) any {
 	checkKey(in.text("key"))
 	tags[in.text("key")] = in.text("value")
@@ -145,96 +112,7 @@ var (
 	reservedAlias = regexp.MustCompile(`^(?i:latest|v\d+)$`)
 )
 
-func (s *Fake) aliasSet(in request) any {
-	alias := in.text("alias")
-	if !aliasForm.MatchString(alias) || reservedAlias.MatchString(alias) {
-		panic(invalid("Invalid alias name: '%s'", alias))
-	}
-	m, v := s.find(in)
-	_, there := m.aliases[alias]
-	s.yield()
-	if _, meanwhile := m.aliases[alias]; meanwhile && !there {
-		panic(race("registered_model_aliases.name, registered_model_aliases.alias"))
-	}
-	m.aliases[alias] = v.number
-	return nil
-}
-
-func (s *Fake) aliasDelete(in request) any {
-	delete(s.model(in.text("name")).aliases, in.text("alias"))
-	return nil
-}
-
-func (s *Fake) versionsCreate(in request) any {
-	m, source, run := s.model(in.text("name")), in.text("source"), in.text("run_id")
-	switch {
-	case strings.HasPrefix(source, "models:/m-") && in.text("model_id") == "", strings.HasPrefix(source, "mlflow-artifacts:") && !strings.Contains(source, run),
-		run == "", strings.Contains(source, ".."), strings.HasPrefix(source, "http"):
-		panic(invalid("Invalid model version source: '%s'", source))
-	}
-	v := &version{number: m.next, created: now(), Stage: "None", Status: "READY", source: source, run: run, tags: in.tags()}
-	m.next++
-	m.versions = append(m.versions, v)
-	return map[string]any{"model_version": m.answer(v, true)}
-}
-
-func (s *Fake) versionsGet(in request) any {
-	m, v := s.find(in)
-	return map[string]any{"model_version": m.answer(v, true)}
-}
-
 var nameFilter = regexp.MustCompile(`name=(?:'([^']*)'|"([^"]*)")`)
-
-func (s *Fake) versionsSearch(in request) any {
-	filter := in.text("filter")
-	id, byRun := strings.CutPrefix(filter, "run_id=")
-	match := nameFilter.FindStringSubmatch(filter)
-	if match == nil && !byRun {
-		panic(invalid("Invalid filter '%s'", filter))
-	}
-	var found []any
-	for _, m := range s.models {
-		for _, v := range slices.Backward(m.versions) {
-			if byRun && v.run == strings.Trim(id, "'") || !byRun && m.name == match[1]+match[2] && matches(filter, v.tags) {
-				found = append(found, m.answer(v, false))
-			}
-		}
-	}
-	return paged("model_versions", found, in.text("page_token"), 3)
-}
-
-func (s *Fake) versionsDelete(in request) any {
-	m, v := s.find(in)
-	m.versions = slices.DeleteFunc(m.versions, func(other *version) bool { return other == v })
-	maps.DeleteFunc(m.aliases, func(_ string, n int) bool { return n == v.number })
-	return nil
-}
-
-// versionsTransition is not atomic: it looks at the versions, lets others in, and writes.
-func (s *Fake) versionsTransition(in request) any {
-	stage, archive := in.text("stage"), get[bool](in, "archive_existing_versions")
-	m, v := s.find(in)
-	if archive && stage != "Staging" && stage != "Production" {
-		panic(&apiError{http.StatusInternalServerError, "INTERNAL_ERROR", "Model version transition cannot archive existing model versions"})
-	}
-	var others []*version
-	for _, other := range m.versions {
-		if archive && other != v && other.Stage == stage {
-			others = append(others, other)
-		}
-	}
-	s.yield()
-	for _, other := range others {
-		other.Stage = "Archived"
-	}
-	v.Stage = stage
-	return map[string]any{"model_version": m.answer(v, true)}
-}
-
-func (s *Fake) versionsURI(in request) any {
-	_, v := s.find(in)
-	return map[string]any{"artifact_uri": s.located(v.source)}
-}
 
 // located follows what models:/ names to where its files are.
 func (s *Fake) located(source string) string {
@@ -248,4 +126,115 @@ func (s *Fake) located(source string) string {
 	name, number, _ := strings.Cut(rest, "/")
 	_, v := s.numbered(name, number)
 	return s.located(v.source)
+}
+
+// ofModels answers what is asked about registered models and their versions.
+func (s *Fake) ofModels() endpoints {
+	return endpoints{
+		"POST registered-models/create": func(in request) any {
+			name := in.text("name")
+			if strings.ContainsAny(name, "/:") {
+				panic(invalid("Registered model name cannot contain '/' or ':'"))
+			}
+			if s.models[name] != nil {
+				panic(exists("Registered Model (name=%s) already exists.", name))
+			}
+			s.models[name] = &model{name: name, created: now(), next: 1, aliases: map[string]int{}, tags: map[string]string{}}
+			return map[string]any{"registered_model": s.models[name].info(true)}
+		},
+		"GET registered-models/get": func(in request) any { return map[string]any{"registered_model": s.model(in.text("name")).info(true)} },
+		"GET registered-models/search": func(in request) any {
+			var list []any
+			for _, name := range slices.Sorted(maps.Keys(s.models)) {
+				list = append(list, s.models[name].info(false))
+			}
+			return paged("registered_models", list, in.text("page_token"), 2)
+		},
+		"POST registered-models/set-tag": func(in request) any { return setTag(in, s.model(in.text("name")).tags) },
+		"POST registered-models/alias": func(in request) any {
+			alias := in.text("alias")
+			if !aliasForm.MatchString(alias) || reservedAlias.MatchString(alias) {
+				panic(invalid("Invalid alias name: '%s'", alias))
+			}
+			m, v := s.find(in)
+			_, there := m.aliases[alias]
+			s.yield()
+			if _, meanwhile := m.aliases[alias]; meanwhile && !there {
+				panic(race("registered_model_aliases.name, registered_model_aliases.alias"))
+			}
+			m.aliases[alias] = v.number
+			return nil
+		},
+		"DELETE registered-models/alias": func(in request) any {
+			delete(s.model(in.text("name")).aliases, in.text("alias"))
+			return nil
+		},
+		"POST model-versions/create": func(in request) any {
+			m, source, run := s.model(in.text("name")), in.text("source"), in.text("run_id")
+			switch {
+			case strings.HasPrefix(source, "models:/m-") && in.text("model_id") == "", strings.HasPrefix(source, "mlflow-artifacts:") && !strings.Contains(source, run),
+				run == "", strings.Contains(source, ".."), strings.HasPrefix(source, "http"):
+				panic(invalid("Invalid model version source: '%s'", source))
+			}
+			v := &version{number: m.next, created: now(), Stage: "None", Status: "READY", source: source, run: run, tags: in.tags()}
+			m.next++
+			m.versions = append(m.versions, v)
+			return map[string]any{"model_version": m.answer(v, true)}
+		},
+		"POST model-versions/set-tag": func(in request) any {
+			_, v := s.find(in)
+			return setTag(in, v.tags)
+		},
+		"GET model-versions/get": func(in request) any {
+			m, v := s.find(in)
+			return map[string]any{"model_version": m.answer(v, true)}
+		},
+		"GET model-versions/search": func(in request) any {
+			filter := in.text("filter")
+			id, byRun := strings.CutPrefix(filter, "run_id=")
+			match := nameFilter.FindStringSubmatch(filter)
+			if match == nil && !byRun {
+				panic(invalid("Invalid filter '%s'", filter))
+			}
+			var found []any
+			for _, m := range s.models {
+				for _, v := range slices.Backward(m.versions) {
+					if byRun && v.run == strings.Trim(id, "'") || !byRun && m.name == match[1]+match[2] && matches(filter, v.tags) {
+						found = append(found, m.answer(v, false))
+					}
+				}
+			}
+			return paged("model_versions", found, in.text("page_token"), 3)
+		},
+		"DELETE model-versions/delete": func(in request) any {
+			m, v := s.find(in)
+			m.versions = slices.DeleteFunc(m.versions, func(other *version) bool { return other == v })
+			maps.DeleteFunc(m.aliases, func(_ string, n int) bool { return n == v.number })
+			return nil
+		},
+		// it is not atomic: it looks at the versions, lets others in, and writes.
+		"POST model-versions/transition-stage": func(in request) any {
+			stage, archive := in.text("stage"), get[bool](in, "archive_existing_versions")
+			m, v := s.find(in)
+			if archive && stage != "Staging" && stage != "Production" {
+				panic(&apiError{http.StatusInternalServerError, "INTERNAL_ERROR", "Model version transition cannot archive existing model versions"})
+			}
+			var others []*version
+			for _, other := range m.versions {
+				if archive && other != v && other.Stage == stage {
+					others = append(others, other)
+				}
+			}
+			s.yield()
+			for _, other := range others {
+				other.Stage = "Archived"
+			}
+			v.Stage = stage
+			return map[string]any{"model_version": m.answer(v, true)}
+		},
+		"GET model-versions/get-download-uri": func(in request) any {
+			_, v := s.find(in)
+			return map[string]any{"artifact_uri": s.located(v.source)}
+		},
+	}
 }

@@ -129,87 +129,12 @@ func (r *run) info() map[string]any {
 		"inputs": lists("dataset_inputs", r.inputs), "outputs": lists("model_outputs", r.outputs)}
 }
 
-type endpoint func(in request) any
-
-func (s *Fake) endpoints() map[string]endpoint {
-	return map[string]endpoint{
-		"GET experiments/get":         s.experimentsGet,
-		"GET experiments/get-by-name": s.experimentsByName,
-		"POST experiments/search":     s.experimentsSearch,
-		"POST experiments/create":     s.experimentsCreate,
-		"POST runs/create":            s.runsCreate,
-		"GET runs/get":                s.runsGet,
-		"POST runs/search":            s.runsSearch,
-		"POST runs/delete":            s.runsDelete,
-		"POST runs/update":            s.runsUpdate,
-		"POST runs/log-batch":         s.runsLogBatch,
-		"POST runs/log-inputs":        s.runsLogInputs,
-		"POST runs/outputs":           s.runsOutputs,
-		"GET metrics/get-history":     s.metricsHistory,
-		"GET artifacts/list":          s.artifactsList,
-
-		"POST logged-models":                        s.loggedCreate,
-		"POST logged-models/search":                 s.loggedSearch,
-		"GET logged-models/*":                       s.loggedGet,
-		"PATCH logged-models/*":                     s.loggedUpdate,
-		"DELETE logged-models/*":                    s.loggedDelete,
-		"GET logged-models/*/artifacts/directories": s.loggedArtifacts,
-
-		"POST registered-models/create":        s.modelsCreate,
-		"GET registered-models/get":            s.modelsGet,
-		"GET registered-models/search":         s.modelsSearch,
-		"POST registered-models/set-tag":       s.modelsTag,
-		"POST registered-models/alias":         s.aliasSet,
-		"DELETE registered-models/alias":       s.aliasDelete,
-		"POST model-versions/create":           s.versionsCreate,
-		"POST model-versions/set-tag":          s.versionsTag,
-		"GET model-versions/get":               s.versionsGet,
-		"GET model-versions/search":            s.versionsSearch,
-		"DELETE model-versions/delete":         s.versionsDelete,
-		"POST model-versions/transition-stage": s.versionsTransition,
-		"GET model-versions/get-download-uri":  s.versionsURI,
-	}
-}
-
 // experiment finds one.
 func (s *Fake) experiment(is func(*experiment) bool) any {
 	if i := slices.IndexFunc(s.experiments, is); i >= 0 {
 		return map[string]any{"experiment": s.experiments[i]}
 	}
 	panic(notFound("No such experiment exists"))
-}
-
-func (s *Fake) experimentsGet(in request) any {
-	return s.experiment(func(e *experiment) bool { return e.ID == in.text("experiment_id") })
-}
-
-func (s *Fake) experimentsByName(in request) any {
-	return s.experiment(func(e *experiment) bool { return e.Name == in.text("experiment_name") })
-}
-
-func (s *Fake) experimentsSearch(in request) any {
-	n := get[int](in, "max_results")
-	if n == 0 {
-		panic(invalid("Invalid value for request parameter max_results."))
-	}
-	return map[string]any{"experiments": s.experiments[:min(n, len(s.experiments))]}
-}
-
-func (s *Fake) experimentsCreate(in request) any {
-	e := &experiment{ID: strconv.Itoa(len(s.experiments)), Name: in.text("name"), Lifecycle: "active"}
-	if slices.ContainsFunc(s.experiments, func(old *experiment) bool { return old.Name == e.Name }) {
-		panic(exists("Experiment(name=%s) already exists.", e.Name))
-	}
-	s.experiments = append(s.experiments, e)
-	return map[string]any{"experiment_id": e.ID}
-}
-
-func (s *Fake) runsCreate(in request) any {
-	r := &run{ID: s.newID(), experiment: in.text("experiment_id"), name: cmp.Or(in.text("run_name"), "brave-owl-1"), status: "RUNNING",
-		start: get[int64](in, "start_time"), tags: in.tags(), noProxy: s.NoProxy}
-	r.tags["mlflow.runName"] = r.name
-	s.runs = append(s.runs, r)
-	return map[string]any{"run": r.info()}
 }
 
 func (s *Fake) run(id string) *run {
@@ -219,10 +144,6 @@ func (s *Fake) run(id string) *run {
 		}
 	}
 	panic(notFound("Run with id=%s not found", id))
-}
-
-func (s *Fake) runsGet(in request) any {
-	return map[string]any{"run": s.run(in.text("run_id")).info()}
 }
 
 var tagFilter = regexp.MustCompile("tags\\.`([^`]+)` *= *'([^']*)'")
@@ -243,41 +164,6 @@ func paged(key string, list []any, token string, size int) map[string]any {
 	return out
 }
 
-func (s *Fake) runsSearch(in request) any {
-	n := get[int](in, "max_results")
-	if n == 0 {
-		in.fault("max_results is missing")
-	}
-	var found []*run
-	for _, r := range slices.Backward(s.runs) {
-		if !r.deleted && slices.Contains(get[[]string](in, "experiment_ids"), r.experiment) && matches(in.text("filter"), r.tags) {
-			found = append(found, r)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b *run) int { return int(b.start - a.start) })
-	var runs []any
-	for _, r := range found {
-		runs = append(runs, r.info())
-	}
-	return paged("runs", runs, in.text("page_token"), min(n, 2))
-}
-
-func (s *Fake) runsDelete(in request) any {
-	s.run(in.text("run_id")).deleted = true
-	return nil
-}
-
-func (s *Fake) runsUpdate(in request) any {
-	r := s.run(in.text("run_id"))
-	if status := in.text("status"); !slices.Contains([]string{"RUNNING", "FINISHED", "FAILED", "KILLED"}, status) {
-		in.fault("status " + status)
-	} else {
-		r.status = status
-	}
-	r.end = cmp.Or(get[int64](in, "end_time"), r.end)
-	return map[string]any{"run_info": r.info()["info"]}
-}
-
 var keyForm = regexp.MustCompile(`^[\pL\pN_\-./: ]{1,250}$`)
 
 func checkKey(key string) {
@@ -291,38 +177,6 @@ func cutTo(s string, n int) string {
 		return s
 	}
 	return string([]rune(s)[:n])
-}
-
-func (s *Fake) runsLogBatch(in request) any {
-	if in.size > 1_000_000 {
-		panic(invalid("request is too large"))
-	}
-	r := s.run(in.text("run_id"))
-	metrics, params, tags := get[[]metric](in, "metrics"), get[[]pair](in, "params"), get[[]pair](in, "tags")
-	if len(metrics) > 1000 || len(params) > 100 || len(tags) > 100 || len(metrics)+len(params)+len(tags) > 1000 {
-		panic(invalid("A batch logging request can contain at most 1000 metrics, 100 params, 100 tags"))
-	}
-	for _, m := range metrics {
-		checkKey(m.Key)
-		if text := string(m.Value); text != `"NaN"` && text != `"Infinity"` && text != `"-Infinity"` && json.Unmarshal(m.Value, new(float64)) != nil {
-			in.fault("metric value " + text)
-		}
-	}
-	for _, p := range slices.Concat(params, tags) {
-		checkKey(p.Key)
-	}
-	s.logParams(r, params)
-	for _, t := range tags {
-		r.tags[t.Key] = cutTo(t.Value, 8000)
-	}
-	for _, m := range metrics {
-		if s.FileStore || !slices.ContainsFunc(r.history, func(old metric) bool {
-			return old.Key == m.Key && old.Step == m.Step && old.Timestamp == m.Timestamp && string(old.Value) == string(m.Value)
-		}) {
-			r.history = append(r.history, m)
-		}
-	}
-	return nil
 }
 
 // logParams looks, lets others in, and writes all or none.
@@ -346,52 +200,6 @@ func (s *Fake) logParams(r *run, params []pair) {
 	r.params = append(r.params, fresh...)
 }
 
-func (s *Fake) runsLogInputs(in request) any {
-	r := s.run(in.text("run_id"))
-	for _, d := range get[[]json.RawMessage](in, "datasets") {
-		var set struct {
-			Dataset struct{ Name, Digest, Source string }
-		}
-		if err := json.Unmarshal(d, &set); err != nil {
-			in.fault(err.Error())
-		}
-		if len(set.Dataset.Digest) > 36 {
-			panic(invalid("Dataset digest exceeds the maximum length of 36"))
-		}
-		if !slices.ContainsFunc(r.inputs, func(old json.RawMessage) bool { return string(old) == string(d) }) {
-			r.inputs = append(r.inputs, d)
-		}
-	}
-	return nil
-}
-
-func (s *Fake) runsOutputs(in request) any {
-	r := s.run(in.text("run_id"))
-	for _, o := range get[[]output](in, "models") {
-		if slices.Contains(r.outputs, o) {
-			panic(race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id"))
-		}
-		r.outputs = append(r.outputs, o)
-	}
-	return nil
-}
-
-func (s *Fake) metricsHistory(in request) any {
-	var points []any
-	for _, r := range s.runs { // of a run that does not exist there are none
-		for _, m := range slices.Backward(r.history) {
-			if r.ID == in.text("run_id") && m.Key == in.text("metric_key") {
-				points = append(points, m.answer())
-			}
-		}
-	}
-	return paged("metrics", points, in.text("page_token"), 3)
-}
-
-func (s *Fake) artifactsList(in request) any {
-	return s.listBelow(s.run(in.text("run_id")).root(), in.text("path"))
-}
-
 // listBelow lists a directory by paths relative to the root. s.mu is held.
 func (s *Fake) listBelow(root, dir string) listing {
 	s.mu.Unlock()
@@ -401,4 +209,142 @@ func (s *Fake) listBelow(root, dir string) listing {
 		out.Files[i].Path = path.Join(dir, out.Files[i].Path)
 	}
 	return out
+}
+
+// ofRuns answers what is asked about experiments and runs.
+func (s *Fake) ofRuns() endpoints {
+	return endpoints{
+		"GET experiments/get": func(in request) any {
+			return s.experiment(func(e *experiment) bool { return e.ID == in.text("experiment_id") })
+		},
+		"GET experiments/get-by-name": func(in request) any {
+			return s.experiment(func(e *experiment) bool { return e.Name == in.text("experiment_name") })
+		},
+		"POST experiments/search": func(in request) any {
+			n := get[int](in, "max_results")
+			if n == 0 {
+				panic(invalid("Invalid value for request parameter max_results."))
+			}
+			return map[string]any{"experiments": s.experiments[:min(n, len(s.experiments))]}
+		},
+		"POST experiments/create": func(in request) any {
+			e := &experiment{ID: strconv.Itoa(len(s.experiments)), Name: in.text("name"), Lifecycle: "active"}
+			if slices.ContainsFunc(s.experiments, func(old *experiment) bool { return old.Name == e.Name }) {
+				panic(exists("Experiment(name=%s) already exists.", e.Name))
+			}
+			s.experiments = append(s.experiments, e)
+			return map[string]any{"experiment_id": e.ID}
+		},
+		"POST runs/create": func(in request) any {
+			r := &run{ID: s.newID(), experiment: in.text("experiment_id"), name: cmp.Or(in.text("run_name"), "brave-owl-1"), status: "RUNNING",
+				start: get[int64](in, "start_time"), tags: in.tags(), noProxy: s.NoProxy}
+			r.tags["mlflow.runName"] = r.name
+			s.runs = append(s.runs, r)
+			return map[string]any{"run": r.info()}
+		},
+		"GET runs/get": func(in request) any { return map[string]any{"run": s.run(in.text("run_id")).info()} },
+		"POST runs/search": func(in request) any {
+			n := get[int](in, "max_results")
+			if n == 0 {
+				in.fault("max_results is missing")
+			}
+			var found []*run
+			for _, r := range slices.Backward(s.runs) {
+				if !r.deleted && slices.Contains(get[[]string](in, "experiment_ids"), r.experiment) && matches(in.text("filter"), r.tags) {
+					found = append(found, r)
+				}
+			}
+			slices.SortStableFunc(found, func(a, b *run) int { return int(b.start - a.start) })
+			var runs []any
+			for _, r := range found {
+				runs = append(runs, r.info())
+			}
+			return paged("runs", runs, in.text("page_token"), min(n, 2))
+		},
+		"POST runs/delete": func(in request) any {
+			s.run(in.text("run_id")).deleted = true
+			return nil
+		},
+		"POST runs/update": func(in request) any {
+			r := s.run(in.text("run_id"))
+			if status := in.text("status"); !slices.Contains([]string{"RUNNING", "FINISHED", "FAILED", "KILLED"}, status) {
+				in.fault("status " + status)
+			} else {
+				r.status = status
+			}
+			r.end = cmp.Or(get[int64](in, "end_time"), r.end)
+			return map[string]any{"run_info": r.info()["info"]}
+		},
+		"POST runs/log-batch": func(in request) any {
+			if in.size > 1_000_000 {
+				panic(invalid("request is too large"))
+			}
+			r := s.run(in.text("run_id"))
+			metrics, params, tags := get[[]metric](in, "metrics"), get[[]pair](in, "params"), get[[]pair](in, "tags")
+			if len(metrics) > 1000 || len(params) > 100 || len(tags) > 100 || len(metrics)+len(params)+len(tags) > 1000 {
+				panic(invalid("A batch logging request can contain at most 1000 metrics, 100 params, 100 tags"))
+			}
+			for _, m := range metrics {
+				checkKey(m.Key)
+				if text := string(m.Value); text != `"NaN"` && text != `"Infinity"` && text != `"-Infinity"` && json.Unmarshal(m.Value, new(float64)) != nil {
+					in.fault("metric value " + text)
+				}
+			}
+			for _, p := range slices.Concat(params, tags) {
+				checkKey(p.Key)
+			}
+			s.logParams(r, params)
+			for _, t := range tags {
+				r.tags[t.Key] = cutTo(t.Value, 8000)
+			}
+			for _, m := range metrics {
+				if s.FileStore || !slices.ContainsFunc(r.history, func(old metric) bool {
+					return old.Key == m.Key && old.Step == m.Step && old.Timestamp == m.Timestamp && string(old.Value) == string(m.Value)
+				}) {
+					r.history = append(r.history, m)
+				}
+			}
+			return nil
+		},
+		"POST runs/log-inputs": func(in request) any {
+			r := s.run(in.text("run_id"))
+			for _, d := range get[[]json.RawMessage](in, "datasets") {
+				var set struct {
+					Dataset struct{ Name, Digest, Source string }
+				}
+				if err := json.Unmarshal(d, &set); err != nil {
+					in.fault(err.Error())
+				}
+				if len(set.Dataset.Digest) > 36 {
+					panic(invalid("Dataset digest exceeds the maximum length of 36"))
+				}
+				if !slices.ContainsFunc(r.inputs, func(old json.RawMessage) bool { return string(old) == string(d) }) {
+					r.inputs = append(r.inputs, d)
+				}
+			}
+			return nil
+		},
+		"POST runs/outputs": func(in request) any {
+			r := s.run(in.text("run_id"))
+			for _, o := range get[[]output](in, "models") {
+				if slices.Contains(r.outputs, o) {
+					panic(race("inputs.source_type, inputs.source_id, inputs.destination_type, inputs.destination_id"))
+				}
+				r.outputs = append(r.outputs, o)
+			}
+			return nil
+		},
+		"GET metrics/get-history": func(in request) any {
+			var points []any
+			for _, r := range s.runs { // of a run that does not exist there are none
+				for _, m := range slices.Backward(r.history) {
+					if r.ID == in.text("run_id") && m.Key == in.text("metric_key") {
+						points = append(points, m.answer())
+					}
+				}
+			}
+			return paged("metrics", points, in.text("page_token"), 3)
+		},
+		"GET artifacts/list": func(in request) any { return s.listBelow(s.run(in.text("run_id")).root(), in.text("path")) },
+	}
 }

@@ -9,8 +9,6 @@ import (
 	"iter"
 	"maps"
 	"path"
-	"slices"
-	"strings"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
@@ -361,31 +359,10 @@ func noLoggedModel(id string) error {
 
 // find returns the number of the version that u means.
 func (m *modelFile) find(u registry.URI) (int, error) {
-	stage := u.Stage
-	if s, err := registry.ParseStage(u.Alias); err == nil && u.Alias == strings.ToLower(string(s)) {
-		stage = s
-	}
-	switch {
-	case stage != "":
-		n := m.holder(stage)
-		if n == 0 {
-			return 0, &registry.Error{Err: fmt.Errorf("%w: no version is in %s", registry.ErrNotFound, stage), Hint: "promote one"}
-		}
-		return n, nil
-	case u.Alias != "":
-		n, ok := m.Aliases[u.Alias]
-		if !ok {
-			known := slices.Sorted(maps.Keys(m.Aliases))
-			return 0, &registry.Error{Err: fmt.Errorf("%w: no alias %s among %q", registry.ErrNotFound, u.Alias, known), Hint: "set it"}
-		}
-		return n, nil
-	case u.Version != 0:
+	if u.Version != 0 {
 		_, err := m.version(u.Version)
 		return u.Version, err
 	}
-	n := m.latest()
-	if n == 0 {
-		return 0, fmt.Errorf("%w: the model has no version", registry.ErrNotFound)
-	}
-	return n, nil
+	_, n, err := impl.Find(u, m.holder, m.Aliases, m.latest())
+	return n, err
 }

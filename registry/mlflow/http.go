@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -378,6 +379,40 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	return c.retry(ctx, func() error { return c.do(ctx, r, out) })
 }
 
+// fetch gets what stands under one name of an answer.
+func fetch[T any](ctx context.Context, c *Client, endpoint, name string, q url.Values) (found T, err error) {
+	out := map[string]json.RawMessage{}
+	if err = c.get(ctx, endpoint, q, &out); err == nil && out[name] != nil {
+		err = json.Unmarshal(out[name], &found)
+	}
+	return found, err
+}
+
+// pages yields a list that the server gives in pages. What asks for one is tried until it succeeds.
+func pages[T any](ctx context.Context, c *Client, ask func(token string) ([]T, string, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for token, more := "", true; more; more = token != "" {
+			var page []T
+			var next string
+			err := c.retry(ctx, func() (err error) {
+				page, next, err = ask(token)
+				return err
+			})
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, v := range page {
+				if !yield(v, nil) {
+					return
+				}
+			}
+			token = next
+		}
+	}
+}
+
 // create sends what would make a second one if it were repeated. Where it may have been done before, and after a failure
 // that leaves open whether the server did it, find looks for the result first. It reports whether there was such a doubt.
 func (c *Client) create(ctx context.Context, before bool, send func() error, find func() (bool, error)) (doubt bool, err error) {
@@ -395,11 +430,13 @@ func (c *Client) create(ctx context.Context, before bool, send func() error, fin
 	return doubt, err
 }
 
-// query makes arguments from names and values.
+// query makes arguments from names and values; those that are empty are left out.
 func query(pairs ...string) url.Values {
 	q := make(url.Values, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
-		q.Set(pairs[i], pairs[i+1])
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
 	}
 	return q
 }

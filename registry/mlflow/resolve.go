@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/registry"
@@ -55,42 +54,15 @@ func (c *Client) find(ctx context.Context, u registry.URI) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	stage := u.Stage
-	if s, err := registry.ParseStage(u.Alias); err == nil && u.Alias == aliasOf(s) {
-		stage = s
+	aliases := map[string]int{}
+	for _, a := range m.Aliases {
+		aliases[a.Alias] = int(a.Version)
 	}
-	switch {
-	case stage != "":
-		return c.holder(ctx, m, stage)
-	case u.Alias != "":
-		if n := m.holder(u.Alias); n != 0 {
-			return n, nil
-		}
-		var known []string
-		for _, a := range m.Aliases {
-			known = append(known, a.Alias)
-		}
-		slices.Sort(known)
-		return 0, &registry.Error{Err: fmt.Errorf("%w: no alias %s among %q", registry.ErrNotFound, u.Alias, known), Hint: "set it"}
+	stage, n, err := impl.Find(u, m.serves, aliases, m.export().Latest)
+	if stage != "" && err == nil {
+		c.tellDisagreement(ctx, m, stage, n)
 	}
-	latest := 0
-	for _, v := range m.Latest {
-		latest = max(latest, int(v.Version))
-	}
-	if latest == 0 {
-		return 0, fmt.Errorf("%w: the model has no version", registry.ErrNotFound)
-	}
-	return latest, nil
-}
-
-// holder finds the version that a stage means.
-func (c *Client) holder(ctx context.Context, m wireModel, stage registry.Stage) (int, error) {
-	n := m.serves(stage)
-	if n == 0 {
-		return 0, &registry.Error{Err: fmt.Errorf("%w: no version is in %s", registry.ErrNotFound, stage), Hint: "promote one"}
-	}
-	c.tellDisagreement(ctx, m, stage, n)
-	return n, nil
+	return n, err
 }
 
 // tellDisagreement says once when somebody has moved the stage in MLflow and not the alias: what is served is not what
@@ -157,11 +129,7 @@ func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin
 func (c *Client) originOf(ctx context.Context, w wireVersion) (o origin, err error) {
 	source := w.source()
 	if source == (registry.Source{}) { // a copy of another version, or files outside any run: the server knows where
-		var out struct {
-			URI string `json:"artifact_uri"`
-		}
-		err = c.get(ctx, "model-versions/get-download-uri", query("name", w.Name, "version", fmt.Sprint(int64(w.Version))), &out)
-		w.Source = out.URI
+		w.Source, err = fetch[string](ctx, c, "model-versions/get-download-uri", "artifact_uri", query("name", w.Name, "version", fmt.Sprint(int64(w.Version))))
 		source = w.source()
 	}
 	switch {

@@ -21,20 +21,17 @@ const pageSize = 200
 
 // experiment returns the id of the named experiment, ErrNotFound where there is none.
 func (c *Client) experiment(ctx context.Context, name string) (string, error) {
-	var out struct {
-		Experiment wireExperiment `json:"experiment"`
-	}
-	err := c.get(ctx, "experiments/get-by-name", query("experiment_name", name), &out)
+	found, err := fetch[wireExperiment](ctx, c, "experiments/get-by-name", "experiment", query("experiment_name", name))
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
 		return "", fmt.Errorf("%w: no such experiment", registry.ErrNotFound)
 	} else if err != nil {
 		return "", err
 	}
-	if out.Experiment.Lifecycle == deleted {
+	if found.Lifecycle == deleted {
 		return "", &registry.Error{Name: name, Err: fmt.Errorf("%w: the experiment has been deleted, and its name cannot be used again", registry.ErrInvalid),
 			Hint: "restore it on the MLflow server (mlflow experiments restore), or choose another name"}
 	}
-	return out.Experiment.ID, nil
+	return found.ID, nil
 }
 
 // ensureExperiment makes the experiment if nobody else has.
@@ -182,13 +179,11 @@ func (c *Client) GetRun(ctx context.Context, id string) (_ registry.RunInfo, err
 	if err != nil {
 		return registry.RunInfo{}, err
 	}
-	var out struct {
-		Experiment wireExperiment `json:"experiment"`
-	}
-	if err := c.get(ctx, "experiments/get", query("experiment_id", r.Info.Experiment), &out); err != nil {
+	experiment, err := fetch[wireExperiment](ctx, c, "experiments/get", "experiment", query("experiment_id", r.Info.Experiment))
+	if err != nil {
 		return registry.RunInfo{}, err
 	}
-	return r.info(out.Experiment.Name), nil
+	return r.info(experiment.Name), nil
 }
 
 func (r wireRun) info(experiment string) registry.RunInfo {
@@ -212,30 +207,18 @@ func (r wireRun) info(experiment string) registry.RunInfo {
 // ListRuns implements registry.Tracker.
 func (c *Client) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
 	return func(yield func(registry.RunInfo, error) bool) {
-		fail := func(err error) { yield(registry.RunInfo{}, impl.Wrap("list runs of", experiment, err)) }
-		if err := registry.CheckName(experiment); err != nil {
-			fail(err)
-			return
+		var id string
+		err := registry.CheckName(experiment)
+		if err == nil {
+			id, err = c.experiment(ctx, experiment)
 		}
-		id, err := c.experiment(ctx, experiment)
 		if err != nil {
-			fail(err)
+			yield(registry.RunInfo{}, impl.Wrap("list runs of", experiment, err))
 			return
 		}
-		for token, more := "", true; more; more = token != "" {
-			var page []wireRun
-			err := c.retry(ctx, func() (err error) {
-				page, token, err = c.searchRuns(ctx, id, "", pageSize, token)
-				return err
-			})
-			if err != nil {
-				fail(err)
+		for r, err := range pages(ctx, c, func(token string) ([]wireRun, string, error) { return c.searchRuns(ctx, id, "", pageSize, token) }) {
+			if !yield(r.info(experiment), impl.Wrap("list runs of", experiment, err)) {
 				return
-			}
-			for _, r := range page {
-				if !yield(r.info(experiment), nil) {
-					return
-				}
 			}
 		}
 	}
@@ -255,10 +238,7 @@ func (c *Client) searchRuns(ctx context.Context, experiment, filter string, n in
 		Token string    `json:"next_page_token"`
 	}
 	err := c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/search", body: body}, &out)
-	if err != nil {
-		return nil, token, err
-	}
-	return out.Runs, out.Token, nil
+	return out.Runs, out.Token, err
 }
 
 // MetricHistory implements registry.Tracker. All points are read before the first is yielded, since MLflow gives them in

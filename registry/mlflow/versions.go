@@ -27,20 +27,14 @@ func quoted(s string) string {
 
 // searchVersions asks once for a page of versions, newest first.
 func (c *Client) searchVersions(ctx context.Context, filter, token string) ([]wireVersion, string, error) {
-	q := query("filter", filter, "max_results", strconv.Itoa(pageSize), "order_by", "version_number DESC")
-	if token != "" {
-		q.Set("page_token", token)
-	}
+	q := query("filter", filter, "max_results", strconv.Itoa(pageSize), "order_by", "version_number DESC", "page_token", token)
 	var out struct {
 		Versions []wireVersion `json:"model_versions"`
 		Token    string        `json:"next_page_token"`
 	}
 	err := c.do(ctx, request{method: http.MethodGet, path: apiPath + "model-versions/search", query: q}, &out)
-	if err != nil {
-		return nil, token, err
-	}
 	slices.SortFunc(out.Versions, func(a, b wireVersion) int { return cmp.Compare(b.Version, a.Version) })
-	return out.Versions, out.Token, nil
+	return out.Versions, out.Token, err
 }
 
 // Get implements registry.Models.
@@ -62,11 +56,7 @@ func (c *Client) version(ctx context.Context, name string, n int) (wireVersion, 
 		}
 		return wireVersion{}, fmt.Errorf("%w: no such version", registry.ErrNotFound)
 	}
-	var out struct {
-		Version wireVersion `json:"model_version"`
-	}
-	err := c.get(ctx, "model-versions/get", query("name", name, "version", strconv.Itoa(n)), &out)
-	return out.Version, err
+	return fetch[wireVersion](ctx, c, "model-versions/get", "model_version", query("name", name, "version", strconv.Itoa(n)))
 }
 
 // model reads a registered model with all its aliases.
@@ -74,14 +64,11 @@ func (c *Client) model(ctx context.Context, name string) (wireModel, error) {
 	if err := registry.CheckName(name); err != nil {
 		return wireModel{}, err
 	}
-	var out struct {
-		Model wireModel `json:"registered_model"`
-	}
-	err := c.get(ctx, "registered-models/get", query("name", name), &out)
-	if err == nil && out.Model.Name == "" { // a proxy's, which must not pass for a model without versions
+	m, err := fetch[wireModel](ctx, c, "registered-models/get", "registered_model", query("name", name))
+	if err == nil && m.Name == "" { // a proxy's, which must not pass for a model without versions
 		err = c.explain(c.notMLflow(http.Header{}, []byte("{}")))
 	}
-	return out.Model, err
+	return m, err
 }
 
 // export makes the public form. Aliases that are a stage's name belong to the stage.
@@ -152,20 +139,15 @@ func (c *Client) List(ctx context.Context, name string) iter.Seq2[registry.Versi
 // versions yields the versions of a model, newest first, page by page.
 func (c *Client) versions(ctx context.Context, m wireModel) iter.Seq2[registry.Version, error] {
 	return func(yield func(registry.Version, error) bool) {
-		for token, more := "", true; more; more = token != "" {
-			var page []wireVersion
-			err := c.retry(ctx, func() (err error) {
-				page, token, err = c.searchVersions(ctx, "name="+quoted(m.Name), token)
-				return err
-			})
+		for v, err := range pages(ctx, c, func(token string) ([]wireVersion, string, error) {
+			return c.searchVersions(ctx, "name="+quoted(m.Name), token)
+		}) {
 			if err != nil {
 				yield(registry.Version{}, err)
 				return
 			}
-			for _, v := range page {
-				if !yield(v.export(m.aliasesOf(v.Version)), nil) {
-					return
-				}
+			if !yield(v.export(m.aliasesOf(v.Version)), nil) {
+				return
 			}
 		}
 	}
@@ -194,35 +176,31 @@ func (m wireModel) holder(alias string) int {
 // ListModels implements registry.Models.
 func (c *Client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error] {
 	return func(yield func(registry.Model, error) bool) {
-		q := query("max_results", "100", "order_by", "name ASC")
-		for {
+		for m, err := range pages(ctx, c, func(token string) ([]wireModel, string, error) {
 			var page struct {
 				Models []wireModel `json:"registered_models"`
 				Token  string      `json:"next_page_token"`
 			}
-			err := c.get(ctx, "registered-models/search", q, &page)
-			if err != nil {
-				yield(registry.Model{}, impl.Wrap("list models", "", err))
+			q := query("max_results", "100", "order_by", "name ASC", "page_token", token)
+			err := c.do(ctx, request{method: http.MethodGet, path: apiPath + "registered-models/search", query: q}, &page)
+			return page.Models, page.Token, err
+		}) {
+			var full wireModel
+			if err == nil { // the list leaves the aliases out
+				full, err = c.model(ctx, m.Name)
+			}
+			switch {
+			case err == nil:
+				m = full
+			case errors.Is(err, registry.ErrNotFound) && m.Name != "": // deleted meanwhile
+				continue
+			case !errors.Is(err, registry.ErrInvalid) || m.Name == "": // but for a name that MLflow takes and this package does not
+				yield(registry.Model{}, impl.Wrap("list models", m.Name, err))
 				return
 			}
-			for _, m := range page.Models {
-				// The list leaves the aliases out. One that has been deleted meanwhile is left out too.
-				if full, err := c.model(ctx, m.Name); err == nil {
-					m = full
-				} else if errors.Is(err, registry.ErrNotFound) {
-					continue
-				} else if !errors.Is(err, registry.ErrInvalid) { // a name that MLflow takes and this package does not
-					yield(registry.Model{}, impl.Wrap("list model", m.Name, err))
-					return
-				}
-				if !yield(m.export(), nil) {
-					return
-				}
-			}
-			if page.Token == "" {
+			if !yield(m.export(), nil) {
 				return
 			}
-			q.Set("page_token", page.Token)
 		}
 	}
 }

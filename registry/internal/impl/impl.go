@@ -155,6 +155,27 @@ func MetricHistory(runID, key string, read func() ([]registry.Metric, error)) it
 	}
 }
 
+// Find is the number of the version that a URI without one means, and the stage if it means a stage.
+func Find(u registry.URI, holder func(registry.Stage) int, aliases map[string]int, latest int) (stage registry.Stage, n int, err error) {
+	stage = u.Stage
+	if s, err := registry.ParseStage(u.Alias); err == nil && u.Alias == strings.ToLower(string(s)) {
+		stage = s
+	}
+	fault, hint := "the model has no version", ""
+	switch {
+	case stage != "":
+		n, fault, hint = holder(stage), fmt.Sprintf("no version is in %s", stage), "promote one"
+	case u.Alias != "":
+		n, fault, hint = aliases[u.Alias], fmt.Sprintf("no alias %s among %q", u.Alias, slices.Sorted(maps.Keys(aliases))), "set it"
+	default:
+		n = latest
+	}
+	if n == 0 {
+		err = &registry.Error{Err: fmt.Errorf("%w: %s", registry.ErrNotFound, fault), Hint: hint}
+	}
+	return stage, n, err
+}
+
 // Serves says whether a stage means one version that serves: its changes are a model's history.
 func Serves(s registry.Stage) bool { return s == registry.Staging || s == registry.Production }
 

@@ -9,6 +9,18 @@ import (
 	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
+// accuracyTable is a table in Markdown.
+func accuracyTable(rows []report.Accuracy) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	text := "| asked | before | after | nineteen of twenty such sets |\n|---|---|---|---|\n"
+	for _, a := range rows {
+		text += fmt.Sprintf("| %s: %s | %s | %d of %d, %s | %s |\n", a.Way, a.Note, a.Before.Percent(), a.After.Right, a.After.Asked, a.After.Percent(), a.Interval)
+	}
+	return text
+}
+
 // writeCard puts a Hugging Face model card with the results beside the model.
 func (p *pipeline) writeCard() error {
 	before, after, err := p.results()
@@ -37,10 +49,7 @@ func (p *pipeline) writeCard() error {
 	}
 	fmt.Fprintf(&b, "---\n\n# %s\n\n%s, tuned by [docent](https://github.com/docent-ml/docent) on an organisation's own documents.\n", p.Name, p.baseName())
 	if text := verdict(before, after, suite.ByRule); text != "" {
-		fmt.Fprintf(&b, "\n%s\n\n| asked | before | after | nineteen of twenty such sets |\n|---|---|---|---|\n", text)
-	}
-	for _, a := range accuracy(before, after, suite.ByRule, p.production) {
-		fmt.Fprintf(&b, "| %s: %s | %s | %d of %d, %s | %s |\n", a.Way, a.Note, a.Before.Percent(), a.After.Right, a.After.Asked, a.After.Percent(), a.Interval)
+		fmt.Fprintf(&b, "\n%s\n\n%s", text, accuracyTable(accuracy(before, after, suite.ByRule, p.production)))
 	}
 	fmt.Fprintf(&b, "\nIt answers questions on these documents and goes wrong on others; what it says should be held against them.\n\n"+
 		"Training: %s rows, %d epochs, LoRA of rank %d, seed %d. Base weights, SHA-256: `%s`.\n",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -49,22 +50,45 @@ func accuracy(before, after *evaluate.Result, byRule bool, production map[string
 	return out
 }
 
+// question tells what was asked, by which answers of several models go together.
+type question struct {
+	part    evaluate.Part
+	fact    int
+	message string
+}
+
+func questionOf(a evaluate.Answer) question { return question{a.Part, a.Fact, a.Question()} }
+
+func asked(r *evaluate.Result) map[question]evaluate.Answer {
+	answers := map[question]evaluate.Answer{}
+	for _, a := range r.Answers {
+		answers[questionOf(a)] = a
+	}
+	return answers
+}
+
+// tableFile has all questions with what was answered, in the form of MLflow's tables (as pandas splits a frame).
+const tableFile = "evaluation.json"
+
+func (p *pipeline) answerTable() ([]byte, error) {
+	before, after, err := p.results()
+	if err != nil {
+		return nil, err
+	}
+	base, rows := asked(before), [][]any{}
+	for _, a := range after.Answers {
+		rows = append(rows, []any{nameOf(a.Part), a.Source, a.Question(), expected(a.Case), base[questionOf(a)].Reply, a.Reply, a.OK})
+	}
+	return json.Marshal(map[string]any{"columns": []string{"part", "document", "question", "expected", "before", "after", "right"}, "data": rows})
+}
+
 // samples puts the answers to the same questions side by side, right and wrong ones of each part.
 func samples(before, after *evaluate.Result) []report.Sample {
-	type key struct {
-		part    evaluate.Part
-		fact    int
-		message string
-	}
-	of := func(a evaluate.Answer) key { return key{a.Part, a.Fact, a.Question()} }
-	base := map[key]evaluate.Answer{}
-	for _, b := range before.Answers {
-		base[of(b)] = b
-	}
+	base := asked(before)
 	var out []report.Sample
 	shown := map[string]int{}
 	for _, a := range after.Answers {
-		b, ok := base[of(a)]
+		b, ok := base[questionOf(a)]
 		group := fmt.Sprint(a.Part, a.OK)
 		if !ok || shown[group] == samplesOfEachWay {
 			continue

@@ -35,7 +35,14 @@ func (p *pipeline) startTracking(ctx context.Context) (err error) {
 	if name == "" {
 		name = p.Name + " " + p.started.Format("2006-01-02 15.04.05")
 	}
-	tags := map[string]string{"base_model": p.info.Ref, "documents": p.Docs, "backend": p.device.Name, "machine": machineName()}
+	tags := map[string]string{
+		"base_model": p.info.Ref, "documents": p.Docs, "backend": p.device.Name, "machine": machineName(), "user": program.User(p.environ),
+		"source": "docent trainer", "docent": program.Version(),
+		"description": fmt.Sprintf("%s, taught by the documents in %s.", p.baseName(), p.Docs),
+	}
+	if commit := program.Commit(); commit != "" {
+		tags["commit"] = commit
+	}
 	if p.tracked, err = p.registry.StartRun(ctx, p.Experiment, name, tags); err != nil {
 		return err
 	}

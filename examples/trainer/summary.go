@@ -36,6 +36,12 @@ func (p *pipeline) makeReport(ctx context.Context) error {
 	if err := p.storeReport(ctx); err != nil {
 		return err
 	}
+	// MLflow shows the description on top of the run's page, and a logged artifact of this type as a table.
+	if err := p.tracked.SetTags(ctx, map[string]string{
+		"description": r.Lead + "\n\n" + r.Verdict + "\n\n" + accuracyTable(r.Accuracy), "mlflow.loggedArtifacts": `[{"path": "` + tableFile + `", "type": "table"}]`,
+	}); err != nil {
+		return err
+	}
 	if err := p.tracked.End(ctx, registry.Finished); err != nil {
 		return err
 	}
@@ -71,6 +77,13 @@ func (p *pipeline) storeReport(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	table, err := p.answerTable()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, tableFile), table, 0o644); err != nil {
+		return err
+	}
 	for _, name := range []string{p.ReportFile(), p.file(report.LineageFile)} {
 		data, err := os.ReadFile(name)
 		if err != nil {

@@ -187,7 +187,7 @@ func (p *pipeline) watch(ctx context.Context, s lora.Progress) {
 			LearningRate: s.Step.LearningRate, Seconds: s.Step.Elapsed.Seconds(),
 		})
 		p.track(ctx, s.Step.N, map[string]float64{
-			"loss": s.Step.Loss, "learning_rate": s.Step.LearningRate, "grad_norm": s.Step.GradNorm, "epoch": float64(s.Step.Epoch),
+			"loss": s.Step.Loss, "learning_rate": s.Step.LearningRate, "grad_norm": s.Step.GradNorm, "epoch": p.epoch(s.Step),
 			"tokens_per_second": float64(s.Step.Tokens) / s.Step.Elapsed.Seconds(),
 		})
 		p.out.Show("train", s.Done, s.Total, progress.Field{Name: "loss", Value: p.history.recentLoss()},
@@ -200,6 +200,19 @@ func (p *pipeline) watch(ctx context.Context, s lora.Progress) {
 	case s.Checkpoint != "":
 		p.log.Debug("checkpoint", "folder", s.Checkpoint)
 	}
+}
+
+// epoch is how often the rows have been gone through, with the part of the time that goes on.
+func (p *pipeline) epoch(s *lora.Step) float64 {
+	steps := float64(s.Total) / float64(p.Epochs) // of an epoch
+	if p.MaxSteps > 0 && s.Total == p.MaxSteps {  // the end was cut off: by the tokens so far
+		tokens := 0
+		for _, x := range p.history.steps() {
+			tokens += x.Tokens
+		}
+		steps = float64(s.N) * float64(p.set.train.Stats().Tokens) / float64(max(1, tokens))
+	}
+	return max(float64(s.Epoch-1), min(float64(s.N)/steps, float64(s.Epoch)))
 }
 
 // medianRate is the tokens per second of a typical step; the first ones compile.

@@ -35,6 +35,16 @@ if found.source.startswith("models:/"):
     assert model_id in [m.model_id for m in client.get_run(found.run_id).outputs.model_outputs]
     uris += [f"models:/{model_id}", f"runs:/{found.run_id}/{logged.name}"]
 
+run = client.get_run(found.run_id)
+if model_id and "eval/as_written" in run.data.metrics:  # docent's trainer made it: what MLflow's pages show
+    assert "| asked | before | after |" in run.data.tags["mlflow.note.content"], run.data.tags
+    assert run.data.tags["mlflow.source.name"] == "docent trainer" and run.data.tags["mlflow.user"], run.data.tags
+    assert logged.params == run.data.params, logged.params
+    assert {m.key: m.value for m in logged.metrics} == run.data.metrics, logged.metrics
+    table = client.load_table(run.info.experiment_id, "evaluation.json", [run.info.run_id])
+    assert list(table["question"]) and {"expected", "before", "after", "right"} <= set(table.columns), table
+    assert 0 < run.data.metrics["epoch"] <= float(run.data.params["epochs"])
+
 for uri in uris:
     info = mlflow.models.get_model_info(uri)
     assert info.run_id == found.run_id and info.model_id == model_id, info

@@ -10,6 +10,7 @@ import (
 type loggedModel struct {
 	ID, name, experiment, run, Status string
 	tags                              map[string]string
+	params                            []pair
 	noProxy                           bool
 }
 
@@ -24,7 +25,7 @@ func (m *loggedModel) uri() string {
 
 func (m *loggedModel) info() map[string]any {
 	return map[string]any{"info": map[string]any{"model_id": m.ID, "experiment_id": m.experiment, "name": m.name, "status": m.Status, "source_run_id": m.run,
-		"artifact_uri": m.uri(), "tags": tagList(m.tags)}}
+		"artifact_uri": m.uri(), "tags": tagList(m.tags)}, "data": lists("params", m.params)}
 }
 
 var attributeFilter = regexp.MustCompile(`(?:^|AND )(name|source_run_id) *= *'([^']*)'`)
@@ -52,7 +53,7 @@ func (s *Fake) ofLoggedModels() endpoints {
 	return endpoints{
 		"POST logged-models": func(in request) any {
 			m := &loggedModel{ID: "m-" + s.newID(), name: in.text("name"), experiment: in.text("experiment_id"), run: in.text("source_run_id"),
-				Status: "LOGGED_MODEL_PENDING", tags: in.tags(), noProxy: s.NoProxy}
+				Status: "LOGGED_MODEL_PENDING", tags: in.tags(), params: get[[]pair](in, "params"), noProxy: s.NoProxy}
 			if strings.ContainsAny(m.name, `/:.%"'`) {
 				panic(invalid("Invalid model name"))
 			}

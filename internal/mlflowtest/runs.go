@@ -51,6 +51,7 @@ type metric struct {
 	Value     json.RawMessage `json:"value"`
 	Timestamp int64           `json:"timestamp"`
 	Step      int64           `json:"step"`
+	Model     string          `json:"model_id"`
 }
 
 // value is what a database makes of it.

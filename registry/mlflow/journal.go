@@ -268,7 +268,7 @@ func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, d
 	}
 	for _, e := range entries {
 		for _, key := range sortedKeys(e.Metrics) {
-			list = append(list, wireMetric{key, e.Metrics[key], integer(e.Time), integer(e.Step)})
+			list = append(list, wireMetric{Key: key, Value: e.Metrics[key], Timestamp: integer(e.Time), Step: integer(e.Step)})
 		}
 		if e.End == "" {
 			continue

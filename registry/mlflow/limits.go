@@ -21,6 +21,7 @@ const (
 	maxRunTag     = 8000   // characters
 	maxVersionTag = 100000 // characters
 	maxDigest     = 36     // characters
+	maxModelParam = 5000   // characters
 
 	batchMetrics = 1000
 	batchPairs   = 100

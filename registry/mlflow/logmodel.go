@@ -22,6 +22,9 @@ func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (_ registry
 	if err := registry.CheckName(name); err != nil {
 		return registry.Source{}, err
 	}
+	if err := r.journal.flush(ctx); err != nil && !refused(err) { // the metrics so far are the model's too
+		return registry.Source{}, err
+	}
 	w, err := r.running(ctx)
 	if err != nil {
 		return registry.Source{}, err
@@ -44,7 +47,24 @@ func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (_ registry
 		defer cancel()
 		return registry.Source{}, errors.Join(err, r.c.setModelStatus(undo, m.Info.ID, modelFailed))
 	}
+	if err := r.describe(ctx, m, w.Data.Metrics); ctx.Err() != nil {
+		return registry.Source{}, context.Cause(ctx)
+	} else if err != nil {
+		r.c.log.Warn("MLflow's page of the model lacks its metrics", "model", m.Info.ID, "error", err)
+	}
 	return registry.Source{RunID: r.id, ModelID: m.Info.ID}, nil
+}
+
+// describe gives a logged model the metrics of its run.
+func (r *run) describe(ctx context.Context, m wireLoggedModel, metrics []wireMetric) error {
+	for i := range metrics {
+		metrics[i].ModelID = m.Info.ID
+	}
+	parts, err := batches(metrics, batchMetrics)
+	for _, part := range parts {
+		err = errors.Join(err, r.c.retry(ctx, func() error { return r.c.logBatch(ctx, r.id, batch{Metrics: part}) }))
+	}
+	return err
 }
 
 func (r *run) fillLoggedModel(ctx context.Context, m wireLoggedModel, fsys fs.FS, src source) error {
@@ -123,12 +143,17 @@ func loggedModelName(name string) string { return strings.ReplaceAll(name, ".", 
 
 func (c *Client) createLoggedModel(ctx context.Context, w wireRun, name string) (wireLoggedModel, error) {
 	unique := rand.Text()
+	params := slices.Clone(w.Data.Params[:min(len(w.Data.Params), batchPairs)]) // the run has all of them
+	for i := range params {
+		params[i].Value = cut(params[i].Value, maxModelParam)
+	}
 	body := struct {
 		Experiment string `json:"experiment_id"`
 		Name       string `json:"name"`
 		Run        string `json:"source_run_id"`
+		Params     []pair `json:"params,omitempty"`
 		Tags       []pair `json:"tags"`
-	}{w.Info.Experiment, loggedModelName(name), w.Info.ID, []pair{{publishID, unique}}}
+	}{w.Info.Experiment, loggedModelName(name), w.Info.ID, params, []pair{{publishID, unique}}}
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}

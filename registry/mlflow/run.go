@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -128,7 +129,7 @@ func (r *run) SetTags(ctx context.Context, tags map[string]string) (err error) {
 	if _, err := r.running(ctx); err != nil {
 		return err
 	}
-	parts, err := batches(pairsOf(r.limits.pairs("tag", tags, maxRunTag)), batchPairs)
+	parts, err := batches(pairsOf(r.limits.pairs("tag", onPage(tags), maxRunTag)), batchPairs)
 	if err != nil {
 		return err
 	}
@@ -138,6 +139,19 @@ func (r *run) SetTags(ctx context.Context, tags map[string]string) (err error) {
 		}
 	}
 	return nil
+}
+
+// onPage adds what MLflow's page of a run shows apart from other tags.
+func onPage(tags map[string]string) map[string]string {
+	out := maps.Clone(tags)
+	for key, theirs := range map[string]string{
+		"description": "mlflow.note.content", "source": "mlflow.source.name", "user": "mlflow.user", "commit": "mlflow.source.git.commit",
+	} {
+		if value := tags[key]; value != "" && tags[theirs] == "" {
+			out[theirs] = value
+		}
+	}
+	return out
 }
 
 // LogMetrics writes to the journal, from which the metrics are sent in the background. Where the journal cannot be

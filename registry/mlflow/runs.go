@@ -68,7 +68,7 @@ func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map
 		return nil, err
 	}
 	limits := newLimiter(c.log)
-	sent := limits.pairs("tag", tags, maxRunTag)
+	sent := limits.pairs("tag", onPage(tags), maxRunTag)
 	unique := rand.Text()
 	sent[publishID] = unique
 	if sent["mlflow.source.type"] == "" {

@@ -26,6 +26,7 @@ type wireMetric struct {
 	Value     number  `json:"value"`
 	Timestamp integer `json:"timestamp"` // ms
 	Step      integer `json:"step"`
+	ModelID   string  `json:"model_id,omitempty"` // of the logged model that it is a metric of, too
 }
 
 // integer is a 64-bit integer, which JSON made from protobuf writes as a number or as a string.

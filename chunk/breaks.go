@@ -68,6 +68,8 @@ func findBreaks(text string, s structure) []textBreak {
 // sentence ends there by the rules of Unicode.
 func gradeOf(before string, next rune, newlines int, ended bool) grade {
 	switch {
+	case newlines > 0 && (strings.HasSuffix(before, ":") || strings.HasSuffix(before, "：")): // it introduces what follows
+		return glued
 	case newlines > 1:
 		return paragraph
 	case endsSentence(before, next, ended):

@@ -38,7 +38,7 @@ const plainLevel = 9
 
 var (
 	atxHeading      = regexp.MustCompile(`^#{1,6}[ \t]+\S`)
-	numberedHeading = regexp.MustCompile(`^(\d+(?:\.\d+)*)\.?[ \t]+\p{L}`)
+	numberedHeading = regexp.MustCompile(`^(?:(?:§+[ \t]*)?(\d+(?:\.\d+)*)\.?|[IVXLC]+\.)[ \t]+\p{L}`)
 	tableRule       = regexp.MustCompile(`^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)+\|?\s*$`)
 	listItem        = regexp.MustCompile(`^\s*([-*+•▪–—·o]|\(?[a-zA-Z0-9]{1,3}[.)])\s`)
 )
@@ -154,6 +154,7 @@ func (s structure) headingAt(text string, i int) {
 			}
 		}
 	}
+	line = unbold(line)
 	number := numberedHeading.FindStringSubmatch(line)
 	alone := s.is(i-1, blank) && s.is(i+1, blank)
 	if i+1 == len(s) || !looksLikeTitle(line, number) || !alone && (number == nil || !strings.Contains(number[1], ".") || s.is(i+1, row)) {
@@ -185,7 +186,15 @@ func (s structure) title(text string, i int) string {
 	if atxHeading.MatchString(line) {
 		line = strings.TrimRight(strings.TrimRight(strings.TrimLeft(line, "#"), " "), "#")
 	}
-	return strings.TrimSpace(line)
+	return unbold(strings.TrimSpace(line))
+}
+
+// unbold is a line without the marks of Markdown around all of it.
+func unbold(line string) string {
+	if inner, ok := strings.CutPrefix(line, "**"); ok && strings.HasSuffix(inner, "**") && strings.Count(inner, "**") == 1 {
+		return strings.TrimSuffix(inner, "**")
+	}
+	return line
 }
 
 // above returns the headings under which the text at offset stands, the highest first. A heading that stands there itself is

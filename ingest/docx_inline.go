@@ -22,7 +22,7 @@ type wordLine struct {
 	b     strings.Builder
 	style string    // of the paragraph
 	fonts [3]string // of the run: for ASCII, for other letters, for complex scripts
-	raise bool      // the run is superscript
+	place int       // of the run: above 0 superscript, below subscript
 	apart bool      // a formula was written last
 	boxes []string
 }
@@ -52,14 +52,14 @@ func (l *wordLine) add(n *zipxml.Node) {
 		l.field(n)
 	case "r":
 		if props := n.Kid("rPr"); !l.w.hides(l.style, props) {
-			l.fonts, l.raise = l.w.fonts(l.style, props), props.Kid("vertAlign").Attr("val") == "superscript"
+			l.fonts, l.place = l.w.fonts(l.style, props), map[string]int{"superscript": 1, "subscript": -1}[props.Kid("vertAlign").Attr("val")]
 			l.all(n.Kids)
-			l.fonts, l.raise = [3]string{}, false
+			l.fonts, l.place = [3]string{}, 0
 		}
 	case "t":
 		text := l.inFont(n.String())
-		if l.raise {
-			text = numerals.Power(l.b.String(), text)
+		if l.place != 0 {
+			text = numerals.Script(l.b.String(), text, l.place)
 		} else if l.apart {
 			text = numerals.Apart(l.b.String(), text)
 		}

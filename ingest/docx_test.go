@@ -76,6 +76,7 @@ func TestWord(t *testing.T) {
 		"fields of formulas":     {field(`EQ \* jc2 \* "Font:MS Mincho" \* hps10 \o\ad(\s\up 9(とうきょう),東京)`) + field(`EQ \r(3,x); \f(\f(1,2),a+b) \b\bc\{(x,y) \i(0,1,x) \r(2) \, \l(1`), []string{"東京\n\n√(3&x); (1/2)/(a+b) (x,y) ∫_0^1 x √2 , 1"}},
 		"formulas beside digits": {`<w:p><w:r><w:t>2</w:t></w:r><m:oMath><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath><w:r><w:t>5</w:t></w:r></w:p>`, []string{"2 1/2 5"}},
 		"powers":                 {`<w:p>` + raised("10", "6") + raised(" m", "2") + raised("; 2", "n") + `</w:p>`, []string{"10⁶ m2; 2n"}},
+		"indices":                {`<w:p>` + strings.ReplaceAll(raised("101", "2")+raised("; H", "2"), "superscript", "subscript") + `</w:p>`, []string{"101_2; H2"}},
 		"cell of blocks":         {`<w:tbl><w:tr><w:tc>` + para("Key") + `</w:tc><w:tc>` + para("one") + para("two") + "<w:tbl>" + cells("in", "side") + cells("2", "3") + "</w:tbl></w:tc></w:tr>" + cells("a", "b") + "</w:tbl>", []string{"Key\tone two in side 2 3\na\tb"}},
 		"cells that span":        {`<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr>` + para("wide") + `</w:tc><w:tc>` + para("c") + `</w:tc></w:tr>` + cells("1", "2", "") + "</w:tbl>", []string{"wide\t\tc\n1\t2"}},
 		"rows of one cell":       {`<w:tbl>` + cells("title") + cells("a", "b") + cells("foot") + "</w:tbl>", []string{"title\na\tb\nfoot"}},

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -67,11 +68,15 @@ func mathText(n *html.Node) string {
 		return strings.TrimSpace(n.Data)
 	}
 	var parts []string
+	left := -1 // where the scripts in front of the base begin
 	var all strings.Builder
 	for c := range n.ChildNodes() {
 		if c.Type != html.CommentNode && !(c.Type == html.TextNode && strings.TrimSpace(c.Data) == "") {
 			part := mathText(c)
 			parts = append(parts, part)
+			if c.Data == "mprescripts" {
+				left = len(parts)
+			}
 			if endsInDigit(all.String()) && startsWithDigit(part) { // 2 ½ is not 21/2
 				all.WriteByte(' ')
 			}
@@ -109,6 +114,22 @@ func mathText(n *html.Node) string {
 	case "msubsup":
 		if len(parts) == 3 {
 			return powerOf(indexed(parts[0], parts[1]), parts[2])
+		}
+	case "mmultiscripts": // base, then index and power by turns, then those on its left
+		if len(parts) > 0 {
+			s, before := parts[0], ""
+			for i := 1; i+1 < len(parts); i += 2 {
+				if i+1 == left {
+					i++
+				}
+				if left >= 0 && i >= left && i+1 < len(parts) {
+					raised, _ := numerals.Raise(parts[i+1])
+					before += parts[i] + cmp.Or(raised, parts[i+1])
+				} else if i+1 < len(parts) {
+					s = powerOf(indexed(s, parts[i]), parts[i+1])
+				}
+			}
+			return before + s
 		}
 	case "munder":
 		if len(parts) == 2 && parts[1] != "_" {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/abadojack/whatlanggo"
 	icu "github.com/gogs/chardet"
 	uchardet "github.com/wlynxg/chardet"
 	"golang.org/x/text/encoding"
@@ -99,6 +100,9 @@ func decodeNamed(name string, data []byte) (string, bool) {
 	return decodeAs(e, data), true
 }
 
+// baltic are the letters above ASCII of languages whose encodings the detectors do not know.
+var baltic = map[whatlanggo.Lang]string{whatlanggo.Lit: "ąčęėįšųūž", whatlanggo.Lav: "āčēģīķļņšūž", whatlanggo.Est: "äöõüšž"}
+
 // standAlone tells whether most bytes above ASCII have none beside them, or all of them one at most ("ü" before "ß").
 func standAlone(data []byte) bool {
 	alone, high, run, longest := 0, 0, 0, 0
@@ -126,6 +130,15 @@ func guessLatin(data, sample []byte) decoded {
 			if amidWords(e, sample) == 0 {
 				return decoded{text: decodeAs(e, data)}
 			}
+		}
+	}
+	for _, name := range []string{"windows-1257", "iso-8859-13", "iso-8859-4"} {
+		s, _ := decodeNamed(name, sample)
+		if alphabet := baltic[whatlanggo.DetectLang(s)]; alphabet != "" && !strings.ContainsFunc(strings.ToLower(s), func(r rune) bool {
+			return unicode.IsLetter(r) && r >= utf8.RuneSelf && !strings.ContainsRune(alphabet, r) || r == utf8.RuneError
+		}) {
+			s, _ = decodeNamed(name, data)
+			return decoded{text: s}
 		}
 	}
 	name, confidence := "windows-1252", 0.0

@@ -16,6 +16,8 @@ import (
 const (
 	german     = "Die Bücherei schließt um neun. Bitte grüßen Sie die Gäste höflich und räumen Sie auf."
 	french     = "La bibliothèque ferme à neuf heures. Les élèves doivent rendre leurs livres dès la première sonnerie."
+	lithuanian = "Biblioteka užsidaro devintą valandą. Prašome laiku grąžinti knygas ir žurnalus, šiandien vėluojančių nebus."
+	latvian    = "Bibliotēka tiek slēgta pulksten deviņos. Lūdzu, laikus atdodiet grāmatas un žurnālus."
 	polish     = "Zebranie zaczyna się w poniedziałek o trzeciej. Proszę przynieść książkę i żółty długopis."
 	czech      = "Schůze začíná v pondělí ve tři hodiny. Přineste si prosím žlutý sešit a příručku."
 	russian    = "Собрание начинается в понедельник в три часа. Материалы просьба прислать накануне."
@@ -48,6 +50,8 @@ var encodedTexts = []struct{ text, encoding string }{
 	{"Расписание библиотеки изменилось. Читальный зал открыт ежедневно, кроме пятницы.", "x-mac-cyrillic"},
 	{"Бібліотека зачиняється о дев'ятій. Їжу та напої заборонено.", "koi8-u"},
 	{"La sala está cerrada los lunes. ¿Dónde está el niño? Mañana habrá más información.", "macintosh"},
+	{lithuanian, "windows-1257"}, {lithuanian, "iso-8859-13"}, {lithuanian, "iso-8859-4"}, {latvian, "windows-1257"}, {latvian, "iso-8859-4"},
+	{"Raamatukogu suletakse kell üheksa. Palun tagastage raamatud õigeaegselt, šahhiklubi ja žürii jäävad.", "windows-1257"},
 	{german, "macintosh"}, {"Viele Grüße aus Köln.", "macintosh"},
 }
 

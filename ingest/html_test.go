@@ -60,6 +60,7 @@ func TestHTML(t *testing.T) {
 		"pictures":                           {"<p>Press <img alt='Enter  key' src=k>twice<img alt=''>.<input type=image alt=Go><input value=no></p>", "Press Enter key twice. Go"},
 		"labelled pictures":                  {"Press <svg role=img aria-label='Enter key'><text>x</text></svg> or <i role=img aria-label=Go></i>.<title>no</title>", "Press Enter key or Go ."},
 		"labelled objects":                   {"See <object data=a.svg aria-label='Plan of the pier'><p>Get a browser.</p></object> and <canvas title=Tides>no</canvas>. <object data=b.swf>no</object><embed src=x>", "See Plan of the pier and Tides ."},
+		"objects without data":               {"<object><p>Shown</p></object>b", "Shown\n\nb"},
 		"drawing":                            {"a<svg><title>t</title><desc>d</desc><text x=1>Boiler</text><g><text>Pump</text></g></svg>b", "a\nBoiler\nPump\nb"},
 		"drawing of parts":                   {"a<svg><defs><text>no</text></defs><text><tspan x=1>Boiler</tspan><tspan x=1 dy=2>room</tspan><tspan>s</tspan></text><foreignObject><p>Pump</p></foreignObject></svg>b", "a\nBoiler rooms\n\nPump\n\nb"},
 		"drawing with a title":               {"Press <svg role=img><title>Enter key</title></svg> now", "Press Enter key now"},
@@ -76,6 +77,7 @@ func TestHTML(t *testing.T) {
 		"ruby":                               {"<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>に行く", "東京に行く"},
 
 		"MathML":                 {"<math><mfrac><mn>12</mn><mn>5</mn></mfrac></math>, <math><mfrac><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow><mi>c</mi></mfrac></math>, <math><msqrt><mi>x</mi></msqrt></math>, <math><msup><mn>10</mn><mn>-6</mn></msup></math>", "12/5, (a+b)/c, √x, 10⁻⁶"},
+		"scripts on both sides":  {"<math><mmultiscripts><mi>C</mi><mn>6</mn><mo>+</mo><mprescripts/><none/><mn>14</mn></mmultiscripts></math>, <math><mmultiscripts><mi>R</mi><mi>i</mi><none/><none/><mi>j</mi></mmultiscripts></math>", "¹⁴C6+, Rij"},
 		"digits of a formula":    {"<math><mn>2</mn><mfrac><mn>1</mn><mn>2</mn></mfrac></math>, <math><msub><mi>log</mi><mn>2</mn></msub><mn>8</mn></math>, <math><msub><mn>101</mn><mn>2</mn></msub></math>, <math><msubsup><mi>x</mi><mn>1</mn><mn>2</mn></msubsup></math>", "2 1/2, log2 8, 101_2, x1²"},
 		"MathJax without MathML": {"a <span class=MathJax_SVG data-mathml='&lt;math&gt;&lt;mi&gt;x&lt;/mi&gt;&lt;/math&gt;'><svg></svg></span><script type=math/tex>x</script> b <span class=MathJax>125</span><script type=math/tex>\\frac{12}{5}</script> <mjx-container><mjx-math data-latex='y'></mjx-math></mjx-container>", "a x b \\frac{12}{5} y"},
 		"formulas beside digits": {"2<math><mfrac><mn>1</mn><mn>2</mn></mfrac></math>5, <math><mfenced open='['><mn>1</mn><mn>2</mn></mfenced></math>, <math><munderover><mo>∑</mo><mi>i</mi><mn>9</mn></munderover><mi>i</mi><mphantom><mn>0</mn></mphantom></math>", "2 1/2 5, [1,2), ∑_i^9 i"},

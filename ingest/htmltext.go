@@ -71,7 +71,9 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 	case atom.Img, atom.Area:
 		p.picture(attributeOf(n.Attr, "alt"), out)
 	case atom.Object, atom.Embed, atom.Canvas:
-		p.picture(labelOf(n), out)
+		if p.picture(labelOf(n), out); labelOf(n) == "" {
+			p.children(n, out)
+		}
 	case atom.Input:
 		if strings.EqualFold(attributeOf(n.Attr, "type"), "image") {
 			p.picture(attributeOf(n.Attr, "alt"), out)
@@ -136,7 +138,7 @@ func isHidden(n *html.Node) bool {
 	case atom.Dialog:
 		return !hasAttribute(n, "open")
 	case atom.Object, atom.Embed, atom.Canvas: // what stands inside is for browsers that cannot show them
-		return labelOf(n) == ""
+		return labelOf(n) == "" && (n.DataAtom != atom.Object || hasAttribute(n, "data"))
 	}
 	if isRendering(n) && formulaIn(n) == nil && isTeX(sibling(n, after)) {
 		return true // by itself it does not tell 12/5 from 125

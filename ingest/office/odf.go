@@ -42,7 +42,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
 		doc.Title = oneLine(meta.Kid("meta", "title").String())
 	}
-	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, super: map[string]bool{}, ended: map[string]int{}}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, places: map[string]int{}, ended: map[string]int{}}
 	t.styles(root)
 	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
 		t.styles(styles)
@@ -98,20 +98,23 @@ type odfLevel struct {
 }
 
 type odfText struct {
-	ctx   context.Context
-	z     *zipxml.Archive
-	lists map[string]map[int]odfLevel // by style; "" is that of headings
-	texts []string
-	notes []string
-	heads [10]int
-	ended map[string]int  // the last number of a list, by its style and its name
-	super map[string]bool // styles of superscripts
+	ctx    context.Context
+	z      *zipxml.Archive
+	lists  map[string]map[int]odfLevel // by style; "" is that of headings
+	texts  []string
+	notes  []string
+	heads  [10]int
+	ended  map[string]int // the last number of a list, by its style and its name
+	places map[string]int // of styles: 1 superscript, -1 subscript
 }
 
 func (t *odfText) styles(root *zipxml.Node) {
 	for _, s := range root.All("style") {
-		if strings.HasPrefix(s.Kid("text-properties").Attr("text-position"), "super") {
-			t.super[s.Attr("name")] = true
+		switch position := s.Kid("text-properties").Attr("text-position"); {
+		case strings.HasPrefix(position, "super"):
+			t.places[s.Attr("name")] = 1
+		case strings.HasPrefix(position, "sub"):
+			t.places[s.Attr("name")] = -1
 		}
 	}
 	for _, s := range append(root.All("list-style"), root.All("outline-style")...) {
@@ -323,11 +326,7 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "frame":
 			b.WriteString(t.frame(k))
 		case "span":
-			text := t.inline(k)
-			if t.super[k.Attr("style-name")] {
-				text = numerals.Power(b.String(), text)
-			}
-			b.WriteString(text)
+			b.WriteString(numerals.Script(b.String(), t.inline(k), t.places[k.Attr("style-name")]))
 		case "annotation", "annotation-end", "tracked-changes", "hidden-text", "bookmark", "change":
 		default:
 			b.WriteString(t.inline(k))

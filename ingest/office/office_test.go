@@ -166,6 +166,7 @@ func TestRTF(t *testing.T) {
 		`{\rtf1 {\listtext 1.\tab}Keys\par\trowd\intbl Room\cell\intbl Open\line Mon\cell\row\pard After{\footnote A note.}.\par}`:                                                                       "1.\tKeys\n\nRoom\tOpen Mon\nAfter [A note.].",
 		`{\rtf1 {\*\generator x;}a{\v hidden}\~b{\field{\*\fldinst HYPERLINK "x"}{\fldrslt link}}{\pict 0102}\uc2\u945ab c\page d\emdash e \{x\}{\deleted old}}`:                                         "a blinkα c\n\nd—e {x}",
 		`{\rtf1 10{\super 6} m{\super 2}\super0 5}`: "10⁶ m25",
+		`{\rtf1 101{\sub 2}, H{\sub 2}O}`:           "101_2, H2O",
 		"{\\rtf1 \\u-10179?\\u-8704? {\\bin3 }}}x}": "😀 x",
 	} {
 		assert.Equal(t, want, text(t, RTF{}, []byte(in)), in)

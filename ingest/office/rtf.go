@@ -64,7 +64,7 @@ type rtfState struct {
 	note   bool
 	hidden bool
 	table  bool // in a row
-	raised bool // superscript
+	place  int  // above 0 superscript, below subscript
 	font   int
 	page   encoding.Encoding
 	skip   int // characters that stand for one of Unicode, for older readers
@@ -180,10 +180,7 @@ func (p *rtf) write(s string) {
 	case p.state.title:
 		p.title.WriteString(s)
 	case !p.state.ignore && !p.state.hidden:
-		if p.state.raised {
-			s = numerals.Power(string(p.out[max(len(p.out)-8, 0):]), s)
-		}
-		p.out = append(p.out, s...)
+		p.out = append(p.out, numerals.Script(string(p.out[max(len(p.out)-8, 0):]), s, p.state.place)...)
 	}
 }
 
@@ -305,11 +302,12 @@ func (p *rtf) word(word string, value int, set bool) {
 	case "pard":
 		p.state.table = false
 	case "plain":
-		p.state.hidden, p.state.raised = false, false
-	case "super":
-		p.state.raised = !set || value != 0
-	case "nosupersub", "sub":
-		p.state.raised = false
+		p.state.hidden, p.state.place = false, 0
+	case "super", "sub", "nosupersub":
+		p.state.place = 0
+		if !set || value != 0 {
+			p.state.place = map[string]int{"super": 1, "sub": -1}[word]
+		}
 	case "v", "deleted":
 		p.state.hidden = !set || value != 0
 	case "ansicpg":

@@ -63,9 +63,8 @@ func paragraph(p *zipxml.Node) string {
 		switch k.Name {
 		case "r":
 			text = symbols.Text(k.Kid("t").String(), k.Kid("rPr", "latin").Attr("typeface"), k.Kid("rPr", "sym").Attr("typeface"))
-			if up, err := strconv.Atoi(k.Kid("rPr").Attr("baseline")); err == nil && up > 0 {
-				text = numerals.Power(b.String(), text)
-			}
+			place, _ := strconv.Atoi(k.Kid("rPr").Attr("baseline"))
+			text = numerals.Script(b.String(), text, place)
 		case "fld":
 			if k.Attr("type") != "slidenum" {
 				text = k.Kid("t").String()

@@ -84,12 +84,18 @@ func Apart(before, text string) string {
 	return text
 }
 
-// Power is a superscript as it is written behind a text, so that its digits do not become those of a number there: 10⁶.
-func Power(before, superscript string) string {
-	if last := strings.TrimRight(before, "0123456789⁰¹²³⁴⁵⁶⁷⁸⁹"); last != before {
-		if raised, ok := Raise(superscript); ok {
+// Script is a superscript (place above 0) or a subscript (below 0) as it is written behind a text, so that its digits do not
+// become those of a number there: 10⁶, 101_2.
+func Script(before, s string, place int) string {
+	const digits = "0123456789"
+	first, _ := utf8.DecodeRuneInString(s)
+	switch number := strings.TrimRight(before, digits); {
+	case place > 0 && strings.TrimRight(number, "⁰¹²³⁴⁵⁶⁷⁸⁹") != before:
+		if raised, ok := Raise(s); ok {
 			return raised
 		}
+	case place < 0 && number != before && !strings.HasSuffix(number, "_") && unicode.IsDigit(first):
+		return "_" + s
 	}
-	return superscript
+	return s
 }

@@ -42,7 +42,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
 		doc.Title = oneLine(meta.Kid("meta", "title").String())
 	}
-	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, places: map[string]int{}, ended: map[string]int{}}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, places: map[string]int{}, hidden: map[string]bool{}, ended: map[string]int{}}
 	t.styles(root)
 	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
 		t.styles(styles)
@@ -104,12 +104,14 @@ type odfText struct {
 	texts  []string
 	notes  []string
 	heads  [10]int
-	ended  map[string]int // the last number of a list, by its style and its name
-	places map[string]int // of styles: 1 superscript, -1 subscript
+	ended  map[string]int  // the last number of a list, by its style and its name
+	places map[string]int  // of styles: 1 superscript, -1 subscript
+	hidden map[string]bool // styles of text that is not shown
 }
 
 func (t *odfText) styles(root *zipxml.Node) {
 	for _, s := range root.All("style") {
+		t.hidden[s.Attr("name")] = s.Kid("text-properties").Attr("display") == "none"
 		switch position := s.Kid("text-properties").Attr("text-position"); {
 		case strings.HasPrefix(position, "super"):
 			t.places[s.Attr("name")] = 1
@@ -154,6 +156,9 @@ func (t *odfText) take() string {
 
 func (t *odfText) blocks(kids []*zipxml.Node) {
 	for _, n := range kids {
+		if n.Attr("display") == "none" || t.hidden[n.Attr("style-name")] { // a section or a paragraph
+			continue
+		}
 		switch n.Name {
 		case "p":
 			t.add(strings.TrimSpace(t.inline(n)))
@@ -326,6 +331,9 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "frame":
 			b.WriteString(t.frame(k))
 		case "span":
+			if t.hidden[k.Attr("style-name")] {
+				continue
+			}
 			b.WriteString(numerals.Script(b.String(), t.inline(k), t.places[k.Attr("style-name")]))
 		case "annotation", "annotation-end", "tracked-changes", "hidden-text", "bookmark", "change":
 		default:

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -124,6 +125,21 @@ func TestOpenDocument(t *testing.T) {
 	assert.Equal(t, "Rooms\n\nRoom: A1\tSeats: 30\nSeats: 9", text(t, ODF{}, odfFile(t, "spreadsheet", sheet, "")))
 	slide := `<draw:page><draw:frame><draw:text-box><text:p>Hello</text:p></draw:text-box></draw:frame><presentation:notes><draw:frame><draw:text-box><text:p>Say it.</text:p></draw:text-box></draw:frame></presentation:notes></draw:page>`
 	assert.Equal(t, "Hello\n\nNotes: Say it.", text(t, ODF{}, odfFile(t, "presentation", slide, "")))
+}
+
+// What an office program does not show is no text.
+func TestHiddenParts(t *testing.T) {
+	styles := `<style:style style:name="H"><style:text-properties text:display="none"/></style:style>`
+	body := `<text:p>a<text:span text:style-name="H">no</text:span> b</text:p><text:p text:style-name="H">no</text:p><text:section text:display="none"><text:p>no</text:p></text:section><text:p>c</text:p>`
+	assert.Equal(t, "a b\n\nc", text(t, ODF{}, odfFile(t, "text", body, styles)))
+	shapes := strings.Replace(shape("body", "no"), "<p:nvSpPr>", `<p:nvSpPr><p:cNvPr id="2" hidden="1"/>`, 1)
+	require.Contains(t, shapes, "hidden")
+	assert.NotContains(t, text(t, PPTX{}, packed(t, presentation(shapes))), "no\n")
+	item := func(level int, kind, s string) string {
+		return fmt.Sprintf(`<a:p><a:pPr lvl="%d"><a:buAutoNum type="%s"/></a:pPr><a:r><a:t>%s</a:t></a:r></a:p>`, level, kind, s)
+	}
+	list := `<p:sp><p:txBody>` + item(0, "arabicPeriod", "One") + item(1, "alphaLcParenR", "x") + item(0, "arabicPeriod", "Two") + item(1, "alphaLcParenR", "y") + `</p:txBody></p:sp>`
+	assert.Contains(t, text(t, PPTX{}, packed(t, presentation(list))), "1. One\na) x\n2. Two\na) y")
 }
 
 func TestBooks(t *testing.T) {

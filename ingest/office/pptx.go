@@ -97,6 +97,9 @@ func (s *slide) shapes(tree *zipxml.Node) {
 		return
 	}
 	for _, n := range tree.Kids {
+		if isHidden(n) {
+			continue
+		}
 		switch n.Name {
 		case "sp", "cxnSp":
 			switch n.Kid("nvSpPr", "nvPr", "ph").Attr("type") {
@@ -126,6 +129,11 @@ func (s *slide) shapes(tree *zipxml.Node) {
 			}
 		}
 	}
+}
+
+// isHidden looks at the properties that stand first in a shape, whatever it is.
+func isHidden(shape *zipxml.Node) bool {
+	return len(shape.Kids) > 0 && shape.Kids[0].Kid("cNvPr").Attr("hidden") == "1"
 }
 
 func (s *slide) add(text string) {

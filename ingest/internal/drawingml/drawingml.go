@@ -30,7 +30,7 @@ func Body(body *zipxml.Node) string {
 		return ""
 	}
 	var lines []string
-	counts := map[string]int{}
+	var counts [9]int // of each level
 	for _, p := range body.Kids {
 		if p.Name != "p" {
 			continue
@@ -39,7 +39,9 @@ func Body(body *zipxml.Node) string {
 		if line == "" {
 			continue
 		}
-		level := p.Kid("pPr").Attr("lvl")
+		level, _ := strconv.Atoi(p.Kid("pPr").Attr("lvl"))
+		level = min(max(level, 0), len(counts)-1)
+		clear(counts[level+1:])
 		if auto := p.Kid("pPr", "buAutoNum"); auto != nil {
 			if start, err := strconv.Atoi(auto.Attr("startAt")); err == nil && counts[level] == 0 {
 				counts[level] = start - 1
@@ -47,7 +49,7 @@ func Body(body *zipxml.Node) string {
 			counts[level]++
 			line = autoNumber(counts[level], auto.Attr("type")) + " " + line
 		} else {
-			delete(counts, level)
+			counts[level] = 0
 		}
 		lines = append(lines, line)
 	}

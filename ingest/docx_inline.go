@@ -132,15 +132,11 @@ func (l *wordLine) field(n *zipxml.Node) {
 	case "begin":
 		box, list := n.Kid("ffData", "checkBox"), n.Kid("ffData", "ddList")
 		if box != nil {
-			state := box.Kid("checked")
-			if state == nil {
-				state = box.Kid("default")
+			sign := "☐"
+			if box.Kid("checked") == nil && isOn(box, "default") || isOn(box, "checked") {
+				sign = "☒"
 			}
-			if v, set := state.Lookup("val"); state != nil && (!set || isSet(v)) {
-				l.write("☒")
-			} else {
-				l.write("☐")
-			}
+			l.write(sign)
 		}
 		if entries := list.All("listEntry"); len(entries) > 0 {
 			chosen, ok := number(list.Kid("result").Attr("val"))

@@ -184,21 +184,10 @@ func readWordNumbers(root *zipxml.Node, styles map[string]wordStyle) *wordNumber
 
 func readWordLevel(n *zipxml.Node, i int) wordLevel {
 	l := wordLevel{
-		restart: i, format: n.Kid("numFmt").Attr("val"), text: n.Kid("lvlText").Attr("val"), glue: " ",
+		restart: i, format: cmp.Or(n.Kid("numFmt").Attr("val"), n.Kid("AlternateContent", "Fallback", "numFmt").Attr("val"), "decimal"), text: n.Kid("lvlText").Attr("val"), glue: " ",
 		decimal: isOn(n, "isLgl"), style: n.Kid("pStyle").Attr("val"),
 	}
-	if l.format == "" {
-		if f := n.Kid("AlternateContent"); f != nil {
-			l.format = f.Kid("Fallback", "numFmt").Attr("val")
-		}
-	}
-	if l.format == "" {
-		l.format = "decimal"
-	}
-	var ok bool
-	if l.start, ok = number(n.Kid("start").Attr("val")); !ok {
-		l.start = 0
-	}
+	l.start, _ = number(n.Kid("start").Attr("val"))
 	if r, ok := number(n.Kid("lvlRestart").Attr("val")); ok {
 		l.restart = r
 	}

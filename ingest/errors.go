@@ -22,27 +22,22 @@ var (
 )
 
 // kinds joins errors and outcomes, the more special first.
-func kinds() []struct {
+var kinds = []struct {
 	err     error
 	outcome Outcome
-} {
-	return []struct {
-		err     error
-		outcome Outcome
-	}{
-		{ErrNoText, Empty},
-		{ErrEncrypted, Encrypted},
-		{ErrNotPDF, NotPDF},
-		{ErrMalformed, Malformed},
-		{ErrTimeout, Timeout},
-		{context.DeadlineExceeded, Timeout},
-		{ErrTooLarge, TooLarge},
-		{ErrCrashed, Crashed},
-	}
+}{
+	{ErrNoText, Empty},
+	{ErrEncrypted, Encrypted},
+	{ErrNotPDF, NotPDF},
+	{ErrMalformed, Malformed},
+	{ErrTimeout, Timeout},
+	{context.DeadlineExceeded, Timeout},
+	{ErrTooLarge, TooLarge},
+	{ErrCrashed, Crashed},
 }
 
 func outcomeOf(err error) Outcome {
-	for _, k := range kinds() {
+	for _, k := range kinds {
 		if errors.Is(err, k.err) {
 			return k.outcome
 		}
@@ -52,7 +47,7 @@ func outcomeOf(err error) Outcome {
 
 // errorOf is the inverse of outcomeOf; nil where an outcome has no error.
 func errorOf(o Outcome) error {
-	for _, k := range kinds() {
+	for _, k := range kinds {
 		if k.outcome == o {
 			return k.err
 		}

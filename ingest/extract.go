@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -92,11 +93,7 @@ func isLasting(err error) bool {
 	if err == nil {
 		return true
 	}
-	switch outcomeOf(err) {
-	case Empty, Encrypted, NotPDF, Malformed:
-		return true
-	}
-	return false
+	return slices.Contains([]Outcome{Empty, Encrypted, NotPDF, Malformed}, outcomeOf(err))
 }
 
 // digest hashes a file of a known size.

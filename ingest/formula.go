@@ -83,6 +83,9 @@ func mathText(n *html.Node) string {
 			all.WriteString(part)
 		}
 	}
+	if arity := map[string]int{"mfrac": 2, "mroot": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "munderover": 3}[n.Data]; arity > 0 && len(parts) != arity {
+		return all.String()
+	}
 	switch n.Data {
 	case "annotation", "annotation-xml", "mphantom":
 		return ""
@@ -91,30 +94,20 @@ func mathText(n *html.Node) string {
 			return attributeOf(n.Attr, "alttext")
 		}
 	case "mfrac":
-		if len(parts) == 2 {
-			return grouped(parts[0]) + "/" + grouped(parts[1])
-		}
+		return grouped(parts[0]) + "/" + grouped(parts[1])
 	case "msqrt":
 		return "√" + grouped(all.String())
 	case "mroot":
-		if len(parts) == 2 {
-			if raised, ok := numerals.Raise(parts[1]); ok {
-				return raised + "√" + grouped(parts[0])
-			}
-			return parts[1] + "√" + grouped(parts[0])
+		if raised, ok := numerals.Raise(parts[1]); ok {
+			return raised + "√" + grouped(parts[0])
 		}
+		return parts[1] + "√" + grouped(parts[0])
 	case "msup":
-		if len(parts) == 2 {
-			return powerOf(parts[0], parts[1])
-		}
+		return powerOf(parts[0], parts[1])
 	case "msub":
-		if len(parts) == 2 {
-			return indexed(parts[0], parts[1])
-		}
+		return indexed(parts[0], parts[1])
 	case "msubsup":
-		if len(parts) == 3 {
-			return powerOf(indexed(parts[0], parts[1]), parts[2])
-		}
+		return powerOf(indexed(parts[0], parts[1]), parts[2])
 	case "mmultiscripts": // base, then index and power by turns, then those on its left
 		if len(parts) > 0 {
 			s, before := parts[0], ""
@@ -136,9 +129,7 @@ func mathText(n *html.Node) string {
 			return parts[0] + "_" + grouped(parts[1])
 		}
 	case "munderover":
-		if len(parts) == 3 {
-			return parts[0] + "_" + grouped(parts[1]) + "^" + grouped(parts[2]) + " "
-		}
+		return parts[0] + "_" + grouped(parts[1]) + "^" + grouped(parts[2]) + " "
 	case "mfenced":
 		opened, closed, between := "(", ")", ","
 		for _, a := range n.Attr {

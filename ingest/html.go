@@ -135,20 +135,13 @@ func readHead(doc *Document, root *html.Node) {
 		}
 		switch n.DataAtom {
 		case atom.Html:
-			doc.Language = languageTag(attributeOf(n.Attr, "lang"))
-			if doc.Language == "" {
-				doc.Language = languageTag(attributeOf(n.Attr, "xml:lang"))
-			}
+			doc.Language = cmp.Or(languageTag(attributeOf(n.Attr, "lang")), languageTag(attributeOf(n.Attr, "xml:lang")))
 		case atom.Title:
 			if title == "" {
 				title = oneLine(textOf(n))
 			}
 		case atom.Meta:
-			name := strings.ToLower(attributeOf(n.Attr, "name"))
-			if name == "" {
-				name = strings.ToLower(attributeOf(n.Attr, "property"))
-			}
-			switch name {
+			switch name := strings.ToLower(cmp.Or(attributeOf(n.Attr, "name"), attributeOf(n.Attr, "property"))); name {
 			case "author", "description", "keywords", "date", "og:title", "article:published_time":
 				if value := oneLine(attributeOf(n.Attr, "content")); value != "" && meta[name] == "" {
 					meta[name] = value
@@ -160,11 +153,8 @@ func readHead(doc *Document, root *html.Node) {
 			}
 		}
 	}
-	if title == "" {
-		title = meta["og:title"]
-	}
-	delete(meta, "og:title")
-	if doc.Title = title; len(meta) > 0 {
+	doc.Title = cmp.Or(title, meta["og:title"])
+	if delete(meta, "og:title"); len(meta) > 0 {
 		doc.Metadata = meta
 	}
 }

@@ -64,21 +64,9 @@ func listStyle(n *html.Node) string {
 	if m == nil {
 		return ""
 	}
-	switch m[1] {
-	case "lower-alpha", "lower-latin":
-		return "a"
-	case "upper-alpha", "upper-latin":
-		return "A"
-	case "lower-roman":
-		return "i"
-	case "upper-roman":
-		return "I"
-	case "lower-greek":
-		return "α"
-	case "decimal-leading-zero":
-		return "01"
-	}
-	return m[1]
+	return cmp.Or(map[string]string{
+		"lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "upper-latin": "A", "lower-roman": "i", "upper-roman": "I", "lower-greek": "α", "decimal-leading-zero": "01",
+	}[m[1]], m[1])
 }
 
 func items(n *html.Node) (count int) {

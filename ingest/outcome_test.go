@@ -75,7 +75,7 @@ func TestErrorsNameFileAndReason(t *testing.T) {
 
 func TestOutcomesOfErrors(t *testing.T) {
 	ingesttest.NothingLeft(t)
-	for _, k := range kinds() {
+	for _, k := range kinds {
 		assert.Equal(t, k.outcome, outcomeOf(k.err))
 		assert.ErrorIs(t, k.err, k.err)
 	}

@@ -122,15 +122,10 @@ func (t *odfText) styles(root *zipxml.Node) {
 	for _, s := range append(root.All("list-style"), root.All("outline-style")...) {
 		levels := map[int]odfLevel{}
 		for _, l := range s.Kids {
-			n, _ := strconv.Atoi(l.Attr("level"))
-			level := odfLevel{format: l.Attr("num-format"), prefix: l.Attr("num-prefix"), suffix: l.Attr("num-suffix"), start: 1, shown: 1}
-			if v, err := strconv.Atoi(l.Attr("start-value")); err == nil {
-				level.start = v
+			levels[numberOr(l.Attr("level"), 0)] = odfLevel{
+				format: l.Attr("num-format"), prefix: l.Attr("num-prefix"), suffix: l.Attr("num-suffix"),
+				start: numberOr(l.Attr("start-value"), 1), shown: numberOr(l.Attr("display-levels"), 1),
 			}
-			if v, err := strconv.Atoi(l.Attr("display-levels")); err == nil {
-				level.shown = v
-			}
-			levels[n] = level
 		}
 		name := s.Attr("name")
 		if s.Name == "outline-style" {
@@ -253,10 +248,7 @@ func (t *odfText) list(n *zipxml.Node, style string, counts []int) {
 		}
 		label := ""
 		if item.Name == "list-item" {
-			counts[depth-1]++
-			if v, err := strconv.Atoi(item.Attr("start-value")); err == nil {
-				counts[depth-1] = v
-			}
+			counts[depth-1] = numberOr(item.Attr("start-value"), counts[depth-1]+1)
 			label = t.label(style, counts)
 		}
 		for _, k := range item.Kids {
@@ -292,8 +284,8 @@ func (t *odfText) label(style string, counts []int) string {
 }
 
 func (t *odfText) headNumber(n *zipxml.Node) string {
-	level, err := strconv.Atoi(n.Attr("outline-level"))
-	if err != nil || level < 1 || level > len(t.heads) || n.Attr("is-list-header") == "true" {
+	level := numberOr(n.Attr("outline-level"), 0)
+	if level < 1 || level > len(t.heads) || n.Attr("is-list-header") == "true" {
 		return ""
 	}
 	t.heads[level-1]++
@@ -309,11 +301,7 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "":
 			b.WriteString(collapsed(k.Text))
 		case "s":
-			c, err := strconv.Atoi(k.Attr("c"))
-			if err != nil {
-				c = 1
-			}
-			b.WriteString(strings.Repeat(" ", min(max(c, 0), maxCells)))
+			b.WriteString(strings.Repeat(" ", repeated(k.Attr("c"))))
 		case "tab":
 			b.WriteByte('\t')
 		case "line-break":
@@ -396,12 +384,13 @@ func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
 	return nil
 }
 
-func repeated(s string) int {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 1
+func repeated(s string) int { return min(max(numberOr(s, 1), 0), maxCells) }
+
+func numberOr(s string, otherwise int) int {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
 	}
-	return min(max(n, 0), maxCells)
+	return otherwise
 }
 
 // rows is a table of a text, with tabs between the cells.

@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -212,19 +213,10 @@ func (s *session) call(f func() error) (err error) {
 }
 
 func isAnswer(err error) bool {
-	for _, known := range answers() {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
-}
-
-func answers() []error {
-	return []error{
+	return slices.ContainsFunc([]error{
 		pdfiumerrors.ErrSuccess, pdfiumerrors.ErrUnknown, pdfiumerrors.ErrFile, pdfiumerrors.ErrFormat,
 		pdfiumerrors.ErrPassword, pdfiumerrors.ErrSecurity, pdfiumerrors.ErrPage,
-	}
+	}, func(known error) bool { return errors.Is(err, known) })
 }
 
 // explain says why a document does not open, in the terms of package ingest.

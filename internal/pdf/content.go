@@ -158,16 +158,11 @@ func (l *lexer) skipInlineImage() {
 }
 
 func plainText(b []byte) bool {
-	if len(b) > 0 && !isSpace(b[0]) {
-		return false
-	}
-	for _, c := range b {
-		if c >= 0x7F || c < ' ' && (!isSpace(c) || c == 0) {
-			return false
-		}
-	}
-	return true
+	return (len(b) == 0 || isSpace(b[0])) && !slices.ContainsFunc(b, func(c byte) bool { return !isPlain(c) })
 }
+
+// isPlain tells the bytes of content and text from those of pictures and ciphers.
+func isPlain(c byte) bool { return c >= ' ' && c < 0x7F || isSpace(c) && c != 0 }
 
 // num returns operand i, counted from the last one back, or 0.
 func num(args []token, i int) float64 {

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 )
 
 // decrypter undoes the standard security handler (PDF 32000-2, 7.6), revisions
@@ -106,18 +107,12 @@ func cryptMethod(ix *index, filters dict, name string) (method, error) {
 	if name == "" || name == "Identity" {
 		return identity, nil
 	}
-	switch cfm := ix.dict(filters[name]).name("CFM"); cfm {
-	case "None":
-		return identity, nil
-	case "V2":
-		return rc4Method, nil
-	case "AESV2":
-		return aesV2, nil
-	case "AESV3":
-		return aesV3, nil
-	default:
+	cfm := ix.dict(filters[name]).name("CFM")
+	m, known := map[string]method{"None": identity, "V2": rc4Method, "AESV2": aesV2, "AESV3": aesV3}[cfm]
+	if !known {
 		return 0, fmt.Errorf("%w: with the unknown method %q", ErrEncrypted, cfm)
 	}
+	return m, nil
 }
 
 // open returns the file key, or nil when the password is wrong.
@@ -244,17 +239,9 @@ func (e *encryption) hash256(password, salt, extra []byte) []byte {
 		for _, b := range data[:16] {
 			remainder += int(b)
 		}
-		switch remainder % 3 {
-		case 0:
-			s := sha256.Sum256(data)
-			k = s[:]
-		case 1:
-			s := sha512.Sum384(data)
-			k = s[:]
-		default:
-			s := sha512.Sum512(data)
-			k = s[:]
-		}
+		next := []func() hash.Hash{sha256.New, sha512.New384, sha512.New}[remainder%3]()
+		next.Write(data)
+		k = next.Sum(nil)
 		if round >= 63 && int(data[len(data)-1]) <= round-31 {
 			return k[:32]
 		}
@@ -280,7 +267,7 @@ func isReadable(raw []byte) bool {
 	raw = raw[:min(len(raw), most)]
 	odd := 0
 	for _, c := range raw {
-		if c >= 0x7F || c < ' ' && (!isSpace(c) || c == 0) {
+		if !isPlain(c) {
 			odd++
 		}
 	}

@@ -107,15 +107,11 @@ func patternName(n string) string {
 	if len(n) == 1 {
 		return n
 	}
-	hex, isUni := strings.CutPrefix(n, "uni")
-	if !isUni {
-		if hex, isUni = strings.CutPrefix(n, "u"); !isUni || len(hex) < 4 || len(hex) > 6 {
-			return ""
-		}
-	} else if len(hex) < 4 {
-		return ""
-	} else {
+	hex, ok := strings.CutPrefix(n, "uni")
+	if ok = ok && len(hex) >= 4; ok {
 		hex = hex[:4]
+	} else if hex, ok = strings.CutPrefix(n, "u"); !ok || len(hex) < 4 || len(hex) > 6 {
+		return ""
 	}
 	v, err := strconv.ParseUint(hex, 16, 32)
 	if err != nil || v < 32 || v > 0x10FFFF {
@@ -153,7 +149,7 @@ func askLibrary(names []string) (texts map[string]string) {
 		return texts
 	}
 	defer func() { _ = recover() }() // its way to report damage
-	const code = 1 // no glyph is a control character, so an echo means "unknown"
+	const code = 1                   // no glyph is a control character, so an echo means "unknown"
 	var b strings.Builder
 	const header = "%PDF-1.7\n"
 	b.WriteString(header + "xref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 1/Fonts[")

@@ -263,8 +263,9 @@ func unfilterRow(tag byte, line, above []byte, pixel int) error {
 }
 
 func paeth(left, up, diagonal byte) byte {
-	p := int(left) + int(up) - int(diagonal)
-	a, b, c := abs(p-int(left)), abs(p-int(up)), abs(p-int(diagonal))
+	l, u, d := int(left), int(up), int(diagonal)
+	p := l + u - d
+	a, b, c := max(p-l, l-p), max(p-u, u-p), max(p-d, d-p)
 	switch {
 	case a <= b && a <= c:
 		return left
@@ -272,11 +273,4 @@ func paeth(left, up, diagonal byte) byte {
 		return up
 	}
 	return diagonal
-}
-
-func abs(x int) int {
-	if x < 0 {
-		return -x
-	}
-	return x
 }

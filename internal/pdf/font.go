@@ -150,21 +150,12 @@ func (f *File) charset(d dict, unpack bool) charset {
 	}
 	texts := glyphTexts(names)
 	for i, n := range names {
-		if t := texts[n]; t != "" || !looksNumbered(n) {
+		// Names like "g23", "C65" or "glyph12" say nothing: the code itself is then the better guess.
+		if t := texts[n]; t != "" || strings.TrimRight(n, "0123456789") == n {
 			chars[codes[i]] = t
 		}
 	}
 	return chars
-}
-
-// looksNumbered tells names like "g23", "C65" or "glyph12", which say nothing:
-// the code itself is then the better guess.
-func looksNumbered(n string) bool {
-	digits := 0
-	for digits < len(n) && isDigit(n[len(n)-1-digits]) {
-		digits++
-	}
-	return digits > 0
 }
 
 // implied is the charset of a font that names none.

@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -81,11 +82,7 @@ func byDirection(glyphs []shown) [][]shown {
 		return [][]shown{turn(glyphs, -float64(angle)*math.Pi/180)}
 	}
 	groups[angle] = append(groups[angle], glyphs[from:]...)
-	angles := make([]int, 0, len(groups))
-	for a := range groups {
-		angles = append(angles, a)
-	}
-	slices.SortFunc(angles, func(a, b int) int {
+	angles := slices.SortedFunc(maps.Keys(groups), func(a, b int) int {
 		return cmp.Or(cmp.Compare(len(groups[b]), len(groups[a])), cmp.Compare(a, b))
 	})
 	ordered := make([][]shown, len(angles))

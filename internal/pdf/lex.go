@@ -1,6 +1,9 @@
 package pdf
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // The kinds of token that PDF files, content streams and character maps share.
 type kind uint8
@@ -175,16 +178,8 @@ func (l *lexer) escape() {
 	c := l.data[l.pos]
 	l.pos++
 	switch c {
-	case 'n':
-		c = '\n'
-	case 'r':
-		c = '\r'
-	case 't':
-		c = '\t'
-	case 'b':
-		c = '\b'
-	case 'f':
-		c = '\f'
+	case 'n', 'r', 't', 'b', 'f':
+		c = "\n\r\t\b\f"[bytes.IndexByte([]byte("nrtbf"), c)]
 	case '\r':
 		if l.peek() == '\n' {
 			l.pos++

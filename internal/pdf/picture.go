@@ -7,7 +7,6 @@ import (
 	"fmt"
 	stdimage "image"
 	"image/color"
-	"image/draw"
 	"image/png"
 	"math"
 	"slices"
@@ -156,14 +155,10 @@ func (f *File) sampleFile(data []byte, d dict, width, height int) ([]byte, error
 		return nil, fmt.Errorf("a picture of %d bytes instead of %d", len(data), row*height)
 	}
 	inverted := false
-	if list, ok := f.index.get(d["Decode"]).(array); ok && len(list) > 0 {
-		inverted = list[0] == 1.0
+	if list := f.index.nums(d["Decode"]); len(list) > 0 {
+		inverted = list[0] == 1
 	}
-	area := stdimage.Rect(0, 0, width, height)
-	var img draw.Image = stdimage.NewGray(area)
-	if channels > 1 || palette != nil {
-		img = stdimage.NewRGBA(area)
-	}
+	img := stdimage.NewRGBA(stdimage.Rect(0, 0, width, height))
 	largest := 1<<bits - 1
 	for y := range height {
 		line := data[y*row:]
@@ -191,7 +186,7 @@ func (f *File) sampleFile(data []byte, d dict, width, height int) ([]byte, error
 				r, g, b := color.CMYKToRGB(c[0], c[1], c[2], c[3])
 				at = color.RGBA{r, g, b, 255}
 			}
-			img.Set(x, y, at)
+			img.SetRGBA(x, y, at)
 		}
 	}
 	var b bytes.Buffer
@@ -201,49 +196,34 @@ func (f *File) sampleFile(data []byte, d dict, width, height int) ([]byte, error
 
 // colours returns the channels of a colour space, and the RGB palette of an indexed one. 0: one that is not known.
 func (f *File) colours(v any) (channels int, palette []byte) {
-	switch space := f.index.get(v).(type) {
-	case nil:
+	ix := f.index
+	if v = ix.get(v); v == nil {
 		return 1, nil
-	case nameObj:
-		switch space {
-		case "DeviceGray", "G", "CalGray":
-			return 1, nil
-		case "DeviceRGB", "RGB", "CalRGB":
-			return 3, nil
-		case "DeviceCMYK", "CMYK":
-			return 4, nil
+	}
+	space := ix.list(v)
+	space = append(space[:len(space):len(space)], make(array, max(4-len(space), 0))...)
+	kind := cmp.Or(ix.name(v), ix.name(space[0]))
+	switch kind {
+	case "DeviceGray", "G", "CalGray":
+		return 1, nil
+	case "DeviceRGB", "RGB", "CalRGB", "Lab":
+		return 3, nil
+	case "DeviceCMYK", "CMYK":
+		return 4, nil
+	case "ICCBased":
+		if n := int(ix.num(ix.dict(space[1])["N"])); n == 1 || n == 3 || n == 4 {
+			return n, nil
 		}
-	case array:
-		if len(space) < 2 {
-			if len(space) == 1 {
-				return f.colours(space[0])
-			}
+	case "Indexed", "I":
+		if n, _ := f.colours(space[1]); n != 3 {
 			return 0, nil
 		}
-		switch name, _ := f.index.get(space[0]).(nameObj); name {
-		case "CalGray":
-			return 1, nil
-		case "CalRGB", "Lab":
-			return 3, nil
-		case "ICCBased":
-			n, _ := f.index.dict(space[1]).int("N")
-			if n != 1 && n != 3 && n != 4 {
-				n = 0
-			}
-			return n, nil
-		case "Indexed", "I":
-			if n, _ := f.colours(space[1]); n != 3 || len(space) < 4 {
-				return 0, nil
-			}
-			if r, ok := space[3].(ref); ok {
-				if s := f.index.defs[r.num].stream; s != nil {
-					palette, _ = f.decode(s)
-					return 1, palette
-				}
-			}
-			text, _ := f.index.get(space[3]).(string)
-			return 1, []byte(text)
+		if s := ix.stream(space[3]); s != nil {
+			palette, _ = f.decode(s)
+			return 1, palette
 		}
+		text, _ := ix.get(space[3]).(string)
+		return 1, []byte(text)
 	}
 	return 0, nil
 }

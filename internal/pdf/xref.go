@@ -1,6 +1,9 @@
 package pdf
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // tables are the cross-reference tables of a file: which of the objects that stand in it are those that viewers show.
 // An object may stand there several times, left over from an earlier revision, in an attachment, or planted.
@@ -56,35 +59,21 @@ type tableReader struct {
 	t     *tables
 }
 
-// object returns the definition that begins at an offset, but for white space.
-func (r *tableReader) object(offset int64) *definition {
+// at stands before what is at an offset, but for white space, and returns the object that begins there. False: that is outside
+// of the file.
+func (r *tableReader) at(offset int64) (l lexer, def *definition, ok bool) {
 	p := offset + r.shift
 	if p < 0 || p >= int64(len(r.data)) {
-		return nil
-	}
-	for p < int64(len(r.data)) && isSpace(r.data[p]) {
-		p++
-	}
-	return r.defs[p]
-}
-
-func (r *tableReader) lexerAt(offset int64) (l lexer, ok bool) {
-	p := offset + r.shift
-	if p < 0 || p >= int64(len(r.data)) {
-		return l, false
+		return l, nil, false
 	}
 	l = lexer{data: r.data, pos: int(p)}
 	l.skipSpace()
-	return l, true
+	return l, r.defs[int64(l.pos)], true
 }
 
 func (r *tableReader) begins(offset int64) bool {
-	l, ok := r.lexerAt(offset)
-	if !ok {
-		return false
-	}
-	def := r.object(offset)
-	return bytes.HasPrefix(r.data[l.pos:], []byte("xref")) || def != nil && def.dict.name("Type") == "XRef"
+	l, def, ok := r.at(offset)
+	return ok && (bytes.HasPrefix(r.data[l.pos:], []byte("xref")) || def != nil && def.dict.name("Type") == "XRef")
 }
 
 // section reads a table and those before it. What a newer one says counts.
@@ -113,10 +102,10 @@ func (r *tableReader) section(offset int64) bool {
 }
 
 func (r *tableReader) one(offset int64) (trailer dict, ok bool) {
-	if def := r.object(offset); def != nil {
+	l, def, _ := r.at(offset)
+	if def != nil {
 		return def.dict, r.stream(def)
 	}
-	l, _ := r.lexerAt(offset)
 	l.pos += len("xref")
 	type entry struct {
 		num int
@@ -146,7 +135,7 @@ func (r *tableReader) one(offset int64) (trailer dict, ok bool) {
 		return nil, false
 	}
 	if hybrid, ok := trailer["XRefStm"].(float64); ok { // it knows objects that the table calls free
-		if def := r.object(int64(hybrid)); def == nil || !r.stream(def) {
+		if _, def, _ := r.at(int64(hybrid)); def == nil || !r.stream(def) {
 			return nil, false
 		}
 	}
@@ -167,28 +156,20 @@ func (r *tableReader) stream(def *definition) bool {
 	if def.stream == nil || def.dict.name("Type") != "XRef" {
 		return false
 	}
-	data, err := decode(r.data[def.stream.start:def.stream.end], (&index{}).filters(def.dict), maxKeptBytes)
-	widths, _ := def.dict["W"].(array)
-	if err != nil || len(widths) != 3 {
+	ix := &index{} // these streams refer to no object
+	data, err := decode(r.data[def.stream.start:def.stream.end], ix.filters(def.dict), maxKeptBytes)
+	widths, ranges := ix.nums(def.dict["W"]), ix.nums(def.dict["Index"])
+	if err != nil || len(widths) != 3 || slices.ContainsFunc(widths, func(w float64) bool { return w < 0 || w > 8 }) {
 		return false
 	}
-	var w [3]int
-	for i := range w {
-		f, ok := widths[i].(float64)
-		if !ok || f < 0 || f > 8 {
-			return false
-		}
-		w[i] = int(f)
+	if ranges == nil {
+		ranges = []float64{0, ix.num(def.dict["Size"])}
 	}
-	ranges, ok := def.dict["Index"].(array)
-	if !ok {
-		ranges = array{0.0, def.dict["Size"]}
-	}
-	size := w[0] + w[1] + w[2]
+	w := [2]int{int(widths[0]), int(widths[1])}
+	size := w[0] + w[1] + int(widths[2])
 	for i := 0; i+1 < len(ranges) && size > 0; i += 2 {
-		first, ok1 := ranges[i].(float64)
-		count, ok2 := ranges[i+1].(float64)
-		if !ok1 || !ok2 || first < 0 {
+		first, count := ranges[i], ranges[i+1]
+		if first < 0 {
 			return false
 		}
 		for n := 0; n < int(count) && len(data) >= size; n++ {
@@ -219,7 +200,7 @@ func (r *tableReader) isSound() bool {
 		if p.free || p.within > 0 {
 			continue
 		}
-		def := r.object(p.offset)
+		_, def, _ := r.at(p.offset)
 		if def == nil || def.ref.num != num {
 			return false
 		}
@@ -227,12 +208,8 @@ func (r *tableReader) isSound() bool {
 		r.t.places[num] = p
 	}
 	root, ok := r.t.trailers[len(r.t.trailers)-1]["Root"].(ref)
-	return ok && r.t.has(root.num)
-}
-
-func (t *tables) has(num int) bool {
-	p, ok := t.places[num]
-	return ok && !p.free
+	p, known := r.t.places[root.num]
+	return ok && known && !p.free
 }
 
 // keep returns the definitions that count. Nil tables keep all.

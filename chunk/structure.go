@@ -144,13 +144,11 @@ func (s structure) headingAt(text string, i int) {
 		return
 	case s.is(i+1, prose) && s.is(i-1, blank) && !listItem.MatchString(line):
 		if under := strings.TrimRight(s.text(text, i+1), " "); len(under) > 2 {
-			if strings.Trim(under, "=") == "" {
-				s[i].kind, s[i].level, s[i+1].kind = heading, 1, underline
-				return
-			}
-			if strings.Trim(under, "-") == "" {
-				s[i].kind, s[i].level, s[i+1].kind = heading, 2, underline
-				return
+			for level, mark := range []string{"=", "-"} {
+				if strings.Trim(under, mark) == "" {
+					s[i].kind, s[i].level, s[i+1].kind = heading, level+1, underline
+					return
+				}
 			}
 		}
 	}

@@ -63,9 +63,10 @@ func (s *Duplicates) Mark(d *Document) {
 	}
 	own := sketch{d.Path, minHash(words)}
 	tried := map[int]bool{}
-	for i := range minHashes / bandHashes {
-		b := band{i, combine(own.mins[i*bandHashes : (i+1)*bandHashes])}
-		for _, other := range s.bands[b] {
+	var bands [minHashes / bandHashes]band
+	for i := range bands {
+		bands[i] = band{i, combine(own.mins[i*bandHashes : (i+1)*bandHashes])}
+		for _, other := range s.bands[bands[i]] {
 			if tried[other] {
 				continue
 			}
@@ -78,8 +79,7 @@ func (s *Duplicates) Mark(d *Document) {
 	if d.DuplicateOf != "" {
 		return // what is like this one is like that one
 	}
-	for i := range minHashes / bandHashes {
-		b := band{i, combine(own.mins[i*bandHashes : (i+1)*bandHashes])}
+	for _, b := range bands {
 		s.bands[b] = append(s.bands[b], len(s.sketches))
 	}
 	s.sketches = append(s.sketches, own)

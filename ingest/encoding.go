@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -71,7 +72,7 @@ func decodeBytes(data []byte, declared string) (decoded, error) {
 	switch {
 	case wide+broken == 0 && bytes.Contains(data, []byte("\x1B$")): // the only one in use that is written in ASCII
 		return decoded{text: decodeAs(japanese.ISO2022JP, data)}, nil
-	case broken == 0 && wide <= 3 && multibyte(named): // two letters of GBK may look like one of UTF-8
+	case broken == 0 && wide <= 3 && slices.Contains([]string{"gbk", "gb18030", "big5", "euc-kr", "euc-jp", "shift_jis"}, named): // two letters of GBK may look like one of UTF-8
 		if s := decodeAs(said, data); !strings.ContainsRune(s, utf8.RuneError) {
 			return decoded{text: s}, nil
 		}
@@ -126,14 +127,6 @@ func declaredEncoding(label string) (encoding.Encoding, string) {
 		return nil, ""
 	}
 	return e, name
-}
-
-func multibyte(name string) bool {
-	switch name {
-	case "gbk", "gb18030", "big5", "euc-kr", "euc-jp", "shift_jis":
-		return true
-	}
-	return false
 }
 
 // decodeMarked reads what begins with a byte-order mark.

@@ -36,12 +36,14 @@ func dropHeaders(pages []Page) (title string) {
 	split := make([][]string, len(pages))
 	for i, p := range pages {
 		split[i] = strings.Split(p.Text, "\n")
-		edges[i] = [2][]edgeLine{topLines(split[i], p.Number), bottomLines(split[i], p.Number)}
-		for key := range keysOf(edges[i]) {
-			if counts[key] == nil {
-				counts[key] = &copies{first: i}
+		edges[i] = [2][]edgeLine{edgeLines("top ", split[i], p.Number), edgeLines("bottom ", split[i], p.Number)}
+		for _, line := range slices.Concat(edges[i][0], edges[i][1]) {
+			for _, key := range line.keys {
+				if counts[key] == nil {
+					counts[key] = &copies{first: i, last: -1}
+				}
+				counts[key].add(i)
 			}
-			counts[key].add(i)
 		}
 	}
 	seen := map[string]bool{}
@@ -78,9 +80,11 @@ type copies struct {
 }
 
 func (c *copies) add(page int) {
-	c.n++
-	c.last = page
-	c.side[page%2]++
+	if page != c.last { // a page may have it twice
+		c.n++
+		c.last = page
+		c.side[page%2]++
+	}
 }
 
 // repeat tells whether there are enough copies in a document of that many pages.
@@ -115,36 +119,20 @@ type edgeLine struct {
 	keys []string
 }
 
-func keysOf(edges [2][]edgeLine) map[string]bool {
-	keys := map[string]bool{}
-	for _, side := range edges {
-		for _, l := range side {
-			for _, k := range l.keys {
-				keys[k] = true
-			}
+// edgeLines are the outermost lines of a page with text, from the edge on.
+func edgeLines(side string, lines []string, page int) (edge []edgeLine) {
+	top := side == "top "
+	for i := range lines {
+		if !top {
+			i = len(lines) - 1 - i
 		}
-	}
-	return keys
-}
-
-func topLines(lines []string, page int) (edge []edgeLine) {
-	for i := 0; i < len(lines) && len(edge) < headerLines; i++ {
 		if strings.TrimSpace(lines[i]) == "" {
 			continue
 		}
-		if i+1 < len(lines) && isTableRow(lines[i]) && isTableRow(lines[i+1]) {
+		if len(edge) == headerLines || top && i+1 < len(lines) && isTableRow(lines[i]) && isTableRow(lines[i+1]) {
 			break
 		}
-		edge = append(edge, edgeLine{i, repeatKeys("top ", lines[i], page)})
-	}
-	return edge
-}
-
-func bottomLines(lines []string, page int) (edge []edgeLine) {
-	for i := len(lines) - 1; i >= 0 && len(edge) < headerLines; i-- {
-		if strings.TrimSpace(lines[i]) != "" {
-			edge = append(edge, edgeLine{i, repeatKeys("bottom ", lines[i], page)})
-		}
+		edge = append(edge, edgeLine{i, repeatKeys(side, lines[i], page)})
 	}
 	return edge
 }

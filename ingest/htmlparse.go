@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -86,14 +88,24 @@ func expandEntities(source string) string {
 	return m[1] + ">" + strings.NewReplacer(pairs...).Replace(source[len(m[0]):])
 }
 
-// isRaw tells elements whose content is text, whatever tags stand in it.
-func isRaw(a atom.Atom) bool {
-	switch a {
-	case atom.Title, atom.Textarea, atom.Script, atom.Style, atom.Iframe, atom.Noscript, atom.Noembed, atom.Noframes, atom.Xmp:
-		return true
+func atoms(all ...atom.Atom) map[atom.Atom]bool {
+	set := map[atom.Atom]bool{}
+	for _, a := range all {
+		set[a] = true
 	}
-	return false
+	return set
 }
+
+var (
+	// Elements whose content is text, whatever tags stand in it.
+	rawText = atoms(atom.Title, atom.Textarea, atom.Script, atom.Style, atom.Iframe, atom.Noscript, atom.Noembed, atom.Noframes, atom.Xmp)
+	// What may stand in a <select>.
+	inSelect = atoms(atom.Select, atom.Option, atom.Optgroup, atom.Hr, atom.Script, atom.Template, atom.Button, atom.Span, atom.Img, atom.B, atom.I)
+	// Elements without an end.
+	void = atoms(atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Hr, atom.Img, atom.Input, atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr)
+	// Elements whose end tag is mostly left out.
+	endsByItself = atoms(atom.P, atom.Li, atom.Dt, atom.Dd, atom.Option, atom.Optgroup, atom.Tr, atom.Td, atom.Th, atom.Thead, atom.Tbody, atom.Tfoot, atom.Rt, atom.Rp)
+)
 
 // unended finds elements whose end is missing. Browsers then take all the rest of
 // the page for their content.
@@ -113,12 +125,10 @@ func newUnended(source string) *unended {
 }
 
 func (u *unended) any() bool {
-	for _, a := range []atom.Atom{atom.Select, atom.Title, atom.Textarea, atom.Script, atom.Style, atom.Iframe, atom.Noscript, atom.Noembed, atom.Noframes, atom.Xmp} {
-		if strings.Count(u.page, "<"+a.String()) != strings.Count(u.page, "</"+a.String()) {
-			return true
-		}
+	missing := func(a atom.Atom) bool {
+		return strings.Count(u.page, "<"+a.String()) != strings.Count(u.page, "</"+a.String())
 	}
-	return false
+	return missing(atom.Select) || slices.ContainsFunc(slices.Collect(maps.Keys(rawText)), missing)
 }
 
 // at tells whether an element whose start tag ends at an offset has no end before
@@ -176,7 +186,7 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 			z.NextIsNotRawText() // a <title> there is an element like any other
 		}
 		a := atom.Lookup(name)
-		if choosing && !inSelect(a) { // it was never closed
+		if choosing && !inSelect[a] { // it was never closed
 			choosing = false
 			b.WriteString("</select>")
 		}
@@ -190,8 +200,8 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 				foreign = max(foreign-1, 0)
 			}
 		}
-		cut := isRaw(a) && foreign == 0 && kind != html.EndTagToken && ends.at(read, tag)
-		if kind == html.SelfClosingTagToken && foreign == 0 && (r.xhtml && !isVoid(a) || cut) {
+		cut := rawText[a] && foreign == 0 && kind != html.EndTagToken && ends.at(read, tag)
+		if kind == html.SelfClosingTagToken && foreign == 0 && (r.xhtml && !void[a] || cut) {
 			z.NextIsNotRawText()
 			b.WriteString(strings.TrimRight(strings.TrimSuffix(raw, ">"), "/ \n\t") + "></" + tag + ">")
 			continue
@@ -205,7 +215,7 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 			}
 			continue
 		}
-		if r.maxDepth > 0 && !isVoid(a) && !endsByItself(a) {
+		if r.maxDepth > 0 && !void[a] && !endsByItself[a] {
 			switch kind {
 			case html.StartTagToken:
 				if depth >= r.maxDepth {
@@ -227,30 +237,4 @@ func (r *rewriter) rewrite(ctx context.Context, source string) (string, error) {
 		}
 		b.WriteString(raw)
 	}
-}
-
-// inSelect tells elements that may stand in a <select>.
-func inSelect(a atom.Atom) bool {
-	switch a {
-	case atom.Select, atom.Option, atom.Optgroup, atom.Hr, atom.Script, atom.Template, atom.Button, atom.Span, atom.Img, atom.B, atom.I:
-		return true
-	}
-	return false
-}
-
-func isVoid(a atom.Atom) bool {
-	switch a {
-	case atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Hr, atom.Img, atom.Input, atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr:
-		return true
-	}
-	return false
-}
-
-// endsByItself tells elements whose end tag is mostly left out.
-func endsByItself(a atom.Atom) bool {
-	switch a {
-	case atom.P, atom.Li, atom.Dt, atom.Dd, atom.Option, atom.Optgroup, atom.Tr, atom.Td, atom.Th, atom.Thead, atom.Tbody, atom.Tfoot, atom.Rt, atom.Rp:
-		return true
-	}
-	return false
 }

@@ -129,12 +129,7 @@ func rowsOf(n *html.Node) (rows []*html.Node) {
 
 // hasHeading tells whether a row has a cell that names a column or a row.
 func hasHeading(row *html.Node) bool {
-	for c := range row.ChildNodes() {
-		if c.DataAtom == atom.Th {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(slices.Collect(row.ChildNodes()), func(c *html.Node) bool { return c.DataAtom == atom.Th })
 }
 
 // isLayout tells a table that holds parts of a page from one that holds data: by

@@ -105,7 +105,7 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 		p.children(n, out)
 		out.line()
 	default:
-		if !isBlock(n.DataAtom) {
+		if !block[n.DataAtom] {
 			p.children(n, out)
 			return
 		}
@@ -115,16 +115,10 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 	}
 }
 
-func isBlock(a atom.Atom) bool {
-	switch a {
-	case atom.P, atom.Div, atom.Section, atom.Article, atom.Main, atom.Header, atom.Footer, atom.Nav, atom.Aside, atom.Body,
-		atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Hgroup, atom.Blockquote, atom.Dl, atom.Caption, atom.Figure,
-		atom.Form, atom.Fieldset, atom.Address, atom.Hr, atom.Details, atom.Dialog, atom.Center,
-		atom.Tr, atom.Td, atom.Th: // of a table that is there for the layout
-		return true
-	}
-	return false
-}
+var block = atoms(atom.P, atom.Div, atom.Section, atom.Article, atom.Main, atom.Header, atom.Footer, atom.Nav, atom.Aside, atom.Body,
+	atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Hgroup, atom.Blockquote, atom.Dl, atom.Caption, atom.Figure,
+	atom.Form, atom.Fieldset, atom.Address, atom.Hr, atom.Details, atom.Dialog, atom.Center,
+	atom.Tr, atom.Td, atom.Th) // of a table that is there for the layout
 
 // isHidden tells elements that a browser does not show.
 func isHidden(n *html.Node) bool {
@@ -219,7 +213,7 @@ func (p *htmlText) drawing(n *html.Node, out *blocks) {
 				}
 			}
 			out.line()
-		case c.Data == "foreignObject", isBlock(c.DataAtom):
+		case c.Data == "foreignObject", block[c.DataAtom]:
 			out.paragraph()
 			p.children(c, out)
 			out.paragraph()

@@ -147,7 +147,7 @@ func FuzzServeChild(f *testing.F) {
 		_ = readFrame(bufio.NewReader(bytes.NewReader(data)), &resp)
 		var req request
 		if readFrame(bufio.NewReader(bytes.NewReader(data)), &req) == nil {
-			_, _ = req.revive([]Reader{Text{}, PDF{}})
+			_, _ = (&library{[]Reader{Text{}, PDF{}}, map[string]Reader{}}).reader(req)
 		}
 	})
 }

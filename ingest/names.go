@@ -22,35 +22,21 @@ func withAnyNames(fsys fs.FS) fs.FS {
 	return fsys
 }
 
-func (a anyNames) full(op, name string) (string, error) {
-	if !validName(name) {
-		return "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
-	}
-	return filepath.Join(string(a), filepath.FromSlash(name)), nil
-}
-
 func (a anyNames) Open(name string) (fs.File, error) {
-	full, err := a.full("open", name)
-	if err != nil {
-		return nil, err
-	}
-	return os.Open(full)
+	return atPath(a, "open", name, func(full string) (fs.File, error) { return os.Open(full) })
 }
 
 func (a anyNames) ReadDir(name string) ([]fs.DirEntry, error) {
-	full, err := a.full("readdir", name)
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadDir(full)
+	return atPath(a, "readdir", name, os.ReadDir)
 }
 
-func (a anyNames) Stat(name string) (fs.FileInfo, error) {
-	full, err := a.full("stat", name)
-	if err != nil {
-		return nil, err
+func (a anyNames) Stat(name string) (fs.FileInfo, error) { return atPath(a, "stat", name, os.Stat) }
+
+func atPath[T any](a anyNames, op, name string, do func(full string) (T, error)) (none T, err error) {
+	if !validName(name) {
+		return none, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
-	return os.Stat(full)
+	return do(filepath.Join(string(a), filepath.FromSlash(name)))
 }
 
 func validName(name string) bool { return fs.ValidPath(strings.ToValidUTF8(name, "?")) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -54,21 +55,6 @@ func readerType(r Reader) reflect.Type {
 	return t
 }
 
-// revive makes a reader of a known type with the settings of the request.
-func (req request) revive(known []Reader) (Reader, error) {
-	for _, k := range known {
-		if readerType(k).String() != req.Reader {
-			continue
-		}
-		v := reflect.New(readerType(k))
-		if err := json.Unmarshal(req.Settings, v.Interface()); err != nil {
-			return nil, fmt.Errorf("settings of %s: %w", req.Reader, err)
-		}
-		return v.Interface().(Reader), nil // a pointer has the methods of the value too
-	}
-	return nil, fmt.Errorf("reader %s is unknown", req.Reader)
-}
-
 // library are the readers of a child. They are kept, for some are costly to
 // start.
 type library struct {
@@ -81,11 +67,16 @@ func (l *library) reader(req request) (Reader, error) {
 	if r := l.made[key]; r != nil {
 		return r, nil
 	}
-	r, err := req.revive(l.types)
-	if err == nil {
-		l.made[key] = r
+	at := slices.IndexFunc(l.types, func(k Reader) bool { return readerType(k).String() == req.Reader })
+	if at < 0 {
+		return nil, fmt.Errorf("reader %s is unknown", req.Reader)
 	}
-	return r, err
+	r, ok := reflect.New(readerType(l.types[at])).Interface().(Reader) // a pointer has the methods of the value too
+	if err := json.Unmarshal(req.Settings, r); err != nil || !ok {
+		return nil, fmt.Errorf("settings of %s: %w", req.Reader, err)
+	}
+	l.made[key] = r
+	return r, nil
 }
 
 func writeFrame(w io.Writer, v any) error {

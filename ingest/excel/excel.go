@@ -41,7 +41,10 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	}
 	f, err := excelize.OpenReader(io.NewSectionReader(r, 0, size), excelize.Options{UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxUnpacked})
 	if err != nil {
-		return nil, broken(err)
+		if strings.Contains(err.Error(), "exceeds the") {
+			return nil, fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
+		}
+		return nil, fmt.Errorf("%w: not a workbook: %w", ingest.ErrMalformed, err)
 	}
 	defer f.Close()
 	doc := &ingest.Document{MediaType: xlsxType}
@@ -71,13 +74,6 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		return nil, fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, strings.Join(pictures, ", "))
 	}
 	return doc, nil
-}
-
-func broken(err error) error {
-	if strings.Contains(err.Error(), "exceeds the") {
-		return fmt.Errorf("%w: %w", ingest.ErrTooLarge, err)
-	}
-	return fmt.Errorf("%w: not a workbook: %w", ingest.ErrMalformed, err)
 }
 
 func sheet(ctx context.Context, f *excelize.File, name string) (string, error) {

@@ -34,7 +34,8 @@ func logical(visual string) string {
 		return visual
 	}
 	if rtl > ltr { // a right-to-left line: turn it all, then the foreign runs back
-		turnRunes(runes, classes)
+		slices.Reverse(runes)
+		slices.Reverse(classes)
 		eachRun(classes, isForeign, func(i, j int) { slices.Reverse(runes[i:j]) })
 		return mirrored(runes, classes)
 	}
@@ -44,11 +45,6 @@ func logical(visual string) string {
 
 // mayRunLeft is true for all right-to-left letters, and for many others.
 func mayRunLeft(r rune) bool { return r >= 0x590 }
-
-func turnRunes(runes []rune, classes []bidi.Class) {
-	slices.Reverse(runes)
-	slices.Reverse(classes)
-}
 
 func isRTL(c bidi.Class) bool { return c == bidi.R || c == bidi.AL || c == bidi.NSM }
 
@@ -67,17 +63,13 @@ func eachRun(classes []bidi.Class, kind func(bidi.Class) bool, do func(i, j int)
 		for j := i + 1; j < len(classes); j++ {
 			if kind(classes[j]) {
 				end = j + 1
-			} else if strong(classes[j]) {
+			} else if isForeign(classes[j]) || classes[j] == bidi.R || classes[j] == bidi.AL {
 				break
 			}
 		}
 		do(i, end)
 		i = end - 1
 	}
-}
-
-func strong(c bidi.Class) bool {
-	return c == bidi.L || c == bidi.R || c == bidi.AL || c == bidi.EN || c == bidi.AN
 }
 
 // mirrored swaps the brackets of a line that was turned round when they do not

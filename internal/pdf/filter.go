@@ -24,20 +24,18 @@ type filter struct {
 }
 
 // filters reads the chain from a stream's dictionary.
-func (ix *index) filters(d dict) []filter {
+func (ix *index) filters(d dict) (chain []filter) {
 	names, parms := ix.get(cmp.Or(d["Filter"], d["F"])), ix.get(cmp.Or(d["DecodeParms"], d["DP"]))
-	if n, ok := names.(nameObj); ok {
-		if list, ok := parms.(array); ok && len(list) > 0 {
-			parms = list[0]
-		}
-		return []filter{{string(n), ix.dict(parms)}}
+	list, several := names.(array)
+	if !several && names != nil {
+		list = array{names}
 	}
-	list, _ := names.(array)
-	parmList, _ := parms.(array)
-	var chain []filter
+	parmList, several := parms.(array)
+	if !several {
+		parmList = array{parms}
+	}
 	for i, v := range list {
-		n, _ := ix.get(v).(nameObj)
-		f := filter{name: string(n)}
+		f := filter{name: ix.name(v)}
 		if i < len(parmList) {
 			f.parms = ix.dict(parmList[i])
 		}

@@ -263,15 +263,7 @@ func standardWidths(baseFont string) func(t string) float64 {
 		return func(string) float64 { return 0.6 }
 	}
 	serif, bold := strings.Contains(n, "times") || strings.Contains(n, "serif"), strings.Contains(n, "bold")
-	table := &helveticaWidths
-	switch {
-	case serif && bold:
-		table = &timesBoldWidths
-	case serif:
-		table = &timesWidths
-	case bold:
-		table = &helveticaBoldWidths
-	}
+	table := map[[2]bool]*[95]int{{}: &helveticaWidths, {false, true}: &helveticaBoldWidths, {true}: &timesWidths, {true, true}: &timesBoldWidths}[[2]bool{serif, bold}]
 	return func(t string) float64 {
 		r, _ := utf8.DecodeRuneInString(t)
 		if letters := norm.NFD.PropertiesString(t).Decomposition(); letters != nil {

@@ -91,15 +91,11 @@ func define(data []byte, r ref, start, body int) (definition, int) {
 		return def, body
 	}
 	end := l.pos
-	word := l.next()
-	switch {
-	case isDict && word.is("stream"):
+	if word := l.next(); isDict && word.is("stream") {
 		def.stream = locate(data, l.pos, r, d)
-		return def, def.stream.end
-	case !word.is("endobj"):
-		return def, end
+		end = def.stream.end
 	}
-	return def, l.pos
+	return def, end
 }
 
 // locate finds the bytes of a stream whose keyword ends at pos.

@@ -1,5 +1,10 @@
 package pdf
 
+import (
+	"maps"
+	"slices"
+)
+
 // layers tells which optional content a viewer shows when it opens the file. Nil: all.
 type layers struct {
 	ix  *index
@@ -33,12 +38,10 @@ func (f *File) readLayers(root dict) *layers {
 			}
 		}
 	}
-	for _, off := range l.off {
-		if off {
-			return l
-		}
+	if !slices.Contains(slices.Collect(maps.Values(l.off)), true) {
+		return nil
 	}
-	return nil
+	return l
 }
 
 const maxLayerDepth = 16

@@ -29,6 +29,7 @@ package pdf
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,16 +52,10 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	set := func(v *int, def int) {
-		if *v <= 0 {
-			*v = def
-		}
+	return Limits{
+		StreamBytes: cmp.Or(max(l.StreamBytes, 0), 32<<20), Operators: cmp.Or(max(l.Operators, 0), 5_000_000),
+		Glyphs: cmp.Or(max(l.Glyphs, 0), 500_000), Pages: cmp.Or(max(l.Pages, 0), 100_000),
 	}
-	set(&l.StreamBytes, 32<<20)
-	set(&l.Operators, 5_000_000)
-	set(&l.Glyphs, 500_000)
-	set(&l.Pages, 100_000)
-	return l
 }
 
 // File is an open PDF file.

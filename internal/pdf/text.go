@@ -76,31 +76,18 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 // pageContent joins the content streams of a page. They are one program, but a
 // token never crosses from one to the next.
 func (in *interpreter) pageContent(page dict) (content []byte, err error) {
-	v, ix := page["Contents"], in.file.index
-	list, several := ix.get(v).(array)
-	if !several {
-		if s := ix.stream(v); s != nil {
-			return in.decode(s)
-		}
-		if v != nil {
-			err = errNoContent
-		}
-		return nil, err // else an empty page
+	ix, found := in.file.index, false
+	list, several := ix.get(page["Contents"]).(array)
+	if !several && page["Contents"] != nil {
+		list = array{page["Contents"]}
 	}
-	found := 0
 	for _, v := range list {
-		s := ix.stream(v)
-		if s == nil {
-			continue
+		if s := ix.stream(v); s != nil {
+			part, partErr := in.decode(s)
+			content, err, found = append(append(content, part...), '\n'), cmp.Or(err, partErr), true
 		}
-		found++
-		part, partErr := in.decode(s)
-		if partErr != nil && err == nil {
-			err = partErr
-		}
-		content = append(append(content, part...), '\n')
 	}
-	if found == 0 && len(list) > 0 {
+	if !found && len(list) > 0 {
 		err = errNoContent
 	}
 	return content, err

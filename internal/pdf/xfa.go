@@ -38,15 +38,7 @@ func xfaText(source []byte) string {
 	d := xml.NewDecoder(bytes.NewReader(source))
 	d.Strict = false
 	var lines []string
-	var open []string
-	within := func(name string) bool {
-		for _, n := range open {
-			if n == name {
-				return true
-			}
-		}
-		return false
-	}
+	within := map[string]int{} // how many elements of a name are open
 	var b strings.Builder
 	flush := func() {
 		if line := strings.Join(strings.Fields(b.String()), " "); line != "" {
@@ -62,22 +54,17 @@ func xfaText(source []byte) string {
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			if len(open) < maxNesting {
-				open = append(open, t.Name.Local)
-			}
-			if within("data") {
+			if within[t.Name.Local]++; within["data"] > 0 {
 				flush()
 			}
 		case xml.EndElement:
-			switch name := t.Name.Local; {
-			case name == "text", name == "p", within("data"):
+			if name := t.Name.Local; name == "text" || name == "p" || within["data"] > 0 {
 				flush()
 			}
-			if n := len(open); n > 0 {
-				open = open[:n-1]
-			}
+			within[t.Name.Local] = max(within[t.Name.Local]-1, 0)
 		case xml.CharData:
-			if within("data") && within("datasets") || within("template") && within("value") && (within("text") || within("exData")) && !within("items") {
+			shown := within["value"] > 0 && within["text"]+within["exData"] > 0 && within["items"] == 0
+			if within["data"] > 0 && within["datasets"] > 0 || within["template"] > 0 && shown {
 				b.Write(t)
 			}
 		}

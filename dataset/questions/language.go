@@ -52,6 +52,7 @@ type language struct {
 	indirect     []string            // beginnings of indirect questions
 	opening      []string            // what people say before they ask
 	contractions []string            // pairs: " a el ", " al "
+	tails        [][2]string         // beginnings of a genitive, and of words that may stand anywhere: " of the ", " at the "
 	agreeing     map[string][]string // articles by pronoun
 	verbs        verbs               // of English
 }
@@ -132,6 +133,9 @@ func (l *language) add(section, line string) error {
 	case section == "contractions":
 		from, to, _ := strings.Cut(line, " = ")
 		l.contractions = append(l.contractions, " "+from+" ", " "+to+" ")
+	case section == "tails":
+		from, to, _ := strings.Cut(strings.ReplaceAll(line, "_", " "), " = ")
+		l.tails = append(l.tails, [2]string{" " + from, " " + to})
 	case section == "opening":
 		l.opening = append(l.opening, line)
 	case slices.Contains([]string{"typed", "rewrite", "situations", "clefts"}, section):
@@ -257,8 +261,8 @@ func (l *language) apply(r rule, question string, values map[string]string) []st
 				return nil
 			}
 			filled[name] = m[i]
-			if name == "tail" && l.code == "de" {
-				filled[name] = germanTail(m[i])
+			if name == "tail" {
+				filled[name] = l.anywhere(m[i])
 			}
 			if l.code == "de" || l.code == "el" {
 				for _, form := range []string{"nom", "acc", "dat"} {

@@ -110,10 +110,12 @@ func nounCase(phrase, form string) (text string, ok bool) {
 
 var genitive = regexp.MustCompile(`^ (des|eines) ((?:\p{Ll}+ )*\p{Lu}[\pL-]*?)e?s( |$)`)
 
-// germanTail turns a genitive, which must stand behind its noun, into words that may stand anywhere: "des Aufzugs", "beim Aufzug".
-func germanTail(tail string) string {
-	tail = genitive.ReplaceAllString(tail, " bei $1 $2$3")
-	for _, form := range [][2]string{{" bei des ", " beim "}, {" bei eines ", " bei einem "}, {" der ", " bei der "}, {" einer ", " bei einer "}, {" von ", " bei "}} {
+// anywhere turns a genitive, which must stand behind its noun, into words that need not: "des Aufzugs", "beim Aufzug".
+func (l *language) anywhere(tail string) string {
+	if l.code == "de" {
+		tail = genitive.ReplaceAllString(tail, " $1 $2$3")
+	}
+	for _, form := range l.tails {
 		if rest, ok := strings.CutPrefix(tail, form[0]); ok {
 			return form[1] + rest
 		}

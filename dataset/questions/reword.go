@@ -238,6 +238,8 @@ func (r *rewording) framed(c core, turn int) string {
 	return c.text + " " + c.frame
 }
 
+var beforeVowel = regexp.MustCompile(`\bde ([aeiouéèêâîôû])`)
+
 var elided = regexp.MustCompile(`(?i)^(?:d|l|qu)['’]`)
 
 // keywords returns the words of a question that say something, as people type them into a search box.
@@ -296,7 +298,7 @@ func (r *rewording) finish(q string) string {
 		q = q[:at] + "¿" + upperFirst(q[at:])
 	}
 	if r.code == "fr" {
-		q = strings.TrimSuffix(q, "?")
+		q = beforeVowel.ReplaceAllString(strings.TrimSuffix(q, "?"), "d'$1")
 		if mark == "?" {
 			q += " ?"
 		}

@@ -97,28 +97,16 @@ func (h *history) step() int {
 	return h.points[len(h.points)-1].Step
 }
 
-// firstEval is the evaluation before training; zero when nothing was held back.
-func (h *history) firstEval() point {
-	if e := h.evals(); len(e) > 0 {
-		return e[0]
-	}
-	return point{}
-}
-
 const recentSteps = 20
 
 // recentLoss is the mean loss of the last steps, which jumps about less than that of one.
 func (h *history) recentLoss() float64 {
-	sum, n := 0.0, 0
-	for _, x := range h.recent() {
+	sum, recent := 0.0, h.recent()
+	for _, x := range recent {
 		sum += x.Loss
-		n++
 	}
-	return sum / float64(max(1, n))
+	return sum / float64(max(1, len(recent)))
 }
-
-// recentRate is the tokens per second of the last steps.
-func (h *history) recentRate() float64 { return medianRate(h.recent()) }
 
 func (h *history) recent() []point {
 	steps := h.steps()

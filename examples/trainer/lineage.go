@@ -46,7 +46,7 @@ func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineag
 			Precision: string(p.info.Precision), Seed: p.Seed,
 		},
 		Training:   report.TrainingResult{Steps: p.history.step(), Loss: p.history.recentLoss()},
-		Documents:  []report.DocumentOrigin{},
+		Documents:  r.Documents,
 		Evaluation: []report.PartResult{}, Answers: []report.AnswerResult{},
 	}
 	for _, arg := range p.args {
@@ -61,12 +61,6 @@ func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineag
 	}
 	for _, f := range files {
 		l.Model.Files[f.Path] = f.SHA256
-	}
-	for _, d := range r.Documents {
-		l.Documents = append(l.Documents, report.DocumentOrigin{
-			Path: d.Path, Digest: p.state.Inputs[filepath.Join(p.Docs, filepath.FromSlash(d.Path))], Outcome: d.Outcome,
-			Pages: d.Pages, Passages: d.Passages, Rows: d.Rows, Note: d.Note,
-		})
 	}
 	if prompts, err := p.generalPrompts(); err != nil {
 		return nil, err

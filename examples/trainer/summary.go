@@ -193,12 +193,12 @@ func (p *pipeline) documentTable() ([]report.Document, error) {
 		}
 		rows[x.Source]++
 	}
-	var out []report.Document
+	out := []report.Document{}
 	for _, f := range found {
 		for _, d := range f.Documents {
 			row := report.Document{
-				Path: d.Path, Outcome: string(d.Outcome), Pages: d.Pages, Passages: passages[d.Path], Rows: rows[d.Path],
-				Good: d.Outcome == ingest.OK,
+				Path: d.Path, Digest: p.state.Inputs[filepath.Join(p.Docs, filepath.FromSlash(d.Path))], Outcome: string(d.Outcome),
+				Pages: d.Pages, Passages: passages[d.Path], Rows: rows[d.Path],
 			}
 			if d.DuplicateOf != "" {
 				row.Note = fmt.Sprintf("%.0f %% of it is in %s", 100*d.Likeness, d.DuplicateOf)

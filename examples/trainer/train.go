@@ -99,8 +99,8 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 	if err := p.history.err; err != nil {
 		return err
 	}
-	first, last := p.history.firstEval(), result.Final
-	if last.Rows > 0 {
+	if last, evals := result.Final, p.history.evals(); last.Rows > 0 && len(evals) > 0 {
+		first := evals[0]
 		p.out.Say("loss", "%.4f → %.4f, perplexity %.2f → %.2f, on %d rows held back", first.EvalLoss, last.Loss, first.Perplexity, last.Perplexity, last.Rows)
 	}
 	adapter, err := t.Adapter()
@@ -191,7 +191,7 @@ func (p *pipeline) watch(ctx context.Context, s lora.Progress) {
 			"tokens_per_second": float64(s.Step.Tokens) / s.Step.Elapsed.Seconds(),
 		})
 		p.out.Show("train", s.Done, s.Total, progress.Field{Name: "loss", Value: p.history.recentLoss()},
-			progress.Field{Name: "tok/s", Value: p.history.recentRate()})
+			progress.Field{Name: "tok/s", Value: medianRate(p.history.recent())})
 	case s.Eval != nil:
 		step := p.history.step()
 		p.history.add(point{Step: step, EvalLoss: s.Eval.Loss, Perplexity: s.Eval.Perplexity, EvalRows: s.Eval.Rows})

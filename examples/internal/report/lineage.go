@@ -24,7 +24,7 @@ type Lineage struct {
 	Model      ModelOrigin       `json:"model"`
 	Run        RunOrigin         `json:"run"`
 	Base       BaseOrigin        `json:"base"`
-	Documents  []DocumentOrigin  `json:"documents"`
+	Documents  []Document        `json:"documents"`
 	Inputs     map[string]string `json:"inputs"` // digests of all files that rows were made of, by path
 	Questions  QuestionOrigin    `json:"questions"`
 	Chunks     ChunkOrigin       `json:"chunks"`
@@ -67,17 +67,6 @@ type BaseOrigin struct {
 	Licence      string `json:"licence"`
 	Architecture string `json:"architecture"`
 	Parameters   int    `json:"parameters"`
-}
-
-// DocumentOrigin is a file that was read, or could not be.
-type DocumentOrigin struct {
-	Path     string `json:"path"`
-	Digest   string `json:"sha256"`
-	Outcome  string `json:"outcome"`
-	Pages    int    `json:"pages"`
-	Passages int    `json:"passages"`
-	Rows     int    `json:"rows"`
-	Note     string `json:"note"`
 }
 
 // QuestionOrigin is how the questions came about.

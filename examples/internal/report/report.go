@@ -93,13 +93,19 @@ type Sample struct {
 	Source, Passage         string
 }
 
-// Document is one file that was read.
+// Document is a file that was read, or could not be.
 type Document struct {
-	Path, Outcome         string
-	Pages, Passages, Rows int
-	Good                  bool // all of it was read
-	Note                  string
+	Path     string `json:"path"`
+	Digest   string `json:"sha256"`
+	Outcome  string `json:"outcome"`
+	Pages    int    `json:"pages"`
+	Passages int    `json:"passages"`
+	Rows     int    `json:"rows"`
+	Note     string `json:"note"`
 }
+
+// Good says that all of it was read.
+func (d Document) Good() bool { return d.Outcome == "ok" }
 
 // Pair is a name with its value.
 type Pair struct{ Name, Value string }

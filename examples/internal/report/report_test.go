@@ -22,7 +22,7 @@ func sample() Report {
 		Evals:     []Eval{{0, 4.2, 66.7}, {10, 0.5, 1.65}, {20, 0.021, 1.02}},
 		Accuracy:  []Accuracy{{Way: "as written", Before: Share{0, 6}, After: Share{76, 78}}},
 		Samples:   []Sample{{Way: "as written", Question: "Is <b>1 < 2</b>?", Expected: "yes", Base: "<script>alert(1)</script>", Tuned: "yes", TunedRight: true}},
-		Documents: []Document{{Path: "a.pdf", Outcome: "ok", Pages: 5, Passages: 11, Rows: 1234, Good: true}, {Path: "b.pdf", Outcome: "malformed", Note: "no object"}},
+		Documents: []Document{{Path: "a.pdf", Outcome: "ok", Pages: 5, Passages: 11, Rows: 1234}, {Path: "b.pdf", Outcome: "malformed", Note: "no object"}},
 		Rows:      []Pair{{"rows", "1,234"}}, Stages: []Stage{{"read", 130 * time.Millisecond, ""}, {"train", 4 * time.Minute, ""}},
 		Settings: []Pair{{"LoRA", "rank 16"}}, Machine: []Pair{{"backend", "xla:cpu"}},
 		Next: []Command{{"go run ./examples/server", "Serve it:"}},

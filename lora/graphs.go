@@ -166,34 +166,35 @@ func (g *graphs) run(p *device.Program, in [][]any) ([]vector, error) {
 	return out, err
 }
 
-func (g *graphs) gradient(c call, seed uint64) (float64, error) {
-	g.compiling("gradient", c.shape)
-	in, err := g.inputs(&c, seed, g.theta, g.sum)
+// compute runs a program on a call. Its first result is the summed loss, of which each device has a part.
+func (g *graphs) compute(p *device.Program, what string, c call, seed uint64, vectors ...vector) (loss float64, out []vector, err error) {
+	g.compiling(what, c.shape)
+	in, err := g.inputs(&c, seed, vectors...)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	out, err := g.run(g.gradientProgram, in)
-	if err != nil {
-		return 0, err
+	if out, err = g.run(p, in); err != nil {
+		return 0, nil, err
 	}
-	g.discard()
-	g.sum = out[1]
 	numbers, err := read(out[0])
-	return total(numbers), err
+	for _, x := range numbers {
+		loss += x
+	}
+	return loss, out[1:], err
+}
+
+func (g *graphs) gradient(c call, seed uint64) (float64, error) {
+	loss, out, err := g.compute(g.gradientProgram, "gradient", c, seed, g.theta, g.sum)
+	if len(out) > 0 {
+		g.discard()
+		g.sum = out[0]
+	}
+	return loss, err
 }
 
 func (g *graphs) loss(c call) (float64, error) {
-	g.compiling("evaluate", c.shape)
-	in, err := g.inputs(&c, 0, g.theta)
-	if err != nil {
-		return 0, err
-	}
-	out, err := g.run(g.lossProgram, in)
-	if err != nil {
-		return 0, err
-	}
-	numbers, err := read(out[0])
-	return total(numbers), err
+	loss, _, err := g.compute(g.lossProgram, "evaluate", c, 0, g.theta)
+	return loss, err
 }
 
 func (g *graphs) propose(c call, k int) (tokens []int32, probabilities []float32, err error) {
@@ -241,13 +242,6 @@ func read(v vector) (numbers []float64, err error) {
 		}
 	}
 	return numbers, nil
-}
-
-func total(numbers []float64) (sum float64) {
-	for _, x := range numbers {
-		sum += x
-	}
-	return sum
 }
 
 // compiling notes a shape that is computed for the first time.

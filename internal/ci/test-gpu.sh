@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make test-gpu: what an NVIDIA card does, in one call of at most eight minutes (gpu.py tells how). REHEARSE=1 runs the same with small
-# shapes on XLA's CPU plugin.
+# shapes on XLA's CPU plugin. Arguments are gpu.py's, such as --minutes 20 on a busy machine.
 #
 #   test-gpu.sh build   compiles the tests for a machine without Go: they go to .gpu/tests.tar.gz, about 25 MB, which is taken
 #                       from there where there is no Go
@@ -40,4 +40,4 @@ if command -v go >/dev/null; then
 else
   tar -C .gpu -xzf .gpu/tests.tar.gz
 fi
-exec python3 internal/ci/gpu.py .gpu/tests --plugin "$plugin" --out "${OUT:-.gpu}/gpu.json" --peers "${DOCENT_PYTHON:-python3}" "${options[@]}"
+exec python3 internal/ci/gpu.py .gpu/tests --plugin "$plugin" --out "${OUT:-.gpu}/gpu.json" --peers "${DOCENT_PYTHON:-python3}" "${options[@]}" "$@"

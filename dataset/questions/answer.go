@@ -84,12 +84,7 @@ func (l *language) startsEvery(words []string) bool { return len(words) > 0 && l
 
 // function tells whether a word is one of those that say nothing of a subject.
 func (l *language) function(word string) bool {
-	for _, section := range []string{"common", "articles", "prepositions", "ask", "auxiliaries"} {
-		if l.is(section, word) {
-			return true
-		}
-	}
-	return false
+	return l.is("function", word)
 }
 
 func letters(word string) bool {

@@ -326,6 +326,9 @@ func (l *language) nounPhrase(words string) bool {
 	}
 	all := strings.Fields(strings.ToLower(words))
 	n := len(all)
+	if n > 1 && all[0] == "it" { // "where is it possible to …"
+		return false
+	}
 	for n > 1 && l.is("particles", all[n-1]) { // "brought back"
 		n--
 	}
@@ -333,8 +336,17 @@ func (l *language) nounPhrase(words string) bool {
 		return true
 	}
 	last := all[n-1]
+	if n == len(all) && l.is("prepositions", last) { // "made of"
+		return false
+	}
 	_, participle := l.verbs.participle[last]
 	return !(participle && (n < len(all) || !l.nounToo(last)) || l.is("predicates", last))
+}
+
+// hanging tells whether words belong to the noun before them: "of staff pay", "who travels take".
+func (l *language) hanging(words string) bool {
+	first, _, _ := strings.Cut(words, " ")
+	return l.is("prepositions", first) || l.is("subordinators", first)
 }
 
 func (l *language) nounToo(w string) bool {

@@ -117,6 +117,10 @@ func parseLanguage(code, text string) (*language, error) {
 		}
 	}
 	l.synonyms = merged(l.synonyms)
+	l.words["function"] = map[string]bool{}
+	for _, section := range []string{"common", "articles", "prepositions", "ask", "auxiliaries"} {
+		maps.Copy(l.words["function"], l.words[section])
+	}
 	return l, nil
 }
 
@@ -257,7 +261,7 @@ func (l *language) apply(r rule, question string, values map[string]string) []st
 	}
 	for i, name := range r.from.SubexpNames() {
 		if name != "" {
-			if len(name) == 1 && !l.nounPhrase(m[i]) && strings.ContainsAny(name, "abx") {
+			if len(name) == 1 && !l.nounPhrase(m[i]) && strings.ContainsAny(name, "abx") || name == "y" && l.hanging(m[i]) {
 				return nil
 			}
 			filled[name] = m[i]

@@ -65,9 +65,13 @@ func (r *rewording) candidates() []candidate {
 		binding := r.is("binding", preposition)
 		r.told = r.fitting(asked.text, strings.TrimSpace(asked.text+" "+asked.frame))
 		found := r.matches(asked.text)
-		for i, text := range append([]string{asked.text}, r.withSynonyms(asked.text, found)...) {
+		texts := append([]string{asked.text}, r.withSynonyms(asked.text, found)...)
+		for i, text := range texts {
 			if i == 2 {
 				r.told = nil // more synonyms in the same situations make them no more different
+			}
+			if slices.Contains(texts[:i], text) {
+				continue
 			}
 			whole := strings.TrimSpace(text + " " + asked.frame)
 			add("", r.framed(core{text, asked.frame, asked.name}, i))

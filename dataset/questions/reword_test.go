@@ -105,6 +105,16 @@ func TestRewordGrammar(t *testing.T) {
 		{"Jusqu'à quand peut-on annuler une réservation ?", "la veille", "", []string{"Est-ce encore possible d'annuler une réservation, et jusqu'à quel jour ?"}, " de annuler"},
 		{"¿Hasta cuándo se puede cancelar la reserva?", "el 3 de mayo", "", []string{"¿A partir de cuándo es tarde para cancelar la reserva?"}, ""},
 		{"Τι ώρα κλείνει το μουσείο;", "στις 17:00", "", []string{"Πότε με βγάζουν έξω: το μουσείο;"}, ""},
+		{"How much does a replacement pass cost?", "15 euro", "", []string{"My pass is broken or gone. What does another set me back?"}, "a my"},
+		{"What is the charge for a second suitcase?", "35 euro", "", []string{"What comes onto my bill for a second suitcase?"}, "broken"},
+		{"How long is the warranty on the motor?", "5 years", "", []string{"Until what age is the motor covered?"}, "What length"},
+		{"How long is the pier?", "80 m", "", []string{"What length does the pier have?"}, "how much time"},
+		{"What is the frame of the tent made of?", "aluminium", "", []string{"What did they use to make the frame of the tent?"}, "of do I"},
+		{"How many bags may members of staff take?", "two", "", []string{"How many bags may I take?"}, "if I of"},
+		{"Where can I pick up my new badge?", "at the gate", "", []string{"I need my new badge. Where do I go?"}, "to it possible"},
+		{"Who pays for the repair of a drain?", "the tenant", "", []string{"Who foots the bill for the repair of a drain?"}, "for for"},
+		{"What should I do if the lift is stuck?", "call the porter", "", []string{"The lift is stuck. What now?"}, ""},
+		{"Why are dogs not allowed on the meadow?", "because of birds", "", []string{"What do they have against dogs on the meadow?"}, "dogs not are"},
 		{"How many boats may the club keep?", "three", "The club may not keep more than three boats, of which Ms Orr owns two.", nil, "Orr"},
 	} {
 		t.Run(test.question, func(t *testing.T) {

@@ -101,6 +101,7 @@ func TestRewordGrammar(t *testing.T) {
 		{"Wie hoch ist die Tragkraft des alten Regals?", "80 kg", "", []string{"Wie viele Kilo hält das aus beim alten Regal?"}, "aus des"},
 		{"Bis wann muss man das Formular abgeben?", "31. Mai", "", []string{"Wie lange habe ich noch Zeit, das Formular abzugeben?"}, "zu abgeben"},
 		{"Wie hoch ist die Gebühr für einen Ersatzausweis?", "8 Euro", "", []string{"Mir ist der Ausweis kaputtgegangen. Was kostet mich ein neuer?"}, ""},
+		{"Wie lange dürfen Boote am Steg liegen?", "48 Stunden", "", []string{"Wie viel Zeit ist vorgesehen, in der Boote am Steg liegen dürfen?"}, ""},
 		{"Quel est le poids maximal de la remorque ?", "750 kg", "", []string{"Jusqu'à quel poids puis-je charger pour la remorque ?"}, "charger de la"},
 		{"Jusqu'à quand peut-on annuler une réservation ?", "la veille", "", []string{"Est-ce encore possible d'annuler une réservation, et jusqu'à quel jour ?"}, " de annuler"},
 		{"¿Hasta cuándo se puede cancelar la reserva?", "el 3 de mayo", "", []string{"¿A partir de cuándo es tarde para cancelar la reserva?"}, ""},

@@ -259,7 +259,7 @@ func (c *child) read(ctx context.Context, req request, f io.Reader, sum io.Write
 	var resp response
 	err := writeFrame(c.in, req)
 	if err == nil {
-		n, readErr := c.send(io.TeeReader(io.LimitReader(f, req.Size), sum))
+		n, readErr := io.CopyBuffer(deaf{c.in}, io.TeeReader(io.LimitReader(f, req.Size), sum), c.buf)
 		if readErr != nil || n < req.Size {
 			c.broken = true // it still waits for the rest
 			return nil, cmp.Or(readErr, changed(n, req.Size))
@@ -279,22 +279,12 @@ func (c *child) read(ctx context.Context, req request, f io.Reader, sum io.Write
 	return resp.Document, nil
 }
 
-// send copies body to the child. That the child no longer listens is no error
-// here: the missing answer will tell.
-func (c *child) send(body io.Reader) (n int64, readErr error) {
-	for {
-		m, err := body.Read(c.buf)
-		n += int64(m)
-		if m > 0 {
-			_, _ = c.in.Write(c.buf[:m])
-		}
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
+// deaf is a child that may no longer listen, which is no error here: the missing answer will tell.
+type deaf struct{ io.Writer }
+
+func (d deaf) Write(b []byte) (int, error) {
+	_, _ = d.Writer.Write(b)
+	return len(b), nil
 }
 
 // postMortem says why a child did not answer.

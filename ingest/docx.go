@@ -107,21 +107,14 @@ func (w *wordText) tree(name string) *zipxml.Node {
 // body reads the document, one paragraph or table after the other.
 func (w *wordText) body(main string) error {
 	text := &wordFlow{w: w, emit: w.paragraph}
-	heads := map[string]bool{}
-	var headers, footers []string
+	seen, around := map[string]bool{}, map[string][]string{} // headers and footers, by what refers to them
 	sections := func(n *zipxml.Node) {
 		for _, s := range append(n.All("sectPr"), n) {
-			if !w.options.Headers || s.Name != "sectPr" {
-				continue
-			}
 			for _, k := range s.Kids {
-				if rel, ok := zipxml.Related(w.links, k.Attr("id"), ""); ok && !heads[rel.Target] {
-					heads[rel.Target] = true
-					if k.Name == "headerReference" {
-						headers = append(headers, w.partText(rel.Target))
-					} else if k.Name == "footerReference" {
-						footers = append(footers, w.partText(rel.Target))
-					}
+				rel, ok := zipxml.Related(w.links, k.Attr("id"), "")
+				if ok && w.options.Headers && s.Name == "sectPr" && strings.HasSuffix(k.Name, "Reference") && !seen[rel.Target] {
+					seen[rel.Target] = true
+					around[k.Name] = append(around[k.Name], w.partText(rel.Target))
 				}
 			}
 		}
@@ -138,14 +131,14 @@ func (w *wordText) body(main string) error {
 	for i := 0; i < len(w.notes.order); i++ { // a note may refer to another
 		w.paragraph(w.note(w.notes.order[i]))
 	}
-	if text := strings.TrimSpace(strings.Join(headers, "\n")); text != "" {
+	if text := strings.TrimSpace(strings.Join(around["headerReference"], "\n")); text != "" {
 		w.endPage()
 		if len(w.pages) == 0 {
 			w.pages = []Page{{Number: 1}}
 		}
 		w.pages[0].Text = text + "\n\n" + w.pages[0].Text
 	}
-	w.paragraph(strings.Join(footers, "\n"))
+	w.paragraph(strings.Join(around["footerReference"], "\n"))
 	return nil
 }
 

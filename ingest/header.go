@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,6 +153,8 @@ func numberedText(key string) string {
 	return strings.TrimSpace(before + " " + after)
 }
 
+var numbers = regexp.MustCompile(`[0-9]+`)
+
 // maxNumbers is how many numbers of a line are tried as its page number.
 const maxNumbers = 4
 
@@ -160,21 +163,12 @@ const maxNumbers = 4
 func repeatKeys(side, line string, page int) []string {
 	text := strings.Join(strings.Fields(line), " ")
 	keys := []string{side + text}
-	for start := 0; start < len(text) && len(keys) <= maxNumbers; {
-		if !isDigit(text[start]) {
-			start++
-			continue
+	for _, at := range numbers.FindAllStringIndex(text, -1) {
+		before, after := text[:at[0]], text[at[1]:]
+		n, err := strconv.Atoi(text[at[0]:at[1]])
+		if err == nil && len(keys) <= maxNumbers && !countsHeadings(before+after) {
+			keys = append(keys, side+before+numberMark+strconv.Itoa(n-page)+numberMark+after)
 		}
-		end := start
-		for end < len(text) && isDigit(text[end]) {
-			end++
-		}
-		n, err := strconv.Atoi(text[start:end])
-		rest := text[:start] + text[end:]
-		if err == nil && !countsHeadings(rest) {
-			keys = append(keys, side+text[:start]+numberMark+strconv.Itoa(n-page)+numberMark+text[end:])
-		}
-		start = end
 	}
 	return keys
 }

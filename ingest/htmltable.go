@@ -109,19 +109,16 @@ func span(n *html.Node, key string, most int) int {
 func rowsOf(n *html.Node) (rows []*html.Node) {
 	var foot []*html.Node
 	for c := range n.ChildNodes() {
+		if isHidden(c) {
+			continue
+		}
 		switch c.DataAtom {
 		case atom.Tr:
-			if !isHidden(c) {
-				rows = append(rows, c)
-			}
+			rows = append(rows, c)
 		case atom.Thead, atom.Tbody:
-			if !isHidden(c) {
-				rows = append(rows, rowsOf(c)...)
-			}
+			rows = append(rows, rowsOf(c)...)
 		case atom.Tfoot:
-			if !isHidden(c) {
-				foot = append(foot, rowsOf(c)...)
-			}
+			foot = append(foot, rowsOf(c)...)
 		}
 	}
 	return append(rows, foot...)

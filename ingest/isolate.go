@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -50,16 +49,14 @@ type pool struct {
 	Isolated
 	log  *slog.Logger
 	room chan struct{} // one for each child that may be at work
-
-	mu   sync.Mutex
-	idle []*child
+	idle chan *child
 }
 
 func newPool(i Isolated, children int, log *slog.Logger) *pool {
 	if i.MaxMemory == 0 {
 		i.MaxMemory = defaultMaxMemory
 	}
-	return &pool{Isolated: i, log: log, room: make(chan struct{}, children)}
+	return &pool{Isolated: i, log: log, room: make(chan struct{}, children), idle: make(chan *child, children)}
 }
 
 // read has a child read a document. fatal is an error that every document
@@ -91,7 +88,7 @@ func (p *pool) read(ctx context.Context, limit time.Duration, r Reader, sum *dig
 		cancel()
 		spent += time.Since(began)
 		if !c.broken {
-			p.give(c) // from here on it is another's
+			p.idle <- c // from here on it is another's
 			return doc, nil, err
 		}
 		c.stop()
@@ -116,14 +113,11 @@ func attempt(ctx context.Context, c *child, req request, sum *digest, open func(
 
 // take returns an idle child or starts one.
 func (p *pool) take(ctx context.Context, req request) (*child, error) {
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
+	select {
+	case c := <-p.idle:
 		return c, nil
+	default:
 	}
-	p.mu.Unlock()
 	c, err := startChild(ctx, p.Isolated)
 	if err != nil {
 		return nil, err
@@ -140,18 +134,10 @@ func (p *pool) take(ctx context.Context, req request) (*child, error) {
 	return c, nil
 }
 
-func (p *pool) give(c *child) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.idle = append(p.idle, c)
-}
-
 // close stops all children; no read is running any more.
 func (p *pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.idle {
+	close(p.idle)
+	for c := range p.idle {
 		c.stop()
 	}
-	p.idle = nil
 }

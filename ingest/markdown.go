@@ -2,9 +2,7 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -134,41 +132,18 @@ func flattenYAML(meta map[string]string, key string, n *yaml.Node) {
 		meta[key] = strings.Join(items, ", ")
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			flattenYAML(meta, joinKey(key, n.Content[i].Value), n.Content[i+1])
+			flattenYAML(meta, strings.TrimPrefix(key+"."+n.Content[i].Value, "."), n.Content[i+1])
 		}
 	}
-}
-
-func joinKey(outer, inner string) string {
-	if outer == "" {
-		return inner
-	}
-	return outer + "." + inner
 }
 
 func parseTOML(s string) map[string]string {
 	var table map[string]any
-	if _, err := toml.Decode(s, &table); err != nil {
+	var root yaml.Node
+	if _, err := toml.Decode(s, &table); err != nil || root.Encode(table) != nil {
 		return nil
 	}
 	meta := map[string]string{}
-	flattenTOML(meta, "", table)
+	flattenYAML(meta, "", &root)
 	return meta
-}
-
-func flattenTOML(meta map[string]string, key string, value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			flattenTOML(meta, joinKey(key, k), v[k])
-		}
-	case []any:
-		items := make([]string, len(v))
-		for i := range v {
-			items[i] = fmt.Sprint(v[i])
-		}
-		meta[key] = strings.Join(items, ", ")
-	default:
-		meta[key] = fmt.Sprint(v)
-	}
 }

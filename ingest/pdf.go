@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -95,10 +94,7 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 // listed names pages: "pages 2, 3 and 4".
 func listed(pages []int) string {
 	const most = 12
-	names := make([]string, 0, len(pages))
-	for _, n := range pages[:min(len(pages), most)] {
-		names = append(names, strconv.Itoa(n))
-	}
+	names := strings.Fields(strings.Trim(fmt.Sprint(pages[:min(len(pages), most)]), "[]"))
 	switch last := len(names) - 1; {
 	case len(pages) > most:
 		return fmt.Sprintf("pages %s and %d more", strings.Join(names, ", "), len(pages)-most)

@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func main() {
 type command struct {
 	tesseract, languages               string
 	folder, out, report, engine, cache string
-	include, exclude                   list
+	include, exclude                   []string
 	password                           string
 	timeout                            time.Duration
 	workers, maxPages, memory, maxFile int
@@ -48,12 +49,6 @@ type command struct {
 	mainContent, systemFiles           bool
 	cleanup                            ingest.Cleanup
 }
-
-// list is a flag that may be given several times.
-type list []string
-
-func (l *list) String() string     { return strings.Join(*l, ",") }
-func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 const usage = `ingest reads a folder of documents (PDF, Word, HTML, Markdown, plain text) into JSON lines.
 
@@ -72,8 +67,11 @@ func (c *command) flags() *flag.FlagSet {
 	f.StringVar(&c.report, "report", "", "file for the outcome of each document, JSON; the rows' name with .report.json when empty")
 	f.StringVar(&c.engine, "engine", "both", "what reads PDFs: own, pdfium, or both: pdfium where the own one fails")
 	f.StringVar(&c.cache, "cache", "", "folder that keeps what was read, so that unchanged files are not read again")
-	f.Var(&c.include, "include", "read only paths that match, such as \"*.pdf\" or \"2025/**\"; may be given again")
-	f.Var(&c.exclude, "exclude", "leave out paths that match; may be given again")
+	several := func(all *[]string) func(string) error {
+		return func(s string) error { *all = append(*all, s); return nil }
+	}
+	f.Func("include", "read only paths that match, such as \"*.pdf\" or \"2025/**\"; may be given again", several(&c.include))
+	f.Func("exclude", "leave out paths that match; may be given again", several(&c.exclude))
 	f.StringVar(&c.password, "password", "", "password of encrypted PDFs; INGEST_PASSWORD in the environment keeps it out of process lists")
 	f.DurationVar(&c.timeout, "timeout", time.Minute, "time for one document")
 	f.IntVar(&c.workers, "workers", 0, "documents read at the same time; 0 = one for each core, and one more in child processes")
@@ -115,8 +113,12 @@ func (c *command) parse(args, environ []string) error {
 		return errors.New("-memory, -max-file and -timeout must be above 0, -max-pages and -workers not below")
 	}
 	if c.tesseract != "" { // children have no environment, and another folder, to find it in
-		if c.tesseract, err = programPath(c.tesseract); err != nil {
+		found, err := exec.LookPath(c.tesseract)
+		if err != nil {
 			return fmt.Errorf("-ocr: %w: install Tesseract (Debian's tesseract-ocr), or give its path", err)
+		}
+		if c.tesseract, err = filepath.Abs(found); err != nil {
+			return err
 		}
 	}
 	c.folder = rest[0]

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
@@ -18,15 +17,6 @@ type scans struct {
 	ingest.PDF
 	Tesseract string // the program's path
 	Languages string // as "eng+deu"; "": Tesseract's own choice
-}
-
-// programPath finds a program by its name or path.
-func programPath(name string) (string, error) {
-	found, err := exec.LookPath(name)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Abs(found)
 }
 
 // Read implements ingest.Reader.

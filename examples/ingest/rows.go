@@ -68,7 +68,7 @@ func rows(ctx context.Context, folder fs.FS, o ingest.Options, report *ingest.Re
 			if len(report.NotRead) > 0 {
 				found = "; not read: " + ingest.Counts(report.NotRead)
 			}
-			yield(row{}, fmt.Errorf("no document is in the folder or below: known are %s%s", extensions(o.Readers), found))
+			yield(row{}, fmt.Errorf("no document is in the folder or below: known are %s%s", strings.Join(slices.Sorted(maps.Keys(o.Readers)), ", "), found))
 		}
 	}
 }
@@ -79,8 +79,4 @@ func writeReport(name string, report *ingest.Report) error {
 		return fmt.Errorf("the report: %w", err)
 	}
 	return nil
-}
-
-func extensions(readers map[string]ingest.Reader) string {
-	return strings.Join(slices.Sorted(maps.Keys(readers)), ", ")
 }

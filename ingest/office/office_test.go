@@ -78,7 +78,7 @@ func TestSlides(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "Harbour", d.Title)
 	odd := packed(t, presentation(`<p:sp><p:nvSpPr><p:cNvPr descr="A key"/></p:nvSpPr></p:sp><p:sp><p:txBody><a:p><a:r><a:rPr><a:sym typeface="Symbol"/></a:rPr><a:t>x5</a:t></a:r></a:p></p:txBody></p:sp>`))
-	assert.Contains(t, text(t, PPTX{SkipNotes: true}, odd), "A key\n\nx≥5")
+	assert.Contains(t, text(t, PPTX{}, odd), "A key\n\nx≥5")
 	require.Len(t, d.Pages, 2)
 	assert.Equal(t, "Title\n\nBody\n\n1) one\n2) two\n\nIV. 10⁶\n\nA crane\n\nRoom\t\tKey\n\nGuests\n\n\t2024\t2025\nBoats\t3\t5\n\nFirst box\n\nNotes: Say hello.", d.Pages[0].Text)
 	assert.Equal(t, ingest.Page{Number: 2, Text: "Last"}, d.Pages[1])

@@ -13,14 +13,12 @@ import (
 
 // PPTX reads PowerPoint presentations (Office Open XML), a slide a page: its title, then the other texts, tables row by
 // row, what charts and diagrams say, alternative texts of pictures, and the speaker's notes.
-type PPTX struct {
-	SkipNotes bool
-}
+type PPTX struct{}
 
 const pptxType = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
 // Read implements ingest.Reader.
-func (o PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
+func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Document, error) {
 	z, err := zipxml.Open(r, size, "a presentation")
 	if err != nil {
 		return nil, err
@@ -42,7 +40,7 @@ func (o PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docu
 			continue
 		}
 		s := &slide{ctx: ctx, z: z, links: z.Relations(ctx, rel.Target)}
-		text, err := s.read(rel.Target, !o.SkipNotes)
+		text, err := s.read(rel.Target)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -69,14 +67,14 @@ type slide struct {
 	pictures int
 }
 
-func (s *slide) read(part string, notes bool) (string, error) {
+func (s *slide) read(part string) (string, error) {
 	root, err := s.z.Tree(s.ctx, part)
 	if err != nil {
 		return "", err
 	}
 	s.shapes(root.Kid("cSld", "spTree"))
 	texts := append([]string{s.title}, s.texts...)
-	if rel, ok := zipxml.Related(s.links, "", "notesSlide"); ok && notes {
+	if rel, ok := zipxml.Related(s.links, "", "notesSlide"); ok {
 		if root, err := s.z.Tree(s.ctx, rel.Target); err == nil {
 			n := &slide{}
 			for _, sp := range root.All("sp") {

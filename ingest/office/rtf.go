@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,6 +193,8 @@ func (p *rtf) space(s string) {
 	p.write(s)
 }
 
+var controlWord = regexp.MustCompile(`^([a-zA-Z]+)(-?[0-9]+)? ?`)
+
 // control reads a control word or symbol behind a backslash.
 func (p *rtf) control() {
 	if p.pos >= len(p.data) {
@@ -203,23 +206,11 @@ func (p *rtf) control() {
 		p.symbol(c)
 		return
 	}
-	start := p.pos
-	for p.pos < len(p.data) && (p.data[p.pos] >= 'a' && p.data[p.pos] <= 'z' || p.data[p.pos] >= 'A' && p.data[p.pos] <= 'Z') {
-		p.pos++
-	}
-	word := string(p.data[start:p.pos])
-	start = p.pos
-	if p.pos < len(p.data) && p.data[p.pos] == '-' {
-		p.pos++
-	}
-	for p.pos < len(p.data) && p.data[p.pos] >= '0' && p.data[p.pos] <= '9' {
-		p.pos++
-	}
-	value, err := strconv.Atoi(string(p.data[start:p.pos]))
+	m := controlWord.FindSubmatch(p.data[p.pos:])
+	p.pos += len(m[0])
+	word := string(m[1])
+	value, err := strconv.Atoi(string(m[2]))
 	set := err == nil
-	if p.pos < len(p.data) && p.data[p.pos] == ' ' {
-		p.pos++
-	}
 	if word == "u" && set {
 		p.unicode(rune(uint16(value)))
 		p.opened = false

@@ -198,10 +198,15 @@ func (w *workspace) toLines(pieces []piece) []line {
 			continue
 		}
 		from = i
-		lines = append(lines, line{pieces: pieces[i : i+1 : i+1], x0: p.x0, x1: p.x1, y: p.y, size: p.size})
+		lines = append(lines, lineOf(pieces[i:i+1:i+1]))
 	}
 	w.lines = lines
 	return lines
+}
+
+// lineOf begins a line with one piece.
+func lineOf(p []piece) line {
+	return line{pieces: p, x0: p[0].x0, x1: p[0].x1, y: p[0].y, size: p[0].size}
 }
 
 func (l *line) add(p piece) {

@@ -199,11 +199,10 @@ func toRows(lines []line) (rows []line) {
 			rows[n-1].add(p)
 			continue
 		}
-		l := line{x0: p.x0, x1: p.x1, y: p.y, size: p.size, pieces: []piece{p}}
-		rows = append(rows, l)
+		rows = append(rows, lineOf([]piece{p}))
 	}
 	for i := range rows {
-		slices.SortStableFunc(rows[i].pieces, func(a, b piece) int { return cmp.Compare(a.x0, b.x0) })
+		rows[i].sort()
 	}
 	return rows
 }
@@ -230,9 +229,10 @@ func byColumns(rows []line, least prose, depth int) []line {
 				side = &rt
 			}
 			if len(side.pieces) == 0 {
-				*side = line{x0: p.x0, x1: p.x1, y: p.y, size: p.size}
+				*side = lineOf([]piece{p})
+			} else {
+				side.add(p)
 			}
-			side.add(p)
 		}
 		if len(l.pieces) > 0 {
 			left = append(left, l)

@@ -155,8 +155,8 @@ func (f *File) Pages() int { return len(f.pages) }
 func (f *File) Title() string { return f.title }
 
 func (f *File) readTitle(trailers []dict) string {
-	for i := len(trailers) - 1; i >= 0; i-- {
-		info, ok := trailers[i]["Info"].(ref)
+	for _, t := range slices.Backward(trailers) {
+		info, ok := t["Info"].(ref)
 		if !ok {
 			continue
 		}

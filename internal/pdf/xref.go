@@ -237,16 +237,6 @@ func (t *tables) packs(num, stream int) bool {
 
 // settleLengths finds the ends of streams whose length is another object, and drops what looked like objects inside.
 func settleLengths(data []byte, defs []definition) []definition {
-	indirect := false
-	for _, def := range defs {
-		if def.stream != nil {
-			_, is := def.dict["Length"].(ref)
-			indirect = indirect || is
-		}
-	}
-	if !indirect {
-		return defs
-	}
 	ix := index{data: data, defs: make(map[int]definition, len(defs))}
 	for _, def := range defs {
 		ix.defs[def.ref.num] = def

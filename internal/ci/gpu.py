@@ -19,6 +19,7 @@ a.add_argument("--minutes", type=float, default=8)
 a.add_argument("--out", default="gpu.json")
 a.add_argument("--peers", default=sys.executable, metavar="PYTHON")
 a.add_argument("--rehearse", action="store_true")
+a.add_argument("--only", default="", metavar="PATTERN", help="parts whose name matches, such as '8B|decode'")
 a.add_argument("--report", metavar="JSON")
 a = a.parse_args()
 
@@ -28,10 +29,10 @@ def report(r):
     for p in r["parts"]:
         if p["verdict"] != "ok":
             print(f"- {p['name']}: **{p['verdict']}** {p['why']}".rstrip())
-    print("\n| what | figure | |\n|---|---|---|")
+    print("\n| what | figure |\n|---|---|")
     for p in r["parts"]:
         for f in p["figures"]:
-            print(f"| {p['name']}{f['of']} | {f['value']:,.4g} {f['unit']} | |".replace(" | |", " |"))
+            print(f"| {p['name']}{f['of']} | {f['value']:,.4g} {f['unit']} |")
     for name, peer in r["beside"].items():
         best = lambda n: next((f["value"] for p in r["parts"] if p["name"] == n for f in p["figures"] if f["unit"] == "tok/s"), None)
         if best(name) and best(peer):
@@ -109,6 +110,8 @@ def run(commands, limit, line=lambda text: None, stop=lambda: False):
 
 
 def part(name, limit, do, least=15):
+    if not re.search(a.only, name):
+        return
     start, p = time.monotonic(), {"name": name, "verdict": "ok", "why": "", "seconds": 0, "figures": []}
     if left() < least:
         p["verdict"], p["why"] = "skipped", f"{max(left(), 0):.0f} s were left"

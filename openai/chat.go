@@ -3,14 +3,14 @@ package openai
 // ChatCompletionRequest is the body of POST /v1/chat/completions. Pointers stand where absent differs from zero.
 // A server reads it with [ParseChatCompletionRequest]; a Go client may marshal it.
 type ChatCompletionRequest struct {
-	Model               string    `json:"model" schema:"minLength=1"`
-	Messages            []Message `json:"messages" schema:"minItems=1,maxItems=2048"`
-	MaxCompletionTokens *int      `json:"max_completion_tokens,omitempty" schema:"min=1"` // wins over max_tokens
+	Model               string    `json:"model"`
+	Messages            []Message `json:"messages"`
+	MaxCompletionTokens *int      `json:"max_completion_tokens,omitempty"` // wins over max_tokens
 	Logprobs            bool      `json:"logprobs,omitempty"`
-	TopLogprobs         int       `json:"top_logprobs,omitempty" schema:"min=0,max=20"` // needs Logprobs
+	TopLogprobs         int       `json:"top_logprobs,omitempty"` // needs Logprobs
 
 	ResponseFormat    *ResponseFormat `json:"response_format,omitempty"` // nil: text
-	Tools             []Tool          `json:"tools,omitempty" schema:"maxItems=128"`
+	Tools             []Tool          `json:"tools,omitempty"`
 	ToolChoice        *ToolChoice     `json:"tool_choice,omitempty"`         // nil: auto
 	ParallelToolCalls *bool           `json:"parallel_tool_calls,omitempty"` // nil: true
 	// ChatTemplateKwargs are extra variables of the model's chat template (an extension). Numbers are int64 or float64.
@@ -35,22 +35,22 @@ func (r *ChatCompletionRequest) TokenLimit() *int {
 
 // Sampling are the request fields that every generating route shares. The last five are extensions.
 type Sampling struct {
-	MaxTokens        *int            `json:"max_tokens,omitempty" schema:"min=1"`
-	Temperature      *float64        `json:"temperature,omitempty" schema:"min=0,max=2"` // 0 is greedy
-	TopP             *float64        `json:"top_p,omitempty" schema:"min=0,max=1"`
-	N                *int            `json:"n,omitempty" schema:"min=1,max=8"`
+	MaxTokens        *int            `json:"max_tokens,omitempty"`
+	Temperature      *float64        `json:"temperature,omitempty"` // 0 is greedy
+	TopP             *float64        `json:"top_p,omitempty"`
+	N                *int            `json:"n,omitempty"`
 	Stop             Stop            `json:"stop,omitempty"`
 	Stream           bool            `json:"stream,omitempty"`
 	StreamOptions    *StreamSettings `json:"stream_options,omitempty"`
 	Seed             *int64          `json:"seed,omitempty"`
 	LogitBias        map[int]float64 `json:"logit_bias,omitempty"` // token id to -100..100
-	PresencePenalty  *float64        `json:"presence_penalty,omitempty" schema:"min=-2,max=2"`
-	FrequencyPenalty *float64        `json:"frequency_penalty,omitempty" schema:"min=-2,max=2"`
+	PresencePenalty  *float64        `json:"presence_penalty,omitempty"`
+	FrequencyPenalty *float64        `json:"frequency_penalty,omitempty"`
 
-	RepetitionPenalty *float64 `json:"repetition_penalty,omitempty" schema:"above=0,max=10"` // 1 is off
-	NoRepeatNgramSize *int     `json:"no_repeat_ngram_size,omitempty" schema:"min=0"`        // 0 is off
-	TopK              *int     `json:"top_k,omitempty" schema:"min=0"`                       // 0 is off
-	MinP              *float64 `json:"min_p,omitempty" schema:"min=0,max=1"`                 // 0 is off
+	RepetitionPenalty *float64 `json:"repetition_penalty,omitempty"`   // 1 is off
+	NoRepeatNgramSize *int     `json:"no_repeat_ngram_size,omitempty"` // 0 is off
+	TopK              *int     `json:"top_k,omitempty"`                // 0 is off
+	MinP              *float64 `json:"min_p,omitempty"`                // 0 is off
 	IgnoreEOS         bool     `json:"ignore_eos,omitempty"`
 }
 
@@ -64,8 +64,8 @@ type StreamSettings struct {
 
 // Message is one message of the conversation. Text parts of a request are joined into Content.
 type Message struct {
-	Role       string     `json:"role" schema:"enum=developer|system|user|assistant|tool"`
-	Content    string     `json:"content" schema:"as=content"`
+	Role       string     `json:"role"`
+	Content    string     `json:"content"`
 	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`   // of an assistant's message
 	ToolCallID string     `json:"tool_call_id,omitempty"` // of a tool's message: the call that it answers
 	// ReasoningContent is what the assistant thought before it answered (an extension, as others write it).
@@ -90,7 +90,7 @@ type ChatChoice struct {
 	Index        int             `json:"index"`
 	Message      ResponseMessage `json:"message"`
 	Logprobs     *Logprobs       `json:"logprobs"` // null unless asked for
-	FinishReason string          `json:"finish_reason" schema:"enum=stop|length|tool_calls|function_call"`
+	FinishReason string          `json:"finish_reason"`
 }
 
 // ResponseMessage is an answer. The specification requires refusal to be present, so it is not left out when null.

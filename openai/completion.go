@@ -5,10 +5,10 @@ import "encoding/json"
 // CompletionRequest is the body of POST /v1/completions: texts to be continued as they are, without a chat template.
 // A server reads it with [ParseCompletionRequest].
 type CompletionRequest struct {
-	Model    string  `json:"model" schema:"minLength=1"`
-	Prompt   []Input `json:"prompt" schema:"as=inputs"` // at least one; each gets its own choices
-	Echo     bool    `json:"echo,omitempty"`            // the answer begins with the prompt
-	Logprobs *int    `json:"logprobs,omitempty" schema:"min=0,max=5"`
+	Model    string  `json:"model"`
+	Prompt   []Input `json:"prompt"`         // at least one; each gets its own choices
+	Echo     bool    `json:"echo,omitempty"` // the answer begins with the prompt
+	Logprobs *int    `json:"logprobs,omitempty"`
 	Sampling
 
 	// Ignored names the fields of the body that nobody documented, at most 32. They had no effect.
@@ -33,7 +33,7 @@ func (in Input) MarshalJSON() ([]byte, error) {
 // sent if usage was asked for, has no choices.
 type CompletionResponse struct {
 	ID                string             `json:"id"`
-	Object            string             `json:"object" schema:"enum=text_completion"`
+	Object            string             `json:"object"`
 	Created           int64              `json:"created"`
 	Model             string             `json:"model"`
 	SystemFingerprint string             `json:"system_fingerprint"`
@@ -47,7 +47,7 @@ type CompletionChoice struct {
 	Text         string              `json:"text"`
 	Index        int                 `json:"index"`
 	Logprobs     *CompletionLogprobs `json:"logprobs"`
-	FinishReason *string             `json:"finish_reason" schema:"enum=stop|length"` // null before the last event of the choice
+	FinishReason *string             `json:"finish_reason"` // null before the last event of the choice
 }
 
 // CompletionLogprobs are parallel lists, with one element for each token of the text. The first token of an echoed prompt
@@ -56,5 +56,5 @@ type CompletionLogprobs struct {
 	TextOffset    []int                `json:"text_offset"` // in characters, from the beginning of the choice's text
 	TokenLogprobs []*float64           `json:"token_logprobs"`
 	Tokens        []string             `json:"tokens"`
-	TopLogprobs   []map[string]float64 `json:"top_logprobs" schema:"as=top_logprobs"`
+	TopLogprobs   []map[string]float64 `json:"top_logprobs"`
 }

@@ -10,10 +10,10 @@ import (
 
 // EmbeddingRequest is the body of POST /v1/embeddings. A server reads it with [ParseEmbeddingRequest].
 type EmbeddingRequest struct {
-	Model          string  `json:"model" schema:"minLength=1"`
-	Input          []Input `json:"input" schema:"as=inputs"`
-	EncodingFormat string  `json:"encoding_format,omitempty" schema:"enum=float|base64"` // "": float
-	Dimensions     *int    `json:"dimensions,omitempty" schema:"min=1"`                  // only what the model has anyway
+	Model          string  `json:"model"`
+	Input          []Input `json:"input"`
+	EncodingFormat string  `json:"encoding_format,omitempty"` // "": float
+	Dimensions     *int    `json:"dimensions,omitempty"`      // only what the model has anyway
 
 	// Ignored names the fields of the body that nobody documented, at most 32. They had no effect.
 	Ignored []string `json:"-"`
@@ -21,7 +21,7 @@ type EmbeddingRequest struct {
 
 // EmbeddingResponse is the answer of POST /v1/embeddings.
 type EmbeddingResponse struct {
-	Object string         `json:"object" schema:"enum=list"`
+	Object string         `json:"object"`
 	Data   []Embedding    `json:"data"`
 	Model  string         `json:"model"`
 	Usage  EmbeddingUsage `json:"usage"`
@@ -29,7 +29,7 @@ type EmbeddingResponse struct {
 
 // Embedding is the vector of one input.
 type Embedding struct {
-	Object    string `json:"object" schema:"enum=embedding"`
+	Object    string `json:"object"`
 	Index     int    `json:"index"`
 	Embedding Vector `json:"embedding"`
 }

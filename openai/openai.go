@@ -5,7 +5,7 @@
 // The main types are [ChatCompletionRequest], made from a body by [ParseChatCompletionRequest], and likewise
 // [CompletionRequest], [EmbeddingRequest] and [ResponseRequest]; [ChatCompletionResponse], [ChatCompletionChunk] and their
 // like, what goes back; [Error], the only shape a fault has; and [Stream], which writes chunks as events ([ReadStream]
-// reads them). The tags named schema are bounds, for whoever writes a description of the API from these types.
+// reads them). The bounds of their fields are in serve/components.json, as JSON Schemas.
 //
 //	req, err := openai.ParseChatCompletionRequest(body, openai.Limits{})
 //	if e, ok := errors.AsType[*openai.Error](err); ok {
@@ -76,7 +76,7 @@ type Latency struct {
 // Logprobs are the log probabilities of a choice, or of one chunk of it.
 type Logprobs struct {
 	Content []TokenLogprob `json:"content"`
-	Refusal []TokenLogprob `json:"refusal" schema:"nullable"` // always null: docent does not refuse
+	Refusal []TokenLogprob `json:"refusal"` // always null: docent does not refuse
 }
 
 // TokenLogprob is one returned token: natural logarithms of the model's own distribution, before temperature, penalties

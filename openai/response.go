@@ -25,36 +25,12 @@ type ResponseRequest struct {
 	thought string // that belongs to the next message or call
 }
 
-// ResponseBody is how a [ResponseRequest] looks on the wire.
-type ResponseBody struct {
-	Model             string              `json:"model" schema:"minLength=1"`
-	Input             json.RawMessage     `json:"input" schema:"as=response_input"`
-	Instructions      *string             `json:"instructions,omitempty"`
-	MaxOutputTokens   *int                `json:"max_output_tokens,omitempty" schema:"min=1"`
-	Temperature       *float64            `json:"temperature,omitempty" schema:"min=0,max=2"`
-	TopP              *float64            `json:"top_p,omitempty" schema:"min=0,max=1"`
-	Stream            bool                `json:"stream,omitempty"`
-	Text              *ResponseText       `json:"text,omitempty"`
-	Tools             []ResponseTool      `json:"tools,omitempty" schema:"maxItems=128"`
-	ToolChoice        *ResponseToolChoice `json:"tool_choice,omitempty"`
-	ParallelToolCalls *bool               `json:"parallel_tool_calls,omitempty"`
-	Metadata          map[string]string   `json:"metadata,omitempty"`
-	User              *string             `json:"user,omitempty"`
-	Store             *bool               `json:"store,omitempty" schema:"enum=false"`
-	Seed              *int64              `json:"seed,omitempty"`
-	RepetitionPenalty *float64            `json:"repetition_penalty,omitempty" schema:"above=0,max=10"`
-	NoRepeatNgramSize *int                `json:"no_repeat_ngram_size,omitempty" schema:"min=0"`
-	TopK              *int                `json:"top_k,omitempty" schema:"min=0"`
-	MinP              *float64            `json:"min_p,omitempty" schema:"min=0,max=1"`
-	IgnoreEOS         bool                `json:"ignore_eos,omitempty"`
-}
-
 // Response is the answer of POST /v1/responses, and part of the first and last events of a streamed one.
 type Response struct {
 	ID                 string             `json:"id"`
-	Object             string             `json:"object" schema:"enum=response"`
+	Object             string             `json:"object"`
 	CreatedAt          int64              `json:"created_at"`
-	Status             string             `json:"status" schema:"enum=in_progress|completed|incomplete|failed"`
+	Status             string             `json:"status"`
 	Background         bool               `json:"background"`
 	Error              *ResponseError     `json:"error"`
 	IncompleteDetails  *IncompleteDetails `json:"incomplete_details"`
@@ -88,7 +64,7 @@ type ResponseError struct {
 
 // IncompleteDetails is why a response is not complete.
 type IncompleteDetails struct {
-	Reason string `json:"reason" schema:"enum=max_output_tokens"`
+	Reason string `json:"reason"`
 }
 
 // ResponseReasoning is there because clients expect it: how much a model thinks cannot be chosen.
@@ -104,7 +80,7 @@ type ResponseText struct {
 
 // ResponseTextFormat is a [ResponseFormat] as /v1/responses writes it, without an object of its own for the schema.
 type ResponseTextFormat struct {
-	Type        string          `json:"type" schema:"enum=text|json_object|json_schema"`
+	Type        string          `json:"type"`
 	Name        string          `json:"name,omitempty"`
 	Description string          `json:"description,omitempty"`
 	Schema      json.RawMessage `json:"schema,omitempty"`
@@ -113,11 +89,11 @@ type ResponseTextFormat struct {
 
 // ResponseTool is a [Tool] as /v1/responses writes it.
 type ResponseTool struct {
-	Type        string          `json:"type" schema:"enum=function"`
-	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
-	Description *string         `json:"description" schema:"optional"`
-	Parameters  json.RawMessage `json:"parameters" schema:"optional,nullable"`
-	Strict      bool            `json:"strict" schema:"optional"`
+	Type        string          `json:"type"`
+	Name        string          `json:"name"`
+	Description *string         `json:"description"`
+	Parameters  json.RawMessage `json:"parameters"`
+	Strict      bool            `json:"strict"`
 }
 
 // ResponseToolChoice is a [ToolChoice] as /v1/responses writes it.
@@ -148,8 +124,8 @@ func (c *ResponseToolChoice) UnmarshalJSON(data []byte) error {
 // OutputItem is a message, a function call, or what the model thought before them, of a response.
 type OutputItem struct {
 	ID     string `json:"id"`
-	Type   string `json:"type" schema:"enum=message|function_call|reasoning"`
-	Status string `json:"status" schema:"enum=in_progress|completed|incomplete"`
+	Type   string `json:"type"`
+	Status string `json:"status"`
 
 	Role    string       `json:"role,omitempty"`   // of a message
 	Content []OutputPart `json:"content,omitzero"` // of a message or a thought
@@ -162,7 +138,7 @@ type OutputItem struct {
 
 // OutputPart is the text of a message or, without the last two, of a thought.
 type OutputPart struct {
-	Type        string         `json:"type" schema:"enum=output_text|reasoning_text"`
+	Type        string         `json:"type"`
 	Text        string         `json:"text"`
 	Annotations []Annotation   `json:"annotations,omitzero"`
 	Logprobs    []TokenLogprob `json:"logprobs,omitzero"`

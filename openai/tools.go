@@ -4,13 +4,13 @@ import "encoding/json"
 
 // Tool is a function that the model may call.
 type Tool struct {
-	Type     string   `json:"type" schema:"enum=function"`
+	Type     string   `json:"type"`
 	Function Function `json:"function"`
 }
 
 // Function describes a tool to the model.
 type Function struct {
-	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
+	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	Parameters  json.RawMessage `json:"parameters,omitempty"` // a JSON Schema; nil: no parameters
 	Strict      bool            `json:"strict,omitempty"`     // what of the parameters cannot be kept is refused, and not ignored
@@ -48,7 +48,7 @@ func (c ToolChoice) MarshalJSON() ([]byte, error) {
 // ToolCall is a call that the model made.
 type ToolCall struct {
 	ID       string       `json:"id"`
-	Type     string       `json:"type" schema:"enum=function"`
+	Type     string       `json:"type"`
 	Function FunctionCall `json:"function"`
 }
 
@@ -74,13 +74,13 @@ type FunctionCallDelta struct {
 
 // ResponseFormat is what the text of the answer has to be.
 type ResponseFormat struct {
-	Type       string      `json:"type" schema:"enum=text|json_object|json_schema"`
+	Type       string      `json:"type"`
 	JSONSchema *JSONSchema `json:"json_schema,omitempty"` // with type json_schema
 }
 
 // JSONSchema is the schema that an answer follows.
 type JSONSchema struct {
-	Name        string          `json:"name" schema:"pattern=^[a-zA-Z0-9_.-]{1\\,64}$"`
+	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
 	Schema      json.RawMessage `json:"schema"`
 	Strict      bool            `json:"strict,omitempty"` // what of the schema cannot be kept is refused, and not ignored

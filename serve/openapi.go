@@ -1,23 +1,31 @@
 package serve
 
 import (
+	_ "embed"
+	"encoding/json"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/docent-ml/docent/openai"
 )
+
+// schema is a JSON Schema, or another part of the document. Maps are written in the order of their keys, so a document is the
+// same each time.
+type schema = map[string]any
+
+// components are the schemas of what requests and responses hold, by the names of the Go types. Null stands for an absent field,
+// as everywhere in requests.
+//
+//go:embed components.json
+var components []byte
 
 // operation is one route in the OpenAPI document.
 type operation struct {
 	path, method, id, summary string
-	open                      bool // needs no key
-	request                   reflect.Type
-	response                  reflect.Type // nil: text
-	stream                    bool         // or events
-	statuses                  []int        // beside 200, of errors
+	open                      bool   // needs no key
+	request, response         string // components; no response: text
+	stream                    bool   // or events
+	statuses                  []int  // beside 200, of errors
 }
 
 var (
@@ -27,22 +35,20 @@ var (
 
 func (h *Handler) operations() []operation {
 	meta := !h.o.ProtectMeta
-	health := reflect.TypeFor[healthReport]()
+	post := func(path, id, summary, request, response string, stream bool) operation {
+		return operation{path: path, method: "post", id: id, summary: summary, request: request, response: response, stream: stream, statuses: postErrors}
+	}
 	ops := []operation{
-		{path: "/health", method: "get", id: "health", summary: "Whether requests can be served", open: true, response: health, statuses: []int{405}},
-		{path: "/health/ready", method: "get", id: "ready", summary: "The same", open: true, response: health, statuses: []int{405}},
-		{path: "/health/live", method: "get", id: "live", summary: "Whether the process lives", open: true, response: reflect.TypeFor[liveReport](), statuses: []int{405}},
-		{path: "/openapi.json", method: "get", id: "openapi", summary: "This document", open: meta, response: reflect.TypeFor[map[string]any](), statuses: []int{405}},
-		{path: "/v1/models", method: "get", id: "listModels", summary: "The models", response: reflect.TypeFor[openai.ModelList](), statuses: getErrors},
-		{path: "/v1/models/{id}", method: "get", id: "getModel", summary: "One model", response: reflect.TypeFor[openai.Model](), statuses: slices.Concat(getErrors, []int{403, 404})},
-		{path: "/v1/chat/completions", method: "post", id: "createChatCompletion", summary: "Answers a conversation", stream: true,
-			request: reflect.TypeFor[openai.ChatCompletionRequest](), response: reflect.TypeFor[openai.ChatCompletionResponse](), statuses: postErrors},
-		{path: "/v1/completions", method: "post", id: "createCompletion", summary: "Continues texts", stream: true,
-			request: reflect.TypeFor[openai.CompletionRequest](), response: reflect.TypeFor[openai.CompletionResponse](), statuses: postErrors},
-		{path: "/v1/embeddings", method: "post", id: "createEmbedding", summary: "Turns texts into vectors",
-			request: reflect.TypeFor[openai.EmbeddingRequest](), response: reflect.TypeFor[openai.EmbeddingResponse](), statuses: postErrors},
-		{path: "/v1/responses", method: "post", id: "createResponse", summary: "Answers a conversation, in the form of the Responses API", stream: true,
-			request: reflect.TypeFor[openai.ResponseBody](), response: reflect.TypeFor[openai.Response](), statuses: postErrors},
+		{path: "/health", method: "get", id: "health", summary: "Whether requests can be served", open: true, response: "healthReport", statuses: []int{405}},
+		{path: "/health/ready", method: "get", id: "ready", summary: "The same", open: true, response: "healthReport", statuses: []int{405}},
+		{path: "/health/live", method: "get", id: "live", summary: "Whether the process lives", open: true, response: "liveReport", statuses: []int{405}},
+		{path: "/openapi.json", method: "get", id: "openapi", summary: "This document", open: meta, response: "document", statuses: []int{405}},
+		{path: "/v1/models", method: "get", id: "listModels", summary: "The models", response: "ModelList", statuses: getErrors},
+		{path: "/v1/models/{id}", method: "get", id: "getModel", summary: "One model", response: "Model", statuses: slices.Concat(getErrors, []int{403, 404})},
+		post("/v1/chat/completions", "createChatCompletion", "Answers a conversation", "ChatCompletionRequest", "ChatCompletionResponse", true),
+		post("/v1/completions", "createCompletion", "Continues texts", "CompletionRequest", "CompletionResponse", true),
+		post("/v1/embeddings", "createEmbedding", "Turns texts into vectors", "EmbeddingRequest", "EmbeddingResponse", false),
+		post("/v1/responses", "createResponse", "Answers a conversation, in the form of the Responses API", "ResponseBody", "Response", true),
 	}
 	if h.o.Metrics != nil {
 		ops = append(ops, operation{path: "/metrics", method: "get", id: "metrics", summary: "Metrics in Prometheus' text format", open: meta, statuses: []int{405}})
@@ -56,29 +62,30 @@ func (h *Handler) openAPI(x *exchange) error {
 	if base == "" {
 		base = "/"
 	}
-	return x.respond(http.StatusOK, h.document(base))
+	doc, err := h.document(base)
+	if err != nil {
+		return err
+	}
+	return x.respond(http.StatusOK, doc)
 }
 
 // document describes the API as it is mounted at base.
-func (h *Handler) document(base string) schema {
-	components := map[string]schema{}
-	in, out := &schemaSet{components, true}, &schemaSet{components, false}
-	failure := out.of(reflect.TypeFor[openai.ErrorResponse]())
+func (h *Handler) document(base string) (schema, error) {
+	var schemas schema
+	if err := json.Unmarshal(components, &schemas); err != nil {
+		return nil, err
+	}
+	field := func(component, name string) schema {
+		return schemas[component].(schema)["properties"].(schema)[name].(schema)
+	}
+	field("ChatCompletionRequest", "n")["maximum"], field("CompletionRequest", "n")["maximum"] = h.o.MaxN, h.o.MaxN
+	field("ChatCompletionRequest", "messages")["maxItems"] = h.o.MaxMessages
 	paths := schema{}
+	models := h.pool.catalog.now()
 	for _, op := range h.operations() {
-		paths[op.path] = schema{op.method: h.operation(op, in, out, failure)}
-	}
-	for _, name := range []string{"ChatCompletionRequest", "CompletionRequest"} {
-		components[name]["properties"].(schema)["n"].(schema)["maximum"] = h.o.MaxN
-	}
-	components["CompletionRequest"]["properties"].(schema)["max_tokens"].(schema)["minimum"] = 0 // with echo
-	components["ChatCompletionRequest"]["properties"].(schema)["messages"].(schema)["maxItems"] = h.o.MaxMessages
-	older := components["ChatCompletionRequest"]["properties"].(schema)
-	older["functions"] = schema{"type": []string{"array", "null"}, "items": in.of(reflect.TypeFor[openai.Function]()), "maxItems": 128, "deprecated": true}
-	older["function_call"] = schema{"type": []string{"string", "object", "null"}, "deprecated": true}
-	if models := h.pool.catalog.now(); len(models) > 0 {
-		for _, name := range []string{"ChatCompletionRequest", "CompletionRequest", "EmbeddingRequest", "ResponseBody"} {
-			components[name]["properties"].(schema)["model"].(schema)["examples"] = []string{models[0].ID}
+		paths[op.path] = schema{op.method: h.operation(op)}
+		if op.request != "" && len(models) > 0 {
+			field(op.request, "model")["examples"] = []string{models[0].ID}
 		}
 	}
 	doc := schema{
@@ -89,26 +96,20 @@ func (h *Handler) document(base string) schema {
 		},
 		"servers":    []schema{{"url": base}},
 		"paths":      paths,
-		"components": schema{"schemas": components},
+		"components": schema{"schemas": schemas},
 	}
 	if len(h.apiKeys()) > 0 {
 		doc["components"].(schema)["securitySchemes"] = schema{"key": schema{"type": "http", "scheme": "bearer"}}
 	}
-	return doc
+	return doc, nil
 }
 
-func (h *Handler) operation(op operation, in, out *schemaSet, failure schema) schema {
-	body := schema{}
-	switch {
-	case op.response == nil:
-		body["text/plain"] = schema{"schema": schema{"type": "string"}}
-	default:
-		body["application/json"] = schema{"schema": out.of(op.response)}
-	}
+func (h *Handler) operation(op operation) schema {
+	body := content(op.response)
 	if op.stream {
 		body["text/event-stream"] = schema{} // with stream: server-sent events, each a chunk
 	}
-	responses := schema{"200": response200(body)}
+	responses := schema{"200": schema{"description": "OK", "headers": headers(200), "content": body}}
 	for _, status := range op.statuses {
 		if status == 422 {
 			status = h.o.ValidationStatus
@@ -117,15 +118,15 @@ func (h *Handler) operation(op operation, in, out *schemaSet, failure schema) sc
 			continue
 		}
 		responses[strconv.Itoa(status)] = schema{
-			"description": http.StatusText(status), "headers": headers(status), "content": schema{"application/json": schema{"schema": failure}},
+			"description": http.StatusText(status), "headers": headers(status), "content": content("ErrorResponse"),
 		}
 	}
-	if op.response == reflect.TypeFor[healthReport]() {
+	if op.response == "healthReport" {
 		responses["503"] = schema{"description": "No request can be served", "headers": headers(200), "content": body}
 	}
 	o := schema{"operationId": op.id, "summary": op.summary, "responses": responses}
-	if op.request != nil {
-		o["requestBody"] = schema{"required": true, "content": schema{"application/json": schema{"schema": in.of(op.request)}}}
+	if op.request != "" {
+		o["requestBody"] = schema{"required": true, "content": content(op.request)}
 	}
 	if strings.Contains(op.path, "{id}") {
 		o["parameters"] = []schema{{
@@ -138,8 +139,15 @@ func (h *Handler) operation(op operation, in, out *schemaSet, failure schema) sc
 	return o
 }
 
-func response200(body schema) schema {
-	return schema{"description": "OK", "headers": headers(200), "content": body}
+// content is a component as JSON, any object, or text.
+func content(component string) schema {
+	switch component {
+	case "":
+		return schema{"text/plain": schema{"schema": schema{"type": "string"}}}
+	case "document":
+		return schema{"application/json": schema{"schema": schema{"type": "object"}}}
+	}
+	return schema{"application/json": schema{"schema": schema{"$ref": "#/components/schemas/" + component}}}
 }
 
 func headers(status int) schema {

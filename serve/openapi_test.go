@@ -1,9 +1,13 @@
 package serve
 
 import (
+	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +15,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/openai"
 )
 
 type noMetrics struct{ http.Handler }
@@ -65,6 +71,38 @@ func TestOpenAPIServer(t *testing.T) {
 	}
 }
 
+// TestComponents holds the schemas against the Go types of the same name: each has the fields of the other.
+func TestComponents(t *testing.T) {
+	var all map[string]struct{ Properties map[string]any }
+	require.NoError(t, json.Unmarshal(components, &all))
+	var fields func(typ reflect.Type) []string
+	fields = func(typ reflect.Type) (names []string) {
+		for f := range typ.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Anonymous && name == "" {
+				names = append(names, fields(f.Type)...)
+			} else if name != "-" && name != "" {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	for _, v := range []any{
+		openai.ChatCompletionRequest{}, openai.ChatCompletionResponse{}, openai.ChatChoice{}, openai.ResponseMessage{}, openai.CompletionRequest{},
+		openai.CompletionResponse{}, openai.CompletionChoice{}, openai.CompletionLogprobs{}, openai.EmbeddingRequest{}, openai.EmbeddingResponse{},
+		openai.Embedding{}, openai.EmbeddingUsage{}, openai.Response{}, openai.OutputItem{}, openai.OutputPart{}, openai.ResponseUsage{}, openai.ResponseTool{},
+		openai.ToolCall{}, openai.FunctionCall{}, openai.Usage{}, openai.Latency{}, openai.Logprobs{}, openai.TokenLogprob{}, openai.TopLogprob{}, openai.Model{},
+		openai.ModelList{}, openai.Error{}, openai.Detail{}, openai.ErrorResponse{}, healthReport{}, modelHealth{}, liveReport{}, Degradation{},
+	} {
+		typ := reflect.TypeOf(v)
+		want := fields(typ)
+		if typ.Name() == "ChatCompletionRequest" {
+			want = append(want, "functions", "function_call") // read as tools
+		}
+		assert.ElementsMatch(t, want, slices.Collect(maps.Keys(all[typ.Name()].Properties)), typ.Name())
+	}
+}
+
 // TestOpenAPIDescribesTheHandler holds requests and responses against the document: what the one accepts the other does.
 func TestOpenAPIDescribesTheHandler(t *testing.T) {
 	m := &embedder{fakeModel: *hello()}
@@ -86,10 +124,11 @@ func TestOpenAPIDescribesTheHandler(t *testing.T) {
 		{"/v1/chat/completions", with(`"tools":[` + tool + `],"tool_choice":"auto"`)},
 		{"/v1/chat/completions", with(`"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{"type":"object"},"strict":true}}`)},
 		{"/v1/chat/completions", `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"}]},
-			{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":"x"}]}`},
+			{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":null},{"role":"function","name":"f","content":null}]}`},
+		{"/v1/chat/completions", `{"model":"m","messages":[{"role":"system","content":"x"}]}`},
 		{"/v1/completions", `{"model":"m","prompt":"x","echo":true,"logprobs":2}`},
 		{"/v1/completions", `{"model":"m","prompt":["x","y"],"max_tokens":2}`},
-		{"/v1/completions", `{"model":"m","prompt":"x","stream":true}`},
+		{"/v1/completions", `{"model":"m","prompt":"x","stream":true,"max_tokens":0}`},
 		{"/v1/completions", `{"model":"m","prompt":[[1],[2,3]],"n":2}`},
 		{"/v1/embeddings", `{"model":"m","input":"x"}`},
 		{"/v1/embeddings", `{"model":"m","input":[1,2],"encoding_format":"base64","dimensions":2}`},

@@ -3,8 +3,8 @@ package openai
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -18,7 +18,7 @@ const maxEvent = 16 << 20 // bytes of one event; a server that sends more is bro
 func ReadStream[T any](r io.Reader) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		events := eventReader{r: bufio.NewReader(r)}
+		events := newEventReader(r)
 		for {
 			data, err := events.next()
 			if err != nil {
@@ -56,25 +56,28 @@ func streamError(raw json.RawMessage) error {
 
 // eventReader finds the data of each event. Comments, and fields other than data, are passed over.
 type eventReader struct {
-	r    *bufio.Reader
-	data []byte
-	line []byte
+	lines *bufio.Scanner
+	data  []byte
+}
+
+func newEventReader(r io.Reader) *eventReader {
+	e := &eventReader{lines: bufio.NewScanner(r)}
+	e.lines.Buffer(nil, maxEvent)
+	return e
 }
 
 func (e *eventReader) next() ([]byte, error) {
 	e.data = e.data[:0]
 	got := false
-	for {
-		if err := e.readLine(); err != nil {
-			return nil, err // also for an event without its blank line: it was cut off
-		}
-		if len(e.line) == 0 {
+	for e.lines.Scan() {
+		line := e.lines.Bytes()
+		if len(line) == 0 {
 			if got {
 				return e.data, nil
 			}
 			continue
 		}
-		value, ok := bytes.CutPrefix(e.line, []byte("data"))
+		value, ok := bytes.CutPrefix(line, []byte("data"))
 		if !ok || len(value) > 0 && value[0] != ':' {
 			continue
 		}
@@ -84,29 +87,8 @@ func (e *eventReader) next() ([]byte, error) {
 		got = true
 		value = bytes.TrimPrefix(bytes.TrimPrefix(value, []byte(":")), []byte(" "))
 		if e.data = append(e.data, value...); len(e.data) > maxEvent {
-			return nil, errTooLong
+			return nil, bufio.ErrTooLong
 		}
 	}
-}
-
-var errTooLong = fmt.Errorf("an event is longer than %d bytes", maxEvent)
-
-// readLine reads a line into e.line, without its end (LF or CRLF).
-func (e *eventReader) readLine() error {
-	e.line = e.line[:0]
-	for {
-		part, err := e.r.ReadSlice('\n')
-		e.line = append(e.line, part...)
-		switch {
-		case err == nil:
-			e.line = bytes.TrimSuffix(e.line[:len(e.line)-1], []byte("\r"))
-			return nil
-		case errors.Is(err, io.EOF):
-			return io.ErrUnexpectedEOF
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return err
-		case len(e.line) > maxEvent:
-			return errTooLong
-		}
-	}
+	return nil, cmp.Or(e.lines.Err(), io.ErrUnexpectedEOF) // also for an event without its blank line: it was cut off
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"net/http"
@@ -173,9 +174,9 @@ func TestReadStream(t *testing.T) {
 	_, err = read("data: x\n\n")
 	require.ErrorContains(t, err, "reading an event")
 	_, err = read("data: " + strings.Repeat("1", maxEvent+1) + "\n\n")
-	require.ErrorIs(t, err, errTooLong)
+	require.ErrorIs(t, err, bufio.ErrTooLong)
 	_, err = read(strings.Repeat("data: "+strings.Repeat("1", 1<<20)+"\n", 17))
-	require.ErrorIs(t, err, errTooLong)
+	require.ErrorIs(t, err, bufio.ErrTooLong)
 
 	_, err = read(`data: {"error":{"message":"no","type":"server_error","param":null,"code":"generation_failed","status":500,"path":"/p","request_id":"r","details":[]}}` + "\n\n")
 	e, ok := errors.AsType[*Error](err)

@@ -128,34 +128,24 @@ func (h *Handler) shuttingDown() bool {
 	return h.closing
 }
 
-// saturation remembers that a queue was full, for /health.
-type saturation struct {
-	mu          sync.Mutex
-	since, last time.Time
-}
+// saturation remembers that a queue was full, for /health: since when requests are refused, and when one was last, in
+// nanoseconds of Unix time.
+type saturation struct{ since, last atomic.Int64 }
 
 // full notes a refused request.
 func (s *saturation) full() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = time.Now()
-	if s.since.IsZero() {
-		s.since = s.last
-	}
+	now := time.Now().UnixNano()
+	s.last.Store(now)
+	s.since.CompareAndSwap(0, now)
 }
 
 // admitted notes that a request got through.
-func (s *saturation) admitted() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.since = time.Time{}
-}
+func (s *saturation) admitted() { s.since.Store(0) }
 
 // state is since when requests are refused. Without any request for a minute nobody knows, and it counts as over.
 func (s *saturation) state() (since time.Time, saturated bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.since, !s.since.IsZero() && time.Since(s.last) < time.Minute
+	began := s.since.Load()
+	return time.Unix(0, began), began != 0 && time.Since(time.Unix(0, s.last.Load())) < time.Minute
 }
 
 var _ http.Handler = (*Handler)(nil)

@@ -34,20 +34,16 @@ func listen(cfg config.Server) (net.Listener, error) {
 	}), nil
 }
 
-// serveUntil serves until ctx ends and then lets running answers finish. It calls ready with the API's URL once /health
-// answers.
+// serveUntil serves until ctx ends and then lets running answers finish. It calls ready with the API's URL, which
+// answers from now on.
 func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http.Handler, api *serve.Handler, ready func(url string) error) error {
 	// The API sets time limits of its own; ReadTimeout is for headers, and for a body that is sent to the page.
 	server := &http.Server{Handler: all, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 
-	client, base := own(cfg, l.Addr().String())
-	err := waitHealthy(ctx, client, base+"/health/live")
-	client.CloseIdleConnections()
-	if err == nil {
-		err = ready(base + "/v1")
-	}
+	_, base := own(cfg, l.Addr().String())
+	err := ready(base + "/v1")
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -99,28 +95,6 @@ func probe(ctx context.Context, cfg config.Server) error {
 		return fmt.Errorf("%s: %s", request.URL, response.Status)
 	}
 	return nil
-}
-
-// waitHealthy asks until the server answers.
-func waitHealthy(ctx context.Context, client *http.Client, url string) error {
-	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(request)
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // reachable is an address that a client on this machine can use.

@@ -95,17 +95,20 @@ func (r *callReader) text() (out string) {
 		r.held, r.state = r.held[i+len(open):], inName
 		return out
 	}
-	keep := 0
-	for n := min(len(open)-1, len(r.held)); n > 0; n-- {
-		if strings.HasSuffix(r.held, open[:n]) {
-			keep = n
+	out = before(r.held, open)
+	r.held = r.held[len(out):]
+	return out
+}
+
+// before is what is neither the beginning of a word that may come nor white space in front of it, which belongs to it.
+func before(s, word string) string {
+	for n := min(len(word)-1, len(s)); n > 0; n-- {
+		if strings.HasSuffix(s, word[:n]) {
+			s = s[:len(s)-n]
 			break
 		}
 	}
-	// White space in front of a call belongs to it.
-	out = strings.TrimRight(r.held[:len(r.held)-keep], space)
-	r.held = r.held[len(out):]
-	return out
+	return strings.TrimRight(s, space)
 }
 
 // name reads up to the arguments.

@@ -95,24 +95,11 @@ type Engine struct {
 // Load opens the model that ref names, in the grammar of lora.OpenBase: "owner/name[@revision]", a folder, or a ".gguf"
 // file. A folder that holds only a PEFT adapter is its base model with the adapter on top.
 func Load(ctx context.Context, ref string, o Options) (*Engine, error) {
-	base, onTop, err := o.adapter(ref)
-	var e *Engine
-	if err == nil {
-		e, err = o.open(ctx, base)
+	e, err := NewLoader(o).Load(ctx, ref)
+	if err == nil && e.adapter != nil {
+		e.info.Bytes += e.bytes // it is alone with them
 	}
-	if err == nil && onTop != nil {
-		whole := e
-		whole.enter()
-		e, err = whole.attach(ctx, onTop)
-		whole.Close()
-		if err == nil {
-			e.info.Bytes += whole.info.Bytes // it is alone with them
-		}
-	}
-	if err != nil {
-		return nil, loadFault(ctx, ref, err)
-	}
-	return e, nil
+	return e, err
 }
 
 // Attach returns an engine that answers with the PEFT adapter of a folder on top of the base model, in place of any adapter

@@ -62,7 +62,9 @@ func (l *Loader) Attach(ctx context.Context, ref string, fsys fs.FS) (*Engine, e
 	if b.last == nil || !b.last.enter() {
 		o := l.o
 		l.mu.Lock()
-		o.Like = l.latest
+		if l.latest != nil {
+			o.Like = l.latest
+		}
 		l.mu.Unlock()
 		e, err := o.open(ctx, name)
 		if err != nil {

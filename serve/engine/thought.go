@@ -44,11 +44,11 @@ func (r *thoughtReader) feed(piece string, lp *serve.TokenLogprob) (mind, out st
 	}
 	if r.state == thinking {
 		r.lps = r.lps[:0]
-		before, after, ended := strings.Cut(r.held, thoughtEnd)
+		whole, after, ended := strings.Cut(r.held, thoughtEnd)
 		if ended {
-			mind, r.held, r.state = strings.TrimRight(before, space), after, thought
+			mind, r.held, r.state = strings.TrimRight(whole, space), after, thought
 		} else {
-			mind = r.held[:settled(r.held)]
+			mind = before(r.held, thoughtEnd)
 			r.held = r.held[len(mind):]
 		}
 		if mind = r.mind(mind); !ended {
@@ -76,17 +76,6 @@ func (r *thoughtReader) mind(piece string) string {
 	}
 	r.begun = r.begun || piece != ""
 	return piece
-}
-
-// settled is the length of what is neither the beginning of thoughtEnd nor white space that may stand in front of it.
-func settled(s string) int {
-	for n := min(len(thoughtEnd)-1, len(s)); n > 0; n-- {
-		if strings.HasSuffix(s, thoughtEnd[:n]) {
-			s = s[:len(s)-n]
-			break
-		}
-	}
-	return len(strings.TrimRight(s, space))
 }
 
 // rest is what was held when the answer ended.

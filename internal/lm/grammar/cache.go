@@ -1,9 +1,9 @@
 package grammar
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -14,9 +14,8 @@ type Cache struct {
 	// Busy bounds how many are compiled at a time; nil: nothing does.
 	Busy *semaphore.Weighted
 
-	mu      sync.Mutex
-	entries map[[sha256.Size]byte]*list.Element
-	used    list.List // of *cached, the latest first
+	mu   sync.Mutex
+	used []cached // the latest first
 }
 
 type cached struct {
@@ -56,33 +55,20 @@ func (c *Cache) Get(ctx context.Context, key string, compile func() (*Grammar, e
 func (c *Cache) find(key [sha256.Size]byte, g *Grammar) *Grammar {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.entries[key]; e != nil {
-		c.used.MoveToFront(e)
-		return e.Value.(*cached).g
+	if i := slices.IndexFunc(c.used, func(x cached) bool { return x.key == key }); i >= 0 {
+		g = c.used[i].g
+		c.used = slices.Delete(c.used, i, i+1)
 	}
 	if g == nil {
 		return nil
 	}
-	if c.entries == nil {
-		c.entries = map[[sha256.Size]byte]*list.Element{}
-	}
-	c.entries[key] = c.used.PushFront(&cached{key, g})
-	c.trim()
-	return g
-}
-
-// trim drops the grammars that are too many or, with what they remember of masks, too large. The latest stays.
-func (c *Cache) trim() {
+	c.used = slices.Insert(c.used, 0, cached{key, g})
+	// Those that are too many or, with what they remember of masks, too large are dropped. The latest stays.
+	c.used = slices.Delete(c.used, min(len(c.used), maxGrammars), len(c.used))
 	bytes := 0
-	for e := c.used.Front(); e != nil; {
-		next := e.Next()
-		bytes += e.Value.(*cached).g.bytes()
-		if e != c.used.Front() && bytes > maxGrammarBytes {
-			delete(c.entries, c.used.Remove(e).(*cached).key)
-		}
-		e = next
-	}
-	for c.used.Len() > maxGrammars {
-		delete(c.entries, c.used.Remove(c.used.Back()).(*cached).key)
-	}
+	c.used = slices.DeleteFunc(c.used, func(x cached) bool {
+		bytes += x.g.bytes()
+		return x.g != g && bytes > maxGrammarBytes
+	})
+	return g
 }

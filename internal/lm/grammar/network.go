@@ -2,8 +2,10 @@ package grammar
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -102,21 +104,12 @@ func (b *builder) shared(slot *int32, fill func(start, end int32)) int32 {
 	return *slot
 }
 
+var space = constant(fmt.Sprintf(` |\n[ \t]{0,%d}`, maxIndent))
+
 // whitespace reads the white space that may stand in one place and returns the state behind it: none, one space, or a
 // new line with an indent. Models that are held to a form they did not choose drift into endless white space.
 func (b *builder) whitespace(from int32) int32 {
-	space := b.shared(&b.space, func(start, end int32) {
-		b.bytes(start, ' ', ' ', end)
-		at := b.literal(start, "\n")
-		for range maxIndent {
-			b.eps(at, end)
-			next := b.state()
-			b.bytes(at, ' ', ' ', next)
-			b.bytes(at, '\t', '\t', next)
-			at = next
-		}
-		b.eps(at, end)
-	})
+	space := b.shared(&b.space, func(start, end int32) { b.raw(start, end, space()) })
 	to := b.state()
 	b.eps(from, to)
 	b.call(from, space, to)
@@ -126,14 +119,14 @@ func (b *builder) whitespace(from int32) int32 {
 // text reads any string behind its opening quote, and that of the end.
 func (b *builder) text(from, to int32) {
 	b.call(from, b.shared(&b.tail, func(start, end int32) {
-		b.character(start, start)
+		b.raw(start, start, character())
 		b.bytes(start, '"', '"', end)
 	}), to)
 }
 
 // counted reads a string of lo to hi characters (hi < 0: of any number) behind its opening quote, and that of the end.
 func (b *builder) counted(from, to int32, lo, hi int) {
-	char := b.shared(&b.char, b.character)
+	char := b.shared(&b.char, func(start, end int32) { b.raw(start, end, character()) })
 	n := max(lo, hi) + 1
 	first := int32(len(b.states))
 	for range n {
@@ -160,47 +153,19 @@ func (b *builder) counted(from, to int32, lo, hi int) {
 	}
 }
 
-// character reads one character of a JSON string in any of its spellings. A lone surrogate is none.
-func (b *builder) character(from, to int32) {
-	b.utf8(from, to, 0x20, '"'-1, nil)
-	b.utf8(from, to, '"'+1, '\\'-1, nil)
-	b.utf8(from, to, '\\'+1, utf8.MaxRune, nil)
-	escape := b.literal(from, `\`)
-	for _, c := range []byte(`"\/bfnrt`) {
-		b.bytes(escape, c, c, to)
-	}
-	hex := func(from, to int32, digits string) {
-		for _, c := range []byte(digits) {
-			b.bytes(from, c, c, to)
-			if c >= 'A' {
-				b.bytes(from, c+'a'-'A', c+'a'-'A', to)
-			}
+// character is one of a JSON string in any of its spellings. A lone surrogate is none.
+var character = constant(`[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?:[0-9A-CEFa-cef][0-9a-fA-F]{3}|[Dd][0-7][0-9a-fA-F]{2}|` +
+	`[Dd][89ABab][0-9a-fA-F]{2}\\u[Dd][C-Fc-f][0-9a-fA-F]{2}))`)
+
+// constant is the language of an expression of this package.
+func constant(expr string) func() *language {
+	return sync.OnceValue(func() *language {
+		l, err := pattern("^(?:"+expr+")$", new(int))
+		if err != nil {
+			panic(err)
 		}
-	}
-	const any = "0123456789ABCDEF"
-	last := func(from, to int32, n int) { // n hexadecimal digits
-		for ; n > 1; n-- {
-			next := b.state()
-			hex(from, next, any)
-			from = next
-		}
-		hex(from, to, any)
-	}
-	unicode, three, d, surrogate, low := b.literal(escape, "u"), b.state(), b.state(), b.state(), b.state()
-	hex(unicode, three, "0123456789ABCEF")
-	last(three, to, 3)
-	hex(unicode, d, "D")
-	two := b.state()
-	hex(d, two, "01234567")
-	last(two, to, 2)
-	high := b.state()
-	hex(d, high, "89AB")
-	last(high, surrogate, 2)
-	second := b.literal(surrogate, `\u`)
-	hex(second, low, "D")
-	two = b.state()
-	hex(low, two, "CDEF")
-	last(two, to, 2)
+		return l
+	})
 }
 
 // tails are the states that read the rest of a character, shared by all ranges with the same rest.

@@ -264,7 +264,7 @@ func TestCacheBounds(t *testing.T) {
 	large.size = maxGrammarBytes
 	_, err = c.Get(t.Context(), "large", func() (*Grammar, error) { return large, nil })
 	require.NoError(t, err)
-	assert.Len(t, c.entries, 1)
+	assert.Len(t, c.used, 1)
 }
 
 // TestManyUnknownKeywords: what is left out is told in part; each was once looked for among all others, which took minutes.

@@ -242,8 +242,8 @@ func decode(key string) []uint32 {
 
 // White space of ECMA. Other engines take only that of ASCII, so \s gives ASCII and \S excludes all.
 const (
-	asciiSpace = `\t\n\f\r `
-	space      = `\t\n\v\f\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
+	asciiSpaces = `\t\n\f\r `
+	anySpaces   = `\t\n\v\f\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}`
 )
 
 // group is what stands behind the parenthesis of a group that may have a name, and is no condition.
@@ -261,13 +261,13 @@ func translate(expr string) (string, error) {
 			i++
 			switch e := expr[i]; {
 			case e == 's' && negated:
-				out.WriteString(space)
+				out.WriteString(anySpaces)
 			case e == 's' && class:
-				out.WriteString(asciiSpace)
+				out.WriteString(asciiSpaces)
 			case e == 's':
-				out.WriteString("[" + asciiSpace + "]")
+				out.WriteString("[" + asciiSpaces + "]")
 			case e == 'S' && !class:
-				out.WriteString("[^" + space + "]")
+				out.WriteString("[^" + anySpaces + "]")
 			case e == '0' && (i+1 == len(expr) || expr[i+1] < '0' || expr[i+1] > '9'):
 				out.WriteString(`\x00`)
 			case e == 'u' && i+4 < len(expr) && isHex(expr[i+1:i+5]):

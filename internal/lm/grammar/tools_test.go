@@ -103,7 +103,7 @@ func TestCache(t *testing.T) {
 	assert.Equal(t, maxGrammars+1, compiled)
 	get(`{"const":0}`) // was pushed out
 	assert.Equal(t, maxGrammars+2, compiled)
-	assert.Len(t, c.entries, maxGrammars)
+	assert.Len(t, c.used, maxGrammars)
 	_, err := c.Get(t.Context(), "x", func() (*Grammar, error) { return nil, errors.New("no") })
 	assert.EqualError(t, err, "no")
 }

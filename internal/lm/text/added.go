@@ -1,6 +1,7 @@
 package text
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -106,24 +107,6 @@ func isWord(r rune) bool {
 		r == '\u200c' || r == '\u200d'
 }
 
-func spaceBefore(s string) int {
-	n := 0
-	for {
-		r, size := utf8.DecodeLastRuneInString(s[:len(s)-n])
-		if size == 0 || !unicode.IsSpace(r) {
-			return n
-		}
-		n += size
-	}
-}
+func spaceBefore(s string) int { return len(s) - len(strings.TrimRightFunc(s, unicode.IsSpace)) }
 
-func spaceAfter(s string) int {
-	n := 0
-	for {
-		r, size := utf8.DecodeRuneInString(s[n:])
-		if size == 0 || !unicode.IsSpace(r) {
-			return n
-		}
-		n += size
-	}
-}
+func spaceAfter(s string) int { return len(s) - len(strings.TrimLeftFunc(s, unicode.IsSpace)) }

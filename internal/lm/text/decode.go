@@ -15,6 +15,11 @@ type decodeStep interface {
 	flush(emit func(string))
 }
 
+// holdsNothing is part of steps that have nothing left at the end.
+type holdsNothing struct{}
+
+func (holdsNothing) flush(func(string)) {}
+
 // newStep makes a fresh decodeStep for one sequence.
 type newStep func() decodeStep
 
@@ -108,7 +113,10 @@ func (c *decoderCompiler) each(f func(string) string) {
 }
 
 // joinSpaces puts a space between tokens.
-type joinSpaces struct{ started bool }
+type joinSpaces struct {
+	holdsNothing
+	started bool
+}
 
 func (j *joinSpaces) push(token string, emit func(string)) {
 	if j.started {
@@ -117,8 +125,6 @@ func (j *joinSpaces) push(token string, emit func(string)) {
 	j.started = true
 	emit(token)
 }
-
-func (*joinSpaces) flush(func(string)) {}
 
 // tokenStep changes each token by itself.
 type tokenStep func(string) string
@@ -183,6 +189,7 @@ func byteToken(token string) (byte, bool) {
 
 // metaspaceStep writes the mark as a space; in the first token, where encoding put it, it is dropped.
 type metaspaceStep struct {
+	holdsNothing
 	mark string
 	drop bool
 	past bool
@@ -196,8 +203,6 @@ func (m *metaspaceStep) push(token string, emit func(string)) {
 	m.past = true
 	emit(strings.ReplaceAll(token, m.mark, space))
 }
-
-func (*metaspaceStep) flush(func(string)) {}
 
 func newStrip(n *node) (func(string) string, error) {
 	if n.Content == nil || utf8.RuneCountInString(*n.Content) != 1 || n.Start == nil || n.Stop == nil {
@@ -217,6 +222,7 @@ func newStrip(n *node) (func(string) string, error) {
 
 // stripStart is Strip of the start of the whole text, which unlike the general wholeStep need not wait for its end.
 type stripStart struct {
+	holdsNothing
 	cut  string
 	left int
 }
@@ -230,8 +236,6 @@ func (s *stripStart) push(token string, emit func(string)) {
 		emit(token)
 	}
 }
-
-func (*stripStart) flush(func(string)) {}
 
 // unfinished counts the bytes at the end that may begin a character whose other bytes are still to come.
 func unfinished(b []byte) int {

@@ -27,7 +27,7 @@ const (
 )
 
 // FromGGUF builds the tokenizer from the metadata of a GGUF file, keyed as in the file ("tokenizer.ggml.tokens").
-// Values may have any Go number, string, bool or slice type. It writes the tokenizer.json that the metadata
+// Values are strings, bools, []string, and numbers and slices of numbers of any Go type. It writes the tokenizer.json that the metadata
 // describes and reads that, so the ids are those of the Hugging Face tokenizer.
 func FromGGUF(metadata map[string]any) (*Tokenizer, error) {
 	md := ggufReader{values: metadata}
@@ -242,28 +242,25 @@ func aroundText(doc *document, addBOS bool, bos string, addEOS bool, eos string)
 	return n
 }
 
-func (md *ggufReader) text(key string) string {
-	switch value := md.values[key].(type) {
-	case nil:
-		return ""
-	case string:
-		return value
-	default:
-		md.fail("%w: %s is a %T, not a string", ErrFormat, key, value)
-		return ""
-	}
+func (md *ggufReader) text(key string) string { return ggufValue(md, key, "", "a string") }
+
+func (md *ggufReader) flag(key string, absent bool) bool { return ggufValue(md, key, absent, "a bool") }
+
+func (md *ggufReader) strings(key string) []string {
+	return ggufValue[[]string](md, key, nil, "a list of strings")
 }
 
-func (md *ggufReader) flag(key string, absent bool) bool {
-	switch value := md.values[key].(type) {
-	case nil:
-		return absent
-	case bool:
-		return value
-	default:
-		md.fail("%w: %s is a %T, not a bool", ErrFormat, key, value)
+// ggufValue is a value of a type, or what it is when the key is absent.
+func ggufValue[T any](md *ggufReader, key string, absent T, what string) T {
+	value, present := md.values[key]
+	if !present || value == nil {
 		return absent
 	}
+	out, ok := value.(T)
+	if !ok {
+		md.fail("%w: %s is a %T, not %s", ErrFormat, key, value, what)
+	}
+	return out
 }
 
 // token reads a token id and returns its text; ok is false if the key is absent.
@@ -278,29 +275,6 @@ func (md *ggufReader) token(key string, tokens []string) (text string, ok bool) 
 		return "", false
 	}
 	return tokens[int(id)], true
-}
-
-func (md *ggufReader) strings(key string) []string {
-	switch value := md.values[key].(type) {
-	case nil:
-		return nil
-	case []string:
-		return value
-	case []any:
-		out := make([]string, len(value))
-		for i, element := range value {
-			text, ok := element.(string)
-			if !ok {
-				md.fail("%w: %s[%d] is a %T, not a string", ErrFormat, key, i, element)
-				return nil
-			}
-			out[i] = text
-		}
-		return out
-	default:
-		md.fail("%w: %s is a %T, not a list of strings", ErrFormat, key, value)
-		return nil
-	}
 }
 
 func (md *ggufReader) numbers(key string) []float64 {

@@ -30,14 +30,8 @@ func newNormalizer(n *node) (normalizer, error) {
 			}
 			return s
 		}, nil
-	case "NFC":
-		return norm.NFC.String, nil
-	case "NFD":
-		return norm.NFD.String, nil
-	case "NFKC":
-		return norm.NFKC.String, nil
-	case "NFKD":
-		return norm.NFKD.String, nil
+	case "NFC", "NFD", "NFKC", "NFKD":
+		return map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}[n.Type].String, nil
 	case "Precompiled":
 		return newPrecompiled(n.CharsMap)
 	case "StripAccents":

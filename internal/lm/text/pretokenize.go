@@ -207,18 +207,13 @@ func splitter(find finder, invert bool, join joiner) preTokenizer {
 	}
 }
 
+var joiners = map[string]joiner{
+	"Removed": removed, "Isolated": isolated, "Contiguous": contiguous, "MergedWithPrevious": mergedWithPrevious, "MergedWithNext": mergedWithNext,
+}
+
 func newJoiner(behavior string) (joiner, error) {
-	switch behavior {
-	case "Removed":
-		return removed, nil
-	case "Isolated":
-		return isolated, nil
-	case "Contiguous":
-		return contiguous, nil
-	case "MergedWithPrevious":
-		return mergedWithPrevious, nil
-	case "MergedWithNext":
-		return mergedWithNext, nil
+	if join := joiners[behavior]; join != nil {
+		return join, nil
 	}
 	return nil, fmt.Errorf("%w: pre-tokenizer Split behavior %q", ErrUnsupported, behavior)
 }

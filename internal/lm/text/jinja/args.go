@@ -11,6 +11,19 @@ type params struct {
 	next   int // of args
 }
 
+// builtin is a function that takes its arguments from its parameters.
+func builtin(name string, f func(p *params) any) *function {
+	return &function{name: name, call: func(r *renderer, args []any, kwargs *dict) any {
+		p := &params{r: r, callee: name, args: args, kwargs: kwargs}
+		result := f(p)
+		p.end()
+		if s, ok := result.(string); ok {
+			r.made(len(s))
+		}
+		return result
+	}}
+}
+
 // take returns the next parameter; ok is false if the caller left it out. An empty name cannot be given by keyword.
 func (p *params) take(name string) (value any, ok bool) {
 	if name != "" {

@@ -7,21 +7,19 @@ import (
 )
 
 func unary(negative bool, value any) any {
-	switch v := value.(type) {
-	case bool, int64:
-		n, _ := integer(v)
-		if negative {
-			return -n
-		}
+	n, whole := integer(value)
+	f, ok := number(value)
+	switch {
+	case !ok:
+		fail("%s has no sign", typeName(value))
+	case whole && negative:
+		return -n
+	case whole:
 		return n
-	case float64:
-		if negative {
-			return -v
-		}
-		return v
+	case negative:
+		return -f
 	}
-	fail("%s has no sign", typeName(value))
-	return nil
+	return f
 }
 
 func (r *renderer) add(left, right any) any {
@@ -87,15 +85,9 @@ func (r *renderer) multiply(left, right any) any {
 
 // repeat checks the length before it is made.
 func (r *renderer) repeat(text string, count int64) string {
-	count = max(count, 0)
-	if len(text) > 0 && count > maxString/int64(len(text)) {
-		fail("template makes a text of more than %d bytes", maxString)
-	}
-	r.made(len(text) * int(count))
-	if text == "" {
-		return ""
-	}
-	return strings.Repeat(text, int(count))
+	n := int(min(max(count, 0), maxString+1))
+	r.made(len(text) * n)
+	return strings.Repeat(text, n)
 }
 
 func integers(left, right any) (a, b int64, ok bool) {

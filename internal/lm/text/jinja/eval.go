@@ -120,19 +120,13 @@ func index(i int64, n int) (int64, bool) {
 
 // slice is "value[start:stop:step]".
 func (r *renderer) slice(value any, bounds [3]expr) any {
-	var chars []rune
-	var items []any
-	size := 0
-	switch v := value.(type) {
-	case string:
-		chars = []rune(v)
-		size = len(chars)
-		r.made(len(v))
-	case *list:
-		items, size = v.items, len(v.items)
-	default:
+	text, isText := value.(string)
+	l, ok := value.(*list)
+	if !ok && !isText {
 		fail("%s cannot be sliced", typeName(value))
 	}
+	r.fits(len(text))
+	items := r.iterate(value)
 	bound := func(e expr) *int64 {
 		if e == nil {
 			return nil
@@ -147,22 +141,13 @@ func (r *renderer) slice(value any, bounds [3]expr) any {
 		}
 		return &i
 	}
-	at := sliceIndices(bound(bounds[0]), bound(bounds[1]), bound(bounds[2]), int64(size))
-	r.step(len(at))
-	if items == nil {
-		out := make([]rune, len(at))
-		for i, from := range at {
-			out[i] = chars[from]
-		}
-		if _, ok := value.(string); ok {
-			return string(out)
-		}
+	at := sliceIndices(bound(bounds[0]), bound(bounds[1]), bound(bounds[2]), int64(len(items)))
+	out := listOf(r, at, func(i int64) any { return items[i] })
+	if isText {
+		return join(r, out, "")
 	}
-	out := make([]any, len(at))
-	for i, from := range at {
-		out[i] = items[from]
-	}
-	return &list{items: out, tuple: value.(*list).tuple}
+	out.tuple = l.tuple
+	return out
 }
 
 // sliceIndices is Python's range(*slice(start, stop, step).indices(n)).

@@ -50,10 +50,14 @@ func (r *renderer) step(cost int) {
 
 // made counts the making of a text of so many bytes.
 func (r *renderer) made(bytes int) {
+	r.fits(bytes)
+	r.step(1 + bytes/costBytes)
+}
+
+func (r *renderer) fits(bytes int) {
 	if bytes > maxString || bytes < 0 {
 		fail("template makes a text of more than %d bytes", maxString)
 	}
-	r.step(1 + bytes/costBytes)
 }
 
 // enter counts the depth of evaluation; the caller takes one off again when it returns.
@@ -89,9 +93,7 @@ func (r *renderer) run(block []stmt) flow {
 }
 
 func (r *renderer) write(text string) {
-	if r.out.Len()+len(text) > maxString {
-		fail("template makes a text of more than %d bytes", maxString)
-	}
+	r.fits(r.out.Len() + len(text))
 	r.made(len(text))
 	r.out.WriteString(text)
 }

@@ -14,13 +14,7 @@ func (r *renderer) filter(name string, value any, args []any, kwargs *dict) any 
 	if !ok {
 		fail("filter %q is not implemented", name)
 	}
-	p := &params{r: r, callee: name, args: args, kwargs: kwargs}
-	result := f(value, p)
-	p.end()
-	if s, ok := result.(string); ok {
-		r.made(len(s))
-	}
-	return result
+	return builtin(name, func(p *params) any { return f(value, p) }).call(r, args, kwargs)
 }
 
 type filter func(value any, p *params) any
@@ -178,9 +172,7 @@ func indent(value any, p *params) any {
 		if (i > 0 || first) && (text != "" || blank || i == 0) {
 			out.WriteString(prefix)
 		}
-		if out.Len() > maxString {
-			fail("template makes a text of more than %d bytes", maxString)
-		}
+		p.r.fits(out.Len())
 		out.WriteString(text)
 	}
 	return out.String()
@@ -238,12 +230,7 @@ func attributeOf(r *renderer, value, path any) any {
 }
 
 func attributes(r *renderer, items []any, path any) []any {
-	out := make([]any, len(items))
-	for i, item := range items {
-		r.step(1)
-		out[i] = attributeOf(r, item, path)
-	}
-	return out
+	return listOf(r, items, func(item any) any { return attributeOf(r, item, path) }).items
 }
 
 // mapped is map(attribute=…, default=…) or map('filter', args…).
@@ -266,12 +253,7 @@ func mapped(value any, p *params) any {
 	}
 	args := p.args[1:]
 	p.next, p.used = len(p.args), p.kwargs.size()
-	out := make([]any, len(items))
-	for i, item := range items {
-		p.r.step(1)
-		out[i] = p.r.filter(name, item, args, p.kwargs)
-	}
-	return &list{items: out}
+	return listOf(p.r, items, func(item any) any { return p.r.filter(name, item, args, p.kwargs) })
 }
 
 // choose is select, reject, selectattr and rejectattr.
@@ -336,10 +318,10 @@ func round(value any, p *params) any {
 	return nil
 }
 
-// sortKey is what sort, unique, min and max compare: an attribute if one is named, and letters without case.
-func sortKey(p *params, path any, byPath, caseSensitive bool) func(any) any {
+// sortKey is what sort, unique, min and max compare: an attribute if path names one, and letters without case.
+func sortKey(p *params, path any, caseSensitive bool) func(any) any {
 	return func(item any) any {
-		if byPath {
+		if path != nil {
 			item = attributeOf(p.r, item, path)
 		}
 		if s, ok := item.(string); ok && !caseSensitive {
@@ -350,11 +332,14 @@ func sortKey(p *params, path any, byPath, caseSensitive bool) func(any) any {
 	}
 }
 
-func sorted(value any, p *params) any {
-	descending, caseSensitive := p.flag("reverse"), p.flag("case_sensitive")
-	path, byPath := p.take("attribute")
-	key := sortKey(p, path, byPath && path != nil, caseSensitive)
-	items := slices.Clone(p.r.iterate(value))
+// namedKey is sortKey by the parameters case_sensitive and attribute.
+func namedKey(p *params) func(any) any {
+	caseSensitive := p.flag("case_sensitive")
+	path, _ := p.take("attribute")
+	return sortKey(p, path, caseSensitive)
+}
+
+func inOrder(p *params, items []any, key func(any) any, descending bool) *list {
 	slices.SortStableFunc(items, func(a, b any) int {
 		order := p.r.compare(key(a), key(b))
 		if descending {
@@ -365,34 +350,26 @@ func sorted(value any, p *params) any {
 	return &list{items: items}
 }
 
+func sorted(value any, p *params) any {
+	descending := p.flag("reverse")
+	return inOrder(p, slices.Clone(p.r.iterate(value)), namedKey(p), descending)
+}
+
 func sortDict(value any, p *params) any {
 	d, ok := value.(*dict)
 	if !ok {
 		fail("dictsort needs a dict, not %s", typeName(value))
 	}
 	caseSensitive, by, descending := p.flag("case_sensitive"), p.text("by", "key"), p.flag("reverse")
-	at := map[string]int64{"key": 0, "value": 1}
-	if _, ok := at[by]; !ok {
+	at := slices.Index([]string{"key", "value"}, by)
+	if at < 0 {
 		fail("dictsort by %q: it is by key or value", by)
 	}
-	key := sortKey(p, at[by], true, caseSensitive)
-	pairs := d.items(p.r)
-	slices.SortStableFunc(pairs.items, func(a, b any) int {
-		order := p.r.compare(key(a), key(b))
-		if descending {
-			return -order
-		}
-		return order
-	})
-	return pairs
+	return inOrder(p, d.items(p.r).items, sortKey(p, int64(at), caseSensitive), descending)
 }
 
 func unique(value any, p *params) any {
-	caseSensitive := p.flag("case_sensitive")
-	path, byPath := p.take("attribute")
-	key := sortKey(p, path, byPath && path != nil, caseSensitive)
-	seen := map[any]bool{}
-	out := &list{items: []any{}}
+	key, seen, out := namedKey(p), map[any]bool{}, &list{items: []any{}}
 	for _, item := range p.r.iterate(value) {
 		p.r.step(1)
 		if k := hashable(key(item)); !seen[k] {
@@ -404,9 +381,7 @@ func unique(value any, p *params) any {
 }
 
 func extreme(value any, p *params, sign int) any {
-	caseSensitive := p.flag("case_sensitive")
-	path, byPath := p.take("attribute")
-	key := sortKey(p, path, byPath && path != nil, caseSensitive)
+	key := namedKey(p)
 	var best any = undefined{p.callee + " of nothing"}
 	for i, item := range p.r.iterate(value) {
 		if i == 0 || p.r.compare(key(item), key(best))*sign > 0 {

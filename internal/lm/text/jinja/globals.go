@@ -8,14 +8,6 @@ import (
 
 // globals are the functions that a template may call by name.
 func (r *renderer) globals() map[string]any {
-	global := func(name string, call func(p *params) any) *function {
-		return &function{name: name, call: func(r *renderer, args []any, kwargs *dict) any {
-			p := &params{r: r, callee: name, args: args, kwargs: kwargs}
-			result := call(p)
-			p.end()
-			return result
-		}}
-	}
 	out := map[string]any{}
 	for name, call := range map[string]func(p *params) any{
 		"raise_exception": func(p *params) any {
@@ -33,7 +25,7 @@ func (r *renderer) globals() map[string]any {
 			return space
 		},
 	} {
-		out[name] = global(name, call)
+		out[name] = builtin(name, call)
 	}
 	return out
 }

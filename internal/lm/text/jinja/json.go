@@ -10,7 +10,7 @@ import (
 
 // toJSON is json.dumps as transformers calls it: HTML is not escaped, and other characters only if ensure_ascii.
 func toJSON(value any, p *params) any {
-	w := jsonWriter{r: p.r, itemEnd: ", ", keyEnd: ": "}
+	w := writer{r: p.r, itemEnd: ", ", keyEnd: ": "}
 	w.ascii = p.flag("ensure_ascii")
 	if by, ok := p.take("indent"); ok && by != nil {
 		w.pretty, w.itemEnd = true, ","
@@ -32,9 +32,11 @@ func toJSON(value any, p *params) any {
 	return w.out.String()
 }
 
-type jsonWriter struct {
+// writer writes values as json.dumps does, or as Python's repr.
+type writer struct {
 	r               *renderer
 	out             strings.Builder
+	python          bool
 	ascii           bool
 	sort            bool
 	pretty          bool
@@ -43,44 +45,72 @@ type jsonWriter struct {
 	itemEnd, keyEnd string
 }
 
-func (w *jsonWriter) write(value any) {
+func (w *writer) write(value any) {
 	w.r.step(1)
 	w.r.enter()
 	defer func() { w.r.depth-- }()
-	if w.out.Len() > maxString {
-		fail("template makes a text of more than %d bytes", maxString)
+	w.r.fits(w.out.Len())
+	word := func(json, python string) {
+		if w.python {
+			json = python
+		}
+		w.out.WriteString(json)
 	}
 	switch v := value.(type) {
 	case nil:
-		w.out.WriteString("null")
+		word("null", "None")
 	case bool:
-		fmt.Fprint(&w.out, v)
+		if v {
+			word("true", "True")
+		} else {
+			word("false", "False")
+		}
 	case int64:
 		fmt.Fprint(&w.out, v)
 	case float64:
-		w.out.WriteString(jsonFloat(v))
+		word(jsonFloat(v), floatString(v))
 	case string:
-		w.r.made(len(v))
-		w.text(v)
+		if w.python {
+			reprString(&w.out, v)
+		} else {
+			w.r.made(len(v))
+			w.text(v)
+		}
+	case undefined:
+		if !w.python {
+			fail("undefined cannot be written as JSON")
+		}
+		w.out.WriteString("Undefined")
 	case *list:
-		w.sequence('[', ']', len(v.items), func(i int) { w.write(v.items[i]) })
+		open, end := "[", "]"
+		if w.python && v.tuple {
+			open, end = "(", ")"
+			if len(v.items) == 1 {
+				end = ",)"
+			}
+		}
+		w.sequence(open, end, len(v.items), func(i int) { w.write(v.items[i]) })
 	case *dict:
 		keys := v.keys
 		if w.sort {
 			keys = slices.SortedFunc(slices.Values(keys), w.r.compare)
 		}
-		w.sequence('{', '}', len(keys), func(i int) {
-			w.key(keys[i])
+		w.sequence("{", "}", len(keys), func(i int) {
+			if w.python {
+				w.write(keys[i])
+			} else {
+				w.key(keys[i])
+			}
 			w.out.WriteString(w.keyEnd)
 			w.write(v.values[keys[i]])
 		})
 	default:
-		fail("%s cannot be written as JSON", typeName(value))
+		fail("%s cannot be written out", typeName(value))
 	}
 }
 
-func (w *jsonWriter) sequence(open, end byte, n int, element func(i int)) {
-	w.out.WriteByte(open)
+func (w *writer) sequence(open, end string, n int, element func(i int)) {
+	w.out.WriteString(open)
 	w.level++
 	for i := range n {
 		if i > 0 {
@@ -93,10 +123,10 @@ func (w *jsonWriter) sequence(open, end byte, n int, element func(i int)) {
 	if n > 0 {
 		w.newLine()
 	}
-	w.out.WriteByte(end)
+	w.out.WriteString(end)
 }
 
-func (w *jsonWriter) newLine() {
+func (w *writer) newLine() {
 	if w.pretty {
 		w.out.WriteByte('\n')
 		w.out.WriteString(w.r.repeat(w.indent, int64(w.level)))
@@ -104,7 +134,7 @@ func (w *jsonWriter) newLine() {
 }
 
 // key writes a key as json.dumps does, where every key becomes a string.
-func (w *jsonWriter) key(key any) {
+func (w *writer) key(key any) {
 	if s, ok := key.(string); ok {
 		w.text(s)
 		return
@@ -114,7 +144,7 @@ func (w *jsonWriter) key(key any) {
 	w.out.WriteByte('"')
 }
 
-func (w *jsonWriter) text(s string) {
+func (w *writer) text(s string) {
 	w.out.WriteByte('"')
 	for _, c := range s {
 		if at := strings.IndexRune("\"\\\n\r\t\b\f", c); at >= 0 {

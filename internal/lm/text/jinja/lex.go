@@ -178,6 +178,8 @@ func (l *lexer) block() {
 	l.expression("%}")
 }
 
+var endRaw = regexp.MustCompile(`\{%([-+]?)[\s\p{Z}]*endraw[\s\p{Z}]*([-+]?%\})`)
+
 // raw copies text up to the endraw tag.
 func (l *lexer) raw() {
 	l.spaces()
@@ -185,39 +187,21 @@ func (l *lexer) raw() {
 		l.fail("raw takes no arguments")
 	}
 	l.tagEnd("%}")
-	for from := l.pos; ; {
-		at := strings.Index(l.src[from:], "{%")
-		if at < 0 {
-			l.fail("raw without endraw")
-		}
-		open := from + at
-		from = open + 2
-		inner := strings.TrimLeft(l.src[from:], "-+")
-		if !strings.HasPrefix(strings.TrimLeftFunc(inner, isSpace), "endraw") {
-			continue
-		}
-		text := l.src[l.pos:open]
-		switch l.src[from] {
-		case '-':
-			text = strings.TrimRightFunc(text, isSpace)
-		case '+':
-		default:
-			text = l.lstrip(text)
-		}
-		l.text(text)
-		l.skip(from - l.pos)
-		if l.src[l.pos] == '-' || l.src[l.pos] == '+' {
-			l.skip(1)
-		}
-		l.spaces()
-		l.name()
-		l.spaces()
-		if !l.atEnd("%}") {
-			l.fail("endraw takes no arguments")
-		}
-		l.tagEnd("%}")
-		return
+	rest := l.src[l.pos:]
+	m := endRaw.FindStringSubmatchIndex(rest)
+	if m == nil {
+		l.fail("raw without endraw")
 	}
+	text := rest[:m[0]]
+	switch rest[m[2]:m[3]] {
+	case "-":
+		text = strings.TrimRightFunc(text, isSpace)
+	case "":
+		text = l.lstrip(text)
+	}
+	l.text(text)
+	l.skip(m[4])
+	l.tagEnd("%}")
 }
 
 var operators = strings.Fields("// ** == != >= <= + - * / % ~ = > < ( ) [ ] { } , : . |") // the long ones first

@@ -10,42 +10,27 @@ import (
 // method returns the method of a value bound to it, or nil. As in the immutable sandbox of transformers, there are
 // none that change a value.
 func method(value any, name string) *function {
-	var call func(p *params) any
 	switch v := value.(type) {
 	case string:
-		if m, ok := stringMethods[name]; ok {
-			call = func(p *params) any { return m(v, p) }
+		if m := stringMethods[name]; m != nil {
+			return builtin(name, func(p *params) any { p.r.made(len(v)); return m(v, p) })
 		}
 	case *dict:
-		if m, ok := dictMethods[name]; ok {
-			call = func(p *params) any { return m(v, p) }
+		if m := dictMethods[name]; m != nil {
+			return builtin(name, func(p *params) any { return m(v, p) })
 		}
 	case *list:
-		if m, ok := listMethods[name]; ok {
-			call = func(p *params) any { return m(v, p) }
+		if m := listMethods[name]; m != nil {
+			return builtin(name, func(p *params) any { return m(v, p) })
 		}
 	}
-	if call == nil {
-		return nil
-	}
-	return &function{name: name, call: func(r *renderer, args []any, kwargs *dict) any {
-		p := &params{r: r, callee: name, args: args, kwargs: kwargs}
-		if s, ok := value.(string); ok {
-			r.made(len(s))
-		}
-		result := call(p)
-		p.end()
-		if s, ok := result.(string); ok {
-			r.made(len(s))
-		}
-		return result
-	}}
+	return nil
 }
 
 var dictMethods = map[string]func(d *dict, p *params) any{
 	"items":  func(d *dict, p *params) any { return d.items(p.r) },
 	"keys":   func(d *dict, p *params) any { return &list{items: d.keys} },
-	"values": func(d *dict, p *params) any { return d.list(p.r) },
+	"values": func(d *dict, p *params) any { return listOf(p.r, d.keys, func(key any) any { return d.values[key] }) },
 	"get": func(d *dict, p *params) any {
 		key := hashable(p.any("key"))
 		absent, _ := p.take("default")
@@ -57,19 +42,15 @@ var dictMethods = map[string]func(d *dict, p *params) any{
 }
 
 func (d *dict) items(r *renderer) *list {
-	r.step(d.size())
-	out := &list{items: make([]any, d.size())}
-	for i, key := range d.keys {
-		out.items[i] = &list{items: []any{key, d.values[key]}, tuple: true}
-	}
-	return out
+	return listOf(r, d.keys, func(key any) any { return &list{items: []any{key, d.values[key]}, tuple: true} })
 }
 
-func (d *dict) list(r *renderer) *list {
-	r.step(d.size())
-	out := &list{items: make([]any, d.size())}
-	for i, key := range d.keys {
-		out.items[i] = d.values[key]
+// listOf is a list of what is made of each.
+func listOf[T any](r *renderer, from []T, each func(T) any) *list {
+	r.step(len(from))
+	out := &list{items: make([]any, len(from))}
+	for i, x := range from {
+		out.items[i] = each(x)
 	}
 	return out
 }
@@ -236,41 +217,26 @@ func split(s string, p *params, fromRight bool) *list {
 	default:
 		parts = strings.SplitN(s, text, int(min(limit, int64(len(s))))+1)
 	}
-	return textList(p.r, parts)
+	return listOf(p.r, parts, func(part string) any { return part })
 }
 
 func splitSpace(s string, limit int64, fromRight bool) (parts []string) {
-	if limit < 0 || fromRight && limit >= int64(len(s)) {
-		return strings.FieldsFunc(s, isSpace)
+	words := strings.FieldsFunc(s, isSpace)
+	if limit < 0 || limit >= int64(len(words)) {
+		return words
 	}
+	n := int(limit) // that many are cut off, and the rest is one
 	if fromRight {
-		for s = strings.TrimRightFunc(s, isSpace); s != "" && limit > 0; limit-- {
-			at := strings.LastIndexFunc(s, isSpace)
-			if at < 0 {
-				break
-			}
-			_, size := utf8.DecodeRuneInString(s[at:])
-			parts = append(parts, s[at+size:])
-			s = strings.TrimRightFunc(s[:at], isSpace)
+		rest, kept := strings.TrimRightFunc(s, isSpace), words[len(words)-n:]
+		for _, word := range slices.Backward(kept) {
+			rest = strings.TrimRightFunc(strings.TrimSuffix(rest, word), isSpace)
 		}
-		if s != "" {
-			parts = append(parts, s)
-		}
-		slices.Reverse(parts)
-		return parts
+		return append([]string{rest}, kept...)
 	}
-	for s = strings.TrimLeftFunc(s, isSpace); s != "" && limit > 0; limit-- {
-		at := strings.IndexFunc(s, isSpace)
-		if at < 0 {
-			break
-		}
-		parts = append(parts, s[:at])
-		s = strings.TrimLeftFunc(s[at:], isSpace)
+	for _, word := range words[:n] {
+		s = strings.TrimPrefix(strings.TrimLeftFunc(s, isSpace), word)
 	}
-	if s != "" {
-		parts = append(parts, s)
-	}
-	return parts
+	return append(words[:n:n], strings.TrimLeftFunc(s, isSpace))
 }
 
 // splitLines is str.splitlines.
@@ -297,23 +263,12 @@ func splitLines(s string, keepEnds bool) *list {
 	return out
 }
 
-func textList(r *renderer, parts []string) *list {
-	r.step(len(parts))
-	out := &list{items: make([]any, len(parts))}
-	for i, part := range parts {
-		out.items[i] = part
-	}
-	return out
-}
-
 func join(r *renderer, value any, separator string) string {
 	var out strings.Builder
 	for i, item := range r.iterate(value) {
 		text := r.toString(item)
 		r.made(len(text) + len(separator))
-		if out.Len()+len(text) > maxString {
-			fail("template makes a text of more than %d bytes", maxString)
-		}
+		r.fits(out.Len() + len(text))
 		if i > 0 {
 			out.WriteString(separator)
 		}
@@ -326,9 +281,6 @@ func replace(r *renderer, s, from, to string, count int64) string {
 	n := strings.Count(s, from)
 	if count >= 0 {
 		n = int(min(int64(n), count))
-	}
-	if len(to) > 0 && n > (maxString-min(len(s), maxString))/len(to) {
-		fail("template makes a text of more than %d bytes", maxString)
 	}
 	r.made(len(s) + n*len(to))
 	return strings.Replace(s, from, to, n)

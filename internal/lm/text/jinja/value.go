@@ -2,12 +2,13 @@ package jinja
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"unicode"
@@ -83,12 +84,7 @@ func fromGo(value any) any {
 		return out
 	case map[string]any:
 		out := &dict{}
-		keys := make([]string, 0, len(v))
-		for key := range v {
-			keys = append(keys, key)
-		}
-		sort.Strings(keys)
-		for _, key := range keys {
+		for _, key := range slices.Sorted(maps.Keys(v)) {
 			out.set(key, fromGo(v[key]))
 		}
 		return out
@@ -247,18 +243,11 @@ func (r *renderer) iterate(value any) []any {
 
 // number widens bool and int64 to float64.
 func number(value any) (float64, bool) {
-	switch v := value.(type) {
-	case bool:
-		if v {
-			return 1, true
-		}
-		return 0, true
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
+	if f, ok := value.(float64); ok {
+		return f, true
 	}
-	return 0, false
+	n, ok := integer(value)
+	return float64(n), ok
 }
 
 func integer(value any) (int64, bool) {
@@ -319,13 +308,7 @@ func (r *renderer) compare(a, b any) int {
 	x, okX := number(a)
 	y, okY := number(b)
 	if okX && okY {
-		switch {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
-		}
-		return 0
+		return cmp.Compare(x, y)
 	}
 	if s, ok := a.(string); ok {
 		if t, ok := b.(string); ok {
@@ -349,66 +332,9 @@ func (r *renderer) toString(value any) string {
 	case undefined:
 		return ""
 	}
-	var out strings.Builder
-	r.repr(&out, value)
-	return out.String()
-}
-
-// repr is Python's repr.
-func (r *renderer) repr(out *strings.Builder, value any) {
-	r.step(1)
-	r.enter()
-	defer func() { r.depth-- }()
-	if out.Len() > maxString {
-		fail("template makes a text of more than %d bytes", maxString)
-	}
-	switch v := value.(type) {
-	case nil:
-		out.WriteString("None")
-	case bool:
-		if v {
-			out.WriteString("True")
-		} else {
-			out.WriteString("False")
-		}
-	case int64:
-		out.WriteString(strconv.FormatInt(v, 10))
-	case float64:
-		out.WriteString(floatString(v))
-	case string:
-		reprString(out, v)
-	case undefined:
-		out.WriteString("Undefined")
-	case *list:
-		open, end := "[", "]"
-		if v.tuple {
-			open, end = "(", ")"
-			if len(v.items) == 1 {
-				end = ",)"
-			}
-		}
-		out.WriteString(open)
-		for i, item := range v.items {
-			if i > 0 {
-				out.WriteString(", ")
-			}
-			r.repr(out, item)
-		}
-		out.WriteString(end)
-	case *dict:
-		out.WriteByte('{')
-		for i, key := range v.keys {
-			if i > 0 {
-				out.WriteString(", ")
-			}
-			r.repr(out, key)
-			out.WriteString(": ")
-			r.repr(out, v.values[key])
-		}
-		out.WriteByte('}')
-	default:
-		fail("%s cannot be written as text", typeName(value))
-	}
+	w := writer{r: r, python: true, itemEnd: ", ", keyEnd: ": "}
+	w.write(value)
+	return w.out.String()
 }
 
 func reprString(out *strings.Builder, s string) {

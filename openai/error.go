@@ -137,17 +137,7 @@ func (e *Error) Error() string { return e.Message + " (" + string(e.Code) + ")" 
 
 // WriteError writes e as the response: status, headers and body. Nothing may have been written before.
 func WriteError(w http.ResponseWriter, e *Error) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(ErrorResponse{Error: e}); err != nil { // only strings and integers in there
-		http.Error(w, "", http.StatusInternalServerError)
-		return
-	}
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
@@ -157,6 +147,21 @@ func WriteError(w http.ResponseWriter, e *Error) {
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
+	body, _ := Encode(h, ErrorResponse{Error: e}) // only strings and integers in there
 	w.WriteHeader(e.Status)
-	_, _ = w.Write(body.Bytes()) // a client that has gone cannot be told
+	_, _ = w.Write(body) // a client that has gone cannot be told
+}
+
+// Encode is v as the body of a response, whose headers it sets.
+func Encode(h http.Header, v any) ([]byte, error) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	return body.Bytes(), nil
 }

@@ -222,6 +222,30 @@ func (s *fieldSet) refuse(names ...string) {
 	}
 }
 
+// sized tells whether a value is a list of one to so many things.
+func (p place) sized(what string, most int) bool {
+	switch {
+	case p.kind != array:
+		p.fault(mistyped, "must be a list")
+	case len(p.items) == 0:
+		p.fault(tooShort, "must have at least one "+what)
+	case len(p.items) > most:
+		p.fault(tooLong, fmt.Sprintf("must have at most %d %ss", most, what))
+	default:
+		return true
+	}
+	return false
+}
+
+// list is a field that is a list, without items where it is none.
+func (s *fieldSet) list(name string) (p place, ok bool) {
+	p, ok = s.take(name)
+	if ok && p.kind != array {
+		p.fault(mistyped, "must be a list")
+	}
+	return p, ok && p.kind == array
+}
+
 func (s *fieldSet) boolean(name string) bool {
 	p, ok := s.take(name)
 	if !ok {

@@ -72,10 +72,9 @@ func (s *fieldSet) needed(name string) string {
 	p, ok := s.take(name)
 	if !ok {
 		p.fault(missing, "is required")
-	} else if p.isText() && p.text == "" {
-		p.fault(tooShort, "must not be empty")
+		return ""
 	}
-	return p.text
+	return p.filled()
 }
 
 // read takes the fields that all generating routes share.
@@ -114,35 +113,31 @@ func (r *Sampling) readExtensions(s *fieldSet) {
 }
 
 // stop is a string or a list of them.
-func (s *fieldSet) stop() []string {
+func (s *fieldSet) stop() (stops []string) {
 	p, ok := s.take("stop")
-	if !ok {
-		return nil
-	}
-	switch p.kind {
-	case text:
-		if p.text == "" {
-			p.fault(tooShort, "must not be empty")
-		}
-		return []string{p.text}
-	case array:
-		if len(p.items) > maxStops {
-			p.fault(tooLong, fmt.Sprintf("must have at most %d strings", maxStops))
-			return nil
-		}
-		var stops []string
+	switch {
+	case !ok:
+	case p.kind == text:
+		stops = append(stops, p.filled())
+	case p.kind != array:
+		p.fault(mistyped, "must be a string or a list of strings")
+	case len(p.items) > maxStops:
+		p.fault(tooLong, fmt.Sprintf("must have at most %d strings", maxStops))
+	default:
 		for i, item := range p.items {
 			x := p.at(i, item)
-			if x.isText() && x.text == "" {
-				x.fault(tooShort, "must not be empty")
-			}
-			stops = append(stops, x.text)
+			stops = append(stops, x.filled())
 		}
-		return stops
-	default:
-		p.fault(mistyped, "must be a string or a list of strings")
-		return nil
 	}
+	return stops
+}
+
+// filled is a text that is not empty.
+func (p place) filled() string {
+	if p.isText() && p.text == "" {
+		p.fault(tooShort, "must not be empty")
+	}
+	return p.text
 }
 
 // logitBias is an object from token ids, written as strings, to numbers.
@@ -218,14 +213,7 @@ func (p place) metadata() map[string]string {
 }
 
 func (s *fieldSet) modalities() {
-	p, ok := s.take("modalities")
-	if !ok {
-		return
-	}
-	if p.kind != array {
-		p.fault(mistyped, "must be a list of strings")
-		return
-	}
+	p, _ := s.list("modalities")
 	for i, item := range p.items {
 		if x := p.at(i, item); x.isText() && x.text != "text" {
 			x.refuse(`is not supported: the only modality is "text"`)
@@ -235,18 +223,10 @@ func (s *fieldSet) modalities() {
 
 func (r *ChatCompletionRequest) readMessages(s *fieldSet, l Limits) {
 	p, ok := s.take("messages")
-	switch {
-	case !ok:
+	if !ok {
 		p.fault(missing, "is required")
-		return
-	case p.kind != array:
-		p.fault(mistyped, "must be a list")
-		return
-	case len(p.items) == 0:
-		p.fault(tooShort, "must have at least one message")
-		return
-	case len(p.items) > l.MaxMessages:
-		p.fault(tooLong, fmt.Sprintf("must have at most %d messages", l.MaxMessages))
+	}
+	if !ok || !p.sized("message", l.MaxMessages) {
 		return
 	}
 	given, unclear := 0, 0

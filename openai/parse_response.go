@@ -2,7 +2,6 @@ package openai
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 )
@@ -86,16 +85,12 @@ func (s *fieldSet) readRefused() {
 			p.refuse("is not supported: nothing is stored")
 		}
 	}
-	if p, ok := s.take("include"); ok {
-		if p.kind != array {
-			p.fault(mistyped, "must be a list of strings")
-		}
-		for i, item := range p.items {
-			if x := p.at(i, item); x.text == "reasoning.encrypted_content" {
-				x.ignore()
-			} else {
-				x.refuse("is not there to be included")
-			}
+	include, _ := s.list("include")
+	for i, item := range include.items {
+		if x := include.at(i, item); x.text == "reasoning.encrypted_content" {
+			x.ignore()
+		} else {
+			x.refuse("is not there to be included")
 		}
 	}
 	if p, ok := s.take("reasoning"); ok {
@@ -127,13 +122,7 @@ func (r *ResponseRequest) readInput(s *fieldSet, l Limits) {
 		p.fault(tooShort, "must not be empty")
 	case p.kind == text:
 		r.Messages = append(r.Messages, Message{Role: "user", Content: p.text})
-	case p.kind != array:
-		p.fault(mistyped, "must be a string or a list of items")
-	case len(p.items) == 0:
-		p.fault(tooShort, "must have at least one item")
-	case len(p.items) > l.MaxMessages:
-		p.fault(tooLong, fmt.Sprintf("must have at most %d items", l.MaxMessages))
-	default:
+	case p.sized("item", l.MaxMessages):
 		before := p.f.count
 		for i, item := range p.items {
 			if it, ok := p.at(i, item).set(); ok {

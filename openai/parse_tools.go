@@ -203,13 +203,9 @@ func (s *fieldSet) readFormat(nested bool) *ResponseFormat {
 
 // readCalls takes the calls that an assistant's message made. given also counts those that are not valid.
 func (s *fieldSet) readCalls() (calls []ToolCall, given bool) {
-	p, ok := s.take("tool_calls")
-	if !ok {
-		return nil, false
-	}
-	if p.kind != array {
-		p.fault(mistyped, "must be a list")
-		return nil, true
+	p, ok := s.list("tool_calls")
+	if !ok { // a fault tells enough
+		return nil, p.kind != null
 	}
 	for i, item := range p.items {
 		c, ok := p.at(i, item).set()

@@ -93,19 +93,23 @@ func (s *chatStream) callPiece(choice int, c CallDelta) error {
 		piece := &openai.FunctionCallDelta{Name: c.Name, Arguments: c.Arguments}
 		return s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{FunctionCall: piece}})
 	}
-	c0 := &s.call[0]
+	piece := openai.ToolCallDelta{Index: c.Index}
 	if c.Name != "" {
-		*c0 = openai.ToolCallDelta{
-			Index: c.Index, ID: "call_" + s.g.x.h.newID(), Type: "function", Function: openai.FunctionCallDelta{Name: c.Name},
-		}
-		if err := s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{ToolCalls: s.call[:]}}); err != nil {
+		head := piece
+		head.ID, head.Type, head.Function.Name = "call_"+s.g.x.h.newID(), "function", c.Name
+		if err := s.sendCall(choice, head); err != nil {
 			return err
 		}
 	}
 	if c.Arguments == "" {
 		return nil
 	}
-	*c0 = openai.ToolCallDelta{Index: c.Index, Function: openai.FunctionCallDelta{Arguments: c.Arguments}}
+	piece.Function.Arguments = c.Arguments
+	return s.sendCall(choice, piece)
+}
+
+func (s *chatStream) sendCall(choice int, piece openai.ToolCallDelta) error {
+	s.call[0] = piece
 	return s.send(openai.ChunkChoice{Index: choice, Delta: openai.Delta{ToolCalls: s.call[:]}})
 }
 

@@ -1,16 +1,13 @@
 package serve
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -117,21 +114,15 @@ func (x *exchange) path() string {
 
 // respond sends v as JSON.
 func (x *exchange) respond(status int, v any) error {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	body, err := openai.Encode(x.w.Header(), v)
+	if err != nil {
 		return err
 	}
-	header := x.w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Length", strconv.Itoa(body.Len()))
 	x.status = status
 	x.settle()
 	x.write(func() {
 		x.w.WriteHeader(status)
-		_, x.err = x.w.Write(body.Bytes())
+		_, x.err = x.w.Write(body)
 	})
 	return nil
 }

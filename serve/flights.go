@@ -120,10 +120,7 @@ func catch(err *error) {
 // Unload takes a model out of memory once the requests that have it have ended. As long as it is listed, the next request for it
 // loads it again.
 func (p *Pool) Unload(ctx context.Context, id string) error {
-	p.mu.Lock()
-	f := p.flights[id]
-	p.mu.Unlock()
-	if err := landed(ctx, f); err != nil {
+	if err := p.landed(ctx, id); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -136,8 +133,11 @@ func (p *Pool) Unload(ctx context.Context, id string) error {
 	return nil
 }
 
-// landed waits for a load, if there is one.
-func landed(ctx context.Context, f *flight) error {
+// landed waits for the load of a model, if it is being loaded.
+func (p *Pool) landed(ctx context.Context, id string) error {
+	p.mu.Lock()
+	f := p.flights[id]
+	p.mu.Unlock()
 	if f == nil {
 		return nil
 	}
@@ -167,9 +167,8 @@ func (p *Pool) Reload(ctx context.Context, id string) error {
 	p.tasks.Add(1)
 	defer p.tasks.Done()
 	delete(p.failures, id)
-	f := p.flights[id]
 	p.mu.Unlock()
-	if err := landed(ctx, f); err != nil { // it may be loading what was there before
+	if err := p.landed(ctx, id); err != nil { // it may be loading what was there before
 		return err
 	}
 	p.mu.Lock()

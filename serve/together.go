@@ -2,7 +2,8 @@ package serve
 
 import (
 	"context"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // sideBySide is how many prompts of one request a model is asked at a time, so that one request does not fill the queue.
@@ -16,45 +17,32 @@ func together(ctx context.Context, m Model, asks []Request) deltaSeq {
 	}
 	return func(yield func(Delta, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		var all sync.WaitGroup
-		defer all.Wait()
-		defer cancel()
-
-		pieces := make(chan piece)
-		free := make(chan struct{}, sideBySide)
-		all.Go(func() {
-			defer close(pieces)
-			var running sync.WaitGroup
-			defer running.Wait()
+		all, ctx := errgroup.WithContext(ctx)
+		all.SetLimit(sideBySide)
+		deltas, failed := make(chan Delta), make(chan error, 1)
+		go func() {
 			for i, ask := range asks {
-				select {
-				case free <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-				running.Go(func() {
-					defer func() { <-free }()
-					if err := forward(ctx, m, ask, i*ask.N, pieces); err != nil {
-						send(ctx, pieces, piece{err: err})
-					}
-				})
+				all.Go(func() error { return forward(ctx, m, ask, i*ask.N, deltas) })
 			}
-		})
+			failed <- all.Wait()
+			close(deltas)
+		}()
+		defer func() {
+			cancel()
+			for range deltas { // until nobody is left
+			}
+		}()
 
 		starting := len(asks)
 		var held []Delta
-		for p := range pieces {
-			switch {
-			case p.err != nil:
-				yield(Delta{}, p.err)
-				return
-			case p.Start != nil:
+		for d := range deltas {
+			if d.Start != nil {
 				starting--
-			case starting > 0:
-				held = append(held, p.Delta)
+			} else if starting > 0 {
+				held = append(held, d)
 				continue
 			}
-			if !yield(p.Delta, nil) {
+			if !yield(d, nil) {
 				return
 			}
 			if starting == 0 {
@@ -66,36 +54,27 @@ func together(ctx context.Context, m Model, asks []Request) deltaSeq {
 				held = nil
 			}
 		}
-		if ctx.Err() != nil {
-			yield(Delta{}, context.Cause(ctx))
+		if err := <-failed; err != nil {
+			yield(Delta{}, err)
 		}
 	}
 }
 
-type piece struct {
-	Delta
-	err error
-}
-
-func send(ctx context.Context, to chan<- piece, p piece) bool {
-	select {
-	case to <- p:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // forward passes the answer to one ask on. A panic becomes an error: no handler stands above this goroutine.
-func forward(ctx context.Context, m Model, ask Request, offset int, to chan<- piece) (err error) {
+func forward(ctx context.Context, m Model, ask Request, offset int, to chan<- Delta) (err error) {
 	defer catch(&err)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	for d, err := range m.Generate(ctx, ask) {
 		if err != nil {
 			return err
 		}
 		d.Choice += offset
-		if !send(ctx, to, piece{Delta: d}) {
-			return nil
+		select {
+		case to <- d:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	return nil

@@ -42,8 +42,7 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 
-	_, base := own(cfg, l.Addr().String())
-	err := ready(base + "/v1")
+	err := ready(base(cfg, l.Addr().String()) + "/v1")
 	if err == nil {
 		select {
 		case <-ctx.Done():
@@ -65,24 +64,22 @@ func serveUntil(ctx context.Context, cfg config.Server, l net.Listener, all http
 	return err
 }
 
-// own is a client for the server of this program at an address, and the URL of its API.
-func own(cfg config.Server, address string) (client *http.Client, base string) {
+// base is the URL of the server of this program at an address.
+func base(cfg config.Server, address string) string {
 	scheme := "http://"
-	client = &http.Client{Transport: &http.Transport{}}
 	if cfg.TLSCert != "" {
 		scheme = "https://"
-		// The certificate is for the server's name, not for this address, and only whether it answers is asked.
-		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	}
-	return client, scheme + reachable(address) + cfg.Prefix
+	return scheme + reachable(address) + cfg.Prefix
 }
 
 // probe asks the server that runs with the same settings whether it is ready.
 func probe(ctx context.Context, cfg config.Server) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	client, base := own(cfg, cfg.Listen)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/health/ready", nil)
+	// The certificate is for the server's name, not for this address, and only whether it answers is asked.
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base(cfg, cfg.Listen)+"/health/ready", nil)
 	if err != nil {
 		return err
 	}

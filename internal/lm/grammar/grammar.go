@@ -115,18 +115,20 @@ func jsonSchema(ctx context.Context, schema []byte, mode Obedience, limits Limit
 	if err != nil {
 		return nil, err
 	}
-	g.leftOut(-1, ignored)
+	g.ignored = leftOut(nil, -1, ignored)
 	return g, nil
 }
 
 const maxIgnored = 32
 
-func (g *Grammar) leftOut(tool int, paths []string) {
+// leftOut adds what was left out of one schema.
+func leftOut(all []Ignored, tool int, paths []string) []Ignored {
 	for _, path := range paths {
-		if i := (Ignored{tool, path}); len(g.ignored) < maxIgnored && !slices.Contains(g.ignored, i) {
-			g.ignored = append(g.ignored, i)
+		if i := (Ignored{tool, path}); len(all) < maxIgnored && !slices.Contains(all, i) {
+			all = append(all, i)
 		}
 	}
+	return all
 }
 
 // JSONObject is the grammar of any JSON object.

@@ -108,11 +108,6 @@ func toolCalls(ctx context.Context, tools []Tool, format ToolFormat, choice Tool
 	}
 	start := b.rules[0].start
 	var left []Ignored
-	leave := func(tool int, paths []string) {
-		for _, path := range paths {
-			left = append(left, Ignored{tool, path})
-		}
-	}
 	answer := b.state()
 	switch {
 	case choice.Text && len(choice.Answer) > 0:
@@ -124,7 +119,7 @@ func toolCalls(ctx context.Context, tools []Tool, format ToolFormat, choice Tool
 		if err != nil {
 			return nil, &ToolError{Tool: -1, Err: err}
 		}
-		leave(-1, ignored)
+		left = leftOut(left, -1, ignored)
 		b.eps(start, answer)
 		b.eps(b.literal(start, open), call)
 	case choice.Text:
@@ -151,7 +146,7 @@ func toolCalls(ctx context.Context, tools []Tool, format ToolFormat, choice Tool
 		if err != nil {
 			return nil, &ToolError{i, tool.Name, err}
 		}
-		leave(i, ignored)
+		left = leftOut(left, i, ignored)
 	}
 	last := b.loose(closed, format.Close)
 	b.eps(b.loose(last, format.End), end)
@@ -172,7 +167,7 @@ func toolCalls(ctx context.Context, tools []Tool, format ToolFormat, choice Tool
 			return nil, &ToolError{Tool: -1, Err: err}
 		}
 	}
-	g.ignored = slices.Compact(left)
+	g.ignored = left
 	return g, nil
 }
 

@@ -31,7 +31,7 @@ func (e edits) free(shared edits) {
 // editInputs are the inputs of an edited graph behind the settings.
 func (s *Sampler) editInputs(slots int, by map[int]*Choice) []any {
 	if s.none.counts == nil {
-		s.none = edits{s.counts(nil), s.bias(nil)}
+		s.none = edits{s.counts(&Edits{}), s.bias(&Edits{})}
 	}
 	words := (s.programs.vocab + 31) / 32
 	masks := make([]uint32, slots*2*words) // of each slot: what is banned, and what the form does not allow
@@ -74,7 +74,7 @@ func (s *Sampler) editsOf(slot int, e *Edits) edits {
 
 func (s *Sampler) counts(e *Edits) *tensors.Tensor {
 	flat := make([]int32, s.programs.vocab)
-	if e != nil {
+	if e.History != nil {
 		for id, inAnswer := range e.History {
 			flat[id] = int32(1 + inAnswer)
 		}
@@ -84,11 +84,9 @@ func (s *Sampler) counts(e *Edits) *tensors.Tensor {
 
 func (s *Sampler) bias(e *Edits) *tensors.Tensor {
 	flat := make([]float32, s.programs.vocab)
-	if e != nil {
-		for id, b := range e.Bias {
-			if id < len(flat) {
-				flat[id] = float32(b)
-			}
+	for id, b := range e.Bias {
+		if id < len(flat) {
+			flat[id] = float32(b)
 		}
 	}
 	return tensors.FromFlatDataAndDimensions(flat, len(flat))

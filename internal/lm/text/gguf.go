@@ -33,14 +33,14 @@ func FromGGUF(metadata map[string]any) (*Tokenizer, error) {
 	md := ggufReader{values: metadata}
 	doc := md.document()
 	set := md.settings(doc)
-	if md.err != nil {
-		return nil, fmt.Errorf("gguf metadata: %w", md.err)
+	tok, err := (*Tokenizer)(nil), md.err
+	if err == nil {
+		tok, err = newTokenizer(doc, set)
 	}
-	tok, err := newTokenizer(doc, set)
+	if err == nil {
+		tok.files, err = tok.render(doc)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("gguf metadata: %w", err)
-	}
-	if tok.files, err = tok.render(doc); err != nil {
 		return nil, fmt.Errorf("gguf metadata: %w", err)
 	}
 	return tok, nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/text/runes"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -35,14 +36,7 @@ func newNormalizer(n *node) (normalizer, error) {
 	case "Precompiled":
 		return newPrecompiled(n.CharsMap)
 	case "StripAccents":
-		return func(s string) string {
-			return strings.Map(func(r rune) rune {
-				if unicode.Is(unicode.M, r) {
-					return -1
-				}
-				return r
-			}, s)
-		}, nil
+		return runes.Remove(runes.In(unicode.M)).String, nil
 	case "Lowercase":
 		return lowercase, nil
 	case "Replace":

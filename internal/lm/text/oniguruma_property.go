@@ -43,45 +43,31 @@ func (t *translator) posix(fold bool) set {
 	return s
 }
 
-// bracket are the items of POSIX's classes, and of the properties that they are called by too.
+// brackets are the items of POSIX's classes, and of the properties that they are called by too.
+var brackets = map[string]string{
+	"word": wordItems, "digit": `\p{Nd}`, "space": `\s`, "whitespace": `\s`, "punct": `\p{P}\p{S}`, "blank": `\t\p{Zs}`, "cntrl": `\p{Cc}`,
+	"xdigit": "0-9a-fA-F", "ascii": `\x00-\x7F`, "any": `\s\S`,
+}
+
+// letters are those with a property of Unicode beside.
+var letters = map[string]struct{ items, other string }{
+	"alpha": {`\p{L}\p{Nl}`, "Other_Alphabetic"}, "alphabetic": {`\p{L}\p{Nl}`, "Other_Alphabetic"}, "alnum": {`\p{L}\p{Nl}\p{Nd}`, "Other_Alphabetic"},
+	"lower": {`\p{Ll}`, "Other_Lowercase"}, "lowercase": {`\p{Ll}`, "Other_Lowercase"},
+	"upper": {`\p{Lu}`, "Other_Uppercase"}, "uppercase": {`\p{Lu}`, "Other_Uppercase"},
+}
+
 func (t *translator) bracket(name string, fold bool) string {
-	const alpha = `\p{L}\p{Nl}`
-	letters := func(items, other string) string {
-		if fold {
-			t.refuse(name + " where case is ignored")
-		}
-		return items + ranges(unicode.Properties[other])
+	if items, ok := brackets[name]; ok {
+		return items
 	}
-	switch name {
-	case "alpha", "alphabetic":
-		return letters(alpha, "Other_Alphabetic")
-	case "alnum":
-		return letters(alpha+`\p{Nd}`, "Other_Alphabetic")
-	case "word":
-		return wordItems
-	case "lower", "lowercase":
-		return letters(`\p{Ll}`, "Other_Lowercase")
-	case "upper", "uppercase":
-		return letters(`\p{Lu}`, "Other_Uppercase")
-	case "digit":
-		return `\p{Nd}`
-	case "space", "whitespace":
-		return `\s`
-	case "punct":
-		return `\p{P}\p{S}`
-	case "blank":
-		return `\t\p{Zs}`
-	case "cntrl":
-		return `\p{Cc}`
-	case "xdigit":
-		return "0-9a-fA-F"
-	case "ascii":
-		return `\x00-\x7F`
-	case "any":
-		return `\s\S`
+	of, ok := letters[name]
+	if !ok {
+		t.refuse("the class " + name)
 	}
-	t.refuse("the class " + name)
-	return ""
+	if fold {
+		t.refuse(name + " where case is ignored")
+	}
+	return of.items + ranges(unicode.Properties[of.other])
 }
 
 // ranges writes a table out.

@@ -27,12 +27,7 @@ func (t *Tokenizer) WithTemplate(source string) *Tokenizer {
 // existing folder, so that transformers' AutoTokenizer loads it with the same ids. Files that were loaded are written
 // back byte for byte. Each file appears whole or not at all.
 func (t *Tokenizer) WriteFiles(dir string) error {
-	names := make([]string, 0, len(t.files))
-	for name := range t.files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(t.files)) {
 		if folder := path.Dir(name); folder != "." {
 			if err := os.Mkdir(filepath.Join(dir, folder), 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 				return fmt.Errorf("write tokenizer: %w", err)
@@ -57,9 +52,7 @@ func (t *Tokenizer) render(doc *document) (map[string][]byte, error) {
 		"clean_up_tokenization_spaces": false,
 		"model_max_length":             1e30, // transformers' way to say: not known here
 	}
-	for name, text := range special {
-		config[name] = text
-	}
+	maps.Copy(config, special)
 	files := map[string][]byte{}
 	for name, value := range map[string]any{tokenizerFile: doc, configFile: config, specialFile: special} {
 		data, err := marshal(value)

@@ -141,7 +141,7 @@ func (r *renderer) slice(value any, bounds [3]expr) any {
 		}
 		return &i
 	}
-	at := sliceIndices(bound(bounds[0]), bound(bounds[1]), bound(bounds[2]), int64(len(items)))
+	at := r.sliceIndices(bound(bounds[0]), bound(bounds[1]), bound(bounds[2]), int64(len(items)))
 	out := listOf(r, at, func(i int64) any { return items[i] })
 	if isText {
 		return join(r, out, "")
@@ -151,7 +151,7 @@ func (r *renderer) slice(value any, bounds [3]expr) any {
 }
 
 // sliceIndices is Python's range(*slice(start, stop, step).indices(n)).
-func sliceIndices(start, stop, step *int64, n int64) (at []int64) {
+func (r *renderer) sliceIndices(start, stop, step *int64, n int64) []int64 {
 	by := int64(1)
 	if step != nil {
 		by = *step
@@ -176,13 +176,5 @@ func sliceIndices(start, stop, step *int64, n int64) (at []int64) {
 	if by < 0 {
 		from, to = clip(start, high), clip(stop, low)
 	}
-	for i := from; by > 0 && i < to || by < 0 && i > to; {
-		at = append(at, i)
-		if next := i + by; (next > i) != (by > 0) {
-			break // overflow
-		} else {
-			i = next
-		}
-	}
-	return at
+	return r.progression(from, to, by)
 }

@@ -61,10 +61,17 @@ func rangeOf(p *params) any {
 	if by == 0 {
 		fail("range with step zero")
 	}
-	out := &list{items: []any{}}
+	return listOf(p.r, p.r.progression(from, to, by), func(i int64) any { return i })
+}
+
+// progression is what lies between two numbers, the second one left out.
+func (r *renderer) progression(from, to, by int64) (out []int64) {
 	for i := from; by > 0 && i < to || by < 0 && i > to; i += by {
-		p.r.step(1)
-		out.items = append(out.items, i)
+		r.step(1)
+		out = append(out, i)
+		if next := i + by; (next > i) != (by > 0) {
+			break // overflow
+		}
 	}
 	return out
 }

@@ -74,22 +74,12 @@ func (l *lexer) data() {
 		l.skip(len(rest))
 		return
 	}
-	text, kind := rest[:at], rest[at:at+2]
-	sign := byte(0)
+	text, kind, sign := rest[:at], rest[at:at+2], ""
 	if len(rest) > at+2 && (rest[at+2] == '-' || rest[at+2] == '+') {
-		sign = rest[at+2]
+		sign = rest[at+2 : at+3]
 	}
-	switch {
-	case sign == '-':
-		text = strings.TrimRightFunc(text, isSpace)
-	case sign != '+' && kind != "{{":
-		text = l.lstrip(text)
-	}
-	l.text(text)
-	l.skip(at + 2)
-	if sign != 0 {
-		l.skip(1)
-	}
+	l.textBefore(text, sign, kind != "{{")
+	l.skip(at + 2 + len(sign))
 	switch kind {
 	case "{#":
 		l.comment()
@@ -105,6 +95,17 @@ func (l *lexer) text(text string) {
 	if text != "" {
 		l.emit(someText, text)
 	}
+}
+
+// textBefore is the text in front of a tag with a sign for white space, or none. block: it is no expression.
+func (l *lexer) textBefore(text, sign string, block bool) {
+	switch {
+	case sign == "-":
+		text = strings.TrimRightFunc(text, isSpace)
+	case sign == "" && block:
+		text = l.lstrip(text)
+	}
+	l.text(text)
 }
 
 func nextTag(s string) int {
@@ -192,14 +193,7 @@ func (l *lexer) raw() {
 	if m == nil {
 		l.fail("raw without endraw")
 	}
-	text := rest[:m[0]]
-	switch rest[m[2]:m[3]] {
-	case "-":
-		text = strings.TrimRightFunc(text, isSpace)
-	case "":
-		text = l.lstrip(text)
-	}
-	l.text(text)
+	l.textBefore(rest[:m[0]], rest[m[2]:m[3]], true)
 	l.skip(m[4])
 	l.tagEnd("%}")
 }
@@ -323,18 +317,16 @@ func unescape(s string) string {
 		} else if at == 0 {
 			continue // a line continued
 		}
-		if size := map[byte]int{'x': 2, 'u': 4, 'U': 8}[s[i]]; size > 0 && i+size < len(s) {
-			if code, err := strconv.ParseUint(s[i+1:i+1+size], 16, 32); err == nil && code <= unicode.MaxRune {
+		if m := coded.FindStringSubmatch(s[i:]); m != nil {
+			base := 16
+			if m[2] != "" {
+				base = 8
+			}
+			if code, _ := strconv.ParseUint(strings.TrimLeft(m[1]+m[2], "xuU"), base, 64); code <= unicode.MaxRune {
 				out.WriteRune(rune(code))
-				i += size
+				i += len(m[0]) - 1
 				continue
 			}
-		}
-		if n := octal(s[i:]); n > 0 {
-			code, _ := strconv.ParseUint(s[i:i+n], 8, 16)
-			out.WriteRune(rune(code))
-			i += n - 1
-			continue
 		}
 		out.WriteByte('\\')
 		out.WriteByte(s[i])
@@ -342,12 +334,8 @@ func unescape(s string) string {
 	return out.String()
 }
 
-func octal(s string) (n int) {
-	for n < len(s) && n < 3 && s[n] >= '0' && s[n] <= '7' {
-		n++
-	}
-	return n
-}
+// coded is a character by its number, behind the backslash.
+var coded = regexp.MustCompile(`^(?:(x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8})|([0-7]{1,3}))`)
 
 // isSpace is Python's str.isspace.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= '\x1c' && r <= '\x1f' }

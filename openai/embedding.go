@@ -86,7 +86,7 @@ func (v *Vector) UnmarshalJSON(data []byte) error {
 func ParseEmbeddingRequest(body []byte, l Limits) (*EmbeddingRequest, error) {
 	r := &EmbeddingRequest{}
 	return parseRequest(body, l, r, &r.Ignored, func(s *fieldSet, l Limits) {
-		r.Model = s.model()
+		r.Model = s.needed("model")
 		r.Input = s.inputs("input", maxInputs)
 		r.Dimensions = s.atLeast("dimensions", 1)
 		s.text("user")

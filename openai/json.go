@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,56 +52,46 @@ func parseJSON(data []byte) (node, error) {
 		}
 		return node{}, fmt.Errorf("the body is not valid JSON: %w", err)
 	}
-	p := jsonParser{json.NewDecoder(bytes.NewReader(data)), string(data)}
-	p.d.UseNumber()
-	return p.value(0)
+	return (&jsonParser{s: string(data)}).value(0)
 }
 
-// jsonParser reads text that is known to be grammatical.
+// jsonParser walks text that is known to be grammatical.
 type jsonParser struct {
-	d *json.Decoder
 	s string
+	i int
 }
 
-// token is the next one, as it is written, and where it begins.
-func (p *jsonParser) token() (t json.Token, raw string, pos int) {
-	pos = int(p.d.InputOffset())
-	pos += len(p.s[pos:]) - len(strings.TrimLeft(p.s[pos:], " \t\r\n,:"))
-	t, _ = p.d.Token() // the grammar was checked
-	return t, p.s[pos:p.d.InputOffset()], pos
+// skip moves to the next token, and returns its first byte.
+func (p *jsonParser) skip() byte {
+	for strings.IndexByte(" \t\r\n,:", p.s[p.i]) >= 0 {
+		p.i++
+	}
+	return p.s[p.i]
 }
 
 func (p *jsonParser) value(depth int) (n node, err error) {
-	t, raw, pos := p.token()
-	n = node{pos: pos, text: raw}
-	switch t := t.(type) {
-	case nil:
-	case bool:
-		n.kind = boolean
-	case json.Number:
-		n.kind = number
-	case string:
-		n.kind, n.text = text, t
-		err = whole(raw, pos)
-	case json.Delim:
+	first := p.skip()
+	n.pos = p.i
+	switch first {
+	case '{', '[':
 		if depth == maxDepth {
-			return n, fmt.Errorf("the body is nested deeper than %d levels at byte %d", maxDepth, pos)
+			return n, fmt.Errorf("the body is nested deeper than %d levels at byte %d", maxDepth, p.i)
 		}
-		if n.kind = array; t == '{' {
+		if n.kind = array; first == '{' {
 			n.kind = object
 		}
 		seen := map[string]bool{}
-		for p.d.More() && err == nil {
+		for p.i++; err == nil && p.skip() != first+2; { // which is the bracket that closes it
 			var x field
 			if n.kind == object {
-				t, raw, pos := p.token()
-				if x.name, _ = t.(string); seen[x.name] {
-					return n, fmt.Errorf("the body has the key %s twice, again at byte %d", quoteName(x.name), pos)
+				at := p.i
+				if x.name, err = p.str(); err == nil && seen[x.name] {
+					err = fmt.Errorf("the body has the key %s twice, again at byte %d", quoteName(x.name), at)
 				}
-				seen[x.name] = true
-				if err := whole(raw, pos); err != nil {
+				if err != nil {
 					return n, err
 				}
+				seen[x.name] = true
 			}
 			if x.value, err = p.value(depth + 1); n.kind == object {
 				n.fields = append(n.fields, x)
@@ -110,10 +99,45 @@ func (p *jsonParser) value(depth int) (n node, err error) {
 				n.items = append(n.items, x.value)
 			}
 		}
-		p.token()
+		p.i++
+	case '"':
+		n.kind = text
+		n.text, err = p.str()
+	default:
+		for p.i < len(p.s) && strings.IndexByte(",]} \t\r\n", p.s[p.i]) < 0 {
+			p.i++
+		}
+		n.text = p.s[n.pos:p.i]
+		switch first {
+		case 'n':
+		case 't', 'f':
+			n.kind = boolean
+		default:
+			n.kind = number
+		}
 	}
-	n.end = int(p.d.InputOffset())
+	n.end = p.i
 	return n, err
+}
+
+// str reads a string. One without escapes is a slice of the body.
+func (p *jsonParser) str() (text string, err error) {
+	start := p.i
+	for p.i++; p.s[p.i] != '"'; p.i++ {
+		if p.s[p.i] == '\\' {
+			p.i++
+		}
+	}
+	p.i++
+	raw := p.s[start:p.i]
+	if strings.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1], nil
+	}
+	if err := whole(raw, start); err != nil {
+		return "", err
+	}
+	err = json.Unmarshal([]byte(raw), &text)
+	return text, err
 }
 
 // whole refuses a string, as it is written, with half of a surrogate pair, for which encoding/json has U+FFFD.

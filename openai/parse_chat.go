@@ -22,7 +22,7 @@ func ParseChatCompletionRequest(body []byte, l Limits) (*ChatCompletionRequest, 
 }
 
 func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
-	r.Model = s.model()
+	r.Model = s.needed("model")
 	r.readMessages(s, l)
 	r.Sampling.read(s, l, 1)
 	r.MaxCompletionTokens = s.atLeast("max_completion_tokens", 1)
@@ -56,16 +56,18 @@ func (s *fieldSet) readAccepted() {
 	if p, ok := s.take("metadata"); ok {
 		p.metadata()
 	}
-	if p, ok := s.take("store"); ok {
-		if p.kind != boolean {
-			p.fault(mistyped, "must be true or false")
-		} else if p.text == "true" {
-			p.refuse("is not supported: nothing is stored")
-		}
-	}
+	s.unstored("store")
 }
 
-func (s *fieldSet) model() string { return s.needed("model") }
+// unstored takes a switch that can only be off, since nothing is stored.
+func (s *fieldSet) unstored(name string) {
+	p, ok := s.take(name)
+	if ok && p.kind != boolean {
+		p.fault(mistyped, "must be true or false")
+	} else if ok && p.text == "true" {
+		p.refuse("is not supported: nothing is stored")
+	}
+}
 
 // needed is a text that must be there.
 func (s *fieldSet) needed(name string) string {

@@ -14,7 +14,7 @@ const (
 func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 	r := &CompletionRequest{}
 	return parseRequest(body, l, r, &r.Ignored, func(s *fieldSet, l Limits) {
-		r.Model = s.model()
+		r.Model = s.needed("model")
 		r.Prompt = s.inputs("prompt", maxPrompts)
 		r.Echo = s.boolean("echo")
 		r.Logprobs = s.small("logprobs", 0, 5)
@@ -59,10 +59,8 @@ func (s *fieldSet) inputs(name string, most int) []Input {
 		switch {
 		case first != text && first != array:
 			x.fault(mistyped, "must be a string, a token id, or a list of token ids")
-		case item.kind != first && first == text:
-			x.fault(mistyped, "must be a string, as the first one is")
 		case item.kind != first:
-			x.fault(mistyped, "must be a list of token ids, as the first one is")
+			x.fault(mistyped, "must be what the first one is, a string or a list of token ids")
 		default:
 			inputs = append(inputs, x.input())
 		}

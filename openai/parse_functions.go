@@ -28,7 +28,7 @@ func (s *fieldSet) readFunctionCall() (call ToolCall, given bool) {
 		return call, false
 	}
 	if f, ok := p.set(); ok {
-		call = ToolCall{Type: ToolFunction, Function: FunctionCall{Name: f.name(), Arguments: f.required("arguments")}}
+		call = ToolCall{Type: ToolFunction, Function: f.functionCall()}
 		f.finish()
 	}
 	return call, true

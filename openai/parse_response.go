@@ -13,7 +13,7 @@ func ParseResponseRequest(body []byte, l Limits) (*ResponseRequest, error) {
 }
 
 func (r *ResponseRequest) read(s *fieldSet, l Limits) {
-	r.Model = s.model()
+	r.Model = s.needed("model")
 	if p, ok := s.take("instructions"); ok && p.isText() {
 		r.Instructions = &p.node.text
 		r.Messages = append(r.Messages, Message{Role: "system", Content: p.text})
@@ -78,13 +78,7 @@ func (r *ResponseRequest) readText(s *fieldSet) {
 // readRefused takes what needs state on the server, and what OpenAI runs beside the model.
 func (s *fieldSet) readRefused() {
 	s.refuse("previous_response_id", "conversation", "prompt", "context_management", "moderation")
-	if p, ok := s.take("background"); ok {
-		if p.kind != boolean {
-			p.fault(mistyped, "must be true or false")
-		} else if p.text == "true" {
-			p.refuse("is not supported: nothing is stored")
-		}
-	}
+	s.unstored("background")
 	include, _ := s.list("include")
 	for i, item := range include.items {
 		if x := include.at(i, item); x.text == "reasoning.encrypted_content" {
@@ -156,8 +150,7 @@ func (r *ResponseRequest) readItem(s *fieldSet) {
 		r.think(s)
 	case "function_call":
 		s.text("namespace")
-		r.call(ToolCall{ID: s.required("call_id"), Type: ToolFunction,
-			Function: FunctionCall{Name: s.name(), Arguments: s.required("arguments")}})
+		r.call(ToolCall{ID: s.required("call_id"), Type: ToolFunction, Function: s.functionCall()})
 	case "function_call_output":
 		r.Messages = append(r.Messages, Message{Role: "tool", ToolCallID: s.required("call_id"), Content: s.itemText("output")})
 	default:

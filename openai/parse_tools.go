@@ -214,13 +214,17 @@ func (s *fieldSet) readCalls() (calls []ToolCall, given bool) {
 		}
 		call := ToolCall{Type: ToolFunction, ID: c.required("id")}
 		if f, ok := c.inside("function"); ok {
-			call.Function = FunctionCall{Name: f.name(), Arguments: f.required("arguments")}
+			call.Function = f.functionCall()
 			f.finish()
 		}
 		c.finish()
 		calls = append(calls, call)
 	}
 	return calls, len(p.items) > 0
+}
+
+func (s *fieldSet) functionCall() FunctionCall {
+	return FunctionCall{Name: s.name(), Arguments: s.required("arguments")}
 }
 
 // required takes a string that has to be there.

@@ -7,13 +7,11 @@ import (
 )
 
 // Headers that a page on another site may read. Authorization and what clients of OpenAI send may come from it.
-var (
-	exposedHeaders = strings.Join([]string{
-		"X-Request-Id", "Retry-After", "X-Should-Retry", "Openai-Processing-Ms", "Server-Timing", "X-Docent-Ignored", "X-Docent-Clamped",
-		"X-Docent-Dropped-Messages", "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests",
-		"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens",
-	}, ", ")
-)
+var exposedHeaders = strings.Join([]string{
+	"X-Request-Id", "Retry-After", "X-Should-Retry", "Openai-Processing-Ms", "Server-Timing", "X-Docent-Ignored", "X-Docent-Clamped",
+	"X-Docent-Dropped-Messages", "X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests",
+	"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens",
+}, ", ")
 
 // allowOrigin sets the headers that let a page of an allowed origin read the response, also if it is an error.
 func (x *exchange) allowOrigin() (allowed bool) {

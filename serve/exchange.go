@@ -162,22 +162,17 @@ func (x *exchange) fail(err error) {
 	x.settle()
 	if x.stream != nil {
 		x.cut = true
-		x.breakOff(e)
+		if x.failing != nil {
+			x.failing(e)
+		} else {
+			_ = x.stream.Send(openai.ErrorResponse{Error: e}) // the log line has the error already
+		}
 		return
 	}
 	if e.Status == http.StatusRequestTimeout || e.Status == http.StatusRequestEntityTooLarge {
 		x.w.Header().Set("Connection", "close")
 	}
 	x.write(func() { openai.WriteError(x.w, e) })
-}
-
-// breakOff tells the client of a stream what happened; the log line has the error already.
-func (x *exchange) breakOff(e *openai.Error) {
-	if x.failing != nil {
-		x.failing(e)
-		return
-	}
-	_ = x.stream.Send(openai.ErrorResponse{Error: e})
 }
 
 // ended is the error of a request whose context has ended: by Close, or from outside.

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/docent-ml/docent/openai"
 )
 
 // AllowsHost reports whether a request with this Host header is answered: see [HandlerOptions.AllowedHosts]. A page that has its
@@ -23,8 +21,4 @@ func (h *Handler) AllowsHost(host string) bool {
 		return true
 	}
 	return slices.ContainsFunc(h.o.AllowedHosts, func(name string) bool { return strings.EqualFold(name, host) })
-}
-
-func hostRefused() *openai.Error {
-	return openai.NewError(openai.CodeHostNotAllowed, "the server does not answer to this name in the Host header")
 }

@@ -77,7 +77,7 @@ func (h *Handler) dispatch(x *exchange) error {
 	rt, id := h.find(x.r.URL.Path)
 	x.route = rt.name
 	if !h.AllowsHost(x.r.Host) {
-		return hostRefused()
+		return openai.NewError(openai.CodeHostNotAllowed, "the server does not answer to this name in the Host header")
 	}
 	crossSite := x.allowOrigin()
 	if rt.serve == nil {

@@ -275,12 +275,8 @@ func (m *merger) text(schema *value) error {
 		m.s.numbers.atMost(new(big.Rat).SetInt(power), true)
 		return nil
 	}
-	if f.text == "float" || f.text == "double" {
-		m.implied |= numberType
-		return nil
-	}
-	if f.text == "binary" || f.text == "password" || f.text == "path" { // any string
-		m.implied |= stringType
+	if t, any := map[string]types{"float": numberType, "double": numberType, "binary": stringType, "password": stringType, "path": stringType}[f.text]; any {
+		m.implied |= t
 		return nil
 	}
 	expr, ok := formats[f.text]

@@ -136,8 +136,7 @@ func (l *lexer) tagEnd(end string) {
 	start := l.pos
 	switch {
 	case sign == '-':
-		rest := l.src[l.pos:]
-		l.skip(len(rest) - len(strings.TrimLeftFunc(rest, isSpace)))
+		l.spaces()
 	case sign != '+' && end != "}}" && strings.HasPrefix(l.src[l.pos:], "\n"):
 		l.skip(1) // trim_blocks
 	}
@@ -251,19 +250,18 @@ func (l *lexer) token() string {
 	return l.out[len(l.out)-1].kind
 }
 
-func (l *lexer) spaces() {
+// while skips the characters that are such, and returns them.
+func (l *lexer) while(such func(rune) bool) string {
 	rest := l.src[l.pos:]
-	l.skip(len(rest) - len(strings.TrimLeftFunc(rest, isSpace)))
+	n := len(rest) - len(strings.TrimLeftFunc(rest, such))
+	l.skip(n)
+	return rest[:n]
 }
 
+func (l *lexer) spaces() { l.while(isSpace) }
+
 func (l *lexer) name() string {
-	rest := l.src[l.pos:]
-	end := strings.IndexFunc(rest, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	if end < 0 {
-		end = len(rest)
-	}
-	l.skip(end)
-	return rest[:end]
+	return l.while(func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) })
 }
 
 var numbers = regexp.MustCompile(`^\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d[\d_]*)?`)

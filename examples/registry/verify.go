@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/registry"
@@ -100,5 +99,12 @@ func (t *tool) verifyReport(ctx context.Context, v registry.Version, digests map
 }
 
 func promotion(p registry.Promotion) string {
-	return strings.TrimSpace(fmt.Sprintf("%s to %s by %s: %s %s", when(p.At), p.Stage, cmp.Or(p.By, "somebody"), p.Why, p.Verdict))
+	text := fmt.Sprintf("%s to %s by %s", when(p.At), p.Stage, cmp.Or(p.By, "somebody"))
+	if p.Why != "" {
+		text += ": " + p.Why
+	}
+	if p.Verdict != "" {
+		text += "; gate: " + p.Verdict
+	}
+	return text
 }

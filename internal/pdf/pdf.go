@@ -104,7 +104,7 @@ func (f *File) open(defs []definition, trailers []dict, sound *tables, password 
 		return err
 	}
 	f.index = newIndex(f.data, defs, sound, f.decode, 4*f.limits.StreamBytes)
-	root := f.catalog(trailers)
+	root := f.catalog(defs, trailers)
 	if f.pages = f.walk(root); len(f.pages) == 0 {
 		return fmt.Errorf("%w: no page among %d objects", ErrMalformed, len(defs))
 	}
@@ -133,8 +133,8 @@ func (f *File) unlock(defs []definition, trailers []dict, password string) (err 
 	return nil
 }
 
-// catalog returns the document's root object; nil: there is none, and the pages are found one by one.
-func (f *File) catalog(trailers []dict) dict {
+// catalog returns the document's root object.
+func (f *File) catalog(defs []definition, trailers []dict) dict {
 	for _, t := range slices.Backward(trailers) {
 		if d := f.index.dict(t["Root"]); d["Pages"] != nil {
 			return d
@@ -145,7 +145,7 @@ func (f *File) catalog(trailers []dict) dict {
 			return d
 		}
 	}
-	return nil
+	return f.index.dict(defs[0].ref) // it may be a catalog that does not say so, else the pages are found one by one
 }
 
 // Pages returns the number of pages.

@@ -56,11 +56,7 @@ func (c Config) describe(fields map[string]any) {
 			set(rule.key, on)
 		}
 	}
-	for key, id := range map[string]int{"bos_token_id": c.BOS, "pad_token_id": c.Pad} {
-		if id >= 0 {
-			set(key, id)
-		}
-	}
+	c.describeTokens(fields)
 	if len(c.EOS) == 1 {
 		set("eos_token_id", c.EOS[0])
 	} else if len(c.EOS) > 1 {
@@ -149,14 +145,18 @@ func (c Config) describeWindows(set func(string, any), rule windowRule) {
 // HFGeneration writes a generation_config.json for a model that came without one.
 func (c Config) HFGeneration() ([]byte, error) {
 	fields := map[string]any{}
-	for key, id := range map[string]int{"bos_token_id": c.BOS, "pad_token_id": c.Pad} {
-		if id >= 0 {
-			fields[key] = id
-		}
-	}
+	c.describeTokens(fields)
 	if len(c.EOS) > 0 {
 		fields["eos_token_id"] = c.EOS
 	}
 	data, err := json.MarshalIndent(fields, "", "  ")
 	return append(data, '\n'), err
+}
+
+func (c Config) describeTokens(fields map[string]any) {
+	for key, id := range map[string]int{"bos_token_id": c.BOS, "pad_token_id": c.Pad} {
+		if id >= 0 {
+			fields[key] = id
+		}
+	}
 }

@@ -28,12 +28,10 @@ func ParseGeneration(data []byte) (Generation, error) {
 		RepetitionPenalty: f.pointer("repetition_penalty"), EOS: f.ints("eos_token_id"),
 	}
 	if f.value("do_sample") != nil {
-		sample := f.bool("do_sample")
-		g.Sample = &sample
+		g.Sample = new(f.bool("do_sample"))
 	}
 	if f.value("top_k") != nil {
-		k := f.int("top_k", 0)
-		g.TopK = &k
+		g.TopK = new(f.int("top_k", 0))
 	}
 	if err := errors.Join(f.errs...); err != nil {
 		return Generation{}, fmt.Errorf("generation_config.json: %w", err)

@@ -10,7 +10,13 @@ import (
 	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
-// What PEFT appends to the path of a module, by the part of it.
+// part is what PEFT has of a module under the module's path and a suffix.
+type part struct {
+	suffix string
+	dims   int
+	set    func(m *Module, shape []int, values []float32) // nil = it is rows of an embedding
+}
+
 const (
 	matrixA    = ".lora_A.weight"
 	matrixB    = ".lora_B.weight"
@@ -21,7 +27,17 @@ const (
 	tokenRows  = ".token_adapter.trainable_tokens_delta"
 )
 
-var parts = []string{matrixA, matrixB, biasOfB, magnitude, embeddingA, embeddingB, tokenRows}
+var parts = []part{
+	{matrixA, 2, func(m *Module, shape []int, values []float32) { m.Rank, m.In, m.A = shape[0], shape[1], values }},
+	{matrixB, 2, func(m *Module, shape []int, values []float32) { m.Out, m.B = shape[0], values }},
+	{embeddingA, 2, func(m *Module, shape []int, values []float32) { m.Out, m.B = shape[1], transposed(values, shape[1]) }},
+	{embeddingB, 2, func(m *Module, shape []int, values []float32) {
+		m.Rank, m.In, m.A = shape[1], shape[0], transposed(values, shape[1])
+	}},
+	{biasOfB, 1, func(m *Module, _ []int, values []float32) { m.Bias = values }},
+	{magnitude, 1, func(m *Module, _ []int, values []float32) { m.Magnitude = values }},
+	{tokenRows, 2, nil},
+}
 
 // Paths of the matrices outside the layers.
 var (
@@ -37,6 +53,10 @@ func (a *Adapter) read(src weights.Source) error {
 			continue // what PEFT adds where the vocabulary has grown; the former is there under the module's own name
 		}
 		name, path, part := a.Config.tensor(t.Name)
+		if name == "" && (part == nil || len(t.Shape) != part.dims) {
+			unknown = append(unknown, t.Name)
+			continue
+		}
 		values := make([]float32, t.Size())
 		if err := src.Read(t.Name, values); err != nil {
 			return err
@@ -46,46 +66,28 @@ func (a *Adapter) read(src weights.Source) error {
 				return fmt.Errorf("%w: %s has a value that is not finite", ErrFormat, t.Name)
 			}
 		}
-		if other := seen[name+path+part]; other != "" {
+		place := name
+		if part != nil {
+			place = path + part.suffix
+		}
+		if other := seen[place]; other != "" {
 			return fmt.Errorf("%w: %s and %s are the same", ErrFormat, other, t.Name)
 		}
-		if name+path != "" {
-			seen[name+path+part] = t.Name
-		}
-		dims := 1
-		if part == matrixA || part == matrixB || part == embeddingA || part == embeddingB || part == tokenRows {
-			dims = 2
-		}
-		m := modules[path]
-		if m == nil && part != "" && part != tokenRows {
-			m = &Module{}
-			modules[path] = m
-		}
+		seen[place] = t.Name
 		switch {
-		case part != "" && len(t.Shape) != dims:
-			unknown = append(unknown, t.Name)
-		case part == matrixA:
-			m.Rank, m.In, m.A = t.Shape[0], t.Shape[1], values
-		case part == matrixB:
-			m.Out, m.B = t.Shape[0], values
-		case part == embeddingA:
-			m.Out, m.B = t.Shape[1], transposed(values, t.Shape[1])
-		case part == embeddingB:
-			m.Rank, m.In, m.A = t.Shape[1], t.Shape[0], transposed(values, t.Shape[1])
-		case part == biasOfB:
-			m.Bias = values
-		case part == magnitude:
-			m.Magnitude = values
-		case part == tokenRows:
+		case part == nil:
+			a.Weights[name] = Weight{t.Shape, values}
+		case part.set == nil:
 			tokens := a.Config.tokens(path)
 			if len(tokens) != t.Shape[0] {
 				return fmt.Errorf("%w: %s has %d rows for the %d tokens of trainable_token_indices", ErrFormat, t.Name, t.Shape[0], len(tokens))
 			}
 			a.Rows[path+".weight"] = Rows{tokens, values}
-		case name != "":
-			a.Weights[name] = Weight{t.Shape, values}
 		default:
-			unknown = append(unknown, t.Name)
+			if modules[path] == nil {
+				modules[path] = &Module{}
+			}
+			part.set(modules[path], t.Shape, values)
 		}
 	}
 	if len(unknown) > 0 {
@@ -151,7 +153,7 @@ func (c Config) module(path string, m Module) (Module, error) {
 }
 
 // tensor takes a name of PEFT apart: into the path of a module and a part of it, or into the name of a parameter.
-func (c Config) tensor(name string) (parameter, path, part string) {
+func (c Config) tensor(name string) (parameter, path string, of *part) {
 	name = strings.TrimPrefix(name, prefix)
 	for _, text := range []string{wrapped, "language_model.model."} { // of transformers 5 and 4
 		if rest, ok := strings.CutPrefix(name, text); ok {
@@ -161,9 +163,9 @@ func (c Config) tensor(name string) (parameter, path, part string) {
 	// The adapter's own name stands before ".weight" in files saved by some trainers.
 	name = strings.Replace(name, ".default.weight", ".weight", 1)
 	name = strings.Replace(name, magnitude+".weight", magnitude, 1) // of older PEFT
-	for _, part := range parts {
-		if path, ok := strings.CutSuffix(name, part); ok {
-			return "", c.expertsPath(path), part
+	for i, part := range parts {
+		if path, ok := strings.CutSuffix(name, part.suffix); ok {
+			return "", c.expertsPath(path), &parts[i]
 		}
 	}
 	name = strings.Replace(name, ".token_adapter", "", 1)
@@ -171,9 +173,9 @@ func (c Config) tensor(name string) (parameter, path, part string) {
 	saved := slices.ContainsFunc(c.ModulesToSave, func(end string) bool { return strings.Contains(path+".", end+".") }) // a module that has it inside, too
 	switch bias := strings.HasSuffix(name, ".bias"); {
 	case saved, bias && c.Bias != "", inBase && !bias, path == embedding, path == head:
-		return strings.Replace(name, ".base_layer.", ".", 1), "", ""
+		return strings.Replace(name, ".base_layer.", ".", 1), "", nil
 	}
-	return "", "", ""
+	return "", "", nil
 }
 
 // tensors calls add for what the file holds.

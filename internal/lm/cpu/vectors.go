@@ -24,20 +24,19 @@ const (
 
 // round fills the ints of all rows, or their bytes.
 func (v *vectors) round(c *crew, in input) {
+	n := len(v.floats)
 	if in == inputBytes {
-		v.bytes = slices.Grow(v.bytes[:0], len(v.floats))[:len(v.floats)]
-		v.byteScales = slices.Grow(v.byteScales[:0], 2*len(v.floats)/block)[:2*len(v.floats)/block]
-		c.rows(v.n, func(i int) {
-			from, to := i*v.stride, (i+1)*v.stride
-			c.k.roundBytes(v.bytes[from:to], v.byteScales[2*from/block:2*to/block], v.floats[from:to])
-		})
-		return
+		v.bytes, v.byteScales = resized(v.bytes, n), resized(v.byteScales, 2*n/block)
+	} else {
+		v.ints, v.scales = resized(v.ints, n), resized(v.scales, n/block)
 	}
-	v.ints = slices.Grow(v.ints[:0], len(v.floats))[:len(v.floats)]
-	v.scales = slices.Grow(v.scales[:0], len(v.floats)/block)[:len(v.floats)/block]
 	c.rows(v.n, func(i int) {
 		from, to := i*v.stride, (i+1)*v.stride
-		c.k.round(v.ints[from:to], v.scales[from/block:to/block], v.floats[from:to])
+		if in == inputBytes {
+			c.k.roundBytes(v.bytes[from:to], v.byteScales[2*from/block:2*to/block], v.floats[from:to])
+		} else {
+			c.k.round(v.ints[from:to], v.scales[from/block:to/block], v.floats[from:to])
+		}
 	})
 }
 
@@ -45,11 +44,7 @@ func (v *vectors) round(c *crew, in input) {
 func (v *vectors) resize(n, width int) {
 	v.n, v.width = n, width
 	v.stride = roundUp(width, block)
-	if size := n * v.stride; cap(v.floats) < size {
-		v.floats = make([]float32, size)
-	} else {
-		v.floats = v.floats[:size]
-	}
+	v.floats = resized(v.floats, n*v.stride)
 	if v.stride != width {
 		for i := range n {
 			clear(v.floats[i*v.stride+width : (i+1)*v.stride])

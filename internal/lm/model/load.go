@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -60,6 +59,7 @@ func (m *Model) load(ctx context.Context, o Options) error {
 			return err
 		}
 		var err error
+		var t *tensors.Tensor
 		taken := false
 		if b, ok := m.blocks(p); ok && o.KeepBlocks != nil {
 			taken, err = o.KeepBlocks(p, sums.of(b, i))
@@ -69,15 +69,16 @@ func (m *Model) load(ctx context.Context, o Options) error {
 		case o.Keep != nil:
 			err = o.Keep(p, read)
 		case p.Linear && !p.Router && weights.Packed(o.Packed) > 0 && p.Shape[1]%32 == 0:
-			var t *tensors.Tensor
-			if t, err = pack(o.Packed, p, read); err == nil {
-				m.Weights = append(m.Weights, t)
-			}
+			t, err = pack(o.Packed, p, read)
 		default:
-			err = m.put(o.Backend, dtype, p, read)
+			transposed := m.Transposed && (p.Linear && p.Experts == 0 || p.Head) // held the other way round than in the checkpoint
+			t, err = device.Fill(o.Backend, dtype, p.Shape, transposed, read)
 		}
 		if err != nil {
 			return fmt.Errorf("load %s: %w", p.Name, err)
+		}
+		if t != nil {
+			m.Weights = append(m.Weights, t)
 		}
 		if o.Progress != nil {
 			o.Progress("load", int64(i+1), int64(len(params)))
@@ -141,20 +142,6 @@ func (s *blockSums) of(b weights.Blocks, i int) weights.Blocks {
 		return err
 	}
 	return b
-}
-
-// put makes a weight on the backend.
-func (m *Model) put(backend compute.Backend, dtype dtypes.DType, p lm.Param, read func(dst []float32) error) error {
-	t, err := device.Fill(backend, dtype, p.Shape, m.transposes(p), read)
-	if err == nil {
-		m.Weights = append(m.Weights, t)
-	}
-	return err
-}
-
-// transposes tells whether a weight is held the other way round than in the checkpoint.
-func (m *Model) transposes(p lm.Param) bool {
-	return m.Transposed && (p.Linear && p.Experts == 0 || p.Head)
 }
 
 // read fills dst with a weight, whole rows from element at on.

@@ -176,14 +176,13 @@ func (m *Model) openTextBeside(fsys fs.FS) error {
 	if _, err := fs.Stat(fsys, "tokenizer.json"); err == nil {
 		return errors.Join(m.openText(fsys), m.checkTokens())
 	}
-	template, err := fs.ReadFile(fsys, "chat_template.jinja")
-	if errors.Is(err, fs.ErrNotExist) || m.Tokenizer == nil {
+	if m.Tokenizer == nil {
 		return nil
 	}
-	if err != nil {
+	var err error
+	if m.Tokenizer, err = m.Tokenizer.WithTemplates(fsys); err != nil {
 		return err
 	}
-	m.Tokenizer = m.Tokenizer.WithTemplate(string(template))
 	return m.openChat()
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 )
 
@@ -18,6 +17,7 @@ const (
 	templateFile  = "chat_template.jinja"
 	templateGlob  = "additional_chat_templates/*.jinja"
 	toolTemplate  = "tool_use" // the name of the template for conversations with tools
+	toolFile      = "additional_chat_templates/" + toolTemplate + ".jinja"
 )
 
 // settings is what the files beside tokenizer.json say.
@@ -75,7 +75,7 @@ func readSettings(fsys fs.FS) (settings, map[string][]byte, error) {
 		if err != nil {
 			return set, nil, fmt.Errorf("read tokenizer settings: %w", err)
 		}
-		if files[name] = data; path.Base(name) == toolTemplate+".jinja" {
+		if files[name] = data; name == toolFile {
 			set.toolTemplate = string(data)
 		}
 	}

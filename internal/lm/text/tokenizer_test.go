@@ -221,7 +221,22 @@ func TestLoadSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "F", shown(tok, ""))
 	assert.Equal(t, "f", shown(tok, `[{"name":"f"}]`))
-	assert.Equal(t, "G", shown(tok.WithTemplate("G"), `[{"name":"f"}]`))
+	for _, beside := range []fstest.MapFS{
+		{"chat_template.jinja": {Data: []byte("G")}}, {"tokenizer_config.json": {Data: []byte(`{"chat_template": "G"}`)}},
+		{"tokenizer_config.json": {Data: []byte(`{"chat_template": [{"name": "default", "template": "H"}, {"name": "tool_use", "template": "G"}]}`)}},
+	} {
+		other, err := tok.WithTemplates(beside)
+		require.NoError(t, err)
+		assert.Equal(t, "G", shown(other, `[{"name":"f"}]`))
+		dir := t.TempDir()
+		require.NoError(t, other.WriteFiles(dir))
+		again, err := Load(os.DirFS(dir))
+		require.NoError(t, err)
+		assert.Equal(t, "G", shown(again, `[{"name":"f"}]`))
+	}
+	same, err := tok.WithTemplates(fstest.MapFS{})
+	require.NoError(t, err)
+	assert.Same(t, tok, same)
 	dir := t.TempDir()
 	require.NoError(t, tok.WriteFiles(dir))
 	again, err := Load(os.DirFS(dir))

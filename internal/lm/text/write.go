@@ -13,14 +13,28 @@ import (
 	"github.com/docent-ml/docent/internal/atomicfile"
 )
 
-// WithTemplate is the tokenizer with another chat template.
-func (t *Tokenizer) WithTemplate(source string) *Tokenizer {
+// WithTemplates is the tokenizer with the chat templates of a folder, which may lie in files of their own or in its
+// tokenizer_config.json; without any it is the tokenizer itself.
+func (t *Tokenizer) WithTemplates(fsys fs.FS) (*Tokenizer, error) {
+	set, _, err := readSettings(fsys)
+	if err != nil || set.chatTemplate == "" {
+		return t, err
+	}
 	out := *t
-	out.settings.chatTemplate, out.settings.toolTemplate = source, ""
+	out.settings.chatTemplate, out.settings.toolTemplate = set.chatTemplate, set.toolTemplate
 	out.files = maps.Clone(t.files)
-	delete(out.files, path.Dir(templateGlob)+"/"+toolTemplate+".jinja")
-	out.files[templateFile] = []byte(source) // which wins over those in the configuration
-	return &out
+	delete(out.files, toolFile)
+	out.settings.writeTemplates(out.files) // which win over those in the configuration
+	return &out, nil
+}
+
+// writeTemplates adds the files of the templates.
+func (s *settings) writeTemplates(files map[string][]byte) {
+	for name, source := range map[string]string{templateFile: s.chatTemplate, toolFile: s.toolTemplate} {
+		if source != "" {
+			files[name] = []byte(source)
+		}
+	}
 }
 
 // WriteFiles writes tokenizer.json, tokenizer_config.json, special_tokens_map.json and the chat templates into an
@@ -61,11 +75,6 @@ func (t *Tokenizer) render(doc *document) (map[string][]byte, error) {
 		}
 		files[name] = data
 	}
-	if t.settings.chatTemplate != "" {
-		files[templateFile] = []byte(t.settings.chatTemplate)
-	}
-	if t.settings.toolTemplate != "" {
-		files[path.Dir(templateGlob)+"/"+toolTemplate+".jinja"] = []byte(t.settings.toolTemplate)
-	}
+	t.settings.writeTemplates(files)
 	return files, nil
 }

@@ -1,8 +1,11 @@
 package weights
 
 import (
+	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -76,7 +79,7 @@ func (g *GGUF) open(path string) error {
 
 // parse reads a header: magic, version, counts, key-value pairs, tensor descriptions. The first file tells of the model.
 func (g *GGUF) parse(f *file) error {
-	r := newGGUFReader(f)
+	r := &ggufReader{in: bufio.NewReaderSize(io.NewSectionReader(f, 0, f.size), 1<<16), left: f.size}
 	fault := func(tensor string, err error) error { return &Error{"open", f.name, tensor, err} }
 	if magic := string(r.next(4)); r.err == nil && magic != "GGUF" {
 		return fault("", malformed("it begins with %q, not with GGUF", magic))
@@ -171,7 +174,7 @@ func readTensors(r *ggufReader, f *file, count uint64) ([]*stored, error) {
 		names[s.raw] = true
 		found = append(found, s)
 		if s.codec.block == 0 {
-			foreign[ggufTypeName(kind)]++
+			foreign[cmp.Or(ggufTypeNames[kind], fmt.Sprintf("number %d", kind))]++
 		}
 	}
 	if r.err != nil {
@@ -220,13 +223,6 @@ func readTensor(r *ggufReader, f *file) (s *stored, kind uint32, err error) {
 	}
 	s.offset = int64(offset)
 	return s, kind, nil
-}
-
-func ggufTypeName(kind uint32) string {
-	if name, ok := ggufTypeNames[kind]; ok {
-		return name
-	}
-	return fmt.Sprintf("number %d", kind)
 }
 
 // place turns relative offsets into those of the file, now that the header's end is known, and checks that the data is

@@ -16,10 +16,6 @@ type ggufReader struct {
 	buf  []byte
 }
 
-func newGGUFReader(f *file) *ggufReader {
-	return &ggufReader{in: bufio.NewReaderSize(io.NewSectionReader(f, 0, f.size), 1<<16), left: f.size}
-}
-
 func (r *ggufReader) fail(err error) {
 	if r.err == nil {
 		r.err = err

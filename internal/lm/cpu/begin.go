@@ -14,7 +14,7 @@ var ErrMemory = errors.New("not enough memory")
 // Begin refuses weights that the machine, or its container, has no memory for: before the first of them is read, since later the
 // system would end the process without a word. Give it to model.Options.
 func (w *Weights) Begin(params []lm.Param) error {
-	bits := map[Storage]float64{F32: 32, BF16: 16, Int8: 9, Int4: 5, Stored: 4.5} // at least
+	bits := map[Storage]float64{F32: 32, BF16: 16, Int8: 9, Int4: 6, Stored: 4.5} // at least
 	need := 0.0
 	for _, p := range params {
 		need += float64(p.Size()) * bits[w.storage] / 8

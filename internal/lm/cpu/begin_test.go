@@ -16,7 +16,7 @@ func TestTooLargeToLoad(t *testing.T) {
 		s    Storage
 		kB   string
 		fits bool
-	}{{F32, "3907", true}, {F32, "3900", false}, {BF16, "1954", true}, {BF16, "1950", false}, {Int8, "1099", true}, {Int4, "600", false}, {Stored, "550", true}} {
+	}{{F32, "3907", true}, {F32, "3900", false}, {BF16, "1954", true}, {BF16, "1950", false}, {Int8, "1099", true}, {Int4, "700", false}, {Stored, "550", true}} {
 		w := NewWeights(c.s)
 		w.root = fstest.MapFS{"proc/meminfo": {Data: []byte("MemTotal: 99999 kB\nMemAvailable: " + c.kB + " kB\n")}}
 		err := w.Begin(params)

@@ -44,7 +44,7 @@ const (
 	F32  Storage = "f32"  // 4 bytes a weight
 	BF16 Storage = "bf16" // 2 bytes a weight; products are of float32
 	Int8 Storage = "int8" // integers of 8 bits with a scale for each 32 weights, as in GGUF's Q8_0: 9 bits a weight
-	Int4 Storage = "int4" // integers of 4 bits with scale and minimum for each 32, as in GGUF's Q4_1: 5 bits a weight; but those of tokens Int8
+	Int4 Storage = "int4" // integers of 4 bits with scale and minimum for each 32, as in GGUF's Q4_1: 6 bits a weight; but those of tokens Int8
 
 	// Stored is as a GGUF file has them: Q8_0, Q4_0, Q4_1, Q4_K, Q5_K and Q6_K unchanged, all others as F32.
 	Stored Storage = "stored"

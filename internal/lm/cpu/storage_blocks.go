@@ -18,10 +18,11 @@ type blocks struct {
 	f      *weights.BlockFormat
 	in     int // a multiple of the blocks
 	low    []byte
-	high   []byte   // two bits more; nil = the format has none
-	each   int      // 1 = scales, 2 = scales and minima
-	halves []uint16 // [tile, block, each, row]
-	small  []int8   // [tile, sub, each, row]
+	high   []byte    // two bits more; nil = the format has none
+	each   int       // 1 = scales, 2 = scales and minima
+	halves []uint16  // [tile, block, each, row]
+	floats []float32 // in place of halves, [tile, block, 2, row]; nil = halves
+	small  []int8    // [tile, sub, each, row]
 }
 
 func newBlocks(k *kernels, f *weights.BlockFormat, out, in int) *blocks {
@@ -52,6 +53,10 @@ func (m *blocks) put(r, b int, u *blockParts) {
 	rows, f := m.k.intRows, m.f
 	tile, i := r/rows, r%rows
 	for w := range m.each {
+		if m.floats != nil {
+			m.floats[((tile*m.in/f.Elements+b)*2+w)*rows+i] = weights.FromHalf(u.half[w])
+			continue
+		}
 		m.halves[((tile*m.in/f.Elements+b)*m.each+w)*rows+i] = u.half[w]
 	}
 	if f.Small {
@@ -94,11 +99,15 @@ func (m *blocks) q(r, c int) byte {
 	return q
 }
 
-// numbers writes scales and minima of sub-blocks from to to of a tile, [sub, 2, row].
-func (m *blocks) numbers(dst []float32, tile, from, to int) []float32 {
+// numbers are scales and minima of sub-blocks from to to of a tile, [sub, 2, row], in the memory of a worker if they are not there.
+func (m *blocks) numbers(p *panels, tile, from, to int) []float32 {
 	rows, f := m.k.intRows, m.f
+	if m.floats != nil {
+		return m.floats[(tile*m.in/f.Sub+from)*2*rows:]
+	}
 	step := m.each * rows
-	dst = resized(dst, (to-from)*2*rows)
+	p.numbers = resized(p.numbers, (to-from)*2*rows)
+	dst := p.numbers
 	second := cmp.Or(f.Bias, 1)
 	if !f.Small {
 		m.k.halves(dst, m.halves[(tile*m.in/f.Elements+from)*step:], step, second, to-from)
@@ -125,7 +134,11 @@ func (m *blocks) segment(dst []float32, r, from, to int) {
 	tile, i := r/rows, r%rows
 	for c := from; c < to; {
 		number := func(w int) float32 {
-			v := weights.FromHalf(m.halves[((tile*m.in/f.Elements+c/f.Elements)*m.each+w)*rows+i])
+			at := ((tile*m.in/f.Elements+c/f.Elements)*m.each+w)*rows + i
+			if m.floats != nil {
+				return m.floats[at]
+			}
+			v := weights.FromHalf(m.halves[at])
 			if f.Small {
 				v *= float32(m.small[((tile*m.in+c)/f.Sub*m.each+w)*rows+i])
 			}
@@ -143,7 +156,7 @@ func (m *blocks) segment(dst []float32, r, from, to int) {
 }
 
 func (m *blocks) bytes() int64 {
-	return int64(len(m.low) + len(m.high) + 2*len(m.halves) + len(m.small))
+	return int64(len(m.low) + len(m.high) + 2*len(m.halves) + 4*len(m.floats) + len(m.small))
 }
 
 func (m *blocks) tile() int { return m.k.intRows }
@@ -151,13 +164,13 @@ func (m *blocks) tile() int { return m.k.intRows }
 func (m *blocks) takes() input { return inputBytes }
 
 func (m *blocks) product(p *panels, r int, x *vectors, v, n int, y []float32, yStride int) {
-	p.numbers = m.numbers(p.numbers, r/m.k.intRows, 0, m.in/m.f.Sub)
+	d := m.numbers(p, r/m.k.intRows, 0, m.in/m.f.Sub)
 	w, i := r*m.in, v*x.stride
 	if m.high == nil {
-		m.k.dotFours(m.low[w/2:], p.numbers, x.bytes[i:], x.byteScales[2*i/block:], x.stride, m.in, n, y, yStride)
+		m.k.dotFours(m.low[w/2:], d, x.bytes[i:], x.byteScales[2*i/block:], x.stride, m.in, n, y, yStride)
 		return
 	}
-	m.k.dotSixes(m.low[w/2:], m.high[w/4:], p.numbers, m.f.Sub, x.bytes[i:], x.byteScales[2*i/block:], x.stride, m.in, n, y, yStride)
+	m.k.dotSixes(m.low[w/2:], m.high[w/4:], d, m.f.Sub, x.bytes[i:], x.byteScales[2*i/block:], x.stride, m.in, n, y, yStride)
 }
 
 func (m *blocks) pack(p *panels, dst []float32, turned bool, k, depth, j, n int) {
@@ -168,10 +181,10 @@ func (m *blocks) pack(p *panels, dst []float32, turned bool, k, depth, j, n int)
 func (m *blocks) unpack(p *panels, dst []float32, stride, tile, from, to int) {
 	rows, sub := m.k.intRows, m.f.Sub
 	first := from / sub
-	p.numbers = m.numbers(p.numbers, tile, first, (to-1)/sub+1)
+	numbers := m.numbers(p, tile, first, (to-1)/sub+1)
 	for c := from; c < to; {
 		end := min(to, c/sub*sub+sub)
-		w, d := (tile*m.in+c)*rows, p.numbers[(c/sub-first)*2*rows:]
+		w, d := (tile*m.in+c)*rows, numbers[(c/sub-first)*2*rows:]
 		if m.high == nil {
 			m.k.unpackFours(dst[(c-from)*stride:], stride, m.low[w/2:], d, end-c)
 		} else {

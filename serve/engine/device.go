@@ -54,7 +54,7 @@ func (o Options) numerics(m *model.Model, own *cpu.Weights) string {
 
 // slots prepares inference of an opened model.
 func (o Options) slots(m *model.Model, own *cpu.Weights) (infer.Slots, *infer.Programs) {
-	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes, HalfCache: o.HalfCache}
+	io := infer.Options{Slots: o.Slots, MaxContext: o.MaxContext, PrefixBytes: o.PrefixBytes, Choose: o.SampleOnDevice, HalfCache: o.HalfCache}
 	if own != nil {
 		return cpu.New(m.Config, own, io), nil
 	}

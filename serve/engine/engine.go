@@ -53,6 +53,10 @@ type Options struct {
 	// Warm compiles what ordinary requests need before Load returns, so that the first ones do not wait for it.
 	Warm bool
 
+	// SampleOnDevice has the backend choose the tokens, so that no logits travel to the host; requests for log probabilities apart.
+	// It agrees with the host's choice on XLA's CPU devices, and becomes the default of GPUs when it has run on one.
+	SampleOnDevice bool
+
 	// Bounds of the enums of one JSON Schema, which OpenAI has too; more are a *serve.SchemaError.
 	MaxEnumValues int // of all enums together; 0 = 1,000
 	MaxEnumText   int // characters of an enum of more than 250 values; 0 = 15,000

@@ -69,7 +69,7 @@ type prompt struct {
 // shape; otherwise, and if nil, new ones are made.
 func New(m *model.Model, backend compute.Backend, o Options, programs *Programs) *Graphs {
 	o = o.WithDefaults(m.Config)
-	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext, choose: o.Choose || !backend.HasSharedBuffers()}
+	s := &Graphs{model: m, backend: backend, config: m.Config, dtype: m.Weights[0].DType(), max: o.Slots, context: o.MaxContext, choose: o.Choose}
 	s.prefixes = NewPrefixes(o.PrefixBytes, func(c computed) int64 { return c.cache.bytes() }, func(c computed) { c.cache.release() })
 	if programs != nil && programs.use(m, backend) {
 		s.programs = programs

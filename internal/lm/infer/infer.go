@@ -117,8 +117,8 @@ type Options struct {
 	PrefixBytes int64
 	// HalfCache keeps keys and values in half precision, by docent's own code for CPUs: half the memory of a context.
 	HalfCache bool
-	// Choose makes the rows of Graphs a Chooser, which on a device with its own memory and many lanes they always are. A CPU that
-	// computes XLA's or gomlx's graphs chooses more slowly than serve's sampler, and copies nothing to begin with.
+	// Choose makes the rows of Graphs a Chooser, for a device with its own memory and many lanes. A CPU that computes XLA's or
+	// gomlx's graphs chooses more slowly than serve's sampler, and copies nothing to begin with.
 	Choose bool
 }
 

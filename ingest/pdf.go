@@ -13,10 +13,9 @@ import (
 
 const pdfType = "application/pdf"
 
-// PDF reads PDF files with a parser and a text interpreter made for files that
-// nobody has checked, and github.com/ledongthuc/pdf for the names of glyphs.
-// Broken ends and cross-references are repaired, and files that open with an
-// empty password are decrypted.
+// PDF reads PDF files with github.com/ledongthuc/pdf as the parser and a text
+// interpreter of its own. Broken ends and cross-references are repaired, and
+// files that open with an empty password are decrypted.
 type PDF struct {
 	Password string  // tried as user's and owner's; "": only the empty password
 	MaxPages int     // more pages are left out, and a fault says so; 0: no limit

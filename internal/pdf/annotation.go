@@ -3,6 +3,8 @@ package pdf
 import (
 	"math"
 	"slices"
+
+	parser "github.com/ledongthuc/pdf"
 )
 
 // maxAnnotations bounds what is looked at on one page, and maxMoved what is put beside its label.
@@ -20,27 +22,37 @@ const (
 // annotations draws what annotations show: filled-in form fields, stamps and
 // text boxes are text of the page for whoever looks at it.
 func (in *interpreter) annotations(page *node) {
-	ix := in.file.index
-	list := ix.list(page.dict["Annots"])
-	for i, v := range list[:min(len(list), maxAnnotations)] {
-		a := in.file.field(v)
-		if ix.name(a.dict["Subtype"]) == "Popup" || int(ix.num(a.dict["F"]))&(hiddenFlag|noViewFlag) != 0 || in.file.layers.hides(a.dict["OC"]) {
+	list := safely(func() parser.Value { return page.value.Key("Annots") })
+	same, _ := in.file.index.get(in.file.index.dict(page.ref)["Annots"]).(array) // as this package reads it
+	for i := range min(list.Len(), maxAnnotations) {
+		a := safely(func() parser.Value { return list.Index(i) })
+		if a.Key("Subtype").Name() == "Popup" || a.Key("F").Int64()&(hiddenFlag|noViewFlag) != 0 {
 			continue
 		}
-		look := ix.dict(a.dict["AP"])["N"]
-		if ix.stream(look) == nil { // one appearance for each state
-			look = ix.dict(look)[ix.name(a.dict["AS"])]
+		var own field
+		if i < len(same) {
+			own = in.file.field(same[i])
 		}
-		form := ix.stream(look)
+		if in.file.layers.hides(own.dict["OC"]) {
+			continue
+		}
+		form := safely(func() parser.Value {
+			n := a.Key("AP").Key("N")
+			if n.Kind() == parser.Dict { // one appearance for each state
+				n = n.Key(a.Key("AS").Name())
+			}
+			return n
+		})
 		before := len(in.glyphs)
-		rect, ok := ix.rectangle(a.dict["Rect"])
-		if form != nil {
-			in.form(form, nil, in.intoRect(form, rect, ok), everywhere)
+		if form.Kind() == parser.Stream {
+			in.form(form, parser.Value{}, intoRect(form, a), everywhere)
 		}
-		if ok && len(in.glyphs) == before && (form == nil || in.file.form["NeedAppearances"] == true) {
-			in.typeset(a, rect)
+		if rect, ok := rectangle(safely(func() parser.Value { return a.Key("Rect") })); ok && len(in.glyphs) == before {
+			if form.Kind() != parser.Stream || in.file.form["NeedAppearances"] == true {
+				in.typeset(own, rect)
+			}
 		}
-		if n := len(in.glyphs); n > before && i < maxMoved && a.dict.name("Subtype") == "Widget" {
+		if n := len(in.glyphs); n > before && i < maxMoved && own.dict.name("Subtype") == "Widget" {
 			in.besideLabel(before)
 		}
 	}
@@ -72,15 +84,16 @@ func (in *interpreter) besideLabel(at int) {
 
 // intoRect maps the form's bounding box, after the form's own matrix, to the
 // annotation's rectangle.
-func (in *interpreter) intoRect(form *stream, rect box, ok bool) matrix {
+func intoRect(form, annotation parser.Value) matrix {
+	rect, ok := rectangle(safely(func() parser.Value { return annotation.Key("Rect") }))
 	if !ok {
 		return unit
 	}
-	bbox, ok := in.file.index.rectangle(form.dict["BBox"])
+	bbox, ok := rectangle(safely(func() parser.Value { return form.Key("BBox") }))
 	if !ok {
 		return matrix{1, 0, 0, 1, rect.left, rect.bottom}
 	}
-	around := bbox.under(in.file.index.matrix(form.dict["Matrix"]))
+	around := bbox.under(formMatrix(form))
 	sx, sy := 1.0, 1.0
 	if w := around.right - around.left; w > 0 {
 		sx = (rect.right - rect.left) / w

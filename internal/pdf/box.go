@@ -1,6 +1,10 @@
 package pdf
 
-import "math"
+import (
+	"math"
+
+	parser "github.com/ledongthuc/pdf"
+)
 
 // box is a rectangle along the axes.
 type box struct{ left, bottom, right, top float64 }
@@ -11,9 +15,9 @@ var (
 )
 
 // pageBox is the part of a page that viewers show: writers park text outside of it that no reader is meant to see.
-func (f *File) pageBox(page *node) (b box, ok bool) {
-	b, ok = f.index.rectangle(f.inherited(page, "MediaBox"))
-	if crop, is := f.index.rectangle(f.inherited(page, "CropBox")); is {
+func pageBox(page *node) (b box, ok bool) {
+	b, ok = rectangle(safely(func() parser.Value { return page.inherited("MediaBox") }))
+	if crop, is := rectangle(safely(func() parser.Value { return page.inherited("CropBox") })); is {
 		if both := b.within(crop); !ok || both.right-both.left > 1 && both.top-both.bottom > 1 {
 			b, ok = both, true
 		}
@@ -21,12 +25,12 @@ func (f *File) pageBox(page *node) (b box, ok bool) {
 	return b, ok && b.right-b.left > 1 && b.top-b.bottom > 1
 }
 
-func (ix *index) rectangle(v any) (b box, ok bool) {
-	n := ix.nums(v)
-	if len(n) != 4 {
+func rectangle(v parser.Value) (b box, ok bool) {
+	if v.Len() != 4 {
 		return box{}, false
 	}
-	return box{min(n[0], n[2]), min(n[1], n[3]), max(n[0], n[2]), max(n[1], n[3])}, true
+	x0, y0, x1, y1 := v.Index(0).Float64(), v.Index(1).Float64(), v.Index(2).Float64(), v.Index(3).Float64()
+	return box{min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)}, true
 }
 
 func (b *box) add(x, y float64) {

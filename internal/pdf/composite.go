@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	parser "github.com/ledongthuc/pdf"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
@@ -25,42 +26,41 @@ type compositeFont struct {
 	cache     map[uint32]glyph
 }
 
-func (f *File) loadComposite(d dict, toUnicode *cmap) font {
-	ix := f.index
-	c := &compositeFont{toUnicode: toUnicode, cache: map[uint32]glyph{}, width: 1}
-	var descendant dict
-	if list := ix.list(d["DescendantFonts"]); len(list) > 0 {
-		descendant = ix.dict(list[0])
-	}
-	if strings.HasPrefix(ix.name(d["ToUnicode"]), "Identity") {
+func (f *File) loadComposite(v parser.Value, toUnicode *cmap) font {
+	c := &compositeFont{toUnicode: toUnicode, cache: map[uint32]glyph{}}
+	descendant := v.Key("DescendantFonts").Index(0)
+	if strings.HasPrefix(v.Key("ToUnicode").Name(), "Identity") {
 		c.toUnicode = &cmap{ranges: ranges{{lo: ' ', hi: 0xFFFF, text: " "}}} // the codes are UTF-16
 	}
-	if s := ix.stream(d["Encoding"]); s != nil {
-		data, _ := f.decode(s)
-		c.encoding = parseCMap(data)
-	} else {
-		name := ix.name(d["Encoding"])
-		c.unicode = predefinedMap(name)
-		c.downwards = strings.HasSuffix(name, "-V")
+	switch enc := v.Key("Encoding"); enc.Kind() {
+	case parser.Name:
+		c.unicode = predefinedMap(enc.Name())
+		c.downwards = strings.HasSuffix(enc.Name(), "-V")
+	case parser.Stream:
+		if s := f.streamOf(enc); s != nil {
+			data, _ := f.decode(s)
+			c.encoding = parseCMap(data)
+		}
 	}
-	switch ordering, _ := ix.get(ix.dict(descendant["CIDSystemInfo"])["Ordering"]).(string); ordering {
+	switch descendant.Key("CIDSystemInfo").Key("Ordering").RawString() {
 	case "Japan1", "GB1", "CNS1", "Korea1", "KR":
 		c.latin = true
 	}
-	if w, ok := ix.get(descendant["DW"]).(float64); ok {
-		c.width = w / 1000
+	c.width = 1
+	if dw := descendant.Key("DW"); !dw.IsNull() {
+		c.width = dw.Float64() / 1000
 	}
-	c.widths = ix.cidWidths(descendant["W"])
+	c.widths = cidWidths(descendant.Key("W"))
 	own := sync.OnceValue(func() func(uint32) string { return f.cidTexts(descendant) })
 	c.own = func(cid uint32) string { return own()(cid) }
 	return c
 }
 
 // cidTexts reads the file of a composite font and its map from CIDs to glyphs.
-func (f *File) cidTexts(descendant dict) func(cid uint32) string {
-	p := f.program(f.index.dict(descendant["FontDescriptor"]))
+func (f *File) cidTexts(descendant parser.Value) func(cid uint32) string {
+	p := safely(func() program { return f.program(descendant.Key("FontDescriptor")) })
 	var glyphs bytesOf
-	if s := f.index.stream(descendant["CIDToGIDMap"]); s != nil {
+	if s := f.streamOf(safely(func() parser.Value { return descendant.Key("CIDToGIDMap") })); s != nil {
 		glyphs, _ = f.decode(s)
 	}
 	return func(cid uint32) string {
@@ -72,24 +72,20 @@ func (f *File) cidTexts(descendant dict) func(cid uint32) string {
 }
 
 // cidWidths reads "c [w1 w2 …]" and "first last w".
-func (ix *index) cidWidths(v any) map[uint32]float64 {
+func cidWidths(w parser.Value) map[uint32]float64 {
 	widths := map[uint32]float64{}
-	w := ix.list(v)
-	for i := 0; i+1 < len(w); {
-		start := int64(ix.num(w[i]))
-		if list, ok := ix.get(w[i+1]).(array); ok {
-			for j := range list {
-				widths[uint32(start)+uint32(j)] = ix.num(list[j]) / 1000
+	for i := 0; i+1 < w.Len(); {
+		start := w.Index(i).Int64()
+		if list := w.Index(i + 1); list.Kind() == parser.Array {
+			for j := range list.Len() {
+				widths[uint32(start)+uint32(j)] = list.Index(j).Float64() / 1000
 			}
 			i += 2
 			continue
 		}
-		if i+2 == len(w) {
-			break
-		}
-		end := min(int64(ix.num(w[i+1])), 1<<16)
+		end := min(w.Index(i+1).Int64(), 1<<16)
 		for cid := max(start, 0); cid <= end && len(widths) <= 1<<16; cid++ {
-			widths[uint32(cid)] = ix.num(w[i+2]) / 1000
+			widths[uint32(cid)] = w.Index(i+2).Float64() / 1000
 		}
 		i += 3
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	parser "github.com/ledongthuc/pdf"
 )
 
 // matrix is a PDF transformation [a b c d e f].
@@ -87,7 +89,10 @@ type span struct {
 // frame is one content stream with the resources that its names refer to.
 type frame struct {
 	in        *interpreter
-	resources dict
+	resources parser.Value
+	fontDict  parser.Value
+	fonts     map[string]font         // of fontDict, by name; nil until one is shown
+	gsFonts   map[string]parser.Value // what graphics states set as font, by name
 	state
 	saved    []state
 	tm, line matrix
@@ -100,7 +105,7 @@ type frame struct {
 type stop struct{ err error }
 
 // run interprets content. Limits and the context end it by panic(stop).
-func (in *interpreter) run(content []byte, resources dict, ctm matrix, clip box) {
+func (in *interpreter) run(content []byte, resources parser.Value, ctm matrix, clip box) {
 	fr := &frame{
 		in: in, resources: resources, tm: unit, line: unit,
 		state: state{ctm: ctm, font: fallbackFont(), scale: 1, clip: clip}, path: nowhere, text: len(in.glyphs),
@@ -216,10 +221,10 @@ func (fr *frame) operator(op []byte, args []token) {
 	case "ET":
 		fr.endText()
 	case "Tf":
-		fr.size = num(args, 0)
 		if len(args) >= 2 && args[len(args)-2].kind == name {
-			fr.setFont(fr.named("Font", args[len(args)-2].text), fr.size)
+			fr.font = fr.fontNamed(string(args[len(args)-2].text))
 		}
+		fr.size = num(args, 0)
 	case "Tc":
 		fr.charSpace = num(args, 0)
 	case "Tw":
@@ -252,14 +257,11 @@ func (fr *frame) operator(op []byte, args []token) {
 		fr.show(args[max(len(args)-1, 0):])
 	case "Do":
 		if len(args) > 0 && args[len(args)-1].kind == name {
-			fr.in.form(fr.in.file.index.stream(fr.named("XObject", args[len(args)-1].text)), fr.resources, fr.ctm, fr.clip)
+			fr.draw(string(args[len(args)-1].text))
 		}
 	case "gs":
-		if len(args) > 0 { // it may set a font
-			ix := fr.in.file.index
-			if list := ix.list(ix.dict(fr.named("ExtGState", args[len(args)-1].text))["Font"]); len(list) == 2 {
-				fr.setFont(list[0], ix.num(list[1]))
-			}
+		if len(args) > 0 {
+			fr.graphicsState(string(args[len(args)-1].text))
 		}
 	case "BMC":
 		fr.in.open(span{})
@@ -308,15 +310,34 @@ func (fr *frame) move(x, y float64) {
 	fr.tm = fr.line
 }
 
-func (fr *frame) setFont(v any, size float64) {
-	file := fr.in.file
-	fr.font, fr.size = file.font(v), size
-	fr.in.damage = cmp.Or(fr.in.damage, file.damaged[fr.font])
+func (fr *frame) fontNamed(n string) font {
+	if fr.fonts == nil {
+		fr.fontDict = safely(func() parser.Value { return fr.resources.Key("Font") })
+		fr.fonts = fr.in.file.fontsIn(fr.fontDict)
+	}
+	f, ok := fr.fonts[n]
+	if !ok {
+		f = fr.in.file.font(safely(func() parser.Value { return fr.fontDict.Key(n) }))
+		fr.fonts[n] = f
+	}
+	fr.in.damage = cmp.Or(fr.in.damage, fr.in.file.damaged[f])
+	return f
 }
 
-// named is what a name stands for in the resources of a kind, perhaps a reference.
-func (fr *frame) named(kind string, name []byte) any {
-	return fr.in.file.index.dict(fr.resources[kind])[string(name)]
+// graphicsState takes the font that an ExtGState dictionary may set.
+func (fr *frame) graphicsState(n string) {
+	v, ok := fr.gsFonts[n]
+	if !ok {
+		v = safely(func() parser.Value { return fr.resources.Key("ExtGState").Key(n).Key("Font") })
+		if fr.gsFonts == nil || len(fr.gsFonts) >= maxFonts {
+			fr.gsFonts = map[string]parser.Value{}
+		}
+		fr.gsFonts[n] = v
+	}
+	if v.Len() == 2 {
+		fr.font = fr.in.file.font(safely(func() parser.Value { return v.Index(0) }))
+		fr.size = v.Index(1).Float64()
+	}
 }
 
 // show draws the strings among the operands; the numbers of a TJ array move on.
@@ -403,7 +424,8 @@ func (in *interpreter) open(sp span) {
 // the layer of "/OC /Name BDC".
 func (fr *frame) markedSpan(args []token) span {
 	if len(args) == 2 && args[0].kind == name && string(args[0].text) == "OC" && args[1].kind == name {
-		return span{replaced: fr.in.file.layers.hides(fr.named("Properties", args[1].text))}
+		properties := safely(func() parser.Value { return fr.resources.Key("Properties") })
+		return span{replaced: fr.in.file.layers.named(properties, string(args[1].text))}
 	}
 	for i := 1; i+1 < len(args); i++ {
 		if args[i].kind == name && string(args[i].text) == "ActualText" && args[i+1].kind == text {
@@ -411,18 +433,27 @@ func (fr *frame) markedSpan(args []token) span {
 		}
 	}
 	if len(args) == 2 && args[1].kind == name {
-		ix := fr.in.file.index
-		if s, ok := ix.get(ix.dict(fr.named("Properties", args[1].text))["ActualText"]).(string); ok {
-			return span{true, textString(s)}
+		v := safely(func() parser.Value {
+			return fr.resources.Key("Properties").Key(string(args[1].text)).Key("ActualText")
+		})
+		if v.Kind() == parser.String {
+			return span{true, textString(v.RawString())}
 		}
 	}
 	return span{}
 }
 
+// draw runs the form XObject of a name.
+func (fr *frame) draw(n string) {
+	form := safely(func() parser.Value { return fr.resources.Key("XObject").Key(n) })
+	fr.in.form(form, fr.resources, fr.ctm, fr.clip)
+}
+
 // form runs a form XObject with its own resources, or those around it. One
 // that draws itself is left out, and so is one that cannot be decoded: the
 // page's other text is worth more.
-func (in *interpreter) form(s *stream, resources dict, ctm matrix, clip box) {
+func (in *interpreter) form(form, resources parser.Value, ctm matrix, clip box) {
+	s := in.file.streamOf(form)
 	if s == nil || in.running[s] || in.depth >= maxFormDepth || in.file.layers.hides(s.dict["OC"]) {
 		return
 	}
@@ -434,15 +465,14 @@ func (in *interpreter) form(s *stream, resources dict, ctm matrix, clip box) {
 	if err != nil && len(content) == 0 {
 		return
 	}
-	ix := in.file.index
-	if own := ix.dict(s.dict["Resources"]); own != nil {
+	if own := safely(func() parser.Value { return form.Key("Resources") }); !own.IsNull() {
 		resources = own
 	}
 	in.ops += formCost
 	in.running[s] = true
 	in.depth++
-	ctm = ix.matrix(s.dict["Matrix"]).mul(ctm)
-	if bbox, ok := ix.rectangle(s.dict["BBox"]); ok && bbox.left < bbox.right && bbox.bottom < bbox.top {
+	ctm = formMatrix(form).mul(ctm)
+	if bbox, ok := rectangle(safely(func() parser.Value { return form.Key("BBox") })); ok && bbox.left < bbox.right && bbox.bottom < bbox.top {
 		clip = clip.within(bbox.under(ctm))
 	}
 	in.run(content, resources, ctm, clip)
@@ -450,11 +480,14 @@ func (in *interpreter) form(s *stream, resources dict, ctm matrix, clip box) {
 	delete(in.running, s)
 }
 
-func (ix *index) matrix(v any) matrix {
-	if n := ix.nums(v); len(n) == 6 {
-		return matrix(n)
+func formMatrix(form parser.Value) matrix {
+	m := unit
+	if list := form.Key("Matrix"); list.Len() == 6 {
+		for i := range m {
+			m[i] = list.Index(i).Float64()
+		}
 	}
-	return unit
+	return m
 }
 
 // decode counts what all streams of the page decode to: a form drawn a

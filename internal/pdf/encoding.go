@@ -91,7 +91,7 @@ func glyphTexts(names []string) map[string]string {
 			asked = append(asked, n)
 		}
 	}
-	for n, s := range askLibrary(asked) {
+	for n, s := range safely(func() map[string]string { return askLibrary(asked) }) {
 		texts[n] = s
 	}
 	for _, n := range asked {
@@ -133,7 +133,7 @@ func composedName(n string, known map[string]string) string {
 			s = known[p]
 		}
 		if s == "" {
-			s = askLibrary([]string{p})[p]
+			s = safely(func() map[string]string { return askLibrary([]string{p}) })[p]
 		}
 		if s == "" {
 			return ""
@@ -143,15 +143,13 @@ func composedName(n string, known map[string]string) string {
 	return strings.Join(parts, "")
 }
 
-func askLibrary(names []string) (texts map[string]string) {
-	texts = map[string]string{}
+func askLibrary(names []string) map[string]string {
+	texts := map[string]string{}
 	if len(names) == 0 {
 		return texts
 	}
-	defer func() { _ = recover() }() // its way to report damage
-	const code = 1                   // no glyph is a control character, so an echo means "unknown"
+	const code = 1 // no glyph is a control character, so an echo means "unknown"
 	var b strings.Builder
-	const header = "%PDF-1.7\n"
 	b.WriteString(header + "xref\n0 1\n0000000000 65535 f \ntrailer\n<</Size 1/Fonts[")
 	for _, n := range names {
 		fmt.Fprintf(&b, "<</Encoding<</Differences[%d/%s]>>>>", code, escapeName(n))

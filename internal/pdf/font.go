@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
+	parser "github.com/ledongthuc/pdf"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -37,41 +38,59 @@ type font interface {
 // maxFonts bounds the cache of a document that names endless fonts.
 const maxFonts = 512
 
-// font returns the font of a dictionary, made once per document.
-func (f *File) font(v any) font {
-	d := f.index.dict(v)
-	if d == nil {
+// font returns the font of a dictionary, parsed once per document.
+func (f *File) font(v parser.Value) font {
+	if v.Kind() != parser.Dict {
 		return fallbackFont()
 	}
-	key := reflect.ValueOf(d).Pointer() // the index keeps dictionaries, so that each has one
+	key := v.String()
 	if cached, ok := f.fonts[key]; ok {
 		return cached
 	}
 	if len(f.fonts) >= maxFonts {
 		clear(f.fonts)
+		clear(f.named)
 		clear(f.damaged)
 	}
-	loaded := f.loadFont(d)
+	loaded := safely(func() font { return f.loadFont(v) })
+	if loaded == nil {
+		loaded = fallbackFont()
+	}
 	f.fonts[key] = loaded
 	return loaded
 }
 
-func (f *File) loadFont(d dict) font {
+// fontsIn returns what the names of a /Font dictionary were found to mean. Most
+// pages have the same one, and the library would parse each font anew.
+func (f *File) fontsIn(v parser.Value) map[string]font {
+	key := v.String()
+	fonts := f.named[key]
+	if fonts == nil || len(fonts) > maxFonts {
+		if len(f.named) >= maxFonts {
+			clear(f.named)
+		}
+		fonts = map[string]font{}
+		f.named[key] = fonts
+	}
+	return fonts
+}
+
+func (f *File) loadFont(v parser.Value) font {
 	var toUnicode *cmap
 	var err error
-	if s := f.index.stream(d["ToUnicode"]); s != nil {
+	if s := f.streamOf(v.Key("ToUnicode")); s != nil {
 		var data []byte
 		if data, err = f.decode(s); len(data) > 0 {
 			toUnicode = parseCMap(data)
 		}
-	} else if d["ToUnicode"] != nil && f.index.get(d["ToUnicode"]) == nil {
+	} else if v.Key("ToUnicode").IsNull() && slices.Contains(v.Keys(), "ToUnicode") {
 		err = errors.New("it is missing")
 	}
 	var loaded font
-	if f.index.name(d["Subtype"]) == "Type0" {
-		loaded = f.loadComposite(d, toUnicode)
+	if v.Key("Subtype").Name() == "Type0" {
+		loaded = f.loadComposite(v, toUnicode)
 	} else {
-		loaded = f.loadSimple(d, toUnicode)
+		loaded = f.loadSimple(v, toUnicode)
 	}
 	if err != nil { // what the codes mean is guessed from here on
 		f.damaged[loaded] = fmt.Errorf("%w: a font's map to Unicode: %v", ErrMalformed, err)
@@ -99,10 +118,10 @@ var fallbackFont = sync.OnceValue(func() font {
 	return &s
 })
 
-func (f *File) loadSimple(d dict, toUnicode *cmap) font {
+func (f *File) loadSimple(v parser.Value, toUnicode *cmap) font {
 	s := simpleFont{size: 1}
-	chars := f.charset(d, toUnicode.isEmpty())
-	width := f.simpleWidths(d)
+	chars := f.charset(v, toUnicode.isEmpty())
+	width := f.simpleWidths(v)
 	for code := range s.glyphs {
 		t, ok := toUnicode.lookup(uint32(code))
 		if !ok {
@@ -113,34 +132,36 @@ func (f *File) loadSimple(d dict, toUnicode *cmap) font {
 		}
 		s.glyphs[code] = glyph{text: t, width: width(code, t), space: code == ' '}
 	}
-	if f.index.name(d["Subtype"]) == "Type3" {
-		s.size = f.drawnSize(d)
+	if v.Key("Subtype").Name() == "Type3" {
+		s.size = drawnSize(v)
 	}
 	return &s
 }
 
 // charset applies /Encoding and its /Differences over what the font implies. To
 // unpack the font's own file is worth it only where nothing else tells.
-func (f *File) charset(d dict, unpack bool) charset {
-	ix := f.index
-	if chars, ok := namedCharset(ix.name(d["Encoding"])); ok {
+func (f *File) charset(v parser.Value, unpack bool) charset {
+	enc := v.Key("Encoding")
+	if chars, ok := namedCharset(enc.Name()); ok {
 		return chars
 	}
-	enc := ix.dict(d["Encoding"])
-	chars, ok := namedCharset(ix.name(enc["BaseEncoding"]))
+	chars, ok := namedCharset(enc.Key("BaseEncoding").Name())
 	if !ok {
-		chars = f.implied(d, unpack)
+		chars = f.implied(v, unpack)
 	}
+	if enc.Kind() != parser.Dict {
+		return chars
+	}
+	diff := enc.Key("Differences")
 	var codes []int
 	var names []string
-	code := 0
-	for _, v := range ix.list(enc["Differences"]) {
-		switch x := ix.get(v).(type) {
-		case float64:
-			code = int(x)
-		case nameObj:
+	for i, code := 0, 0; i < diff.Len(); i++ {
+		switch x := diff.Index(i); x.Kind() {
+		case parser.Integer:
+			code = int(x.Int64())
+		case parser.Name:
 			if code >= 0 && code < 256 {
-				codes, names = append(codes, code), append(names, string(x))
+				codes, names = append(codes, code), append(names, x.Name())
 			}
 			code++
 		}
@@ -159,16 +180,16 @@ func (f *File) charset(d dict, unpack bool) charset {
 }
 
 // implied is the charset of a font that names none.
-func (f *File) implied(d dict, unpack bool) charset {
-	base := f.index.name(d["BaseFont"])
+func (f *File) implied(v parser.Value, unpack bool) charset {
+	base := v.Key("BaseFont").Name()
 	switch {
 	case strings.HasSuffix(base, "ZapfDingbats"):
 		return dingbats()
 	case base == "Symbol" || strings.HasSuffix(base, "+Symbol"):
 		return fromTable(symbolChars)
 	}
-	desc := f.index.dict(d["FontDescriptor"])
-	if s := f.index.stream(desc["FontFile"]); s != nil {
+	desc := v.Key("FontDescriptor")
+	if s := f.streamOf(desc.Key("FontFile")); s != nil {
 		if data, _ := f.decode(s); len(data) > 0 {
 			if chars, ok := type1Charset(data); ok {
 				return chars
@@ -176,7 +197,7 @@ func (f *File) implied(d dict, unpack bool) charset {
 		}
 	}
 	chars := fromTable(standardChars)
-	if f.index.name(d["Subtype"]) == "TrueType" {
+	if v.Key("Subtype").Name() == "TrueType" {
 		chars = winAnsi()
 	}
 	for code, t := range winAnsi() {
@@ -232,24 +253,27 @@ func type1Charset(data []byte) (chars charset, ok bool) {
 }
 
 // typeScale is the size of the unit of the font's widths, as a share of the font size.
-func (f *File) typeScale(d dict) float64 {
-	if m := f.index.nums(d["FontMatrix"]); f.index.name(d["Subtype"]) == "Type3" && len(m) == 6 && m[0] != 0 {
-		return m[0]
+func typeScale(v parser.Value) float64 {
+	if v.Key("Subtype").Name() == "Type3" {
+		if m := v.Key("FontMatrix"); m.Len() == 6 && m.Index(0).Float64() != 0 {
+			return m.Index(0).Float64()
+		}
 	}
 	return 0.001
 }
 
 // simpleWidths returns the advance of a code that shows t.
-func (f *File) simpleWidths(d dict) func(code int, t string) float64 {
-	scale, list := f.typeScale(d), f.index.nums(d["Widths"])
-	first := int(f.index.num(d["FirstChar"]))
-	missing := f.index.num(f.index.dict(d["FontDescriptor"])["MissingWidth"])
-	standard := standardWidths(f.index.name(d["BaseFont"]))
+func (f *File) simpleWidths(v parser.Value) func(code int, t string) float64 {
+	scale := typeScale(v)
+	list := v.Key("Widths")
+	firstCode := int(v.Key("FirstChar").Int64())
+	missing := v.Key("FontDescriptor").Key("MissingWidth").Float64()
+	standard := standardWidths(v.Key("BaseFont").Name())
 	return func(code int, t string) float64 {
-		if i := code - first; i >= 0 && i < len(list) {
-			return list[i] * scale
+		if i := code - firstCode; i >= 0 && i < list.Len() {
+			return list.Index(i).Float64() * scale
 		}
-		if len(list) > 0 {
+		if list.Len() > 0 {
 			return missing * scale
 		}
 		return standard(t)
@@ -278,15 +302,15 @@ func standardWidths(baseFont string) func(t string) float64 {
 
 // drawnSize is the em of a Type 3 font. Its glyphs are drawings, which some
 // writers scale to their size with the font's matrix, and not with the font size.
-func (f *File) drawnSize(d dict) float64 {
+func drawnSize(v parser.Value) float64 {
 	const usual, least, most = 0.5, 0.2, 1.25 // widths of letters, on average
 	sum, n := 0.0, 0
-	for _, w := range f.index.nums(d["Widths"]) {
-		if w != 0 {
-			sum, n = sum+math.Abs(w), n+1
+	for i, list := 0, v.Key("Widths"); i < list.Len(); i++ {
+		if w := math.Abs(list.Index(i).Float64()); w > 0 {
+			sum, n = sum+w, n+1
 		}
 	}
-	width := sum / float64(max(n, 1)) * math.Abs(f.typeScale(d))
+	width := sum / float64(max(n, 1)) * math.Abs(typeScale(v))
 	if width == 0 || width >= least && width <= most {
 		return 1
 	}

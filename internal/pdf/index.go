@@ -2,6 +2,8 @@ package pdf
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,8 +17,8 @@ import (
 // definition is one "N G obj" as found in the file, in file order.
 type definition struct {
 	ref    ref
-	offset int64   // where N stands; negative: it stands in an object stream
-	text   []byte  // the object itself, out of an object stream
+	offset int64   // where N stands; negative: see text
+	text   []byte  // the object without "obj" and "endobj", when it must be written anew
 	stream *stream // nil for objects without a stream
 	dict   dict    // nil unless the object is a dictionary or a stream
 }
@@ -30,6 +32,9 @@ type stream struct {
 }
 
 // scan lists every object and every trailer of the data.
+//
+// It repairs in place what the parser library would refuse (unknown escapes in
+// strings, "stream" followed by blanks), so data must be the caller's own copy.
 func scan(data []byte) (defs []definition, trailers []dict) {
 	for pos := 0; ; {
 		i := bytes.Index(data[pos:], []byte("obj"))
@@ -91,11 +96,16 @@ func define(data []byte, r ref, start, body int) (definition, int) {
 		return def, body
 	}
 	end := l.pos
-	if word := l.next(); isDict && word.is("stream") {
+	word := l.next()
+	switch {
+	case isDict && word.is("stream"):
 		def.stream = locate(data, l.pos, r, d)
-		end = def.stream.end
+		return def, def.stream.end
+	case !word.is("endobj"):
+		def.text = data[body:end]
+		return def, end
 	}
-	return def, end
+	return def, l.pos
 }
 
 // locate finds the bytes of a stream whose keyword ends at pos.
@@ -104,7 +114,10 @@ func locate(data []byte, pos int, r ref, d dict) *stream {
 	for eol < len(data) && (data[eol] == ' ' || data[eol] == '\t') {
 		eol++
 	}
-	if eol < len(data) && (data[eol] == '\n' || data[eol] == '\r') {
+	if eol > pos && eol < len(data) && (data[eol] == '\n' || data[eol] == '\r') {
+		const word = "stream"
+		copy(data[pos-len(word):], bytes.Repeat([]byte{' '}, eol-pos))
+		copy(data[eol-len(word):], word)
 		pos = eol
 	}
 	if pos < len(data) && data[pos] == '\r' {
@@ -168,7 +181,8 @@ type index struct {
 // Object streams are unpacked with decode, within budget bytes altogether, but
 // for what sound tables know otherwise.
 func newIndex(data []byte, defs []definition, sound *tables, decode func(*stream) ([]byte, error), budget int) *index {
-	// A number is believed only as far as the count of objects makes it likely.
+	// The table that the library builds is as long as the largest number, so a
+	// number is believed only as far as the count of objects makes it likely.
 	largest := 100_000 + 64*len(defs)
 	ix := &index{data: data, defs: make(map[int]definition, len(defs))}
 	for _, def := range defs {
@@ -289,4 +303,70 @@ func (ix *index) nums(v any) (all []float64) {
 func (ix *index) stream(v any) *stream {
 	r, _ := v.(ref)
 	return ix.defs[r.num].stream
+}
+
+// image is the file as the parser library sees it: an acceptable header, the
+// data, and an appendix with unpacked objects, a fresh cross-reference table
+// and a trailer. The data itself is not copied.
+type image struct{ parts [3][]byte }
+
+const header = "%PDF-1.7\n"
+
+// newImage writes the appendix. The trailer carries root and, under Nodes, the
+// objects of the page tree.
+func newImage(ix *index, root ref, nodes []ref) *image {
+	var app bytes.Buffer
+	offsets := make(map[int]int64, len(ix.defs))
+	largest, texts := 0, 0
+	for num, def := range ix.defs {
+		largest, texts = max(largest, num), texts+len(def.text)
+	}
+	app.Grow(texts + 40*len(ix.defs) + 20*largest + 20*len(nodes) + 256) // about what is written below
+	for num, def := range ix.defs {
+		if def.text == nil {
+			offsets[num] = int64(len(header)) + def.offset
+			continue
+		}
+		app.WriteByte('\n')
+		offsets[num] = int64(len(header)+len(ix.data)) + int64(app.Len())
+		fmt.Fprintf(&app, "%d %d obj\n%s\nendobj\n", num, def.ref.gen, def.text)
+	}
+	table := int64(len(header)+len(ix.data)) + int64(app.Len()) + 1
+	fmt.Fprintf(&app, "\nxref\n0 %d\n0000000000 65535 f \n", largest+1)
+	for num := 1; num <= largest; num++ {
+		if off, ok := offsets[num]; ok {
+			fmt.Fprintf(&app, "%010d %05d n \n", off, ix.defs[num].ref.gen)
+		} else {
+			app.WriteString("0000000000 65535 f \n")
+		}
+	}
+	fmt.Fprintf(&app, "trailer\n<</Size %d/Root %v/Nodes[", largest+1, root)
+	for _, r := range nodes {
+		app.WriteString(r.String())
+		app.WriteByte(' ')
+	}
+	fmt.Fprintf(&app, "]>>\nstartxref\n%d\n%%%%EOF\n", table)
+	return &image{parts: [3][]byte{[]byte(header), ix.data, app.Bytes()}}
+}
+
+func (m *image) size() (n int64) {
+	for _, p := range m.parts {
+		n += int64(len(p))
+	}
+	return n
+}
+
+func (m *image) ReadAt(b []byte, off int64) (n int, err error) {
+	for _, p := range m.parts {
+		if off < int64(len(p)) && n < len(b) {
+			m := copy(b[n:], p[max(off, 0):])
+			n += m
+			off += int64(m)
+		}
+		off -= int64(len(p))
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
 }

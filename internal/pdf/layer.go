@@ -3,18 +3,21 @@ package pdf
 import (
 	"maps"
 	"slices"
+
+	parser "github.com/ledongthuc/pdf"
 )
 
 // layers tells which optional content a viewer shows when it opens the file. Nil: all.
 type layers struct {
-	ix  *index
-	off map[int]bool // by the object number of the group
+	ix    *index
+	off   map[int]bool // by the object number of the group
+	names map[string]dict
 }
 
-func (f *File) readLayers(root dict) *layers {
-	props := f.index.dict(root["OCProperties"])
+func (f *File) readLayers(root ref) *layers {
+	props := f.index.dict(f.index.dict(root)["OCProperties"])
 	config := f.index.dict(props["D"])
-	l := &layers{ix: f.index, off: map[int]bool{}}
+	l := &layers{ix: f.index, off: map[int]bool{}, names: map[string]dict{}}
 	set := func(groups any, off bool) {
 		list, _ := f.index.get(groups).(array)
 		for _, g := range list {
@@ -109,4 +112,24 @@ func (l *layers) obeys(rule array, depth int) bool {
 		return one
 	}
 	return all
+}
+
+// named tells whether a name of a /Properties dictionary is of a layer that is off. The parser library follows
+// references and does not tell them, but in its printed form.
+func (l *layers) named(properties parser.Value, name string) bool {
+	if l == nil {
+		return false
+	}
+	text := properties.String()
+	d, known := l.names[text]
+	if !known {
+		if len(l.names) >= maxFonts {
+			clear(l.names)
+		}
+		lex := lexer{data: []byte(text)}
+		obj, _ := lex.object(0)
+		d, _ = obj.(dict)
+		l.names[text] = d
+	}
+	return l.hides(d[name])
 }

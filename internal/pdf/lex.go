@@ -34,8 +34,11 @@ func (t token) is(word string) bool { return t.kind == keyword && string(t.text)
 type lexer struct {
 	data    []byte
 	pos     int
-	scratch []byte // decoded strings and names since the last reset
-	misfits int    // how many tokens that do not fit are left out yet, see readObject
+	scratch []byte       // decoded strings and names since the last reset
+	repair  bool         // blank out, in data, escapes that the parser library refuses
+	named   map[ref]bool // of the references that are its keys, those that were read
+	lenient bool         // take out what does not fit, see readObject
+	misfits []misfit
 }
 
 // reset lets the memory of earlier tokens be used again.
@@ -193,7 +196,15 @@ func (l *lexer) escape() {
 			v = v*8 + int(l.data[l.pos]-'0')
 			l.pos++
 		}
+		if v > 255 && l.repair {
+			l.data[l.pos-3] = '0' // the library refuses what overflows; all others drop the bit
+		}
 		c = byte(v)
+	case '(', ')', '\\':
+	default:
+		if l.repair {
+			l.data[l.pos-2] = ' '
+		}
 	}
 	l.scratch = append(l.scratch, c)
 }
@@ -281,7 +292,8 @@ func unhex(c byte) int {
 }
 
 // Objects as the lexer builds them: nil, bool, float64, string, nameObj, ref,
-// array and dict.
+// array and dict. They serve the file's skeleton only; fonts and resources are
+// read through the parser library.
 type (
 	nameObj string
 	ref     struct{ num, gen int }
@@ -354,7 +366,11 @@ func (l *lexer) refAfter(num float64) (ref, bool) {
 	if num >= 0 && num == float64(int32(num)) {
 		if gen := l.next(); gen.kind == number && gen.num >= 0 && gen.num <= 65535 {
 			if l.next().is("R") {
-				return ref{int(num), int(gen.num)}, true
+				r := ref{int(num), int(gen.num)}
+				if _, watched := l.named[r]; watched {
+					l.named[r] = true
+				}
+				return r, true
 			}
 		}
 	}
@@ -392,7 +408,7 @@ func (l *lexer) dictObject(depth int) (any, bool) {
 		}
 		if t.kind != name {
 			l.pos = start
-			if !l.skipMisfit(depth) {
+			if !l.lenient || !l.skipMisfit(depth) {
 				return d, false
 			}
 			continue

@@ -12,19 +12,22 @@
 //		…
 //	}
 //
-// Nothing that a file says of itself is believed unseen: Open scans the data for
-// objects, holds the cross-reference tables against them, decrypts and unpacks
-// object streams, and walks the page tree once. Streams are decoded within limits
-// (filter.go). What the names of glyphs mean is asked of github.com/ledongthuc/pdf;
-// its parser trusts the numbers in a file and stops at damage.
+// Pages, resources and fonts are read with github.com/ledongthuc/pdf. That
+// library trusts the numbers in a file and stops at damage, so it never sees
+// the file as it is. Open scans the data for objects, decrypts and unpacks
+// object streams, walks the page tree once, and hands the library an image of
+// the file with a cross-reference table of its own making (index.go). Streams
+// are decoded here, within limits (filter.go), and so are content streams and
+// character maps: the library's Interpret loops for ever on a string without
+// an end, panics on escapes that every viewer accepts, and cannot be bounded.
 //
 // What is not here: rendering, and fonts that give no way from a glyph to a
 // character.
 //
 // A File is for one goroutine at a time; different Files share nothing. No
-// function panics, whatever the bytes. Memory and time are bounded by Limits
-// and by a multiple of the file's own size: run untrusted files in a process
-// that may be killed.
+// function panics, whatever the bytes. Memory and time are bounded by Limits,
+// except that the library may spend a multiple of the file's own size on a
+// single object: run untrusted files in a process that may be killed.
 package pdf
 
 import (
@@ -33,7 +36,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+
+	parser "github.com/ledongthuc/pdf"
 )
 
 // Errors that Open returns, wrapped with the reason.
@@ -64,10 +70,12 @@ type File struct {
 	data    []byte
 	index   *index
 	crypt   *decrypter
-	pages   []*node
+	streams map[int64]*stream // by the offset that the parser library reports
+	pages   []node
 	title   string
-	fonts   map[uintptr]font // by the place of the font's dictionary in memory
-	damaged map[font]error   // of fonts, those whose map to Unicode cannot be read whole
+	fonts   map[string]font            // by the printed form of the font's dictionary
+	named   map[string]map[string]font // the same by the printed form of the /Font dictionary and by name
+	damaged map[font]error             // of fonts, those whose map to Unicode cannot be read whole
 	layers  *layers
 	form    dict // the interactive form; nil: none
 
@@ -75,7 +83,8 @@ type File struct {
 	drawn    []drawn // the scan on the page that was read last
 }
 
-// Open indexes the file. It keeps data. The password is tried as the user's and the owner's.
+// Open indexes the file. It keeps data and may repair it in place, so the
+// caller gives it away. The password is tried as the user's and the owner's.
 func Open(data []byte, password string, limits Limits) (f *File, err error) {
 	defer recoverTo(&err)
 	start := bytes.Index(data[:min(len(data), 1024)], []byte("%PDF-"))
@@ -83,7 +92,8 @@ func Open(data []byte, password string, limits Limits) (f *File, err error) {
 		return nil, fmt.Errorf("%w: no %%PDF- in the first 1,024 bytes", ErrNotPDF)
 	}
 	f = &File{
-		limits: limits.withDefaults(), data: data, fonts: map[uintptr]font{}, damaged: map[font]error{},
+		limits: limits.withDefaults(), data: data,
+		fonts: map[string]font{}, named: map[string]map[string]font{}, damaged: map[font]error{},
 	}
 	defs, trailers := scan(data)
 	if len(defs) == 0 {
@@ -104,18 +114,20 @@ func (f *File) open(defs []definition, trailers []dict, sound *tables, password 
 		return err
 	}
 	f.index = newIndex(f.data, defs, sound, f.decode, 4*f.limits.StreamBytes)
+	f.index.settleGenerations()
 	root := f.catalog(defs, trailers)
-	if f.pages = f.walk(root); len(f.pages) == 0 {
+	tree := f.walk(root)
+	if tree.pages == 0 {
 		return fmt.Errorf("%w: no page among %d objects", ErrMalformed, len(defs))
 	}
-	if len(f.pages) > f.limits.Pages {
+	if tree.pages > f.limits.Pages {
 		return fmt.Errorf("%w: more than %d pages", ErrMalformed, f.limits.Pages)
 	}
 	f.title = f.readTitle(trailers)
 	f.layers = f.readLayers(root)
-	f.form = f.index.dict(root["AcroForm"])
-	f.rendered = root["NeedsRendering"] == true
-	return nil
+	f.form = f.index.dict(f.index.dict(root)["AcroForm"])
+	f.rendered = f.index.dict(root)["NeedsRendering"] == true
+	return f.load(root, tree)
 }
 
 // unlock prepares decryption when a trailer asks for it.
@@ -133,19 +145,19 @@ func (f *File) unlock(defs []definition, trailers []dict, password string) (err 
 	return nil
 }
 
-// catalog returns the document's root object.
-func (f *File) catalog(defs []definition, trailers []dict) dict {
-	for _, t := range slices.Backward(trailers) {
-		if d := f.index.dict(t["Root"]); d["Pages"] != nil {
-			return d
+// catalog returns the reference of the document's root object.
+func (f *File) catalog(defs []definition, trailers []dict) ref {
+	for i := len(trailers) - 1; i >= 0; i-- {
+		if r, ok := trailers[i]["Root"].(ref); ok && f.index.dict(r)["Pages"] != nil {
+			return f.index.defs[r.num].ref
 		}
 	}
 	for _, num := range f.index.numbers() {
-		if d := f.index.defs[num].dict; d.name("Type") == "Catalog" && d["Pages"] != nil {
-			return d
+		if def := f.index.defs[num]; def.dict.name("Type") == "Catalog" && def.dict["Pages"] != nil {
+			return def.ref
 		}
 	}
-	return f.index.dict(defs[0].ref) // it may be a catalog that does not say so, else the pages are found one by one
+	return defs[0].ref // without a catalog the pages are found one by one
 }
 
 // Pages returns the number of pages.
@@ -183,9 +195,29 @@ func (f *File) decode(s *stream) ([]byte, error) {
 	return data, err
 }
 
-// recoverTo turns a panic into an error.
+// streamOf finds the stream behind a value of the parser library, which tells
+// where a stream lies only in its printed form: "<<…>>@offset".
+func (f *File) streamOf(v parser.Value) *stream {
+	if v.Kind() != parser.Stream {
+		return nil
+	}
+	s := v.String()
+	offset, err := strconv.ParseInt(s[strings.LastIndexByte(s, '@')+1:], 10, 64)
+	if err != nil {
+		return nil
+	}
+	return f.streams[offset]
+}
+
+// recoverTo turns a panic, the library's way to report damage, into an error.
 func recoverTo(err *error) {
 	if x := recover(); x != nil {
 		*err = fmt.Errorf("%w: %v", ErrMalformed, x)
 	}
+}
+
+// safely calls get and returns the zero value when it panics.
+func safely[T any](get func() T) (v T) {
+	defer func() { _ = recover() }()
+	return get()
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	parser "github.com/ledongthuc/pdf"
 )
 
 // workspace is the memory of a page in work. A page has thousands of glyphs, so
@@ -54,19 +56,22 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 		return "", context.Cause(ctx)
 	}
 	f.drawn = nil
-	page := f.pages[i]
+	page := &f.pages[i]
+	if page.value.IsNull() {
+		return "", fmt.Errorf("%w: page object cannot be read", ErrMalformed)
+	}
 	w := workspaces.Get().(*workspace)
 	defer w.release()
 	w.glyphs = w.glyphs[:0]
 	in := &interpreter{ctx: ctx, file: f, running: map[*stream]bool{}, workspace: w}
-	content, err := in.pageContent(page.dict)
+	content, err := in.pageContent(page.value)
 	if err != nil {
 		err = fmt.Errorf("%w: content: %v", ErrMalformed, err)
 	}
-	in.run(content, f.index.dict(f.inherited(page, "Resources")), unit, everywhere)
+	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit, everywhere)
 	in.spans = nil
 	in.annotations(page)
-	if box, ok := f.pageBox(page); ok {
+	if box, ok := pageBox(page); ok {
 		in.glyphs = slices.DeleteFunc(in.glyphs, func(g shown) bool { return !box.holds(g) })
 		f.drawn = f.scan(in.drawn, box)
 	}
@@ -75,19 +80,28 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 
 // pageContent joins the content streams of a page. They are one program, but a
 // token never crosses from one to the next.
-func (in *interpreter) pageContent(page dict) (content []byte, err error) {
-	ix, found := in.file.index, false
-	list, several := ix.get(page["Contents"]).(array)
-	if !several && page["Contents"] != nil {
-		list = array{page["Contents"]}
-	}
-	for _, v := range list {
-		if s := ix.stream(v); s != nil {
-			part, partErr := in.decode(s)
-			content, err, found = append(append(content, part...), '\n'), cmp.Or(err, partErr), true
+func (in *interpreter) pageContent(page parser.Value) (content []byte, err error) {
+	v := page.Key("Contents")
+	if v.Kind() != parser.Array {
+		if s := in.file.streamOf(v); s != nil {
+			return in.decode(s)
 		}
+		if slices.Contains(page.Keys(), "Contents") {
+			err = errNoContent
+		}
+		return nil, err // else an empty page
 	}
-	if !found && len(list) > 0 {
+	found := 0
+	for i := range v.Len() {
+		s := in.file.streamOf(safely(func() parser.Value { return v.Index(i) }))
+		if s == nil {
+			continue
+		}
+		found++
+		part, partErr := in.decode(s)
+		content, err = append(append(content, part...), '\n'), cmp.Or(err, partErr)
+	}
+	if found == 0 && v.Len() > 0 {
 		err = errNoContent
 	}
 	return content, err

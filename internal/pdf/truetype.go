@@ -3,6 +3,8 @@ package pdf
 import (
 	"slices"
 	"unicode"
+
+	parser "github.com/ledongthuc/pdf"
 )
 
 // program is what a font's embedded outlines say about characters. Viewers need
@@ -22,10 +24,10 @@ func (p *program) text(code uint32) string {
 
 // program reads the font file of a descriptor. What it does not understand is
 // left out.
-func (f *File) program(descriptor dict) program {
+func (f *File) program(descriptor parser.Value) program {
 	p := program{glyphs: map[uint32]uint32{}, texts: map[uint32]string{}}
 	for _, key := range []string{"FontFile2", "FontFile3"} {
-		s := f.index.stream(descriptor[key])
+		s := f.streamOf(descriptor.Key(key))
 		if s == nil {
 			continue
 		}

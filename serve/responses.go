@@ -74,32 +74,32 @@ func responseOf(g *generation, req *openai.ResponseRequest) openai.Response {
 }
 
 // last is the item that is being written, or nil.
-func (r *responseAnswer) last() *openai.OutputItem {
-	if n := len(r.wire.Output); n > 0 && r.wire.Output[n-1].Status == "in_progress" {
-		return &r.wire.Output[n-1]
+func (s *responseAnswer) last() *openai.OutputItem {
+	if n := len(s.wire.Output); n > 0 && s.wire.Output[n-1].Status == "in_progress" {
+		return &s.wire.Output[n-1]
 	}
 	return nil
 }
 
 // item begins an item of the output.
-func (r *responseAnswer) item(i openai.OutputItem) *openai.OutputItem {
+func (s *responseAnswer) item(i openai.OutputItem) *openai.OutputItem {
 	i.Status = "in_progress"
-	r.wire.Output = append(r.wire.Output, i)
-	return r.last()
+	s.wire.Output = append(s.wire.Output, i)
+	return s.last()
 }
 
-func (r *responseAnswer) message() *openai.OutputItem {
-	return r.item(openai.OutputItem{ID: "msg_" + r.g.x.h.newID(), Type: "message", Role: "assistant", Content: []openai.OutputPart{}})
+func (s *responseAnswer) message() *openai.OutputItem {
+	return s.item(openai.OutputItem{ID: "msg_" + s.g.x.h.newID(), Type: "message", Role: "assistant", Content: []openai.OutputPart{}})
 }
 
-func (r *responseAnswer) call(name string) *openai.OutputItem {
-	h := r.g.x.h
+func (s *responseAnswer) call(name string) *openai.OutputItem {
+	h := s.g.x.h
 	none := ""
-	return r.item(openai.OutputItem{ID: "fc_" + h.newID(), Type: "function_call", CallID: "call_" + h.newID(), Name: name, Arguments: &none})
+	return s.item(openai.OutputItem{ID: "fc_" + h.newID(), Type: "function_call", CallID: "call_" + h.newID(), Name: name, Arguments: &none})
 }
 
-func (r *responseAnswer) thought() *openai.OutputItem {
-	return r.item(openai.OutputItem{ID: "rs_" + r.g.x.h.newID(), Type: "reasoning", Summary: []openai.OutputPart{}, Content: []openai.OutputPart{}})
+func (s *responseAnswer) thought() *openai.OutputItem {
+	return s.item(openai.OutputItem{ID: "rs_" + s.g.x.h.newID(), Type: "reasoning", Summary: []openai.OutputPart{}, Content: []openai.OutputPart{}})
 }
 
 // part is the text of an item.

@@ -19,7 +19,7 @@ func Longest() (log *slog.Logger, took func() time.Duration) {
 		}
 		return a
 	}
-	h := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: note})
+	h := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: note}) //nolint:sloglint // it is asked what it would write
 	return slog.New(h), func() time.Duration {
 		mu.Lock()
 		defer mu.Unlock()

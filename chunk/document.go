@@ -107,7 +107,7 @@ func joinLine(text []byte, before, line textLine, paragraph, newPage bool, words
 	}
 	next := strings.TrimLeft(line.text, " \t")
 	if !before.code && !line.code {
-		drop, broken := hyphen.AtLineEnd(string(text[bytes.LastIndexByte(text, '\n')+1:]), next, words)
+		drop, broken := hyphen.AtLineEnd(string(text[bytes.LastIndexAny(text, " \t\n")+1:]), next, words) // of its last word: what went before says nothing
 		text = text[:len(text)-drop]
 		if broken {
 			return text, next

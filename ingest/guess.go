@@ -134,11 +134,15 @@ func guessLatin(data, sample []byte) decoded {
 	}
 	for _, name := range []string{"windows-1257", "iso-8859-13", "iso-8859-4"} {
 		s, _ := decodeNamed(name, sample)
-		if alphabet := baltic[whatlanggo.DetectLang(s)]; alphabet != "" && !strings.ContainsFunc(strings.ToLower(s), func(r rune) bool {
-			return unicode.IsLetter(r) && r >= utf8.RuneSelf && !strings.ContainsRune(alphabet, r) || r == utf8.RuneError
-		}) {
-			s, _ = decodeNamed(name, data)
-			return decoded{text: s}
+		lower := strings.ToLower(s)
+		for lang, alphabet := range baltic {
+			foreign := func(r rune) bool {
+				return unicode.IsLetter(r) && r >= utf8.RuneSelf && !strings.ContainsRune(alphabet, r) || r == utf8.RuneError
+			}
+			if !strings.ContainsFunc(lower, foreign) && whatlanggo.DetectLang(s) == lang { // the letters first, which take less time
+				s, _ = decodeNamed(name, data)
+				return decoded{text: s}
+			}
 		}
 	}
 	name, confidence := "windows-1252", 0.0

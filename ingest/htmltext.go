@@ -71,7 +71,9 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 	case atom.Img, atom.Area:
 		p.picture(attributeOf(n.Attr, "alt"), out)
 	case atom.Object, atom.Embed, atom.Canvas:
-		if p.picture(labelOf(n), out); labelOf(n) == "" {
+		if label := labelOf(n); label != "" {
+			p.picture(label, out)
+		} else {
 			p.children(n, out)
 		}
 	case atom.Input:

@@ -39,7 +39,6 @@ type rewording struct {
 	called  []string          // other names of it
 	named   *regexp.Regexp    // the subject as English writes it, with the word behind; where it has other names
 	values  map[string]string // of slots that the answer fills
-	told    []rule            // the situations of the question at hand
 }
 
 // candidate is a wording.
@@ -63,12 +62,12 @@ func (r *rewording) candidates() []candidate {
 		asked := r.split(q)
 		preposition, _, _ := strings.Cut(asked.frame, " ")
 		binding := r.is("binding", preposition)
-		r.told = r.fitting(asked.text, strings.TrimSpace(asked.text+" "+asked.frame))
+		situations := r.fitting(asked.text, strings.TrimSpace(asked.text+" "+asked.frame))
 		found := r.matches(asked.text)
 		texts := append([]string{asked.text}, r.withSynonyms(asked.text, found)...)
 		for i, text := range texts {
 			if i == 2 {
-				r.told = nil // more synonyms in the same situations make them no more different
+				situations = nil // more synonyms in the same situations make them no more different
 			}
 			if slices.Contains(texts[:i], text) {
 				continue
@@ -76,9 +75,9 @@ func (r *rewording) candidates() []candidate {
 			whole := strings.TrimSpace(text + " " + asked.frame)
 			add("", r.framed(core{text, asked.frame, asked.name}, i))
 			if binding { // "of BIO214" belongs to the noun before it
-				add("", r.forms(whole, a.kind)...)
+				add("", r.forms(whole, a.kind, situations)...)
 			} else {
-				for j, form := range r.forms(text, a.kind) {
+				for j, form := range r.forms(text, a.kind, situations) {
 					add("", r.framed(core{form, asked.frame, asked.name}, i+j+1))
 				}
 			}
@@ -108,9 +107,8 @@ func (r *rewording) candidates() []candidate {
 		}
 		add("keywords", r.heaped(asked, found)...)
 	}
-	r.told = nil
 	for _, f := range r.fromQuote() {
-		for _, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind)...) {
+		for _, form := range append([]string{f.asks[0]}, r.forms(f.asks[0], a.kind, nil)...) {
 			first, _, _ := strings.Cut(form, " ")
 			if !r.is("ask", first) && !r.is("prepositions", first) || slices.ContainsFunc(strings.Fields(form), r.foreign) {
 				continue
@@ -214,9 +212,9 @@ func (l *language) fitting(questions ...string) (out []rule) {
 }
 
 // forms returns a question without its frame in other forms, by the rules.
-func (r *rewording) forms(question, kind string) []string {
+func (r *rewording) forms(question, kind string, situations []rule) []string {
 	var out []string
-	for _, rules := range [][]rule{r.rewrite, r.told, r.typed} {
+	for _, rules := range [][]rule{r.rewrite, situations, r.typed} {
 		for _, rule := range rules {
 			if rule.kind == kind || rule.kind == "" || rule.kind == "any" {
 				out = append(out, r.apply(rule, question, r.values)...)

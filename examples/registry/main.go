@@ -64,6 +64,14 @@ type operands struct {
 	where                   config.Registry
 }
 
+// version is the one that the command is given, with its files.
+func (t *tool) version(ctx context.Context) (v registry.Version, files []registry.File, err error) {
+	if v, err = t.registry.Resolve(ctx, t.refs[0]); err == nil {
+		files, err = t.registry.Files(ctx, v)
+	}
+	return v, files, err
+}
+
 // commands are what the program does, each with the form of its operands.
 var commands = []struct {
 	name, form string

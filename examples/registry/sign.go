@@ -25,11 +25,7 @@ func sign(ctx context.Context, t *tool) error {
 	if err != nil {
 		return err
 	}
-	v, err := t.registry.Resolve(ctx, t.refs[0])
-	if err != nil {
-		return err
-	}
-	files, err := t.registry.Files(ctx, v)
+	v, files, err := t.version(ctx)
 	if err != nil {
 		return err
 	}

@@ -17,11 +17,7 @@ import (
 // verify tells that all is as it was logged, or what is not: the files of a version by their digests, what the report of its run
 // says of them, and that the promotions which the report and the registry tell of are the same.
 func verify(ctx context.Context, t *tool) error {
-	v, err := t.registry.Resolve(ctx, t.refs[0])
-	if err != nil {
-		return err
-	}
-	files, err := t.registry.Files(ctx, v)
+	v, files, err := t.version(ctx)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ const (
 // text boxes are text of the page for whoever looks at it.
 func (in *interpreter) annotations(page *node) {
 	list := safely(func() parser.Value { return page.value.Key("Annots") })
-	same, _ := in.file.index.get(in.file.index.dict(page.ref)["Annots"]).(array) // as this package reads it
+	same := in.file.index.list(in.file.index.dict(page.ref)["Annots"]) // as this package reads it
 	for i := range min(list.Len(), maxAnnotations) {
 		a := safely(func() parser.Value { return list.Index(i) })
 		if a.Key("Subtype").Name() == "Popup" || a.Key("F").Int64()&(hiddenFlag|noViewFlag) != 0 {

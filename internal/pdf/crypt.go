@@ -73,7 +73,7 @@ func newDecrypter(ix *index, enc dict, id any, password string) (*decrypter, err
 		d.metadata = m
 	}
 	str := func(key string) []byte { s, _ := ix.get(enc[key]).(string); return []byte(s) }
-	p, _ := ix.get(enc["P"]).(float64)
+	p := ix.num(enc["P"])
 	e := encryption{
 		revision: revision, keyLen: min(bits/8, 16), metadata: d.metadata,
 		o: str("O"), u: str("U"), oe: str("OE"), ue: str("UE"), perms: uint32(int64(p)),

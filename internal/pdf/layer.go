@@ -19,8 +19,7 @@ func (f *File) readLayers(root ref) *layers {
 	config := f.index.dict(props["D"])
 	l := &layers{ix: f.index, off: map[int]bool{}, names: map[string]dict{}}
 	set := func(groups any, off bool) {
-		list, _ := f.index.get(groups).(array)
-		for _, g := range list {
+		for _, g := range f.index.list(groups) {
 			if r, ok := g.(ref); ok {
 				l.off[r.num] = off
 			}
@@ -29,11 +28,9 @@ func (f *File) readLayers(root ref) *layers {
 	set(props["OCGs"], config.name("BaseState") == "OFF")
 	set(config["ON"], false)
 	set(config["OFF"], true)
-	usages, _ := f.index.get(config["AS"]).(array)
-	for _, u := range usages { // some are for the printer only
+	for _, u := range f.index.list(config["AS"]) { // some are for the printer only
 		if use := f.index.dict(u); use.name("Event") == "View" {
-			groups, _ := f.index.get(use["OCGs"]).(array)
-			for _, g := range groups {
+			for _, g := range f.index.list(use["OCGs"]) {
 				if r, ok := g.(ref); ok {
 					state := f.index.dict(f.index.dict(f.index.dict(g)["Usage"])["View"]).name("ViewState")
 					l.off[r.num] = state == "OFF" || state == "" && l.off[r.num]

@@ -24,8 +24,9 @@
 //
 // The tags description, source, user and commit of a run are also those that MLflow's page of it shows under these heads.
 //
-// LogModel makes a logged model of MLflow 3, with the parameters of its run and the metrics so far, with an MLmodel file and what else mlflow.transformers.load_model needs
-// when the files are a model in Hugging Face layout or a PEFT adapter. It is models:/m-<id>, and runs:/<run>/<name> as well.
+// LogModel makes a logged model of MLflow 3, with the parameters of its run and the metrics so far, with an MLmodel file and what
+// else mlflow.transformers.load_model needs when the files are a model in Hugging Face layout or a PEFT adapter. It is
+// models:/m-<id>, and runs:/<run>/<name> as well.
 //
 // Stages are deprecated in MLflow and do not move atomically, so the version that serves is the one with the alias
 // "production" (or "staging"), which does. Promote moves the alias first and then the stages after it, for readers of

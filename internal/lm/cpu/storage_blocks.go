@@ -21,7 +21,7 @@ type blocks struct {
 	high   []byte    // two bits more; nil = the format has none
 	each   int       // 1 = scales, 2 = scales and minima
 	halves []uint16  // [tile, block, each, row]
-	floats []float32 // in place of halves, [tile, block, 2, row]; nil = halves
+	floats []float32 // in place of halves, of the same layout; nil = halves
 	small  []int8    // [tile, sub, each, row]
 }
 
@@ -53,11 +53,11 @@ func (m *blocks) put(r, b int, u *blockParts) {
 	rows, f := m.k.intRows, m.f
 	tile, i := r/rows, r%rows
 	for w := range m.each {
-		if m.floats != nil {
-			m.floats[((tile*m.in/f.Elements+b)*2+w)*rows+i] = weights.FromHalf(u.half[w])
-			continue
+		if at := ((tile*m.in/f.Elements+b)*m.each+w)*rows + i; m.floats != nil {
+			m.floats[at] = weights.FromHalf(u.half[w])
+		} else {
+			m.halves[at] = u.half[w]
 		}
-		m.halves[((tile*m.in/f.Elements+b)*m.each+w)*rows+i] = u.half[w]
 	}
 	if f.Small {
 		for s := range f.Elements / f.Sub * m.each {

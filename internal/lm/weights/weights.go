@@ -17,8 +17,8 @@
 // so loading a model costs little more memory than the model. Write is the counterpart: it streams tensors into
 // safetensors files that appear whole or not at all.
 //
-// The package converts and checks; it does not build models. A Source may be read from several goroutines at once. Everything in a file is distrusted: counts, offsets, shapes and names are checked
-// against the file's size before they are used.
+// The package converts and checks; it does not build models. A Source may be read from several goroutines at once. Everything in
+// a file is distrusted: counts, offsets, shapes and names are checked against the file's size before they are used.
 package weights
 
 import (

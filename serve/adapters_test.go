@@ -37,10 +37,14 @@ func TestAdapters(t *testing.T) {
 	keys := map[string]string{"admin": "sk-a", "user": "sk-u"}
 	h := newHandler(t, hello(), HandlerOptions{APIKeys: keys, Adapters: a, AdapterKeys: []string{"admin"}})
 	off := newHandler(t, hello(), HandlerOptions{APIKeys: keys})
+	doc := spec(t, h, "/openapi.json")
 	ask := func(h *Handler, key, path, body string) (int, string) {
 		r := post(path, body)
 		r.Header.Set("Authorization", "Bearer "+key)
 		w, _ := do(h, r)
+		if doc := spec(t, h, "/openapi.json"); doc.Paths[path] != nil {
+			assert.NoError(t, doc.response(path, "post", w), "%s %s: %s", path, body, w.Body)
+		}
 		return w.Code, w.Body.String()
 	}
 	const load, unload, body = "/v1/load_lora_adapter", "/v1/unload_lora_adapter", `{"lora_name":"x","lora_path":"a/b","load_inplace":false}`
@@ -67,6 +71,12 @@ func TestAdapters(t *testing.T) {
 		assert.Equal(t, c.status, status, c)
 		assert.Contains(t, text, c.says)
 		assert.NotContains(t, text, "secret")
+	}
+	for _, path := range []string{load, unload} {
+		assert.Contains(t, doc.Paths, path)
+		assert.NoError(t, doc.request(path, post(path, body)))
+		assert.Error(t, doc.request(path, post(path, `{"lora_path":"a/b"}`)))
+		assert.NotContains(t, spec(t, off, "/openapi.json").Paths, path)
 	}
 	assert.Equal(t, []string{"+x a/b", "-x", "-none", "+bad c", "+broken c"}, a.asked)
 	for _, o := range []HandlerOptions{{Adapters: a}, {Adapters: a, APIKeys: keys}, {Adapters: a, AdapterKeys: []string{"admin"}}} {

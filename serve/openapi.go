@@ -53,6 +53,10 @@ func (h *Handler) operations() []operation {
 	if h.o.Metrics != nil {
 		ops = append(ops, operation{path: "/metrics", method: "get", id: "metrics", summary: "Metrics in Prometheus' text format", open: meta, statuses: []int{405}})
 	}
+	if h.o.Adapters != nil {
+		ops = append(ops, post("/v1/load_lora_adapter", "loadAdapter", "Loads an adapter under a name", "AdapterRequest", "", false),
+			post("/v1/unload_lora_adapter", "unloadAdapter", "Takes an adapter out again", "AdapterRequest", "", false))
+	}
 	return ops
 }
 
@@ -84,8 +88,10 @@ func (h *Handler) document(base string) (schema, error) {
 	models := h.pool.catalog.now()
 	for _, op := range h.operations() {
 		paths[op.path] = schema{op.method: h.operation(op)}
-		if op.request != "" && len(models) > 0 {
-			field(op.request, "model")["examples"] = []string{models[0].ID}
+		if request, ok := schemas[op.request].(schema); ok && len(models) > 0 {
+			if model, ok := request["properties"].(schema)["model"].(schema); ok {
+				model["examples"] = []string{models[0].ID}
+			}
 		}
 	}
 	doc := schema{

@@ -92,7 +92,7 @@ func TestComponents(t *testing.T) {
 		openai.CompletionResponse{}, openai.CompletionChoice{}, openai.CompletionLogprobs{}, openai.EmbeddingRequest{}, openai.EmbeddingResponse{},
 		openai.Embedding{}, openai.EmbeddingUsage{}, openai.Response{}, openai.OutputItem{}, openai.OutputPart{}, openai.ResponseUsage{}, openai.ResponseTool{},
 		openai.ToolCall{}, openai.FunctionCall{}, openai.Usage{}, openai.Latency{}, openai.Logprobs{}, openai.TokenLogprob{}, openai.TopLogprob{}, openai.Model{},
-		openai.ModelList{}, openai.Error{}, openai.Detail{}, openai.ErrorResponse{}, healthReport{}, modelHealth{}, liveReport{}, Degradation{},
+		openai.ModelList{}, openai.AdapterRequest{}, openai.Error{}, openai.Detail{}, openai.ErrorResponse{}, healthReport{}, modelHealth{}, liveReport{}, Degradation{},
 	} {
 		typ := reflect.TypeOf(v)
 		want := fields(typ)

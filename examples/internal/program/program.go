@@ -29,7 +29,7 @@ import (
 func Main(run func(ctx context.Context, args, environ []string, stdout io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // from now on signals do what they do by default
-	if len(os.Args) > 1 && strings.TrimPrefix(os.Args[1], "-") == "-version" {
+	if len(os.Args) > 1 && (os.Args[1] == "-version" || os.Args[1] == "--version") {
 		fmt.Println(filepath.Base(os.Args[0]), Version())
 		return
 	}

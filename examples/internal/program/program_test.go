@@ -27,7 +27,7 @@ import (
 
 // TestMain lets the test binary be a program that Main runs.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && (strings.HasPrefix(os.Args[1], "act-") || os.Args[1] == "--version") {
+	if len(os.Args) == 2 && (strings.HasPrefix(os.Args[1], "act-") || strings.HasSuffix(os.Args[1], "-version")) {
 		Main(act)
 		return
 	}
@@ -55,9 +55,11 @@ func TestMainEndsTheProcess(t *testing.T) {
 	out, err := exec.Command(os.Args[0], "act-well").Output()
 	require.NoError(t, err)
 	assert.Equal(t, "well true\n", string(out))
-	out, err = exec.Command(os.Args[0], "--version").Output()
-	require.NoError(t, err)
-	assert.Contains(t, string(out), runtime.Version()+", "+runtime.GOOS+"/"+runtime.GOARCH)
+	for _, flag := range []string{"-version", "--version"} {
+		out, err = exec.Command(os.Args[0], flag).Output()
+		require.NoError(t, err, flag)
+		assert.Contains(t, string(out), runtime.Version()+", "+runtime.GOOS+"/"+runtime.GOARCH)
+	}
 
 	var failed *exec.ExitError
 	_, err = exec.Command(os.Args[0], "act-fail").Output()

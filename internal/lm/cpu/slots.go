@@ -3,7 +3,7 @@
 //
 // Slots infer, a few tokens at a time, so that time goes into reading the weights; keys and values stay where they are.
 //
-//	w := cpu.NewWeights(false)
+//	w := cpu.NewWeights(cpu.F32)
 //	m, err := model.Open(ctx, ref, model.Options{Keep: w.Take})
 //	…
 //	s := cpu.New(m.Config, w, infer.Options{Slots: 8})

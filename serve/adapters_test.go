@@ -42,7 +42,7 @@ func TestAdapters(t *testing.T) {
 		r := post(path, body)
 		r.Header.Set("Authorization", "Bearer "+key)
 		w, _ := do(h, r)
-		if doc := spec(t, h, "/openapi.json"); doc.Paths[path] != nil {
+		if h != off { // which describes no such route
 			assert.NoError(t, doc.response(path, "post", w), "%s %s: %s", path, body, w.Body)
 		}
 		return w.Code, w.Body.String()

@@ -79,8 +79,9 @@ func (h *Handler) document(base string) (schema, error) {
 	if err := json.Unmarshal(components, &schemas); err != nil {
 		return nil, err
 	}
-	field := func(component, name string) schema {
-		return schemas[component].(schema)["properties"].(schema)[name].(schema)
+	field := func(component, name string) schema { // nil: the component does not have it
+		f, _ := schemas[component].(schema)["properties"].(schema)[name].(schema)
+		return f
 	}
 	field("ChatCompletionRequest", "n")["maximum"], field("CompletionRequest", "n")["maximum"] = h.o.MaxN, h.o.MaxN
 	field("ChatCompletionRequest", "messages")["maxItems"] = h.o.MaxMessages
@@ -88,10 +89,11 @@ func (h *Handler) document(base string) (schema, error) {
 	models := h.pool.catalog.now()
 	for _, op := range h.operations() {
 		paths[op.path] = schema{op.method: h.operation(op)}
-		if request, ok := schemas[op.request].(schema); ok && len(models) > 0 {
-			if model, ok := request["properties"].(schema)["model"].(schema); ok {
-				model["examples"] = []string{models[0].ID}
-			}
+		if op.request == "" || len(models) == 0 {
+			continue
+		}
+		if model := field(op.request, "model"); model != nil {
+			model["examples"] = []string{models[0].ID}
 		}
 	}
 	doc := schema{

@@ -88,9 +88,9 @@ func ParseEmbeddingRequest(body []byte, l Limits) (*EmbeddingRequest, error) {
 	return parseRequest(body, l, r, &r.Ignored, func(s *fieldSet, l Limits) {
 		r.Model = s.needed("model")
 		r.Input = s.inputs("input", maxInputs)
-		r.Dimensions = s.atLeast("dimensions", 1)
+		r.Dimensions = s.small("dimensions", 1, unbounded)
 		s.text("user")
-		if p, ok := s.take("encoding_format"); ok && p.isText() {
+		if p, ok := s.given("encoding_format", text); ok {
 			if p.text != "float" && p.text != "base64" {
 				p.fault(enum, "must be float or base64")
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 // Code is the machine-readable name of a fault, what a client branches on.
 type Code string
 
-// The codes and, in codes below, the status and type that go with each.
+// The codes and, in classes below, the status and type that go with each.
 const (
 	CodeInvalidJSON           Code = "invalid_json"
 	CodeValidation            Code = "validation_error"
@@ -41,36 +42,26 @@ const (
 	CodeQueueTimeout          Code = "queue_timeout"
 )
 
-// class is the status and type of a code: the table of the API's errors.
-func (c Code) class() (status int, typ string) {
-	switch c {
-	case CodeInvalidJSON, CodeContextLengthExceeded, CodeTemplate:
-		return http.StatusBadRequest, "invalid_request_error"
-	case CodeValidation, CodeUnsupportedParameter, CodeUnknownParameter, CodeUnsupportedContent, CodeUnsupportedSchema, CodeUnsupportedOperation:
-		return http.StatusUnprocessableEntity, "invalid_request_error"
-	case CodeInvalidAPIKey:
-		return http.StatusUnauthorized, "authentication_error"
-	case CodeModelNotAllowed, CodeHostNotAllowed:
-		return http.StatusForbidden, "permission_error"
-	case CodeModelNotFound:
-		return http.StatusNotFound, "invalid_request_error"
-	case CodeRouteNotFound:
-		return http.StatusNotFound, "not_found_error"
-	case CodeMethodNotAllowed:
-		return http.StatusMethodNotAllowed, "invalid_request_error"
-	case CodeRequestTimeout:
-		return http.StatusRequestTimeout, "timeout_error"
-	case CodeRequestTooLarge:
-		return http.StatusRequestEntityTooLarge, "invalid_request_error"
-	case CodeUnsupportedMediaType:
-		return http.StatusUnsupportedMediaType, "invalid_request_error"
-	case CodeRateLimitExceeded, CodeQueueFull:
-		return http.StatusTooManyRequests, "rate_limit_error"
-	case CodeModelUnavailable, CodeShuttingDown, CodeQueueTimeout:
-		return http.StatusServiceUnavailable, "server_error"
-	default:
-		return http.StatusInternalServerError, "server_error"
-	}
+// classes are the status and type of codes: the table of the API's errors. All others are internal ones.
+var classes = []struct {
+	status int
+	typ    string
+	codes  []Code
+}{
+	{http.StatusBadRequest, "invalid_request_error", []Code{CodeInvalidJSON, CodeContextLengthExceeded, CodeTemplate}},
+	{http.StatusUnprocessableEntity, "invalid_request_error", []Code{
+		CodeValidation, CodeUnsupportedParameter, CodeUnknownParameter, CodeUnsupportedContent, CodeUnsupportedSchema, CodeUnsupportedOperation,
+	}},
+	{http.StatusUnauthorized, "authentication_error", []Code{CodeInvalidAPIKey}},
+	{http.StatusForbidden, "permission_error", []Code{CodeModelNotAllowed, CodeHostNotAllowed}},
+	{http.StatusNotFound, "invalid_request_error", []Code{CodeModelNotFound}},
+	{http.StatusNotFound, "not_found_error", []Code{CodeRouteNotFound}},
+	{http.StatusMethodNotAllowed, "invalid_request_error", []Code{CodeMethodNotAllowed}},
+	{http.StatusRequestTimeout, "timeout_error", []Code{CodeRequestTimeout}},
+	{http.StatusRequestEntityTooLarge, "invalid_request_error", []Code{CodeRequestTooLarge}},
+	{http.StatusUnsupportedMediaType, "invalid_request_error", []Code{CodeUnsupportedMediaType}},
+	{http.StatusTooManyRequests, "rate_limit_error", []Code{CodeRateLimitExceeded, CodeQueueFull}},
+	{http.StatusServiceUnavailable, "server_error", []Code{CodeModelUnavailable, CodeShuttingDown, CodeQueueTimeout}},
 }
 
 // Error is the error object of every failed request: OpenAI's message, type, param and code, and the status, path,
@@ -104,8 +95,13 @@ type ErrorResponse struct {
 
 // NewError returns an error with the status and type that belong to code.
 func NewError(code Code, message string) *Error {
-	status, typ := code.class()
-	return &Error{Message: message, Type: typ, Code: code, Status: status, Details: []Detail{}}
+	e := &Error{Message: message, Type: "server_error", Code: code, Status: http.StatusInternalServerError, Details: []Detail{}}
+	for _, c := range classes {
+		if slices.Contains(c.codes, code) {
+			e.Type, e.Status = c.typ, c.status
+		}
+	}
+	return e
 }
 
 // Unsupported returns the error of one field that cannot be had, in the form that validation gives it. loc is the way to

@@ -107,13 +107,12 @@ func (p *jsonParser) value(depth int) (n node, err error) {
 		for p.i < len(p.s) && strings.IndexByte(",]} \t\r\n", p.s[p.i]) < 0 {
 			p.i++
 		}
-		n.text = p.s[n.pos:p.i]
 		switch first {
-		case 'n':
+		case 'n': // no text: null is the same as no field at all
 		case 't', 'f':
-			n.kind = boolean
+			n.kind, n.text = boolean, p.s[n.pos:p.i]
 		default:
-			n.kind = number
+			n.kind, n.text = number, p.s[n.pos:p.i]
 		}
 	}
 	n.end = p.i

@@ -43,10 +43,7 @@ func parseRequest[T any](body []byte, l Limits, r *T, ignored *[]string, read fu
 		return nil, NewError(CodeInvalidJSON, err.Error())
 	}
 	f := &form{body: body, strict: l.StrictFields}
-	if s, ok := (place{node: root, f: f}).set(); ok {
-		read(s, l)
-		s.finish()
-	}
+	place{node: root, f: f}.open(func(s *fieldSet) { read(s, l) })
 	if e := f.err(); e != nil {
 		return nil, e
 	}
@@ -155,8 +152,7 @@ type fieldSet struct {
 
 // set opens an object; ok is false, with the fault noted, for anything else.
 func (p place) set() (s *fieldSet, ok bool) {
-	if p.kind != object {
-		p.fault(mistyped, "must be an object")
+	if !p.is(object) {
 		return nil, false
 	}
 	return &fieldSet{p, slices.Clone(p.fields)}, true
@@ -208,7 +204,7 @@ func (p place) ignore() {
 
 // effort takes how long a model shall think, which none is told here.
 func (s *fieldSet) effort(name string) {
-	if p, ok := s.take(name); ok && p.isText() && p.text != "none" {
+	if p, ok := s.given(name, text); ok && p.text != "none" {
 		p.ignore()
 	}
 }
@@ -222,11 +218,77 @@ func (s *fieldSet) refuse(names ...string) {
 	}
 }
 
+// kinds say in errors what a value must be.
+var kinds = [...]string{boolean: "true or false", number: "a number", text: "a string", array: "a list", object: "an object"}
+
+// is tells whether a value is of a kind, and notes the fault if not.
+func (p place) is(k kind) bool {
+	if p.kind != k {
+		p.fault(mistyped, "must be "+kinds[k])
+	}
+	return p.kind == k
+}
+
+// given takes a field that may be absent; ok is false for one that is not of the kind, too.
+func (s *fieldSet) given(name string, k kind) (p place, ok bool) {
+	p, ok = s.take(name)
+	return p, ok && p.is(k)
+}
+
+// must takes a field that may not be absent.
+func (s *fieldSet) must(name string) (p place, ok bool) {
+	if p, ok = s.take(name); !ok {
+		p.fault(missing, "is required")
+	}
+	return p, ok
+}
+
+// inside reads the object that a field may hold.
+func (s *fieldSet) inside(name string, read func(*fieldSet)) {
+	if p, ok := s.take(name); ok {
+		p.open(read)
+	}
+}
+
+// open reads an object whole.
+func (p place) open(read func(*fieldSet)) {
+	if s, ok := p.set(); ok {
+		read(s)
+		s.finish()
+	}
+}
+
+// each goes through the items of a list; anything else has none.
+func (p place) each(yield func(int, place) bool) {
+	for i, item := range p.items {
+		if !yield(i, p.at(i, item)) {
+			return
+		}
+	}
+}
+
+// entries goes through the fields of an object whose keys are free.
+func (p place) entries(yield func(string, place) bool) {
+	for _, x := range p.fields {
+		if !yield(x.name, p.in(x.name, x.value)) {
+			return
+		}
+	}
+}
+
+// oneOf tells whether a value is one of these texts.
+func (p place) oneOf(values ...string) bool {
+	known := p.is(text) && slices.Contains(values, p.text)
+	if p.kind == text && !known {
+		p.fault(enum, "must be one of "+strings.Join(values, ", "))
+	}
+	return known
+}
+
 // sized tells whether a value is a list of one to so many things.
 func (p place) sized(what string, most int) bool {
 	switch {
-	case p.kind != array:
-		p.fault(mistyped, "must be a list")
+	case !p.is(array):
 	case len(p.items) == 0:
 		p.fault(tooShort, "must have at least one "+what)
 	case len(p.items) > most:
@@ -237,53 +299,52 @@ func (p place) sized(what string, most int) bool {
 	return false
 }
 
-// list is a field that is a list, without items where it is none.
-func (s *fieldSet) list(name string) (p place, ok bool) {
-	p, ok = s.take(name)
-	if ok && p.kind != array {
-		p.fault(mistyped, "must be a list")
-	}
-	return p, ok && p.kind == array
-}
-
 func (s *fieldSet) boolean(name string) bool {
-	p, ok := s.take(name)
-	if !ok {
-		return false
-	}
-	if p.kind != boolean {
-		p.fault(mistyped, "must be true or false")
-	}
+	p, _ := s.given(name, boolean)
 	return p.text == "true"
 }
 
 func (s *fieldSet) text(name string) string {
-	p, ok := s.take(name)
+	p, _ := s.given(name, text)
+	return p.text
+}
+
+// required is a text that has to be there.
+func (s *fieldSet) required(name string) string {
+	p, ok := s.must(name)
 	if ok {
-		p.isText()
+		p.is(text)
 	}
 	return p.text
 }
 
-func (p place) isText() bool {
-	if p.kind != text {
-		p.fault(mistyped, "must be a string")
+// needed is a text that has to be there and not empty.
+func (s *fieldSet) needed(name string) string {
+	p, ok := s.must(name)
+	if ok {
+		p.filled()
 	}
-	return p.kind == text
+	return p.text
+}
+
+// filled is a text that is not empty.
+func (p place) filled() string {
+	if p.is(text) && p.text == "" {
+		p.fault(tooShort, "must not be empty")
+	}
+	return p.text
 }
 
 // number reads a field between low and high, both allowed.
 func (s *fieldSet) number(name string, low, high float64) *float64 {
-	p, ok := s.take(name)
-	if !ok {
-		return nil
+	if p, ok := s.take(name); ok {
+		return p.float(low, high)
 	}
-	return p.float(low, high)
+	return nil
 }
 
 func (p place) float(low, high float64) *float64 {
-	if p.kind != number {
-		p.fault(mistyped, "must be a number")
+	if !p.is(number) {
 		return nil
 	}
 	v, err := strconv.ParseFloat(p.node.text, 64) // an error here is overflow, and v is infinite
@@ -296,11 +357,10 @@ func (p place) float(low, high float64) *float64 {
 
 // integer reads a field between low and high, both allowed.
 func (s *fieldSet) integer(name string, low, high int64) *int64 {
-	p, ok := s.take(name)
-	if !ok {
-		return nil
+	if p, ok := s.take(name); ok {
+		return p.integer(low, high)
 	}
-	return p.integer(low, high)
+	return nil
 }
 
 // integer takes 2.0 and 1e2 for integers, as JSON Schema does; 2.5 and "2" are none.
@@ -339,21 +399,12 @@ func rangeText(low, high int64) string {
 	return fmt.Sprintf("must be between %d and %d", low, high)
 }
 
-// small is integer for fields that become an int.
-func (s *fieldSet) small(name string, low, high int) *int {
-	v := s.integer(name, int64(low), int64(high))
-	if v == nil {
-		return nil
-	}
-	n := int(*v)
-	return &n
-}
-
 const unbounded = math.MaxInt64
 
-// atLeast is small for fields without an upper bound. What does not fit into 31 bits is as good as the most that does.
-func (s *fieldSet) atLeast(name string, low int) *int {
-	v := s.integer(name, int64(low), unbounded)
+// small is integer for fields that become an int. Of one without an upper bound what does not fit into 31 bits is as good as
+// the most that does.
+func (s *fieldSet) small(name string, low, high int64) *int {
+	v := s.integer(name, low, high)
 	if v == nil {
 		return nil
 	}
@@ -378,14 +429,14 @@ func (p place) free() any {
 		return nil
 	case array:
 		list := make([]any, len(p.items))
-		for i, item := range p.items {
-			list[i] = p.at(i, item).free()
+		for i, x := range p.each {
+			list[i] = x.free()
 		}
 		return list
 	case object:
 		m := make(map[string]any, len(p.fields))
-		for _, x := range p.fields {
-			m[x.name] = p.in(x.name, x.value).free()
+		for name, x := range p.entries {
+			m[name] = x.free()
 		}
 		return m
 	default:

@@ -25,7 +25,7 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 	r.Model = s.needed("model")
 	r.readMessages(s, l)
 	r.Sampling.read(s, l, 1)
-	r.MaxCompletionTokens = s.atLeast("max_completion_tokens", 1)
+	r.MaxCompletionTokens = s.small("max_completion_tokens", 1, unbounded)
 	r.readLogprobs(s)
 	r.ChatTemplateKwargs = s.templateKwargs()
 
@@ -33,12 +33,7 @@ func (r *ChatCompletionRequest) read(s *fieldSet, l Limits) {
 	s.modalities()
 	s.effort("reasoning_effort")
 	s.text("verbosity")
-	format, hasFormat := s.take("response_format")
-	if hasFormat {
-		if rf, ok := format.set(); ok {
-			r.ResponseFormat = rf.readFormat(true)
-		}
-	}
+	s.inside("response_format", func(f *fieldSet) { r.ResponseFormat = f.readFormat(true) })
 	r.Tools, r.ToolChoice, r.ParallelToolCalls = s.readTools(true)
 	r.readFunctions(s)
 	s.refuse("audio", "web_search_options", "prediction", "moderation")
@@ -50,50 +45,30 @@ func (s *fieldSet) readAccepted() {
 	for _, name := range []string{"user", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"} {
 		s.text(name)
 	}
-	if p, ok := s.take("prompt_cache_options"); ok {
-		p.set()
-	}
-	if p, ok := s.take("metadata"); ok {
-		p.metadata()
-	}
+	s.given("prompt_cache_options", object)
+	s.metadata()
 	s.unstored("store")
 }
 
 // unstored takes a switch that can only be off, since nothing is stored.
 func (s *fieldSet) unstored(name string) {
-	p, ok := s.take(name)
-	if ok && p.kind != boolean {
-		p.fault(mistyped, "must be true or false")
-	} else if ok && p.text == "true" {
+	if p, ok := s.given(name, boolean); ok && p.text == "true" {
 		p.refuse("is not supported: nothing is stored")
 	}
 }
 
-// needed is a text that must be there.
-func (s *fieldSet) needed(name string) string {
-	p, ok := s.take(name)
-	if !ok {
-		p.fault(missing, "is required")
-		return ""
-	}
-	return p.filled()
-}
-
 // read takes the fields that all generating routes share.
-func (r *Sampling) read(s *fieldSet, l Limits, leastTokens int) {
-	r.MaxTokens = s.atLeast("max_tokens", leastTokens)
+func (r *Sampling) read(s *fieldSet, l Limits, leastTokens int64) {
+	r.MaxTokens = s.small("max_tokens", leastTokens, unbounded)
 	r.Temperature = s.number("temperature", 0, 2)
 	r.TopP = s.number("top_p", 0, 1)
-	r.N = s.small("n", 1, l.MaxN)
+	r.N = s.small("n", 1, int64(l.MaxN))
 	r.Stop = s.stop()
 	r.Stream = s.boolean("stream")
-	if p, ok := s.take("stream_options"); ok {
-		if so, ok := p.set(); ok {
-			r.StreamOptions = &StreamSettings{IncludeUsage: so.boolean("include_usage")}
-			so.boolean("include_obfuscation") // padding against traffic analysis: permission, not an order
-			so.finish()
-		}
-	}
+	s.inside("stream_options", func(o *fieldSet) {
+		r.StreamOptions = &StreamSettings{IncludeUsage: o.boolean("include_usage")}
+		o.boolean("include_obfuscation") // padding against traffic analysis: permission, not an order
+	})
 	r.Seed = s.integer("seed", math.MinInt64, math.MaxInt64)
 	r.LogitBias = s.logitBias()
 	r.PresencePenalty = s.number("presence_penalty", -2, 2)
@@ -108,8 +83,8 @@ func (r *Sampling) readExtensions(s *fieldSet) {
 			p.fault(outOfRange, "must be above 0, and at most 10")
 		}
 	}
-	r.NoRepeatNgramSize = s.atLeast("no_repeat_ngram_size", 0)
-	r.TopK = s.atLeast("top_k", 0)
+	r.NoRepeatNgramSize = s.small("no_repeat_ngram_size", 0, unbounded)
+	r.TopK = s.small("top_k", 0, unbounded)
 	r.MinP = s.number("min_p", 0, 1)
 	r.IgnoreEOS = s.boolean("ignore_eos")
 }
@@ -126,20 +101,11 @@ func (s *fieldSet) stop() (stops []string) {
 	case len(p.items) > maxStops:
 		p.fault(tooLong, fmt.Sprintf("must have at most %d strings", maxStops))
 	default:
-		for i, item := range p.items {
-			x := p.at(i, item)
+		for _, x := range p.each {
 			stops = append(stops, x.filled())
 		}
 	}
 	return stops
-}
-
-// filled is a text that is not empty.
-func (p place) filled() string {
-	if p.isText() && p.text == "" {
-		p.fault(tooShort, "must not be empty")
-	}
-	return p.text
 }
 
 // logitBias is an object from token ids, written as strings, to numbers.
@@ -153,10 +119,9 @@ func (s *fieldSet) logitBias() map[int]float64 {
 		return nil
 	}
 	bias := make(map[int]float64, len(p.fields))
-	for _, x := range p.fields {
-		v := p.in(x.name, x.value)
-		id, err := strconv.ParseUint(x.name, 10, 31)
-		if err != nil || strconv.FormatUint(id, 10) != x.name { // "007" and "7" would be one token twice
+	for name, v := range p.entries {
+		id, err := strconv.ParseUint(name, 10, 31)
+		if err != nil || strconv.FormatUint(id, 10) != name { // "007" and "7" would be one token twice
 			v.fault(malformed, "the key must be a token id")
 			continue
 		}
@@ -183,61 +148,54 @@ func (r *ChatCompletionRequest) readLogprobs(s *fieldSet) {
 
 // templateKwargs refuses the names that the server itself gives to the template: they would be overwritten.
 func (s *fieldSet) templateKwargs() map[string]any {
-	p, ok := s.take("chat_template_kwargs")
+	p, ok := s.given("chat_template_kwargs", object)
 	if !ok {
 		return nil
 	}
-	if p.kind != object {
-		p.fault(mistyped, "must be an object")
-		return nil
-	}
-	for _, x := range p.fields {
-		switch x.name {
+	for name, x := range p.entries {
+		switch name {
 		case "messages", "tools", "add_generation_prompt", "bos_token", "eos_token":
-			p.in(x.name, x.value).fault(conflict, "is set by the server")
+			x.fault(conflict, "is set by the server")
 		}
 	}
 	return p.free().(map[string]any)
 }
 
-func (p place) metadata() map[string]string {
+func (s *fieldSet) metadata() map[string]string {
+	p, ok := s.take("metadata")
+	if !ok {
+		return nil
+	}
 	if p.kind != object {
 		p.fault(mistyped, "must be an object of strings")
 		return nil
 	}
 	m := make(map[string]string, len(p.fields))
-	for _, x := range p.fields {
-		v := p.in(x.name, x.value)
-		v.isText()
-		m[x.name] = v.text
+	for name, v := range p.entries {
+		v.is(text)
+		m[name] = v.text
 	}
 	return m
 }
 
 func (s *fieldSet) modalities() {
-	p, _ := s.list("modalities")
-	for i, item := range p.items {
-		if x := p.at(i, item); x.isText() && x.text != "text" {
+	p, _ := s.given("modalities", array)
+	for _, x := range p.each {
+		if x.is(text) && x.text != "text" {
 			x.refuse(`is not supported: the only modality is "text"`)
 		}
 	}
 }
 
 func (r *ChatCompletionRequest) readMessages(s *fieldSet, l Limits) {
-	p, ok := s.take("messages")
-	if !ok {
-		p.fault(missing, "is required")
-	}
+	p, ok := s.must("messages")
 	if !ok || !p.sized("message", l.MaxMessages) {
 		return
 	}
 	given, unclear := 0, 0
 	r.Messages = make([]Message, len(p.items))
-	for i, item := range p.items {
-		if m, ok := p.at(i, item).set(); ok {
-			r.Messages[i].read(m)
-			m.finish()
-		}
+	for i, x := range p.each {
+		x.open(r.Messages[i].read)
 		if m := r.Messages[i]; m.asks() {
 			given++
 		} else if !slices.Contains(roles, m.Role) {
@@ -258,12 +216,9 @@ func (m Message) asks() bool { return m.Role == "user" || m.Role == "system" || 
 var roles = []string{"developer", "system", "user", "assistant", "tool"} // and before there were tools, functions
 
 func (s *fieldSet) role(known []string) string {
-	p, ok := s.take("role")
-	switch {
-	case !ok:
-		p.fault(missing, "is required")
-	case p.isText() && !slices.Contains(known, p.text) && (len(known) < len(roles) || p.text != functionRole):
-		p.fault(enum, "must be one of "+strings.Join(known, ", "))
+	p, ok := s.must("role")
+	if ok && (p.text != functionRole || len(known) < len(roles)) {
+		p.oneOf(known...)
 	}
 	return p.text
 }
@@ -320,8 +275,8 @@ func (p place) texts(types ...string) string {
 		p.fault(mistyped, "must be a string or a list of parts")
 	}
 	var b strings.Builder
-	for i, item := range p.items {
-		if part, ok := p.at(i, item).set(); ok {
+	for _, x := range p.each {
+		if part, ok := x.set(); ok {
 			b.WriteString(part.partText(types...))
 		}
 	}
@@ -330,26 +285,18 @@ func (p place) texts(types ...string) string {
 
 // partText is the text of a part, whose type is one of the given.
 func (s *fieldSet) partText(types ...string) string {
-	t, ok := s.take("type")
+	t, ok := s.must("type")
 	switch {
-	case !ok:
-		t.fault(missing, "is required")
-		return ""
-	case !t.isText():
+	case !ok, !t.is(text):
 		return ""
 	case !slices.Contains(types, t.text):
 		s.coded(CodeUnsupportedContent, unsupported, "only parts of the type "+strings.Join(types, " or ")+" are supported, not "+quoteName(t.text))
 		return ""
 	}
-	v, ok := s.take("text")
-	if !ok {
-		v.fault(missing, "is required")
-	} else {
-		v.isText()
-	}
+	v := s.required("text")
 	s.take("prompt_cache_breakpoint") // a hint: what can be reused is found without it
 	s.take("annotations")             // part of an answer, sent back
 	s.take("logprobs")
 	s.finish()
-	return v.text
+	return v
 }

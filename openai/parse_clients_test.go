@@ -16,9 +16,11 @@ func TestParseTakesWhatClientsSend(t *testing.T) {
 	assert.Equal(t, []string{"reasoning_effort"}, r.Ignored)
 
 	r, e = parse(t, `{"model":"m","messages":[{"role":"user","content":"x"},
-		{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"files.delete","arguments":"{}"}}]},
-		{"role":"tool","tool_call_id":"1","content":null}],"tools":[{"type":"function","function":{"name":"files.delete"}}]}`)
+		{"role":"assistant","content":null,"reasoning_content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"files.delete","arguments":"{}"}}]},
+		{"role":"tool","tool_call_id":"1","content":null}],"tools":[{"type":"function","function":{"name":"files.delete","description":null}}]}`)
 	require.Nil(t, e)
+	assert.Empty(t, r.Messages[1].ReasoningContent, "null is no text")
+	assert.Empty(t, r.Tools[0].Function.Description)
 	assert.Equal(t, Message{Role: "tool", ToolCallID: "1"}, r.Messages[2])
 	assert.Equal(t, "files.delete", r.Tools[0].Function.Name)
 

@@ -25,7 +25,7 @@ func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 				p.refuse("is not supported, except 1")
 			}
 		}
-		if p, ok := s.take("suffix"); ok && p.isText() && p.text != "" {
+		if p, ok := s.given("suffix", text); ok && p.text != "" {
 			p.refuse("is not supported")
 		}
 	})
@@ -33,10 +33,9 @@ func ParseCompletionRequest(body []byte, l Limits) (*CompletionRequest, error) {
 
 // inputs takes a string, a list of strings, a list of token ids, or a list of such lists.
 func (s *fieldSet) inputs(name string, most int) []Input {
-	p, ok := s.take(name)
+	p, ok := s.must(name)
 	switch {
 	case !ok:
-		p.fault(missing, "is required")
 		return nil
 	case p.kind == text:
 		return []Input{p.input()}
@@ -54,12 +53,11 @@ func (s *fieldSet) inputs(name string, most int) []Input {
 	}
 	first := p.items[0].kind
 	inputs := make([]Input, 0, len(p.items))
-	for i, item := range p.items {
-		x := p.at(i, item)
+	for _, x := range p.each {
 		switch {
 		case first != text && first != array:
 			x.fault(mistyped, "must be a string, a token id, or a list of token ids")
-		case item.kind != first:
+		case x.kind != first:
 			x.fault(mistyped, "must be what the first one is, a string or a list of token ids")
 		default:
 			inputs = append(inputs, x.input())
@@ -77,8 +75,8 @@ func (p place) input() (in Input) {
 		in.Text = p.text
 	default:
 		in.Tokens = make([]int, 0, len(p.items))
-		for i, item := range p.items {
-			if id := p.at(i, item).integer(0, math.MaxInt32); id != nil {
+		for _, x := range p.each {
+			if id := x.integer(0, math.MaxInt32); id != nil {
 				in.Tokens = append(in.Tokens, int(*id))
 			}
 		}

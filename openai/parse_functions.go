@@ -23,15 +23,11 @@ func (r *ChatCompletionRequest) readFunctions(s *fieldSet) {
 
 // readFunctionCall takes the call that an assistant's message made.
 func (s *fieldSet) readFunctionCall() (call ToolCall, given bool) {
-	p, ok := s.take("function_call")
-	if !ok {
-		return call, false
+	p, given := s.take("function_call")
+	if given {
+		p.open(func(f *fieldSet) { call = ToolCall{Type: ToolFunction, Function: f.functionCall()} })
 	}
-	if f, ok := p.set(); ok {
-		call = ToolCall{Type: ToolFunction, Function: f.functionCall()}
-		f.finish()
-	}
-	return call, true
+	return call, given
 }
 
 // answerFunctions gives the calls of functions ids, and turns what a function returned into a tool's message that answers

@@ -14,115 +14,76 @@ func ParseResponseRequest(body []byte, l Limits) (*ResponseRequest, error) {
 
 func (r *ResponseRequest) read(s *fieldSet, l Limits) {
 	r.Model = s.needed("model")
-	if p, ok := s.take("instructions"); ok && p.isText() {
+	if p, ok := s.given("instructions", text); ok {
 		r.Instructions = &p.node.text
 		r.Messages = append(r.Messages, Message{Role: "system", Content: p.text})
 	}
 	r.readInput(s, l)
-	r.MaxOutputTokens = s.atLeast("max_output_tokens", 1)
+	r.MaxOutputTokens = s.small("max_output_tokens", 1, unbounded)
 	r.Temperature = s.number("temperature", 0, 2)
 	r.TopP = s.number("top_p", 0, 1)
 	r.Stream = s.boolean("stream")
-	if p, ok := s.take("stream_options"); ok {
-		if so, ok := p.set(); ok {
-			so.boolean("include_obfuscation")
-			so.finish()
-		}
-	}
+	s.inside("stream_options", func(o *fieldSet) { o.boolean("include_obfuscation") })
 	r.Seed = s.integer("seed", math.MinInt64, math.MaxInt64)
 	r.readExtensions(s)
 	r.TemplateKwargs = s.templateKwargs()
 	r.Tools, r.ToolChoice, r.Parallel = s.readTools(false)
-	r.readText(s)
-	if p, ok := s.take("user"); ok && p.isText() {
+	s.inside("text", func(t *fieldSet) {
+		t.text("verbosity")
+		t.inside("format", func(f *fieldSet) { r.Text = f.readFormat(false) })
+	})
+	if p, ok := s.given("user", text); ok {
 		r.User = &p.node.text
 	}
-	if p, ok := s.take("metadata"); ok {
-		r.Metadata = p.metadata()
-	}
+	r.Metadata = s.metadata()
 	s.readAccepted()
-	r.readTruncation(s)
-	s.readRefused()
-}
-
-func (r *ResponseRequest) readTruncation(s *fieldSet) {
-	p, ok := s.take("truncation")
-	switch {
-	case !ok || !p.isText():
-	case p.text != "auto" && p.text != "disabled":
-		p.fault(enum, "must be one of auto, disabled")
-	default:
+	if p, ok := s.take("truncation"); ok && p.oneOf("auto", "disabled") {
 		r.Truncate = p.text == "auto"
 	}
-}
-
-// readText takes the form of the text.
-func (r *ResponseRequest) readText(s *fieldSet) {
-	p, ok := s.take("text")
-	if !ok {
-		return
-	}
-	t, ok := p.set()
-	if !ok {
-		return
-	}
-	t.text("verbosity")
-	if f, ok := t.take("format"); ok {
-		if fs, ok := f.set(); ok {
-			r.Text = fs.readFormat(false)
-		}
-	}
-	t.finish()
+	s.readRefused()
 }
 
 // readRefused takes what needs state on the server, and what OpenAI runs beside the model.
 func (s *fieldSet) readRefused() {
 	s.refuse("previous_response_id", "conversation", "prompt", "context_management", "moderation")
 	s.unstored("background")
-	include, _ := s.list("include")
-	for i, item := range include.items {
-		if x := include.at(i, item); x.text == "reasoning.encrypted_content" {
+	include, _ := s.given("include", array)
+	for _, x := range include.each {
+		if x.text == "reasoning.encrypted_content" {
 			x.ignore()
 		} else {
 			x.refuse("is not there to be included")
 		}
 	}
-	if p, ok := s.take("reasoning"); ok {
-		if re, ok := p.set(); ok {
-			re.effort("effort")
-			for _, name := range []string{"summary", "generate_summary"} {
-				if v, ok := re.take(name); ok && v.isText() {
-					v.ignore()
-				}
+	s.inside("reasoning", func(r *fieldSet) {
+		r.effort("effort")
+		for _, name := range []string{"summary", "generate_summary"} {
+			if v, ok := r.given(name, text); ok {
+				v.ignore()
 			}
-			re.finish()
 		}
-	}
+	})
 	if p, ok := s.take("top_logprobs"); ok {
 		if n := p.integer(0, maxTopLogprobs); n != nil && *n > 0 {
 			p.refuse("is not supported")
 		}
 	}
-	s.atLeast("max_tool_calls", 0) // it counts built-in tools, of which there are none
+	s.small("max_tool_calls", 0, unbounded) // it counts built-in tools, of which there are none
 }
 
 // readInput takes a text or a list of items.
 func (r *ResponseRequest) readInput(s *fieldSet, l Limits) {
-	p, ok := s.take("input")
+	p, ok := s.must("input")
 	switch {
 	case !ok:
-		p.fault(missing, "is required")
 	case p.kind == text && p.text == "":
 		p.fault(tooShort, "must not be empty")
 	case p.kind == text:
 		r.Messages = append(r.Messages, Message{Role: "user", Content: p.text})
 	case p.sized("item", l.MaxMessages):
 		before := p.f.count
-		for i, item := range p.items {
-			if it, ok := p.at(i, item).set(); ok {
-				r.readItem(it)
-				it.finish()
-			}
+		for _, x := range p.each {
+			x.open(r.readItem)
 		}
 		if before == p.f.count && !slices.ContainsFunc(r.Messages, Message.asks) {
 			p.fault(missing, askMissing)
@@ -132,7 +93,7 @@ func (r *ResponseRequest) readInput(s *fieldSet, l Limits) {
 
 func (r *ResponseRequest) readItem(s *fieldSet) {
 	kind := "message"
-	if p, ok := s.take("type"); ok && p.isText() {
+	if p, ok := s.given("type", text); ok {
 		kind = p.text
 	}
 	s.text("id") // part of an answer, sent back
@@ -161,7 +122,7 @@ func (r *ResponseRequest) readItem(s *fieldSet) {
 
 // think takes what the assistant thought before the message or the call that follows: its text, or else a summary.
 func (r *ResponseRequest) think(s *fieldSet) {
-	if p, ok := s.take("encrypted_content"); ok && p.isText() {
+	if p, ok := s.given("encrypted_content", text); ok {
 		p.ignore()
 	}
 	summary, content := s.thoughts("summary", "summary_text"), s.thoughts("content", "reasoning_text")
@@ -194,10 +155,8 @@ func (r *ResponseRequest) call(c ToolCall) {
 
 // itemText is a text that must be there.
 func (s *fieldSet) itemText(name string) string {
-	p, ok := s.take(name)
-	if !ok {
-		p.fault(missing, "is required")
-		return ""
+	if p, ok := s.must(name); ok {
+		return p.texts("input_text", "output_text")
 	}
-	return p.texts("input_text", "output_text")
+	return ""
 }

@@ -18,10 +18,7 @@ func (s *fieldSet) readTools(nested bool) (tools []Tool, choice *ToolChoice, par
 	if p, ok := s.take("tool_choice"); ok {
 		choice = p.toolChoice(tools, true, nested)
 	}
-	if p, ok := s.take("parallel_tool_calls"); ok {
-		if p.kind != boolean {
-			p.fault(mistyped, "must be true or false")
-		}
+	if p, ok := s.given("parallel_tool_calls", boolean); ok {
 		on := p.text == "true"
 		parallel = &on
 	}
@@ -30,8 +27,7 @@ func (s *fieldSet) readTools(nested bool) (tools []Tool, choice *ToolChoice, par
 
 // tools are functions, each below "function" beside its type, beside it, or without one.
 func (p place) tools(typed, nested bool) []Tool {
-	if p.kind != array {
-		p.fault(mistyped, "must be a list")
+	if !p.is(array) {
 		return nil
 	}
 	if len(p.items) > maxTools {
@@ -39,61 +35,53 @@ func (p place) tools(typed, nested bool) []Tool {
 		return nil
 	}
 	var tools []Tool
-	for i, item := range p.items {
-		x := p.at(i, item)
-		f, end, ok := x.function(typed, nested)
-		if !ok {
-			continue
-		}
-		tool := Tool{Type: ToolFunction}
-		tool.Function.read(f)
-		if slices.ContainsFunc(tools, func(o Tool) bool { return o.Function.Name == tool.Function.Name }) {
-			x.fault(conflict, "another function has the same name")
-		}
-		end()
-		tools = append(tools, tool)
+	for _, x := range p.each {
+		x.function(typed, nested, func(f *fieldSet) {
+			tool := Tool{Type: ToolFunction}
+			tool.Function.read(f)
+			if slices.ContainsFunc(tools, func(o Tool) bool { return o.Function.Name == tool.Function.Name }) {
+				x.fault(conflict, "another function has the same name")
+			}
+			tools = append(tools, tool)
+		})
 	}
 	return tools
 }
 
-// function opens the object with the fields of a function, which end finishes, and the one around it.
-func (p place) function(typed, nested bool) (s *fieldSet, end func(), ok bool) {
-	s, ok = p.set()
+// function reads the fields of a function in an object, or in one within that. Of a tool of another type nothing is known.
+func (p place) function(typed, nested bool, read func(*fieldSet)) {
+	s, ok := p.set()
 	if !ok || typed && !s.functionType() {
-		return nil, nil, false
+		return
 	}
-	end = s.finish
-	if nested {
-		around := s
-		s, ok = around.inside("function")
-		end = func() { s.finish(); around.finish() }
+	if s.below("function", nested, read) {
+		s.finish()
 	}
-	return s, end, ok
 }
 
-// inside opens an object that must be there.
-func (s *fieldSet) inside(name string) (*fieldSet, bool) {
-	p, ok := s.take(name)
-	if !ok {
-		p.fault(missing, "is required")
-		return nil, false
+// below reads the fields that stand in an object that must be there or, if they are not nested, beside it.
+func (s *fieldSet) below(name string, nested bool, read func(*fieldSet)) (ok bool) {
+	if !nested {
+		read(s)
+		return true
 	}
-	return p.set()
+	p, ok := s.must(name)
+	if ok {
+		p.open(read)
+	}
+	return ok && p.kind == object
 }
 
 // functionType takes the type of a tool, of which there is only one here.
 func (s *fieldSet) functionType() bool {
-	p, ok := s.take("type")
-	switch {
-	case !ok:
-		p.fault(missing, "is required")
-	case !p.isText():
-	case p.text != ToolFunction:
-		p.refuse("is not supported, except " + ToolFunction)
-	default:
-		return true
+	p, ok := s.must("type")
+	if !ok || !p.is(text) {
+		return false
 	}
-	return false
+	if p.text != ToolFunction {
+		p.refuse("is not supported, except " + ToolFunction)
+	}
+	return p.text == ToolFunction
 }
 
 func (f *Function) read(s *fieldSet) {
@@ -107,12 +95,8 @@ func (f *Function) read(s *fieldSet) {
 
 // name takes a required identifier of a function or schema.
 func (s *fieldSet) name() string {
-	p, ok := s.take("name")
-	if !ok {
-		p.fault(missing, "is required")
-		return ""
-	}
-	if p.isText() && !isName(p.text) {
+	p, ok := s.must("name")
+	if ok && p.is(text) && !isName(p.text) {
 		p.fault(malformed, "must have 1 to 64 letters, digits, underscores, dashes or dots")
 	}
 	return p.text
@@ -152,88 +136,54 @@ func (p place) toolChoice(tools []Tool, typed, nested bool) *ToolChoice {
 		p.fault(mistyped, "must be "+strings.Join(modes, ", ")+", or an object that names a function")
 		return nil
 	}
-	s, end, ok := p.function(typed, nested)
-	if !ok {
-		return nil
-	}
-	c := &ToolChoice{Mode: ToolFunction, Name: s.name()}
-	if !slices.ContainsFunc(tools, func(t Tool) bool { return t.Function.Name == c.Name }) {
-		p.fault(conflict, "names a function that is not among those that are given")
-	}
-	end()
+	c := &ToolChoice{Mode: ToolFunction}
+	p.function(typed, nested, func(s *fieldSet) {
+		c.Name = s.name()
+		if !slices.ContainsFunc(tools, func(t Tool) bool { return t.Function.Name == c.Name }) {
+			p.fault(conflict, "names a function that is not among those that are given")
+		}
+	})
 	return c
 }
 
 // readFormat takes the fields of a response format. In chat completions those of a schema are below "json_schema".
 func (s *fieldSet) readFormat(nested bool) *ResponseFormat {
-	defer s.finish()
-	t, ok := s.take("type")
-	switch {
-	case !ok:
-		t.fault(missing, "is required")
-		return nil
-	case !t.isText():
-		return nil
-	case t.text != "text" && t.text != "json_object" && t.text != "json_schema":
-		t.fault(enum, "must be one of text, json_object, json_schema")
+	t, ok := s.must("type")
+	if !ok || !t.oneOf("text", "json_object", "json_schema") {
 		return nil
 	}
 	f := &ResponseFormat{Type: t.text}
-	if t.text != "json_schema" {
-		return f
+	if t.text == "json_schema" {
+		s.below("json_schema", nested, func(in *fieldSet) {
+			f.JSONSchema = &JSONSchema{Name: in.name(), Description: in.text("description")}
+			if p, ok := in.must("schema"); ok {
+				f.JSONSchema.Schema = p.schema()
+			}
+			f.JSONSchema.Strict = in.boolean("strict")
+		})
 	}
-	in := s
-	if nested {
-		if in, ok = s.inside("json_schema"); !ok {
-			return nil
-		}
-		defer in.finish()
-	}
-	f.JSONSchema = &JSONSchema{Name: in.name()}
-	f.JSONSchema.Description = in.text("description")
-	p, ok := in.take("schema")
-	if !ok {
-		p.fault(missing, "is required")
-	} else {
-		f.JSONSchema.Schema = p.schema()
-	}
-	f.JSONSchema.Strict = in.boolean("strict")
 	return f
 }
 
 // readCalls takes the calls that an assistant's message made. given also counts those that are not valid.
 func (s *fieldSet) readCalls() (calls []ToolCall, given bool) {
-	p, ok := s.list("tool_calls")
-	if !ok { // a fault tells enough
-		return nil, p.kind != null
-	}
-	for i, item := range p.items {
-		c, ok := p.at(i, item).set()
+	p, ok := s.given("tool_calls", array)
+	for _, x := range p.each {
+		c, ok := x.set()
 		if !ok || !c.functionType() {
 			continue
 		}
 		call := ToolCall{Type: ToolFunction, ID: c.required("id")}
-		if f, ok := c.inside("function"); ok {
-			call.Function = f.functionCall()
-			f.finish()
-		}
+		c.below("function", true, func(f *fieldSet) { call.Function = f.functionCall() })
 		c.finish()
 		calls = append(calls, call)
+	}
+	if !ok { // a fault tells enough
+		return nil, p.kind != null
 	}
 	return calls, len(p.items) > 0
 }
 
 func (s *fieldSet) functionCall() FunctionCall {
 	return FunctionCall{Name: s.name(), Arguments: s.required("arguments")}
-}
-
-// required takes a string that has to be there.
-func (s *fieldSet) required(name string) string {
-	p, ok := s.take(name)
-	if !ok {
-		p.fault(missing, "is required")
-		return ""
-	}
-	p.isText()
-	return p.text
 }

@@ -173,10 +173,7 @@ type wordField struct {
 
 const maxFieldCode = 4 << 10
 
-var (
-	symbolField = regexp.MustCompile(`(?i)^SYMBOL\s+(\w+).*?\\f\s+"?([^"\\]+)`)
-	eqField     = regexp.MustCompile(`(?is)^EQ\s+(.+)`)
-)
+var symbolField = regexp.MustCompile(`(?i)^SYMBOL\s+(\w+).*?\\f\s+"?([^"\\]+)`)
 
 // computed writes fields that hold no result, because Word shows them from their code: symbols and old formulas.
 func (l *wordLine) computed(code string) {
@@ -184,8 +181,8 @@ func (l *wordLine) computed(code string) {
 		if n, err := strconv.ParseUint(m[1], 0, 16); err == nil {
 			l.symbol(m[2], rune(n))
 		}
-	} else if m := eqField.FindStringSubmatch(code); m != nil {
-		l.formula(omml.Field(m[1]))
+	} else if f := omml.Field(code); f != "" {
+		l.formula(f)
 	}
 }
 

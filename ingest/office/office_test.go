@@ -183,13 +183,34 @@ func TestRTF(t *testing.T) {
 		`{\rtf1 {\*\generator x;}a{\v hidden}\~b{\field{\*\fldinst HYPERLINK "x"}{\fldrslt link}}{\pict 0102}\uc2\u945ab c\page d\emdash e \{x\}{\deleted old}}`:                                         "a blinkα c\n\nd—e {x}",
 		`{\rtf1 10{\super 6} m{\super 2}\super0 5}`: "10⁶ m25",
 		`{\rtf1 101{\sub 2}, H{\sub 2}O}`:           "101_2, H2O",
+		// the same in the code page and in Unicode
+		`{\rtf1{\info{\upr{\title ??}{\*\ud{\title \u1055?}}}}{\upr{a ??}{\*\ud{a \u1055?\u1056?}}} b{\upr{\footnote no}{\*\ud{\footnote yes}}}}`: "a ПР b [yes]",
+		// fonts and code pages
+		`{\rtf1\ansi\deff1{\fonttbl{\f0 A;}{\f1\fcharset204 B;}{\f2\cpg1253 C;}}\'cf{\f0 \'e9}{\f2 \'e1}\f0 \'e9\plain \'cf}`: "ПéαéП",
+		`{\rtf1\pc \'81}`:  "ü",
+		`{\rtf1\pca \'9b}`: "ø",
+		`{\rtf1\mac \'8e}`: "é",
+		`{\rtf1{\fonttbl\f0\fcharset2 Symbol;\f1 A;}\f1 x{\f0 \'b3}\u10003 \'3f\u8212\emdash y\emspace z\enspace\qmspace w}`: "x≥✓—y z  w",
+		// a table in a cell
+		`{\rtf1\trowd\intbl A\cell\pard\intbl\itap2 b\nestcell c\nestcell{\*\nesttableprops\trowd\nestrow}{\nonesttables\par no}d\nestcell\nestrow\pard\intbl\cell Z\cell\row\trowd\intbl\cell\cell\row\pard end}`: "A\tb c d\tZ\nend",
+		// boxes, in the words of three generations
+		`{\rtf1 One {\shp{\*\shpinst{\sp{\sn shapeType}{\sv 202}}{\sp{\sn wzDescription}{\sv no box}}{\*\shptxt \pard Box\par two\par}}{\shprslt no}}two.\par Three{\*\do\dobxpage{\dptxbxtext\pard Old\par}}.\par}`: "One  no box two.\n\nBox\n\ntwo\n\nThree.\n\nOld",
+		`{\rtf1\trowd\intbl a{\shp{\shpinst{\shptxt\pard in\par}}}b\cell c\cell\row}`:                                                                                                                   "a in b\tc",
+		`{\rtf1 a{\*\shppict{\pict{\*\picprop{\sp{\sn wzDescription}{\sv A crane}}{\sp{\sn wzName}{\sv no}}}0102}}{\nonshppict{\pict 03}}{\header{\pict{\*\picprop{\sp{\sn wzDescription}{\sv no}}}}}}`: "a A crane",
+		// formulas
+		`{\rtf1 x {\mmath{\*\moMathPara{\*\moMathParaPr{\mjc center}}{\*\moMath{\mf{\mfPr{\mctrlPr\f1}}{\mnum{\f3 {\mr\mscr0 12}}}{\mden{\mr 5}}}{\mr +}{\msSup{\me{\mr x}}{\msup{\mr 2}}}{\md{\mdPr{\mbegChr [}{\mendChr ]}}{\me{\mr\u960 ?}}}}}{\mmathPict{\pict 01}}} 3}`: "x 12/5+x^2[π] 3",
+		`{\rtf1 2{\field{\*\fldinst{EQ \\f(1,2)}}{\fldrslt}}5{\field{\*\fldinst DATE}{\fldrslt May}}}`: "2 1/2 5May",
+		"{\\rtf1 a{\\bin99999999999 }}}x}":          "a",
 		"{\\rtf1 \\u-10179?\\u-8704? {\\bin3 }}}x}": "😀 x",
 	} {
 		assert.Equal(t, want, text(t, RTF{}, []byte(in)), in)
 	}
-	d, err := read(RTF{}, []byte(`{\rtf1{\info{\title The title}}x}`))
-	require.NoError(t, err)
-	assert.Equal(t, "The title", d.Title)
+	for in, want := range map[string]string{`\title The title`: "The title", `\upr{\title ??}{\*\ud{\title \u1055?}}`: "П"} {
+		d, err := read(RTF{}, []byte(`{\rtf1{\info{`+in+`}{\author no}}x}`))
+		require.NoError(t, err)
+		assert.Equal(t, want, d.Title)
+		assert.Equal(t, "x", d.Text())
+	}
 }
 
 func TestBadFiles(t *testing.T) {

@@ -3,21 +3,27 @@ package office
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+	"unicode/utf16"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/traditionalchinese"
+	"golang.org/x/text/encoding/unicode"
 
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/internal/numerals"
+	"github.com/docent-ml/docent/ingest/internal/omml"
 	"github.com/docent-ml/docent/ingest/internal/symbols"
+	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
 // RTF reads the Rich Text Format: paragraphs, list numbers as they are written, tables row by row, foot- and endnotes
@@ -53,22 +59,37 @@ func (RTF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 
 type rtfFont struct {
 	name  string
-	page  encoding.Encoding
+	page  encoding.Encoding // nil is one of symbols
 	isSet bool
 }
 
+// destination is where the text of a group goes.
+type destination int
+
+const (
+	toText    destination = iota
+	toNowhere             // also all groups inside
+	toData                // nowhere, but a group inside may be text
+	toInfo                // as toData; it may hold the title
+	toTitle
+	toFonts
+	toCode // of a field
+	toName // of a shape's property
+)
+
 // rtfState is what a group restores at its end.
 type rtfState struct {
-	ignore bool // a destination that is no text
-	fonts  bool // the table of fonts
-	title  bool
-	note   bool
-	hidden bool
-	table  bool // in a row
-	place  int  // above 0 superscript, below subscript
-	font   int
-	page   encoding.Encoding
-	skip   int // characters that stand for one of Unicode, for older readers
+	dest    destination
+	outside destination // where both forms of a text that is there for old and for new readers would go
+	note    bool
+	hidden  bool
+	table   bool // in a row
+	box     int  // where a text box begins in the text, counted from 1
+	place   int  // above 0 superscript, below subscript
+	font    int
+	page    encoding.Encoding
+	skip    int          // characters that stand for one of Unicode, for older readers
+	math    *zipxml.Node // the part of a formula that is being read
 }
 
 type rtf struct {
@@ -77,6 +98,7 @@ type rtf struct {
 	state   rtfState
 	stack   []rtfState
 	fonts   map[int]rtfFont
+	plain   int // number of the font of text that names none
 	ansi    encoding.Encoding
 	bytes   []byte // of characters in the code page, not yet decoded
 	skip    int    // what is left to skip
@@ -84,11 +106,14 @@ type rtf struct {
 	opened  bool   // a group has just begun
 	starred bool
 
-	out   []byte
-	title strings.Builder
-	doc   *ingest.Document
-	pages int
-
+	out      []byte
+	boxes    []string // that stand beside the paragraph
+	apart    bool     // a formula was written last
+	code     string
+	name     string
+	title    strings.Builder
+	doc      *ingest.Document
+	pages    int
 	pictures int
 }
 
@@ -110,14 +135,8 @@ func (p *rtf) parse(ctx context.Context) error {
 			continue
 		case '}':
 			p.flush()
-			if p.state.note && len(p.stack) > 0 && !p.stack[len(p.stack)-1].note {
-				p.write("]")
-			}
-			if k := len(p.stack); k > 0 {
-				p.state, p.stack = p.stack[k-1], p.stack[:k-1]
-			}
 			p.skip = 0
-			if len(p.stack) == 0 { // what stands behind is none of it
+			if p.closeGroup(); len(p.stack) == 0 { // what stands behind is none of it
 				return nil
 			}
 		case '\\':
@@ -132,6 +151,42 @@ func (p *rtf) parse(ctx context.Context) error {
 	}
 	p.flush()
 	return nil
+}
+
+// closeGroup goes back to the state before the group, and writes what could not be told before its end.
+func (p *rtf) closeGroup() {
+	k := len(p.stack)
+	if k == 0 {
+		return
+	}
+	inner := p.state
+	p.state, p.stack = p.stack[k-1], p.stack[:k-1]
+	if inner.box != p.state.box && inner.box <= len(p.out)+1 {
+		text := strings.TrimSpace(string(p.out[inner.box-1:]))
+		p.out = p.out[:inner.box-1]
+		if p.state.table {
+			p.write(" " + oneLine(text) + " ")
+		} else if text != "" {
+			p.boxes = append(p.boxes, text)
+		}
+	}
+	if inner.note && !p.state.note {
+		p.write("]")
+	}
+	if inner.dest == toText && p.state.dest == toData { // what stands for a picture
+		p.out = append(p.out, ' ')
+	}
+	if inner.math != nil && p.state.math == nil {
+		p.formula(omml.Linear(inner.math))
+	}
+	if inner.dest == toCode && p.state.dest != toCode {
+		p.formula(omml.Field(p.code))
+	}
+}
+
+func (p *rtf) formula(s string) {
+	p.write(numerals.Apart(string(p.out[max(len(p.out)-4, 0):]), s))
+	p.apart = s != ""
 }
 
 // char takes one byte of text.
@@ -150,18 +205,14 @@ func (p *rtf) flush() {
 	}
 	font := p.fonts[p.state.font]
 	page := p.state.page
-	if font.isSet && !p.state.fonts {
+	if font.isSet && p.state.dest != toFonts {
 		page = font.page
 	}
 	raw := p.bytes
 	p.bytes = p.bytes[:0]
-	if page == nil { // symbols
+	if page == nil {
 		for _, c := range raw {
-			if r, ok := symbols.Rune(font.name, rune(c)); ok {
-				p.write(string(r))
-			} else {
-				p.write(string(rune(c)))
-			}
+			p.write(symbols.Text(string(rune(c)), font.name))
 		}
 		return
 	}
@@ -172,25 +223,55 @@ func (p *rtf) flush() {
 	p.write(strings.ToValidUTF8(string(s), "\uFFFD"))
 }
 
+const maxCode = 4 << 10
+
 func (p *rtf) write(s string) {
-	switch {
-	case p.state.fonts:
+	switch p.state.dest {
+	case toFonts:
 		f := p.fonts[p.state.font]
 		f.name = strings.TrimSuffix(f.name+s, ";")
 		p.fonts[p.state.font] = f
-	case p.state.title:
+	case toTitle:
 		p.title.WriteString(s)
-	case !p.state.ignore && !p.state.hidden:
-		p.out = append(p.out, numerals.Script(string(p.out[max(len(p.out)-8, 0):]), s, p.state.place)...)
+	case toCode:
+		p.code += s[:min(len(s), maxCode-min(len(p.code), maxCode))]
+	case toName:
+		p.name += s[:min(len(s), maxCode-min(len(p.name), maxCode))]
+	case toText:
+		switch m := p.state.math; {
+		case p.state.hidden || s == "":
+		case m == nil:
+			before := string(p.out[max(len(p.out)-8, 0):])
+			if p.apart {
+				s = numerals.Apart(before, s)
+			}
+			p.apart = false
+			p.out = append(p.out, numerals.Script(before, s, p.state.place)...)
+		case m.Name == "r":
+			m.Kids = append(m.Kids, &zipxml.Node{Name: "t", Text: s})
+		default: // a setting, which XML has in an attribute
+			m.Attrs = []xml.Attr{{Name: xml.Name{Local: "val"}, Value: m.Attr("val") + s}}
+		}
 	}
 }
 
-// space writes white space; in a cell that is one blank.
+// space writes white space; in a cell and in a note that is one blank.
 func (p *rtf) space(s string) {
-	if p.state.table {
-		s = " "
+	if p.state.table || p.state.note {
+		if s = " "; len(p.out) > 0 && strings.IndexByte(" \t\n", p.out[len(p.out)-1]) >= 0 {
+			return
+		}
 	}
 	p.write(s)
+}
+
+// endParagraph writes the text boxes that stand beside it, behind it.
+func (p *rtf) endParagraph() {
+	p.space("\n\n")
+	if p.state.box == 0 && !p.state.table && len(p.boxes) > 0 {
+		p.out = append(p.out, "\n\n"+strings.Join(p.boxes, "\n\n")+"\n\n"...)
+		p.boxes = nil
+	}
 }
 
 var controlWord = regexp.MustCompile(`^([a-zA-Z]+)(-?[0-9]+)? ?`)
@@ -209,15 +290,17 @@ func (p *rtf) control() {
 	m := controlWord.FindSubmatch(p.data[p.pos:])
 	p.pos += len(m[0])
 	word := string(m[1])
-	value, err := strconv.Atoi(string(m[2]))
-	set := err == nil
-	if word == "u" && set {
-		p.unicode(rune(uint16(value)))
+	value, _ := strconv.ParseInt(string(m[2]), 10, 32) // no further than that from 0 where it is
+	if word == "u" && len(m[2]) > 0 {
+		if value < 0 { // as two bytes with a sign
+			value += 1 << 16
+		}
+		p.unicode(rune(value))
 		p.opened = false
 		return
 	}
 	p.flush()
-	p.word(word, value, set)
+	p.word(word, int(value), len(m[2]) > 0)
 	p.opened, p.starred = false, false
 }
 
@@ -235,17 +318,23 @@ func (p *rtf) symbol(c byte) {
 		return
 	case '\\', '{', '}':
 		p.char(c)
-	case '~':
+	case '~', '_':
 		p.flush()
-		p.write(" ")
-	case '_':
-		p.flush()
-		p.write("-")
+		p.sign(map[byte]string{'~': " ", '_': "-"}[c])
 	case '\r', '\n':
 		p.flush()
-		p.word("par", 0, false)
+		p.endParagraph()
 	}
 	p.opened = false
+}
+
+// sign writes a character that has a name, unless it stands for one of Unicode before it.
+func (p *rtf) sign(s string) {
+	if p.skip > 0 {
+		p.skip--
+		return
+	}
+	p.write(s)
 }
 
 func (p *rtf) unicode(r rune) {
@@ -256,36 +345,34 @@ func (p *rtf) unicode(r rune) {
 		p.high = r
 	case r >= 0xDC00 && r < 0xE000:
 		if p.high != 0 {
-			p.write(string((p.high-0xD800)<<10 + (r - 0xDC00) + 0x10000))
+			p.write(string(utf16.DecodeRune(p.high, r)))
 		}
 		p.high = 0
 	default:
 		if known, ok := symbols.Rune(p.fonts[p.state.font].name, r); ok && r >= 0xF000 {
 			r = known
 		}
-		if utf8.ValidRune(r) {
-			p.write(string(r))
-		}
+		p.write(string(r))
 	}
 }
 
 func (p *rtf) word(word string, value int, set bool) {
+	on := !set || value != 0
 	switch word {
-	case "par", "sect":
-		p.space("\n\n")
-	case "line":
+	case "par", "sect", "column":
+		p.endParagraph()
+	case "line", "lbr":
 		p.space("\n")
 	case "tab":
 		p.space("\t")
-	case "cell", "nestcell":
-		p.write("\t")
-	case "row", "nestrow":
-		if n := len(p.out); n > 0 && p.out[n-1] == '\t' && !p.state.ignore { // the last cell is followed by none
-			p.out = p.out[:n-1]
-		}
-		p.write("\n")
+	case "nestcell", "nestrow": // a table in a cell
+		p.space(" ")
+	case "cell", "row":
+		p.cell(word == "row")
 	case "page":
-		if !p.state.ignore && !p.state.hidden {
+		if p.state.table || p.state.note || p.state.box > 0 {
+			p.space("\n\n")
+		} else if p.state.dest == toText && !p.state.hidden {
 			p.endPage()
 		}
 	case "intbl":
@@ -293,57 +380,141 @@ func (p *rtf) word(word string, value int, set bool) {
 	case "pard":
 		p.state.table = false
 	case "plain":
-		p.state.hidden, p.state.place = false, 0
-	case "super", "sub", "nosupersub":
+		p.state.hidden, p.state.place, p.state.font = false, 0, p.plain
+	case "super", "sub", "nosupersub", "up", "dn":
 		p.state.place = 0
-		if !set || value != 0 {
-			p.state.place = map[string]int{"super": 1, "sub": -1}[word]
+		if on {
+			p.state.place = map[string]int{"super": 1, "sub": -1, "up": 1, "dn": -1}[word]
 		}
 	case "v", "deleted":
-		p.state.hidden = !set || value != 0
-	case "ansicpg":
-		if page, ok := codePage(value); ok {
-			p.state.page, p.ansi = page, page
+		p.state.hidden = on
+	case "ansi", "mac", "pc", "pca", "ansicpg":
+		if !set {
+			value = map[string]int{"ansi": 1252, "mac": 10000, "pc": 437, "pca": 850}[word]
 		}
-	case "mac":
-		p.state.page = charmap.Macintosh
+		if page, ok := codePages[value]; ok {
+			p.state.page = page
+			if word == "ansicpg" {
+				p.ansi = page
+			}
+		}
 	case "uc":
 		p.state.skip = max(value, 0)
+	case "deff":
+		p.plain, p.state.font = value, value
 	case "f":
 		p.state.font = value
-	case "fcharset":
-		if p.state.fonts {
-			f := p.fonts[p.state.font]
-			f.page, f.isSet = charset(value, p.ansi)
+	case "fcharset", "cpg":
+		if f := p.fonts[p.state.font]; p.state.dest == toFonts {
+			if page, ok := codePages[value]; word == "cpg" && ok {
+				f.page, f.isSet = page, true
+			} else if word == "fcharset" {
+				f.page, f.isSet = charset(value, p.ansi)
+			}
 			p.fonts[p.state.font] = f
 		}
-	case "fonttbl":
-		p.state.fonts = true
-	case "title":
-		p.state.title, p.state.ignore = p.opened, false
 	case "footnote":
 		p.state.note = true
 		p.write(" [")
 	case "bin":
-		p.pos = min(p.pos+max(value, 0), len(p.data))
-	case "pict":
-		p.state.ignore = true
-		p.pictures++
-	case "shptxt", "shpinst", "shp", "fldrslt", "listtext", "pntext", "nesttableprops": // their text counts though a star may say otherwise
+		p.pos += min(max(value, 0), len(p.data)-p.pos)
+	case "title":
+		if p.state.dest == toInfo {
+			p.state.dest = toTitle
+		}
+	case "upr": // the same in the code page, and then in Unicode
+		p.state.outside = p.state.dest
+		p.state.dest = toNowhere
+	case "ud":
+		p.state.dest = p.state.outside
+	case "shptxt", "dptxbxtext":
+		if p.state.dest == toText {
+			p.state.box, p.state.table = len(p.out)+1, false
+		}
+	case "sv":
+		if p.name == "wzDescription" && p.state.dest == toData {
+			p.state.dest = toText
+			p.space(" ")
+		} else {
+			p.state.dest = toNowhere
+		}
+	case "moMath":
+		p.state.math = &zipxml.Node{Name: "oMath"}
 	default:
-		p.write(rtfSigns[word])
-		p.state.ignore = p.state.ignore || p.starred || slices.Contains(notText, word)
+		if part := p.state.math; part != nil && word[0] == 'm' && (p.opened || word == "mr") {
+			p.state.math = &zipxml.Node{Name: word[1:]}
+			part.Kids = append(part.Kids, p.state.math)
+			return
+		}
+		if s, ok := rtfSigns[word]; ok {
+			p.sign(s)
+		}
+		p.group(word)
 	}
 }
 
-var rtfSigns = map[string]string{"emdash": "—", "endash": "–", "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”"}
+// group begins a destination. A star stands before those that a reader may leave out if it does not know them.
+func (p *rtf) group(word string) {
+	dest, known := rtfGroups[word]
+	if !known && p.starred {
+		dest = toNowhere
+	}
+	switch {
+	case dest == toText || p.state.dest == toNowhere:
+		return
+	case word == "pict":
+		p.pictures++
+	case dest == toCode:
+		p.code = ""
+	case dest == toName:
+		p.name = ""
+	}
+	p.state.dest = dest
+}
 
-// notText are destinations that no page shows, and shprslt, which says what shptxt says for older readers.
-var notText = strings.Fields("info colortbl stylesheet header headerl headerr headerf footer footerl footerr footerf fldinst annotation " +
-	"atnid atnauthor listtable listoverridetable revtbl rsidtbl generator nonshppict xe tc objdata themedata datastore filetbl mmath " +
-	"ftnsep ftnsepc aftnsep aftnsepc pgdsctbl latentstyles author operator keywords subject doccomm company private shprslt")
+// cell ends a cell, or a row, whose last cell is followed by no tab. A row of nothing is none.
+func (p *rtf) cell(last bool) {
+	if p.state.dest != toText {
+		return
+	}
+	p.out = bytes.TrimRight(p.out, " ")
+	if !last {
+		p.out = append(p.out, '\t')
+		return
+	}
+	p.out = bytes.TrimSuffix(p.out, []byte("\t"))
+	if start := bytes.LastIndexByte(p.out, '\n') + 1; len(bytes.TrimSpace(p.out[start:])) == 0 {
+		p.out = p.out[:start]
+		return
+	}
+	p.out = append(p.out, '\n')
+}
+
+var rtfSigns = map[string]string{"emdash": "—", "endash": "–", "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
+	"emspace": " ", "enspace": " ", "qmspace": " ", "zwj": "\u200D", "zwnj": "\u200C"}
+
+// rtfGroups are the destinations that readers know.
+var rtfGroups = func() map[string]destination {
+	groups := map[string]destination{"info": toInfo, "fonttbl": toFonts, "fldinst": toCode, "pict": toData, "picprop": toData, "sp": toData, "sn": toName}
+	for dest, words := range map[destination]string{
+		toText: "shppict shpinst do fldrslt listtext pntext nesttableprops moMathPara", // their text counts though a star may say otherwise
+		// what no page shows, and what shprslt and others say again for older readers
+		toNowhere: "colortbl stylesheet header headerl headerr headerf footer footerl footerr footerf annotation atnid atnauthor listtable " +
+			"listoverridetable revtbl rsidtbl generator nonshppict xe tc objdata themedata datastore filetbl mmathPict nonesttables " +
+			"ftnsep ftnsepc aftnsep aftnsepc pgdsctbl latentstyles private shprslt",
+	} {
+		for word := range strings.FieldsSeq(words) {
+			groups[word] = dest
+		}
+	}
+	return groups
+}()
 
 func (p *rtf) endPage() {
+	for _, box := range p.boxes {
+		p.out = append(p.out, "\n\n"+box...)
+	}
+	p.boxes = nil
 	lines := strings.Split(string(p.out), "\n")
 	for i, l := range lines {
 		lines[i] = strings.Trim(l, " ")
@@ -359,32 +530,26 @@ func (p *rtf) endPage() {
 	}
 }
 
-// codePage returns the encoding of a number that Windows gives it.
-func codePage(n int) (encoding.Encoding, bool) {
-	name, known := map[int]string{932: "shift_jis", 936: "gbk", 949: "euc-kr", 950: "big5", 10000: "macintosh", 65001: "utf-8", 866: "ibm866"}[n]
-	switch {
-	case n == 437:
-		return charmap.CodePage437, true
-	case n == 850:
-		return charmap.CodePage850, true
-	case n == 852:
-		return charmap.CodePage852, true
-	case !known:
-		name = "windows-" + strconv.Itoa(n)
-	}
-	e, err := htmlindex.Get(name)
-	return e, err == nil
+// codePages are encodings by the number that Windows gives them.
+var codePages = map[int]encoding.Encoding{
+	437: charmap.CodePage437, 850: charmap.CodePage850, 852: charmap.CodePage852, 855: charmap.CodePage855, 858: charmap.CodePage858, 860: charmap.CodePage860,
+	862: charmap.CodePage862, 863: charmap.CodePage863, 865: charmap.CodePage865, 866: charmap.CodePage866, 874: charmap.Windows874,
+	932: japanese.ShiftJIS, 936: simplifiedchinese.GBK, 949: korean.EUCKR, 950: traditionalchinese.Big5, 54936: simplifiedchinese.GB18030,
+	1250: charmap.Windows1250, 1251: charmap.Windows1251, 1252: charmap.Windows1252, 1253: charmap.Windows1253, 1254: charmap.Windows1254,
+	1255: charmap.Windows1255, 1256: charmap.Windows1256, 1257: charmap.Windows1257, 1258: charmap.Windows1258,
+	10000: charmap.Macintosh, 10007: charmap.MacintoshCyrillic, 20866: charmap.KOI8R, 21866: charmap.KOI8U, 65001: unicode.UTF8,
 }
 
 // charset is the code page of a font; nil is one of symbols.
 func charset(n int, ansi encoding.Encoding) (encoding.Encoding, bool) {
-	pages := map[int]int{0: 1252, 77: 10000, 128: 932, 129: 949, 134: 936, 136: 950, 161: 1253, 162: 1254, 163: 1258, 177: 1255, 178: 1256, 186: 1257, 204: 1251, 222: 874, 238: 1250, 255: 437}
+	pages := map[int]int{0: 1252, 77: 10000, 78: 932, 79: 949, 80: 936, 81: 950, 89: 10007, 128: 932, 129: 949, 134: 936, 136: 950, 161: 1253, 162: 1254,
+		163: 1258, 177: 1255, 178: 1256, 186: 1257, 204: 1251, 222: 874, 238: 1250, 254: 437, 255: 850}
 	if n == 2 {
 		return nil, true
 	}
 	if n == 0 && ansi != nil {
 		return ansi, true
 	}
-	page, ok := codePage(pages[n])
+	page, ok := codePages[pages[n]]
 	return page, ok
 }

@@ -1,15 +1,22 @@
 package omml
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Field returns what the code of an EQ field shows, behind its name: the formulas of Word before it had others, and texts
+var eqField = regexp.MustCompile(`(?is)^\s*EQ\s+(.+)`)
+
+// Field returns what the code of an EQ field shows, and "" of others: the formulas of Word before it had others, and texts
 // that stand above each other, of which the last one is the text that others are set above.
 func Field(code string) string {
-	f := &field{rest: code}
+	m := eqField.FindStringSubmatch(code)
+	if m == nil {
+		return ""
+	}
+	f := &field{rest: m[1]}
 	var b strings.Builder
 	for f.rest != "" {
 		b.WriteString(f.text(0))

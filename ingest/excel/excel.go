@@ -8,17 +8,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
 
 	"github.com/docent-ml/docent/ingest"
+	"github.com/docent-ml/docent/ingest/internal/drawingml"
 	"github.com/docent-ml/docent/ingest/internal/table"
 	"github.com/docent-ml/docent/ingest/internal/zipxml"
 )
 
 // XLSX reads workbooks (Office Open XML), a visible sheet a page: its name, then its rows, each with the names of its
-// columns if the first row names them. Hidden rows and sheets are left out, and formulas show their last results.
+// columns if the first row names them, then the texts of its charts, boxes and pictures. Hidden rows, columns and sheets are
+// left out, and formulas show their last results.
 type XLSX struct{}
 
 const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -51,12 +54,15 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	if p, err := f.GetDocProps(); err == nil {
 		doc.Title = strings.TrimSpace(p.Title)
 	}
+	parts := parts(ctx, z)
 	total := 0
 	for i, name := range f.GetSheetList() {
 		if visible, err := f.GetSheetVisible(name); err == nil && !visible {
 			continue
 		}
-		text, err := sheet(ctx, f, name)
+		hidden := hiddenColumns(ctx, z, parts[name])
+		text, err := sheet(ctx, f, name, hidden)
+		text = strings.TrimSpace(text + "\n\n" + drawn(ctx, z, parts[name]))
 		if total += len(text); total > 2*table.MaxText {
 			err = fmt.Errorf("%w: more than %d MiB of text", ingest.ErrTooLarge, 2*table.MaxText>>20)
 		}
@@ -76,7 +82,7 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	return doc, nil
 }
 
-func sheet(ctx context.Context, f *excelize.File, name string) (string, error) {
+func sheet(ctx context.Context, f *excelize.File, name string, hidden map[int]bool) (string, error) {
 	rows, err := f.Rows(name)
 	if err != nil {
 		return "", err // a chart has no rows
@@ -94,9 +100,65 @@ func sheet(ctx context.Context, f *excelize.File, name string) (string, error) {
 		if rows.GetRowOpts().Hidden {
 			continue
 		}
-		if err := s.Add(cells); err != nil {
+		shown := cells[:0]
+		for i, c := range cells {
+			if !hidden[i+1] {
+				shown = append(shown, c)
+			}
+		}
+		if err := s.Add(shown); err != nil {
 			return "", err
 		}
 	}
 	return s.String(), rows.Error()
+}
+
+// parts returns the name of the part of each sheet.
+func parts(ctx context.Context, z *zipxml.Archive) map[string]string {
+	main := "xl/workbook.xml"
+	if rel, ok := zipxml.Related(z.Relations(ctx, ""), "", "officeDocument"); ok {
+		main = rel.Target
+	}
+	root, _ := z.Tree(ctx, main)
+	links, parts := z.Relations(ctx, main), map[string]string{}
+	for _, s := range root.Kid("sheets").All("sheet") {
+		rel, _ := zipxml.Related(links, drawingml.RelationID(s), "")
+		parts[s.Attr("name")] = rel.Target
+	}
+	return parts
+}
+
+var errRows = errors.New("the rows have begun")
+
+// hiddenColumns returns the numbers of the columns that are not shown. The library would hold the whole sheet for that.
+func hiddenColumns(ctx context.Context, z *zipxml.Archive, part string) map[int]bool {
+	hidden := map[int]bool{}
+	_ = z.Walk(ctx, part, 2, func(n *zipxml.Node) error {
+		switch n.Name {
+		case "col":
+			first, _ := strconv.Atoi(n.Attr("min"))
+			last, _ := strconv.Atoi(n.Attr("max"))
+			if width, ok := n.Lookup("width"); n.Attr("hidden") == "1" || n.Attr("hidden") == "true" || ok && width == "0" {
+				for i := max(first, 1); i <= min(last, excelize.MaxColumns); i++ {
+					hidden[i] = true
+				}
+			}
+		case "row":
+			return errRows
+		}
+		return nil
+	})
+	return hidden
+}
+
+// drawn is what the charts, boxes and pictures on a sheet say.
+func drawn(ctx context.Context, z *zipxml.Archive, part string) string {
+	rel, ok := zipxml.Related(z.Relations(ctx, part), "", "drawing")
+	if !ok {
+		return ""
+	}
+	root, _ := z.Tree(ctx, rel.Target)
+	var s drawingml.Shapes
+	s.Add(ctx, z, z.Relations(ctx, rel.Target), root)
+	return strings.Join(s.Texts, "\n\n")
 }

@@ -41,6 +41,14 @@ func workbook(t testing.TB) []byte {
 	require.NoError(t, f.SetSheetVisible("Secret", false))
 	require.NoError(t, f.SetSheetRow("Numbers", "A1", &[]any{1, 2}))
 	require.NoError(t, f.SetSheetRow("Numbers", "A2", &[]any{3, "x"}))
+	require.NoError(t, f.SetSheetRow("Rooms", "A9", &[]any{"hidden"}))
+	require.NoError(t, f.SetRowVisible("Rooms", 9, false))
+	require.NoError(t, f.SetSheetRow("Rooms", "A12", &[]any{"C3"}))
+	require.NoError(t, f.SetSheetRow("Rooms", "E1", &[]any{"no", "Key"}))
+	require.NoError(t, f.SetSheetRow("Rooms", "E2", &[]any{"no", "blue"}))
+	require.NoError(t, f.SetColVisible("Rooms", "E", false))
+	require.NoError(t, f.AddShape("Rooms", &excelize.Shape{Cell: "H1", Type: "rect", Paragraph: []excelize.RichTextRun{{Text: "Ask at the desk."}}}))
+	require.NoError(t, f.AddChart("Numbers", "H1", &excelize.Chart{Type: excelize.Col, Title: excelize.ChartTitle{Paragraph: []excelize.RichTextRun{{Text: "Guests"}}}, Series: []excelize.ChartSeries{{Values: "Numbers!$A$1:$A$2"}}}))
 	require.NoError(t, f.SetDocProps(&excelize.DocProperties{Title: "House"}))
 	b, err := f.WriteToBuffer()
 	require.NoError(t, err)
@@ -53,8 +61,8 @@ func TestSpreadsheet(t *testing.T) {
 	assert.Empty(t, d.Faults)
 	assert.Equal(t, "House", d.Title)
 	assert.Equal(t, []ingest.Page{
-		{Number: 1, Text: "Rooms\n\nRoom: A1\tSeats: 30\tFree since: 03-09-25\tShare: 25%\nRoom: B2\tShare: 100%"},
-		{Number: 3, Text: "Numbers\n\n1\t2\n3\tx"},
+		{Number: 1, Text: "Rooms\n\nRoom: A1\tSeats: 30\tFree since: 03-09-25\tShare: 25%\tKey: blue\nRoom: B2\tShare: 100%\nRoom: C3\n\nAsk at the desk."},
+		{Number: 3, Text: "Numbers\n\n1\t2\n3\tx\n\nGuests"},
 	}, d.Pages)
 }
 

@@ -197,6 +197,9 @@ func (m *reading) part(e entity, depth int) (found bool) {
 		m.doc.Title = d.Title
 	}
 	text := strings.TrimSpace(d.Text())
+	if kind == "text/plain" && strings.EqualFold(described["format"], "flowed") {
+		text = unfold(text, strings.EqualFold(described["delsp"], "yes"))
+	}
 	if text != "" {
 		m.texts = append(m.texts, text)
 	}
@@ -242,4 +245,31 @@ func (m *reading) multipart(e entity, kind, boundary string, depth int) (found b
 		}
 		found = true
 	}
+}
+
+// unfold puts the lines of paragraphs together again, as RFC 3676 says: one that ends in a space goes on in the next, unless that is
+// quoted otherwise. Where cut is set that space is not of the text.
+func unfold(text string, cut bool) string {
+	var b strings.Builder
+	depth, flows := 0, false
+	for line := range strings.SplitSeq(text, "\n") {
+		s := strings.TrimLeft(line, ">")
+		quoted := len(line) - len(s)
+		s = strings.TrimPrefix(s, " ") // stuffed, so that the line does not begin with a quote
+		signature := s == "-- "
+		if !flows || quoted != depth || signature {
+			if b.Len() > 0 {
+				b.WriteByte('\n')
+			}
+			if b.WriteString(line[:quoted]); quoted > 0 && s != "" {
+				b.WriteByte(' ')
+			}
+		}
+		depth, flows = quoted, strings.HasSuffix(s, " ") && !signature
+		if cut && flows {
+			s = strings.TrimSuffix(s, " ")
+		}
+		b.WriteString(s)
+	}
+	return b.String()
 }

@@ -93,6 +93,19 @@ func TestMailCharsets(t *testing.T) {
 	}
 }
 
+// Lines of format=flowed are put together again; a quote, the line above a signature and a paragraph's end stay.
+func TestFlowedMail(t *testing.T) {
+	for in, want := range map[string]string{
+		"text/plain; format=flowed\n\nThe club \nmeets \non Tuesday.\n\n From here \n>> One \n>> two\n> three \n>\nfour\n-- \nAnn \nB": "The club meets on Tuesday.\n\nFrom here \n>> One two\n> three \nfour\n-- \nAnn B",
+		"text/plain; Format=Flowed; DelSp=yes\n\nThe club  \nmeets on Tues \nday. \n":                                                  "The club meets on Tuesday.",
+		"text/plain\n\nThe club \nmeets.": "The club \nmeets.",
+	} {
+		d, err := read(EML{}, "Subject: s\nContent-Type: "+in)
+		require.NoError(t, err)
+		assert.Equal(t, "Subject: s\n\n"+want, d.Text())
+	}
+}
+
 func TestMailArchives(t *testing.T) {
 	d, err := read(MHT{}, `From: <Saved by a browser>
 Subject: Opening hours

@@ -42,7 +42,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
 		doc.Title = oneLine(meta.Kid("meta", "title").String())
 	}
-	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, places: map[string]int{}, hidden: map[string]bool{}, ended: map[string]int{}}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, named: map[string]*zipxml.Node{}, ended: map[string]int{}}
 	t.styles(root)
 	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
 		t.styles(styles)
@@ -56,6 +56,10 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	}
 	body := root.Kid("body")
 	for _, sheet := range body.Kid("spreadsheet").All("table") {
+		if t.isHidden(sheet) {
+			number++
+			continue
+		}
 		text, err := t.sheet(sheet)
 		if err == nil {
 			err = page(text)
@@ -98,25 +102,20 @@ type odfLevel struct {
 }
 
 type odfText struct {
-	ctx    context.Context
-	z      *zipxml.Archive
-	lists  map[string]map[int]odfLevel // by style; "" is that of headings
-	texts  []string
-	notes  []string
-	heads  [10]int
-	ended  map[string]int  // the last number of a list, by its style and its name
-	places map[string]int  // of styles: 1 superscript, -1 subscript
-	hidden map[string]bool // styles of text that is not shown
+	ctx   context.Context
+	z     *zipxml.Archive
+	lists map[string]map[int]odfLevel // by style; "" is that of headings
+	texts []string
+	notes []string
+	heads [10]int
+	ended map[string]int          // the last number of a list, by its style and its name
+	named map[string]*zipxml.Node // styles, by family and name
 }
 
 func (t *odfText) styles(root *zipxml.Node) {
 	for _, s := range root.All("style") {
-		t.hidden[s.Attr("name")] = s.Kid("text-properties").Attr("display") == "none"
-		switch position := s.Kid("text-properties").Attr("text-position"); {
-		case strings.HasPrefix(position, "super"):
-			t.places[s.Attr("name")] = 1
-		case strings.HasPrefix(position, "sub"):
-			t.places[s.Attr("name")] = -1
+		if key := s.Attr("family") + "/" + s.Attr("name"); t.named[key] == nil { // those of the text come first
+			t.named[key] = s
 		}
 	}
 	for _, s := range append(root.All("list-style"), root.All("outline-style")...) {
@@ -137,6 +136,42 @@ func (t *odfText) styles(root *zipxml.Node) {
 	}
 }
 
+// maxStyles bounds the chain of styles that a style is based on.
+const maxStyles = 32
+
+// style returns what the style of a node, or one that it is based on, says.
+func (t *odfText) style(n *zipxml.Node, family, properties, attribute string) string {
+	name := n.Attr("style-name")
+	for range maxStyles {
+		s := t.named[family+"/"+name]
+		if v, ok := s.Kid(properties).Lookup(attribute); ok || s == nil {
+			return v
+		}
+		name = s.Attr("parent-style-name")
+	}
+	return ""
+}
+
+// isHidden tells what an office program does not show.
+func (t *odfText) isHidden(n *zipxml.Node) bool {
+	switch n.Name {
+	case "p", "h":
+		return n.Kid("hidden-paragraph").Attr("is-hidden") == "true" || t.style(n, "paragraph", "text-properties", "display") == "none"
+	case "span":
+		return t.style(n, "text", "text-properties", "display") == "none"
+	case "section":
+		return n.Attr("display") == "none" || n.Attr("display") == "condition" && n.Attr("is-hidden") == "true"
+	case "table":
+		return t.style(n, "table", "table-properties", "display") == "false"
+	case "table-row", "table-column":
+		v := n.Attr("visibility")
+		return v == "collapse" || v == "filter"
+	case "table-row-group", "table-column-group":
+		return n.Attr("display") == "false"
+	}
+	return false
+}
+
 func (t *odfText) add(s string) {
 	if strings.Trim(s, " \n\t") != "" {
 		t.texts = append(t.texts, s)
@@ -151,7 +186,7 @@ func (t *odfText) take() string {
 
 func (t *odfText) blocks(kids []*zipxml.Node) {
 	for _, n := range kids {
-		if n.Attr("display") == "none" || t.hidden[n.Attr("style-name")] { // a section or a paragraph
+		if t.isHidden(n) {
 			continue
 		}
 		switch n.Name {
@@ -319,10 +354,15 @@ func (t *odfText) inline(n *zipxml.Node) string {
 		case "frame":
 			b.WriteString(t.frame(k))
 		case "span":
-			if t.hidden[k.Attr("style-name")] {
+			if t.isHidden(k) {
 				continue
 			}
-			b.WriteString(numerals.Script(b.String(), t.inline(k), t.places[k.Attr("style-name")]))
+			position, _, _ := strings.Cut(t.style(k, "text", "text-properties", "text-position"), " ")
+			place := map[string]int{"super": 1, "sub": -1}[position]
+			if percent, err := strconv.Atoi(strings.TrimSuffix(position, "%")); err == nil {
+				place = percent
+			}
+			b.WriteString(numerals.Script(b.String(), t.inline(k), place))
 		case "annotation", "annotation-end", "tracked-changes", "hidden-text", "bookmark", "change":
 		default:
 			b.WriteString(t.inline(k))
@@ -343,28 +383,32 @@ func collapsed(s string) string {
 	return words
 }
 
-// eachRow calls do with the cells of each row of a table, as often as it is repeated.
-func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
+// eachRow calls do with the cells of each row of a table, as often as it is repeated. hidden tells columns that are not shown.
+func (t *odfText) eachRow(n *zipxml.Node, hidden []bool, do func([]string) error) error {
 	for _, k := range n.Kids {
+		if t.isHidden(k) {
+			continue
+		}
 		switch k.Name {
 		case "table-header-rows", "table-row-group", "table-rows":
-			if err := t.eachRow(k, do); err != nil {
+			if err := t.eachRow(k, hidden, do); err != nil {
 				return err
 			}
 		case "table-row":
-			if v := k.Attr("visibility"); v == "collapse" || v == "filter" {
-				continue
-			}
 			var row []string
+			column := 0
 			for _, c := range k.Kids {
 				if c.Name != "table-cell" && c.Name != "covered-table-cell" {
 					continue
 				}
 				text := oneLine(strings.Join(t.apart(func() { t.blocks(c.Kids) }), " "))
 				for range repeated(c.Attr("number-columns-repeated")) {
-					row = append(row, text)
+					if column >= len(hidden) || !hidden[column] {
+						row = append(row, text)
+					}
+					column++
 				}
-				if len(row) > 1<<14 {
+				if column > 1<<14 {
 					break
 				}
 			}
@@ -384,6 +428,22 @@ func (t *odfText) eachRow(n *zipxml.Node, do func([]string) error) error {
 	return nil
 }
 
+// hiddenColumns tells for each column of a table whether it is not shown.
+func (t *odfText) hiddenColumns(n *zipxml.Node, all bool) (hidden []bool) {
+	for _, k := range n.Kids {
+		hides := all || t.isHidden(k)
+		switch k.Name {
+		case "table-column":
+			for range repeated(k.Attr("number-columns-repeated")) {
+				hidden = append(hidden, hides)
+			}
+		case "table-columns", "table-header-columns", "table-column-group":
+			hidden = append(hidden, t.hiddenColumns(k, hides)...)
+		}
+	}
+	return hidden
+}
+
 func repeated(s string) int { return min(max(numberOr(s, 1), 0), maxCells) }
 
 func numberOr(s string, otherwise int) int {
@@ -396,7 +456,7 @@ func numberOr(s string, otherwise int) int {
 // rows is a table of a text, with tabs between the cells.
 func (t *odfText) rows(n *zipxml.Node) string {
 	var rows []string
-	_ = t.eachRow(n, func(row []string) error {
+	_ = t.eachRow(n, t.hiddenColumns(n, false), func(row []string) error {
 		rows = append(rows, strings.Join(row, "\t"))
 		return nil
 	})
@@ -405,10 +465,14 @@ func (t *odfText) rows(n *zipxml.Node) string {
 
 func (t *odfText) sheet(n *zipxml.Node) (string, error) {
 	var s table.Sheet
-	if err := t.eachRow(n, s.Add); err != nil {
+	if err := t.eachRow(n, t.hiddenColumns(n, false), s.Add); err != nil {
 		return "", err
 	}
-	text := s.String()
+	t.add(s.String())
+	if shapes := n.Kid("shapes"); shapes != nil {
+		t.blocks(shapes.Kids)
+	}
+	text := t.take()
 	if text == "" {
 		return "", nil
 	}

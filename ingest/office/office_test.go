@@ -93,7 +93,7 @@ func odfFile(t testing.TB, kind, body, styles string) []byte {
 }
 
 func TestOpenDocument(t *testing.T) {
-	styles := `<text:list-style style:name="L"><text:list-level-style-number text:level="1" style:num-format="1" style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="a" text:display-levels="2"/></text:list-style><style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>` +
+	styles := `<text:list-style style:name="L"><text:list-level-style-number text:level="1" style:num-format="1" style:num-suffix="."/><text:list-level-style-number text:level="2" style:num-format="a" text:display-levels="2"/></text:list-style><style:style style:name="T1" style:family="text"><style:text-properties style:text-position="super 58%"/></style:style>` +
 		`<text:list-style style:name="B"><text:list-level-style-bullet text:level="1"/></text:list-style><text:outline-style><text:outline-level-style text:level="1" style:num-format="I" style:num-suffix="."/></text:outline-style>`
 	body := `<text:tracked-changes><text:deletion><text:p>gone</text:p></text:deletion></text:tracked-changes><text:h text:outline-level="1">Keys</text:h>` +
 		`<text:p>One<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>A note.</text:p></text:note-body></text:note>  and <text:span>two</text:span><text:s text:c="2"/><text:line-break/>x<office:annotation><text:p>no</text:p></office:annotation></text:p>` +
@@ -129,9 +129,22 @@ func TestOpenDocument(t *testing.T) {
 
 // What an office program does not show is no text.
 func TestHiddenParts(t *testing.T) {
-	styles := `<style:style style:name="H"><style:text-properties text:display="none"/></style:style>`
+	styles := `<style:style style:name="H" style:family="paragraph"><style:text-properties text:display="none"/></style:style><style:style style:name="H" style:family="text"><style:text-properties text:display="none"/></style:style>`
 	body := `<text:p>a<text:span text:style-name="H">no</text:span> b</text:p><text:p text:style-name="H">no</text:p><text:section text:display="none"><text:p>no</text:p></text:section><text:p>c</text:p>`
 	assert.Equal(t, "a b\n\nc", text(t, ODF{}, odfFile(t, "text", body, styles)))
+	styles = `<style:style style:name="H" style:family="paragraph"><style:text-properties text:display="none"/></style:style><style:style style:name="H1" style:family="paragraph" style:parent-style-name="H"/>` +
+		`<style:style style:name="H1" style:family="text"/><style:style style:name="gone" style:family="table"><style:table-properties table:display="false"/></style:style>`
+	body = `<text:p text:style-name="H1">no</text:p><text:p>a<text:span text:style-name="H1">b</text:span></text:p><text:p>no<text:hidden-paragraph text:is-hidden="true"/></text:p><text:section text:display="condition" text:is-hidden="true"><text:p>no</text:p></text:section>`
+	assert.Equal(t, "ab", text(t, ODF{}, odfFile(t, "text", body, styles)))
+	row := func(cells ...string) string {
+		return "<table:table-row><table:table-cell><text:p>" + strings.Join(cells, "</text:p></table:table-cell><table:table-cell><text:p>") + "</text:p></table:table-cell></table:table-row>"
+	}
+	sheets := `<table:table table:name="No" table:style-name="gone">` + row("no") + `</table:table><table:table table:name="Rooms"><table:shapes><draw:frame><draw:text-box><text:p>A box</text:p></draw:text-box></draw:frame></table:shapes>` +
+		`<table:table-column/><table:table-column-group table:display="false"><table:table-column table:number-columns-repeated="2"/></table:table-column-group><table:table-column/><table:table-column table:visibility="collapse"/>` +
+		row("Room", "no", "no", "Seats", "no") + `<table:table-row-group table:display="false">` + row("no") + `</table:table-row-group>` + row("A1", "no", "no", "30", "no") + `</table:table>`
+	d, err := read(ODF{}, odfFile(t, "spreadsheet", sheets, styles))
+	require.NoError(t, err)
+	assert.Equal(t, []ingest.Page{{Number: 2, Text: "Rooms\n\nRoom: A1\tSeats: 30\n\nA box"}}, d.Pages)
 	shapes := strings.Replace(shape("body", "no"), "<p:nvSpPr>", `<p:nvSpPr><p:cNvPr id="2" hidden="1"/>`, 1)
 	require.Contains(t, shapes, "hidden")
 	assert.NotContains(t, text(t, PPTX{}, packed(t, presentation(shapes))), "no\n")

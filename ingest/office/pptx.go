@@ -39,15 +39,15 @@ func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		if !ok {
 			continue
 		}
-		s := &slide{ctx: ctx, z: z, links: z.Relations(ctx, rel.Target)}
-		text, err := s.read(rel.Target)
+		var shapes drawingml.Shapes
+		text, err := slide(ctx, z, rel.Target, &shapes)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
 			fault(doc, i+1, "%v", err)
 		}
-		pictures += s.pictures
+		pictures += shapes.Pictures
 		if err := addPage(doc, i+1, text); err != nil {
 			return nil, err
 		}
@@ -58,84 +58,27 @@ func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	return doc, ctx.Err()
 }
 
-type slide struct {
-	ctx      context.Context
-	z        *zipxml.Archive
-	links    []zipxml.Relation
-	title    string
-	texts    []string
-	pictures int
-}
-
-func (s *slide) read(part string) (string, error) {
-	root, err := s.z.Tree(s.ctx, part)
+// slide reads a slide and its notes.
+func slide(ctx context.Context, z *zipxml.Archive, part string, shapes *drawingml.Shapes) (string, error) {
+	root, err := z.Tree(ctx, part)
 	if err != nil {
 		return "", err
 	}
-	s.shapes(root.Kid("cSld", "spTree"))
-	texts := append([]string{s.title}, s.texts...)
-	if rel, ok := zipxml.Related(s.links, "", "notesSlide"); ok {
-		if root, err := s.z.Tree(s.ctx, rel.Target); err == nil {
-			n := &slide{}
+	links := z.Relations(ctx, part)
+	shapes.Add(ctx, z, links, root.Kid("cSld", "spTree"))
+	texts := append([]string{shapes.Title}, shapes.Texts...)
+	if rel, ok := zipxml.Related(links, "", "notesSlide"); ok {
+		if root, err := z.Tree(ctx, rel.Target); err == nil {
+			var said []string
 			for _, sp := range root.All("sp") {
-				if sp.Kid("nvSpPr", "nvPr", "ph").Attr("type") == "body" {
-					n.add(drawingml.Body(sp.Kid("txBody")))
+				if text := drawingml.Body(sp.Kid("txBody")); text != "" && sp.Kid("nvSpPr", "nvPr", "ph").Attr("type") == "body" {
+					said = append(said, text)
 				}
 			}
-			if said := strings.Join(n.texts, "\n\n"); said != "" {
-				texts = append(texts, "Notes: "+said)
+			if len(said) > 0 {
+				texts = append(texts, "Notes: "+strings.Join(said, "\n\n"))
 			}
 		}
 	}
 	return strings.TrimSpace(strings.Join(texts, "\n\n")), nil
-}
-
-func (s *slide) shapes(tree *zipxml.Node) {
-	if tree == nil {
-		return
-	}
-	for _, n := range tree.Kids {
-		if isHidden(n) {
-			continue
-		}
-		switch n.Name {
-		case "sp", "cxnSp":
-			switch n.Kid("nvSpPr", "nvPr", "ph").Attr("type") {
-			case "sldNum", "dt", "ftr":
-			case "title", "ctrTitle":
-				s.title = strings.TrimSpace(s.title + "\n" + drawingml.Body(n.Kid("txBody")))
-			default:
-				if text := drawingml.Body(n.Kid("txBody")); text != "" {
-					s.add(text)
-				} else {
-					s.add(oneLine(n.Kid("nvSpPr", "cNvPr").Attr("descr")))
-				}
-			}
-		case "pic":
-			s.pictures++
-			s.add(oneLine(n.Kid("nvPicPr", "cNvPr").Attr("descr")))
-		case "grpSp":
-			s.shapes(n)
-		case "graphicFrame":
-			s.add(oneLine(n.Kid("nvGraphicFramePr", "cNvPr").Attr("descr")))
-			s.texts = append(s.texts, drawingml.Graphic(s.ctx, s.z, s.links, n.Kid("graphic", "graphicData"))...)
-		case "AlternateContent":
-			before := len(s.texts)
-			s.shapes(n.Kid("Choice"))
-			if len(s.texts) == before {
-				s.shapes(n.Kid("Fallback"))
-			}
-		}
-	}
-}
-
-// isHidden looks at the properties that stand first in a shape, whatever it is.
-func isHidden(shape *zipxml.Node) bool {
-	return len(shape.Kids) > 0 && shape.Kids[0].Kid("cNvPr").Attr("hidden") == "1"
-}
-
-func (s *slide) add(text string) {
-	if text != "" {
-		s.texts = append(s.texts, text)
-	}
 }

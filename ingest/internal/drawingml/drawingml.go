@@ -2,6 +2,7 @@
 package drawingml
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"slices"
@@ -107,6 +108,62 @@ func autoNumber(n int, kind string) string {
 		return number
 	}
 	return number + "."
+}
+
+// Shapes are what the shapes of a slide or a sheet say. The zero value is ready.
+type Shapes struct {
+	Title    string
+	Texts    []string // in the order in which the shapes stand in the file
+	Pictures int
+}
+
+// Add reads the shapes that stand in tree. What one refers to is found by links.
+func (s *Shapes) Add(ctx context.Context, z *zipxml.Archive, links []zipxml.Relation, tree *zipxml.Node) {
+	if tree == nil {
+		return
+	}
+	for _, n := range tree.Kids {
+		props := n.Kid(propertiesOf[n.Name])
+		if props.Kid("cNvPr").Attr("hidden") == "1" {
+			continue
+		}
+		label := strings.Join(strings.Fields(props.Kid("cNvPr").Attr("descr")), " ")
+		switch n.Name {
+		case "sp", "cxnSp":
+			switch text := Body(n.Kid("txBody")); props.Kid("nvPr", "ph").Attr("type") {
+			case "sldNum", "dt", "ftr":
+			case "title", "ctrTitle":
+				s.Title = strings.TrimSpace(s.Title + "\n" + text)
+			default:
+				s.texts(cmp.Or(text, label))
+			}
+		case "pic":
+			s.Pictures++
+			s.texts(label)
+		case "graphicFrame":
+			s.texts(label)
+			s.texts(Graphic(ctx, z, links, n.Kid("graphic", "graphicData"))...)
+		case "AlternateContent":
+			before := len(s.Texts)
+			s.Add(ctx, z, links, n.Kid("Choice"))
+			if len(s.Texts) == before {
+				s.Add(ctx, z, links, n.Kid("Fallback"))
+			}
+		case "grpSp", "twoCellAnchor", "oneCellAnchor", "absoluteAnchor":
+			s.Add(ctx, z, links, n)
+		}
+	}
+}
+
+// propertiesOf names the element with the properties of each kind of shape.
+var propertiesOf = map[string]string{"sp": "nvSpPr", "cxnSp": "nvCxnSpPr", "pic": "nvPicPr", "graphicFrame": "nvGraphicFramePr", "grpSp": "nvGrpSpPr"}
+
+func (s *Shapes) texts(texts ...string) {
+	for _, t := range texts {
+		if t != "" {
+			s.Texts = append(s.Texts, t)
+		}
+	}
 }
 
 // Graphic returns the texts of a table, a chart or a diagram.

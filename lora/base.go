@@ -24,6 +24,7 @@
 package lora
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,10 +110,7 @@ type ModelInfo struct {
 // A model that docent would compute wrongly is refused with ErrArchitecture, one that docent's own code has no memory for with
 // ErrMemory. The context is checked between weights.
 func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
-	b := &Base{backend: o.Backend, precision: o.Precision, log: o.Logger}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
-	}
+	b := &Base{backend: o.Backend, precision: o.Precision, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler))}
 	dtype, err := b.choosePrecision()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package lora
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,10 +96,7 @@ func NewTrainer(b *Base, c Config, o Options) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trainer{base: b, config: c, options: o, log: o.Logger, layout: l}
-	if t.log == nil {
-		t.log = slog.New(slog.DiscardHandler)
-	}
+	t := &Trainer{base: b, config: c, options: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), layout: l}
 	var theta []float32
 	if o.Init == nil {
 		theta, err = l.initial(c.Seed)

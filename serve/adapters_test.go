@@ -78,6 +78,8 @@ func TestAdapters(t *testing.T) {
 		assert.Error(t, doc.request(path, post(path, `{"lora_path":"a/b"}`)))
 		assert.NotContains(t, spec(t, off, "/openapi.json").Paths, path)
 	}
+	assert.Error(t, doc.request(load, post(load, `{"lora_name":"x"}`)), "what is loaded has a path")
+	assert.NoError(t, doc.request(unload, post(unload, `{"lora_name":"x"}`)))
 	assert.Equal(t, []string{"+x a/b", "-x", "-none", "+bad c", "+broken c"}, a.asked)
 	for _, o := range []HandlerOptions{{Adapters: a}, {Adapters: a, APIKeys: keys}, {Adapters: a, AdapterKeys: []string{"admin"}}} {
 		_, err := NewHandler(Single("m", hello()), o)

@@ -14,25 +14,23 @@ func (h *Handler) chat(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	g := newGeneration(x, "chatcmpl-", req.TokenLimit())
-	lease, err := g.acquire(req.Model, req.Ignored)
+	g, err := x.begin("chatcmpl-", req.Model, req.Ignored, req.TokenLimit(), chatFields)
 	if err != nil {
 		return err
 	}
-	defer h.pool.release(lease)
-	ask := g.request(req.Sampling, lease.info)
+	ask := g.request(req.Sampling)
 	ask.TemplateArgs, ask.Logprobs, ask.TopLogprobs = req.ChatTemplateKwargs, req.Logprobs, req.TopLogprobs
 	ask.Messages = conversation(req.Messages)
 	ask.Tools = toolsOf(req.Tools, req.ToolChoice, req.ParallelToolCalls)
 	ask.Tools.One = ask.Tools.One || req.Functions && len(ask.Tools.List) > 0
 	ask.Format = formatOf(req.ResponseFormat)
-	if err := able(ask, lease.info, chatFields, req.LogitBias); err != nil {
+	if err := g.able(ask, req.LogitBias); err != nil {
 		return err
 	}
-	if g.fields = chatFields; req.Functions {
+	if req.Functions {
 		g.fields.parameters, g.functions = func(i int) []any { return []any{"functions", i, "parameters"} }, true
 	}
-	g.begin(lease, ask)
+	g.ask(ask)
 	if req.Stream {
 		return (&chatStream{g: g}).run(req.StreamOptions)
 	}
@@ -40,10 +38,10 @@ func (h *Handler) chat(x *exchange) error {
 }
 
 // request is what all generating routes ask of a model.
-func (g *generation) request(in openai.Sampling, info Info) Request {
+func (g *generation) request(in openai.Sampling) Request {
 	o := g.x.h.o
 	ask := Request{
-		Sampling: sampling(in, info.Defaults), N: 1, MaxTokens: min(g.wanted, o.MaxTokensCap), MaxTime: o.MaxGenerationTime,
+		Sampling: sampling(in, g.info.Defaults), N: 1, MaxTokens: min(g.wanted, o.MaxTokensCap), MaxTime: o.MaxGenerationTime,
 		Stop: in.Stop, IgnoreEOS: in.IgnoreEOS,
 	}
 	if in.N != nil {
@@ -156,7 +154,7 @@ func (g *generation) chatAnswer() error {
 	}
 	latency := g.times.latency(g.usage.CompletionTokens)
 	res := openai.ChatCompletionResponse{
-		ID: g.id, Object: "chat.completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
+		ID: g.id, Object: "chat.completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.info.Fingerprint,
 		ServiceTier: "default", Choices: make([]openai.ChatChoice, len(choices)), Usage: g.usage, Latency: latency,
 	}
 	for i := range choices {

@@ -23,7 +23,7 @@ type chatStream struct {
 func (s *chatStream) run(o *openai.StreamSettings) error {
 	g := s.g
 	s.chunk = openai.ChatCompletionChunk{
-		ID: g.id, Object: "chat.completion.chunk", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
+		ID: g.id, Object: "chat.completion.chunk", Created: g.created, Model: g.x.model, SystemFingerprint: g.info.Fingerprint,
 		Choices: make([]openai.ChunkChoice, 1),
 	}
 	usage := o != nil && o.IncludeUsage

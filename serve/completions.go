@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -16,30 +15,27 @@ func (h *Handler) completions(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	g := newGeneration(x, "cmpl-", req.MaxTokens)
-	lease, err := g.acquire(req.Model, req.Ignored)
+	g, err := x.begin("cmpl-", req.Model, req.Ignored, req.MaxTokens, fieldNames{prompt: "prompt"})
 	if err != nil {
 		return err
 	}
-	defer h.pool.release(lease)
-	g.fields = fieldNames{prompt: "prompt"}
-	ask := g.request(req.Sampling, lease.info)
+	ask := g.request(req.Sampling)
 	ask.Echo, ask.MaxTokens = req.Echo, max(ask.MaxTokens, 1)
 	if req.Logprobs != nil {
 		ask.Logprobs, ask.TopLogprobs = true, *req.Logprobs
 	}
-	if err := able(ask, lease.info, g.fields, req.LogitBias); err != nil {
+	if err := g.able(ask, req.LogitBias); err != nil {
 		return err
 	}
 	asks := make([]Request, len(req.Prompt))
 	for i, in := range req.Prompt {
-		if err := knownTokens(in.Tokens, lease.info, "prompt", i, len(req.Prompt)); err != nil {
+		if err := g.known(in.Tokens, i, len(req.Prompt)); err != nil {
 			return err
 		}
 		asks[i] = ask
 		asks[i].Prompt = &Prompt{Text: in.Text, Tokens: in.Tokens}
 	}
-	g.begin(lease, asks...)
+	g.ask(asks...)
 	if g.wanted == 0 {
 		g.model = scorer{g.model}
 	}
@@ -47,15 +43,15 @@ func (h *Handler) completions(x *exchange) error {
 	return c.run(req.StreamOptions != nil && req.StreamOptions.IncludeUsage)
 }
 
-// knownTokens refuses ids that the model does not have. They are in the field itself, or in its i-th element.
-func knownTokens(ids []int, info Info, field string, i, inputs int) error {
+// known refuses ids that the model does not have. They are in the field itself, or in its i-th element.
+func (g *generation) known(ids []int, i, inputs int) error {
 	for j, id := range ids {
-		if info.VocabSize > 0 && id >= info.VocabSize {
-			loc := []any{field, j}
-			if inputs > 1 {
-				loc = []any{field, i, j}
-			}
-			return openai.Invalid(fmt.Sprintf("the model has no such token, only 0 to %d", info.VocabSize-1), loc...)
+		loc := []any{g.fields.prompt, j}
+		if inputs > 1 {
+			loc = []any{g.fields.prompt, i, j}
+		}
+		if err := g.hasToken(id, loc...); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -138,7 +134,7 @@ func orEmpty[T any](list []T) []T {
 func (c *completion) run(usage bool) error {
 	g := c.g
 	res := openai.CompletionResponse{
-		ID: g.id, Object: "text_completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.fingerprint,
+		ID: g.id, Object: "text_completion", Created: g.created, Model: g.x.model, SystemFingerprint: g.info.Fingerprint,
 		Choices: make([]openai.CompletionChoice, 1), Usage: openai.Nullable[openai.Usage]{Set: usage || !c.streamed},
 	}
 	send := func(i int, text string, finish Finish) error {

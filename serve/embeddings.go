@@ -17,19 +17,16 @@ func (h *Handler) embeddings(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	g := newGeneration(x, "", nil)
-	lease, err := g.acquire(req.Model, req.Ignored)
+	g, err := x.begin("", req.Model, req.Ignored, nil, fieldNames{prompt: "input"})
 	if err != nil {
 		return err
 	}
-	defer h.pool.release(lease)
-	g.fields = fieldNames{prompt: "input"}
-	m, ok := lease.model.(Embedder)
+	m, ok := g.model.(Embedder)
 	if !ok {
 		return openai.Unsupported(openai.CodeUnsupportedOperation, "the model makes no embeddings", "model")
 	}
 	for i, in := range req.Input {
-		if err := knownTokens(in.Tokens, lease.info, "input", i, len(req.Input)); err != nil {
+		if err := g.known(in.Tokens, i, len(req.Input)); err != nil {
 			return err
 		}
 	}

@@ -111,10 +111,8 @@ func apiError(err error) *openai.Error {
 	case loading:
 		return retryLater(openai.CodeModelUnavailable, "the model could not be loaded", load.retry)
 	}
-	if _, ok := errors.AsType[*panicError](err); ok {
-		return openai.NewError(openai.CodeInternal, "an unexpected error happened")
-	}
-	if _, ok := errors.AsType[*generateError](err); ok {
+	_, panicked := errors.AsType[*panicError](err)
+	if _, generating := errors.AsType[*generateError](err); generating && !panicked {
 		e := openai.NewError(openai.CodeGenerationFailed, "the answer could not be generated")
 		e.NoRetry = true
 		return e

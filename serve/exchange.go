@@ -28,6 +28,7 @@ type exchange struct {
 
 	entered bool                // counts as running
 	bodied  bool                // the body was read, or given up
+	lease   *loaded             // the model, once there is one
 	stream  *openai.Stream      // once streaming has begun, nothing but events can be sent
 	cut     bool                // the stream broke off: abort the connection
 	failing func(*openai.Error) // how a stream that has events of its own tells of a failure
@@ -82,6 +83,9 @@ func (x *exchange) end() {
 	x.cancel(nil)
 	x.settle()
 	x.logLine()
+	if x.lease != nil {
+		x.h.pool.release(x.lease)
+	}
 	if x.entered {
 		x.h.leave()
 	}

@@ -26,39 +26,33 @@ type generation struct {
 
 	functions bool // calls are told in the older form, function_call
 
-	model       Model
-	fingerprint string
-	asks        []Request // one for each prompt, all with the same N
-	choices     int       // of all prompts together
-	ignored     []string  // fields and keywords
+	model   Model
+	info    Info
+	asks    []Request // one for each prompt, all with the same N
+	choices int       // of all prompts together
+	ignored []string  // fields and keywords
 
 	usage  openai.Usage
 	finish []Finish // for each choice, "" while it runs
 	times  stopwatch
 }
 
-func newGeneration(x *exchange, prefix string, limit *int) *generation {
+// begin finds the model that a request names, loading it if need be. The exchange gives it back at its end.
+func (x *exchange) begin(prefix, model string, ignored []string, limit *int, fields fieldNames) (*generation, error) {
 	g := &generation{
-		x: x, id: prefix + x.h.newID(), created: time.Now().Unix(), wanted: x.h.o.DefaultMaxTokens,
+		x: x, id: prefix + x.h.newID(), created: time.Now().Unix(), wanted: x.h.o.DefaultMaxTokens, fields: fields, ignored: ignored,
 		times: stopwatch{arrived: x.began, asked: time.Now()},
 	}
 	override(&g.wanted, limit)
-	return g
-}
-
-// acquire finds the model, loading it if need be. The caller releases it.
-func (g *generation) acquire(id string, ignored []string) (*loaded, error) {
-	x := g.x
-	x.model = id
-	g.ignored = ignored
+	x.model = model
 	g.tellIgnored()
-	if !x.h.mayUse(x, id) {
-		return nil, notAllowed(id)
+	if !x.h.mayUse(x, model) {
+		return nil, notAllowed(model)
 	}
-	lease, waited, err := x.h.pool.acquire(x.ctx, id)
+	lease, waited, err := x.h.pool.acquire(x.ctx, model)
 	switch {
 	case errors.Is(err, ErrModelNotFound):
-		return nil, modelNotFound(id)
+		return nil, modelNotFound(model)
 	case err != nil && x.ctx.Err() != nil:
 		return nil, x.ended()
 	case err != nil:
@@ -67,12 +61,13 @@ func (g *generation) acquire(id string, ignored []string) (*loaded, error) {
 	if waited {
 		g.times.loaded()
 	}
-	return lease, nil
+	x.lease, g.model, g.info = lease, lease.model, lease.info
+	return g, nil
 }
 
-// begin sets what the model is asked.
-func (g *generation) begin(lease *loaded, asks ...Request) {
-	g.model, g.fingerprint, g.asks = lease.model, lease.info.Fingerprint, asks
+// ask sets what the model is asked.
+func (g *generation) ask(asks ...Request) {
+	g.asks = asks
 	g.choices = len(asks) * asks[0].N
 	if g.x.h.o.LogContent {
 		for _, ask := range asks {

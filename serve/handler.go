@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -45,7 +46,7 @@ func NewHandler(p *Pool, o HandlerOptions) (*Handler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("serve: handler options: %w", err)
 	}
-	h := &Handler{pool: p, o: o.withDefaults(), log: logger(o.Logger), started: time.Now(), newID: rand.Text, idle: make(chan struct{})}
+	h := &Handler{pool: p, o: o.withDefaults(), log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), started: time.Now(), newID: rand.Text, idle: make(chan struct{})}
 	h.parsing = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))
 	h.routes = h.endpoints()
 	h.setKeys(o.APIKeys)

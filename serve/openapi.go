@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,45 +18,17 @@ type schema = map[string]any
 //go:embed components.json
 var components []byte
 
-// operation is one route in the OpenAPI document.
-type operation struct {
-	path, method, id, summary string
-	open                      bool   // needs no key
-	request, response         string // components; no response: text
-	stream                    bool   // or events
-	statuses                  []int  // beside 200, of errors
-}
-
-var (
-	getErrors  = []int{401, 405, 500, 503}
-	postErrors = []int{400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503}
-)
-
-func (h *Handler) operations() []operation {
-	meta := !h.o.ProtectMeta
-	post := func(path, id, summary, request, response string, stream bool) operation {
-		return operation{path: path, method: "post", id: id, summary: summary, request: request, response: response, stream: stream, statuses: postErrors}
+// statuses are those of a route's errors.
+func (h *Handler) statuses(rt route) []int {
+	switch {
+	case h.open(rt):
+		return []int{405}
+	case rt.post:
+		return []int{400, 401, 403, 404, 405, 408, 413, 415, h.o.ValidationStatus, 429, 500, 503}
+	case rt.path == modelPath:
+		return []int{401, 403, 404, 405, 500, 503}
 	}
-	ops := []operation{
-		{path: "/health", method: "get", id: "health", summary: "Whether requests can be served", open: true, response: "healthReport", statuses: []int{405}},
-		{path: "/health/ready", method: "get", id: "ready", summary: "The same", open: true, response: "healthReport", statuses: []int{405}},
-		{path: "/health/live", method: "get", id: "live", summary: "Whether the process lives", open: true, response: "liveReport", statuses: []int{405}},
-		{path: "/openapi.json", method: "get", id: "openapi", summary: "This document", open: meta, response: "document", statuses: []int{405}},
-		{path: "/v1/models", method: "get", id: "listModels", summary: "The models", response: "ModelList", statuses: getErrors},
-		{path: "/v1/models/{id}", method: "get", id: "getModel", summary: "One model", response: "Model", statuses: slices.Concat(getErrors, []int{403, 404})},
-		post("/v1/chat/completions", "createChatCompletion", "Answers a conversation", "ChatCompletionRequest", "ChatCompletionResponse", true),
-		post("/v1/completions", "createCompletion", "Continues texts", "CompletionRequest", "CompletionResponse", true),
-		post("/v1/embeddings", "createEmbedding", "Turns texts into vectors", "EmbeddingRequest", "EmbeddingResponse", false),
-		post("/v1/responses", "createResponse", "Answers a conversation, in the form of the Responses API", "ResponseBody", "Response", true),
-	}
-	if h.o.Metrics != nil {
-		ops = append(ops, operation{path: "/metrics", method: "get", id: "metrics", summary: "Metrics in Prometheus' text format", open: meta, statuses: []int{405}})
-	}
-	if h.o.Adapters != nil {
-		ops = append(ops, post("/v1/load_lora_adapter", "loadAdapter", "Loads an adapter under a name", "AdapterRequest", "", false),
-			post("/v1/unload_lora_adapter", "unloadAdapter", "Takes an adapter out again", "AdapterRequest", "", false))
-	}
-	return ops
+	return []int{401, 405, 500, 503}
 }
 
 // openAPI is GET /openapi.json.
@@ -80,19 +51,22 @@ func (h *Handler) document(base string) (schema, error) {
 		return nil, err
 	}
 	field := func(component, name string) schema { // nil: the component does not have it
-		f, _ := schemas[component].(schema)["properties"].(schema)[name].(schema)
+		c, _ := schemas[component].(schema)
+		properties, _ := c["properties"].(schema)
+		f, _ := properties[name].(schema)
 		return f
 	}
 	field("ChatCompletionRequest", "n")["maximum"], field("CompletionRequest", "n")["maximum"] = h.o.MaxN, h.o.MaxN
 	field("ChatCompletionRequest", "messages")["maxItems"] = h.o.MaxMessages
 	paths := schema{}
 	models := h.pool.catalog.now()
-	for _, op := range h.operations() {
-		paths[op.path] = schema{op.method: h.operation(op)}
-		if op.request == "" || len(models) == 0 {
-			continue
+	for _, rt := range h.routes {
+		method := "get"
+		if rt.post {
+			method = "post"
 		}
-		if model := field(op.request, "model"); model != nil {
+		paths[rt.path] = schema{method: h.operation(rt)}
+		if model := field(rt.request, "model"); model != nil && len(models) > 0 {
 			model["examples"] = []string{models[0].ID}
 		}
 	}
@@ -112,36 +86,33 @@ func (h *Handler) document(base string) (schema, error) {
 	return doc, nil
 }
 
-func (h *Handler) operation(op operation) schema {
-	body := content(op.response)
-	if op.stream {
+func (h *Handler) operation(rt route) schema {
+	keys := len(h.apiKeys()) > 0
+	body := content(rt.response)
+	if rt.stream {
 		body["text/event-stream"] = schema{} // with stream: server-sent events, each a chunk
 	}
 	responses := schema{"200": schema{"description": "OK", "headers": headers(200), "content": body}}
-	for _, status := range op.statuses {
-		if status == 422 {
-			status = h.o.ValidationStatus
-		}
-		if (status == 401 || status == 403) && len(h.apiKeys()) == 0 && (status == 401 || h.o.AllowModel == nil) {
-			continue
-		}
-		responses[strconv.Itoa(status)] = schema{
-			"description": http.StatusText(status), "headers": headers(status), "content": content("ErrorResponse"),
+	for _, status := range h.statuses(rt) {
+		if keys || status != 401 && (status != 403 || h.o.AllowModel != nil) {
+			responses[strconv.Itoa(status)] = schema{
+				"description": http.StatusText(status), "headers": headers(status), "content": content("ErrorResponse"),
+			}
 		}
 	}
-	if op.response == "healthReport" {
+	if rt.response == "healthReport" {
 		responses["503"] = schema{"description": "No request can be served", "headers": headers(200), "content": body}
 	}
-	o := schema{"operationId": op.id, "summary": op.summary, "responses": responses}
-	if op.request != "" {
-		o["requestBody"] = schema{"required": true, "content": content(op.request)}
+	o := schema{"operationId": rt.id, "summary": rt.summary, "responses": responses}
+	if rt.request != "" {
+		o["requestBody"] = schema{"required": true, "content": content(rt.request)}
 	}
-	if strings.Contains(op.path, "{id}") {
+	if rt.path == modelPath {
 		o["parameters"] = []schema{{
 			"name": "id", "in": "path", "required": true, "description": "May contain slashes, also as %2F.", "schema": schema{"type": "string", "minLength": 1},
 		}}
 	}
-	if len(h.apiKeys()) > 0 && !op.open {
+	if keys && !h.open(rt) {
 		o["security"] = []schema{{"key": []string{}}}
 	}
 	return o

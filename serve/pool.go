@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func newPool(load LoadFunc, o PoolOptions) *Pool {
 	set(&o.MaxModels, 2)
 	set(&o.ListTTL, 10*time.Second)
 	p := &Pool{
-		load: load, o: o, log: logger(o.Logger), reloading: make(chan struct{}, 1), done: make(chan struct{}),
+		load: load, o: o, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), reloading: make(chan struct{}, 1), done: make(chan struct{}),
 		models: map[string]*loaded{}, flights: map[string]*flight{}, failures: map[string]failure{},
 		change: make(chan struct{}),
 	}
@@ -137,13 +138,6 @@ func Single(id string, m Model) *Pool {
 	}, PoolOptions{Local: []Entry{{ID: id, Ready: true}}})
 	p.adopt(id, m)
 	return p
-}
-
-func logger(l *slog.Logger) *slog.Logger {
-	if l == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return l
 }
 
 // Acquire returns the model named id, loading it if need be. release gives it back and may be called more than once.

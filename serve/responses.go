@@ -10,22 +10,19 @@ func (h *Handler) responses(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	g := newGeneration(x, "resp_", req.MaxOutputTokens)
-	lease, err := g.acquire(req.Model, req.Ignored)
+	g, err := x.begin("resp_", req.Model, req.Ignored, req.MaxOutputTokens, responseFields)
 	if err != nil {
 		return err
 	}
-	defer h.pool.release(lease)
-	ask := g.request(req.Sampling, lease.info)
+	ask := g.request(req.Sampling)
 	ask.TemplateArgs = req.TemplateKwargs
 	ask.Messages = conversation(req.Messages)
 	ask.Tools = toolsOf(req.Tools, req.ToolChoice, req.Parallel)
 	ask.Format = formatOf(req.Text)
-	if err := able(ask, lease.info, responseFields, nil); err != nil {
+	if err := g.able(ask, nil); err != nil {
 		return err
 	}
-	g.fields = responseFields
-	g.begin(lease, ask)
+	g.ask(ask)
 	if req.Truncate {
 		g.model = shortener{g.model}
 	}
@@ -41,7 +38,7 @@ func responseOf(g *generation, req *openai.ResponseRequest) openai.Response {
 		MaxOutputTokens: req.MaxOutputTokens, Model: g.x.model, Output: []openai.OutputItem{}, ParallelToolCalls: req.Parallel == nil || *req.Parallel,
 		ServiceTier: "default", Temperature: s.Temperature, TopP: 1, Text: openai.ResponseText{Format: openai.ResponseTextFormat{Type: "text"}},
 		ToolChoice: openai.ResponseToolChoice{Mode: openai.ToolAuto}, Tools: []openai.ResponseTool{}, Truncation: "disabled",
-		User: req.User, Metadata: req.Metadata, SystemFingerprint: g.fingerprint,
+		User: req.User, Metadata: req.Metadata, SystemFingerprint: g.info.Fingerprint,
 	}
 	if req.TopP != nil {
 		res.TopP = *req.TopP

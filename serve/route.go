@@ -8,40 +8,54 @@ import (
 	"github.com/docent-ml/docent/openai"
 )
 
-// route is one endpoint.
+// route is one endpoint, as it is served and as the OpenAPI document has it.
 type route struct {
-	name  string // as in the log; never what the client sent
-	post  bool   // else GET and HEAD
-	probe bool   // open without a key, also while shutting down
-	meta  bool   // open without a key, unless ProtectMeta
-	serve func(*exchange) error
+	path              string // also its name in the log, which is never what the client sent
+	id, summary       string
+	post              bool   // else GET and HEAD
+	probe             bool   // open without a key, also while shutting down
+	meta              bool   // open without a key, unless ProtectMeta
+	request, response string // components; no response: text
+	stream            bool   // or events
+	serve             func(*exchange) error
 }
+
+// unknown is the route of all other paths.
+var unknown = route{path: "unknown"}
+
+const modelPath = "/v1/models/{id}"
 
 // endpoints are the routes that the options ask for, by path.
 func (h *Handler) endpoints() map[string]route {
-	all := map[string]route{
-		"/health":              {probe: true, serve: h.health},
-		"/health/ready":        {probe: true, serve: h.health},
-		"/health/live":         {probe: true, serve: h.live},
-		"/openapi.json":        {meta: true, serve: h.openAPI},
-		"/v1/models":           {serve: h.models},
-		"/v1/chat/completions": {post: true, serve: h.chat},
-		"/v1/completions":      {post: true, serve: h.completions},
-		"/v1/embeddings":       {post: true, serve: h.embeddings},
-		"/v1/responses":        {post: true, serve: h.responses},
+	all := []route{
+		{path: "/health", id: "health", summary: "Whether requests can be served", probe: true, response: "healthReport", serve: h.health},
+		{path: "/health/ready", id: "ready", summary: "The same", probe: true, response: "healthReport", serve: h.health},
+		{path: "/health/live", id: "live", summary: "Whether the process lives", probe: true, response: "liveReport", serve: h.live},
+		{path: "/openapi.json", id: "openapi", summary: "This document", meta: true, response: "document", serve: h.openAPI},
+		{path: "/v1/models", id: "listModels", summary: "The models", response: "ModelList", serve: h.models},
+		{path: modelPath, id: "getModel", summary: "One model", response: "Model", serve: h.model},
+		{path: "/v1/chat/completions", id: "createChatCompletion", summary: "Answers a conversation", post: true,
+			request: "ChatCompletionRequest", response: "ChatCompletionResponse", stream: true, serve: h.chat},
+		{path: "/v1/completions", id: "createCompletion", summary: "Continues texts", post: true,
+			request: "CompletionRequest", response: "CompletionResponse", stream: true, serve: h.completions},
+		{path: "/v1/embeddings", id: "createEmbedding", summary: "Turns texts into vectors", post: true,
+			request: "EmbeddingRequest", response: "EmbeddingResponse", serve: h.embeddings},
+		{path: "/v1/responses", id: "createResponse", summary: "Answers a conversation, in the form of the Responses API", post: true,
+			request: "ResponseBody", response: "Response", stream: true, serve: h.responses},
 	}
 	if h.o.Metrics != nil {
-		all["/metrics"] = route{meta: true, serve: h.metrics}
+		all = append(all, route{path: "/metrics", id: "metrics", summary: "Metrics in Prometheus' text format", meta: true, serve: h.metrics})
 	}
 	if h.o.Adapters != nil {
-		all["/v1/load_lora_adapter"] = route{post: true, serve: h.loadAdapter}
-		all["/v1/unload_lora_adapter"] = route{post: true, serve: h.unloadAdapter}
+		all = append(all,
+			route{path: "/v1/load_lora_adapter", id: "loadAdapter", summary: "Loads an adapter under a name", post: true, request: "AdapterRequest", serve: h.loadAdapter},
+			route{path: "/v1/unload_lora_adapter", id: "unloadAdapter", summary: "Takes an adapter out again", post: true, request: "AdapterName", serve: h.unloadAdapter})
 	}
-	for path, rt := range all {
-		rt.name = path
-		all[path] = rt
+	routes := map[string]route{}
+	for _, rt := range all {
+		routes[rt.path] = rt
 	}
-	return all
+	return routes
 }
 
 // find is the route of a path as the handler sees it, and the model id in it. It is done by hand since http.ServeMux
@@ -49,20 +63,23 @@ func (h *Handler) endpoints() map[string]route {
 func (h *Handler) find(path string) (rt route, id string) {
 	path, ok := strings.CutPrefix(clean(path), h.o.Prefix)
 	if !ok || !strings.HasPrefix(path, "/") {
-		return route{name: "unknown"}, ""
+		return unknown, ""
 	}
 	if h.o.BareRoutes && h.routes[path].serve == nil && !strings.HasPrefix(path, "/v1/") {
 		path = "/v1" + path
 	}
+	// URL.Path is decoded already, so a slash of the id may have come plain or as %2F.
+	if id, ok := strings.CutPrefix(path, "/v1/models/"); ok {
+		return h.routes[modelPath], id
+	}
 	if rt, ok := h.routes[path]; ok {
 		return rt, ""
 	}
-	// URL.Path is decoded already, so a slash of the id may have come plain or as %2F.
-	if id, ok := strings.CutPrefix(path, "/v1/models/"); ok && id != "" {
-		return route{name: "/v1/models/{id}", serve: h.model}, id
-	}
-	return route{name: "unknown"}, ""
+	return unknown, ""
 }
+
+// open tells whether a route needs no key.
+func (h *Handler) open(rt route) bool { return rt.probe || rt.meta && !h.o.ProtectMeta }
 
 // clean takes out slashes that a base URL and a path have both brought, and those at the end.
 func clean(path string) string {
@@ -75,7 +92,7 @@ func clean(path string) string {
 // dispatch does the checks that come before the body, in the order of the contract, and calls the route.
 func (h *Handler) dispatch(x *exchange) error {
 	rt, id := h.find(x.r.URL.Path)
-	x.route = rt.name
+	x.route = rt.path
 	if !h.AllowsHost(x.r.Host) {
 		return openai.NewError(openai.CodeHostNotAllowed, "the server does not answer to this name in the Host header")
 	}
@@ -94,7 +111,7 @@ func (h *Handler) dispatch(x *exchange) error {
 		x.w.Header().Set("Allow", allow)
 		return openai.NewError(openai.CodeMethodNotAllowed, fmt.Sprintf("the method is not allowed here, use %s", allow))
 	}
-	if rt.probe || rt.meta && !h.o.ProtectMeta {
+	if h.open(rt) {
 		return rt.serve(x)
 	}
 	if err := h.enter(); err != nil {

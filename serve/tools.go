@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -77,13 +78,20 @@ func formatOf(f *openai.ResponseFormat) Format {
 	return Format{JSON: true, Schema: f.JSONSchema.Schema, Strict: f.JSONSchema.Strict}
 }
 
+// hasToken refuses the id of a token that the model does not have.
+func (g *generation) hasToken(id int, loc ...any) error {
+	if n := g.info.VocabSize; n > 0 && id >= n {
+		return openai.Invalid(fmt.Sprintf("the model has no such token, only 0 to %d", n-1), loc...)
+	}
+	return nil
+}
+
 // able refuses what this model cannot do.
-func able(ask Request, info Info, f fieldNames, bias map[int]float64) error {
-	if info.VocabSize > 0 {
-		for id := range bias {
-			if id >= info.VocabSize {
-				return openai.Invalid(fmt.Sprintf("the model has no such token, only 0 to %d", info.VocabSize-1), "logit_bias", strconv.Itoa(id))
-			}
+func (g *generation) able(ask Request, bias map[int]float64) error {
+	info, f := g.info, g.fields
+	for _, id := range slices.Sorted(maps.Keys(bias)) {
+		if err := g.hasToken(id, "logit_bias", strconv.Itoa(id)); err != nil {
+			return err
 		}
 	}
 	forced := ask.Tools.Must || ask.Tools.Only != ""

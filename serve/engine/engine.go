@@ -139,7 +139,7 @@ func (o Options) adapter(ref string) (base string, onTop fs.FS, err error) {
 
 // open opens a model whole.
 func (o Options) open(ctx context.Context, ref string) (*Engine, error) {
-	log := o.logger()
+	log := cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	mo := model.Options{
 		Hub: hub.Options{CacheDir: o.Hub.CacheDir, Token: o.Hub.Token, Endpoint: o.Hub.Endpoint, Offline: o.Hub.Offline, HTTP: o.Hub.HTTP, Logger: log}}
 	if o.Progress != nil {
@@ -212,7 +212,7 @@ func (o Options) start(m *model.Model, own *cpu.Weights) (*Engine, error) {
 
 // newBatch puts together what computes an opened model, for one engine. Its run starts it.
 func (o Options) newBatch(m *model.Model, slots infer.Slots) *batch {
-	b := &batch{opened: m, slots: slots, context: slots.Context(), log: o.logger(), engines: 1, wake: make(chan struct{}, 1), noDrafts: m.Config.Border() > 0,
+	b := &batch{opened: m, slots: slots, context: slots.Context(), log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler)), engines: 1, wake: make(chan struct{}, 1), noDrafts: m.Config.Border() > 0,
 		limits:   grammar.Limits{EnumValues: o.MaxEnumValues, EnumText: o.MaxEnumText},
 		maxQueue: cmp.Or(o.MaxQueue, 64), patience: cmp.Or(o.QueueTimeout, time.Minute)}
 	b.busy = semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2)))
@@ -249,13 +249,6 @@ func loadFault(ctx context.Context, what string, err error) error {
 		}
 	}
 	return fmt.Errorf("engine: load %s: %w", what, err)
-}
-
-func (o Options) logger() *slog.Logger {
-	if o.Logger == nil {
-		return slog.New(slog.DiscardHandler)
-	}
-	return o.Logger
 }
 
 func describe(m *model.Model, context int) serve.Info {

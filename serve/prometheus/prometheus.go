@@ -13,10 +13,11 @@ package prometheus
 import (
 	"net/http"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/docent-ml/docent/serve"
@@ -24,8 +25,8 @@ import (
 
 // Metrics is a [serve.Metrics] and a collector.
 type Metrics struct {
-	page  http.Handler
-	parts []prometheus.Collector
+	own  *prometheus.Registry
+	page http.Handler
 
 	requests, rejected                   *prometheus.CounterVec
 	keyRequests, keyTokens               *prometheus.CounterVec // of keys, which have names
@@ -33,35 +34,34 @@ type Metrics struct {
 	drafted, kept                        prometheus.Counter
 	seconds, firstToken                  *prometheus.HistogramVec
 	load                                 prometheus.Histogram
-	queue, inflight, models              *prometheus.Desc
-	degraded                             *prometheus.Desc
-
-	mu    sync.Mutex
-	stats func() serve.Stats // nil until there is a handler
+	now                                  *gauges
 }
 
 var _ serve.Metrics = (*Metrics)(nil)
 
-// Seconds of an answer, which may be one token or a thousand on a slow machine.
-func buckets() []float64 {
-	return []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
-}
-
 // New returns metrics that have counted nothing.
 func New() *Metrics {
+	own := prometheus.NewRegistry()
+	register := promauto.With(own)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		return register.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	single := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	single := func(name, help string) prometheus.Counter { return counter(name, help).WithLabelValues() }
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		// Seconds of an answer, which may be one token or a thousand on a slow machine.
+		buckets := []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+		return register.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 	}
-	histogram := func(name, help string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets()}, []string{"route", "model"})
+	gauge := func(name, help string, labels ...string) *prometheus.Desc { return prometheus.NewDesc(name, help, labels, nil) }
+	now := &gauges{
+		queue:    gauge("docent_queue_depth", "Requests that wait for a slot of their model."),
+		inflight: gauge("docent_inflight", "Requests that are being served, those that wait among them."),
+		models:   gauge("docent_models_loaded", "Models in memory."),
+		degraded: gauge("docent_degraded", "1 for each thing that is wrong, as in /health.", "code"),
 	}
-	gauge := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, nil)
-	}
-	m := &Metrics{
+	own.MustRegister(now)
+	return &Metrics{
+		own: own, now: now, page: promhttp.HandlerFor(own, promhttp.HandlerOpts{}),
 		requests:         counter("docent_requests_total", "Requests that have ended.", "route", "model", "status"),
 		rejected:         counter("docent_rejected_total", "Requests that were answered with an error, by its code.", "code"),
 		keyRequests:      counter("docent_key_requests_total", "Requests that have ended, by the name of their key.", "key", "status"),
@@ -71,19 +71,10 @@ func New() *Metrics {
 		drafted:          single("docent_draft_tokens_total", "Tokens that were computed ahead, because the answer might quote."),
 		kept:             single("docent_draft_tokens_kept_total", "Tokens computed ahead that became the answer's."),
 		gone:             single("docent_cancelled_total", "Requests whose client went away."),
-		seconds:          histogram("docent_request_seconds", "From the arrival of a request to its end."),
-		firstToken:       histogram("docent_first_token_seconds", "From the arrival of a request to its first token."),
-		load:             prometheus.NewHistogram(prometheus.HistogramOpts{Name: "docent_model_load_seconds", Help: "Loads of models.", Buckets: buckets()}),
-		queue:            gauge("docent_queue_depth", "Requests that wait for a slot of their model."),
-		inflight:         gauge("docent_inflight", "Requests that are being served, those that wait among them."),
-		models:           gauge("docent_models_loaded", "Models in memory."),
-		degraded:         gauge("docent_degraded", "1 for each thing that is wrong, as in /health.", "code"),
+		seconds:          histogram("docent_request_seconds", "From the arrival of a request to its end.", "route", "model"),
+		firstToken:       histogram("docent_first_token_seconds", "From the arrival of a request to its first token.", "route", "model"),
+		load:             histogram("docent_model_load_seconds", "Loads of models.").WithLabelValues().(prometheus.Histogram),
 	}
-	m.parts = []prometheus.Collector{m.requests, m.rejected, m.keyRequests, m.keyTokens, m.promptTokens, m.completionTokens, m.drafted, m.kept, m.gone, m.seconds, m.firstToken, m.load}
-	own := prometheus.NewRegistry()
-	own.MustRegister(m) // the first and only one of its registry
-	m.page = promhttp.HandlerFor(own, promhttp.HandlerOpts{})
-	return m
 }
 
 // ObserveRequest counts a request.
@@ -113,48 +104,46 @@ func (m *Metrics) ObserveRequest(o serve.RequestObservation) {
 func (m *Metrics) ObserveLoad(_ string, took time.Duration, _ error) { m.load.Observe(took.Seconds()) }
 
 // Watch has the gauges look at a handler.
-func (m *Metrics) Watch(stats func() serve.Stats) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stats = stats
-}
+func (m *Metrics) Watch(stats func() serve.Stats) { m.now.stats.Store(&stats) }
 
 // ServeHTTP writes the metrics in Prometheus' text format.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.page.ServeHTTP(w, r) }
 
 // Describe implements prometheus.Collector.
-func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, p := range m.parts {
-		p.Describe(to)
-	}
-	for _, d := range []*prometheus.Desc{m.queue, m.inflight, m.models, m.degraded} {
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) { m.own.Describe(to) }
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) { m.own.Collect(to) }
+
+// gauges are what goes on in a handler.
+type gauges struct {
+	queue, inflight, models, degraded *prometheus.Desc
+	stats                             atomic.Pointer[func() serve.Stats] // nil until there is a handler
+}
+
+func (g *gauges) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.queue, g.inflight, g.models, g.degraded} {
 		to <- d
 	}
 }
 
-// Collect implements prometheus.Collector.
-func (m *Metrics) Collect(to chan<- prometheus.Metric) {
-	for _, p := range m.parts {
-		p.Collect(to)
-	}
-	m.mu.Lock()
-	stats := m.stats
-	m.mu.Unlock()
+func (g *gauges) Collect(to chan<- prometheus.Metric) {
+	stats := g.stats.Load()
 	if stats == nil {
 		return
 	}
-	s := stats()
 	gauge := func(d *prometheus.Desc, v int, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
-	gauge(m.queue, s.Waiting)
-	gauge(m.inflight, s.Running)
-	gauge(m.models, s.ModelsLoaded)
+	s := (*stats)()
+	gauge(g.queue, s.Waiting)
+	gauge(g.inflight, s.Running)
+	gauge(g.models, s.ModelsLoaded)
 	told := map[string]bool{} // two models may have the same fault
 	for _, d := range s.Degradations {
 		if !told[d.Code] {
 			told[d.Code] = true
-			gauge(m.degraded, 1, d.Code)
+			gauge(g.degraded, 1, d.Code)
 		}
 	}
 }

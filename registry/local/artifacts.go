@@ -13,35 +13,21 @@ import (
 	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 const manifestFile = "manifest.json"
 
 func (r *run) artifacts(name string) string { return path.Join(r.dir, "artifacts", name) }
 
+// LogModel is LogArtifacts: a store has no models of a run that are more than their files.
+func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
+	return registry.Source{RunID: r.id, Path: name}, r.LogArtifacts(ctx, name, fsys)
+}
+
 // LogArtifacts copies the files aside while it reads them, which may take minutes, and then moves them into place and
 // names them in the manifest under the store's lock. Files that a crash left out of the manifest do not exist for
 // readers.
-func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
-	return impl.Wrap("log artifacts of run", r.id, r.logArtifacts(ctx, prefix, fsys))
-}
-
-// LogModel is LogArtifacts: a store has no models of a run that are more than their files.
-func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (_ registry.Source, err error) {
-	defer impl.Told(&err, "log model of run", r.id)
-	if err := registry.CheckName(name); err != nil {
-		return registry.Source{}, err
-	}
-	return registry.Source{RunID: r.id, Path: name}, r.logArtifacts(ctx, name, fsys)
-}
-
-func (r *run) logArtifacts(ctx context.Context, prefix string, fsys fs.FS) (err error) {
-	if prefix != "" {
-		if err := registry.CheckPath(prefix); err != nil {
-			return err
-		}
-	}
+func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) (err error) {
 	stage, err := r.newStage(ctx)
 	if err != nil {
 		return err
@@ -104,7 +90,7 @@ func (r *run) clear(name string) error {
 	return nil
 }
 
-func (s *Store) readManifest(name string) ([]registry.File, error) {
+func (s *store) readManifest(name string) ([]registry.File, error) {
 	data, err := s.root.ReadFile(name)
 	if err != nil {
 		return nil, err
@@ -116,7 +102,7 @@ func (s *Store) readManifest(name string) ([]registry.File, error) {
 	return files, nil
 }
 
-func (s *Store) writeManifest(name string, files []registry.File) error {
+func (s *store) writeManifest(name string, files []registry.File) error {
 	data, err := artifact.Encode(files)
 	if err != nil {
 		return err
@@ -126,7 +112,7 @@ func (s *Store) writeManifest(name string, files []registry.File) error {
 
 // stage is a directory in tmp/ whose lock tells that its process is alive.
 type stage struct {
-	s    *Store
+	s    *store
 	dir  string
 	lock *filelock.Lock
 }
@@ -156,7 +142,7 @@ func (r *run) newStage(ctx context.Context) (*stage, error) {
 	return st, err
 }
 
-func (s *Store) lockOf(dir string) string {
+func (s *store) lockOf(dir string) string {
 	return filepath.Join(s.dir, filepath.FromSlash(dir)+".lock")
 }
 
@@ -166,7 +152,7 @@ func (st *stage) remove() error {
 
 // sweep removes what dead processes left in tmp/. Under the store's lock nobody is between making a stage and locking
 // it, so one whose lock is free has no owner.
-func (s *Store) sweep() error {
+func (s *store) sweep() error {
 	entries, err := fs.ReadDir(s.root.FS(), "tmp")
 	if err != nil {
 		return err

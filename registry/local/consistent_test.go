@@ -23,7 +23,7 @@ func requireConsistent(t *testing.T, dir string) {
 	s, err := Open(dir, Options{MustExist: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
-	require.NoError(t, fs.WalkDir(s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	require.NoError(t, fs.WalkDir(s.s.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(name, "tmp/") || strings.Contains(name, "/artifacts/") {
 			return err
 		}
@@ -33,7 +33,7 @@ func requireConsistent(t *testing.T, dir string) {
 		}
 		return nil
 	}))
-	experiments, err := fs.ReadDir(s.root.FS(), "runs")
+	experiments, err := fs.ReadDir(s.s.root.FS(), "runs")
 	if !errors.Is(err, fs.ErrNotExist) {
 		require.NoError(t, err)
 	}
@@ -54,8 +54,8 @@ func requireConsistent(t *testing.T, dir string) {
 			}
 		}
 	}
-	if _, err := s.root.Stat("tmp"); err == nil {
-		require.NoError(t, s.locked(ctx, s.sweep))
+	if _, err := s.s.root.Stat("tmp"); err == nil {
+		require.NoError(t, s.s.locked(ctx, s.s.sweep))
 		left, err := filepath.Glob(filepath.Join(dir, "tmp", "*"))
 		require.NoError(t, err)
 		require.Empty(t, left)

@@ -7,13 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
 )
 
-func (s *Store) writeJSON(name string, v any) error {
+func (s *store) writeJSON(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
@@ -23,7 +24,7 @@ func (s *Store) writeJSON(name string, v any) error {
 
 // replace writes a file beside its place and renames it there. It is called under the lock, so the temporary name can
 // be a fixed one, and one left by a crash is overwritten by the next attempt.
-func (s *Store) replace(name string, data []byte) (err error) {
+func (s *store) replace(name string, data []byte) (err error) {
 	dir, base := path.Dir(name), path.Base(name)
 	if err := s.mkdir(dir); err != nil {
 		return err
@@ -47,7 +48,7 @@ func (s *Store) replace(name string, data []byte) (err error) {
 }
 
 // mkdir makes a directory and its parents durable.
-func (s *Store) mkdir(dir string) error {
+func (s *store) mkdir(dir string) error {
 	if _, err := s.root.Stat(dir); err == nil {
 		return nil
 	}
@@ -63,17 +64,27 @@ func (s *Store) mkdir(dir string) error {
 	return nil
 }
 
-// folder finds the directory of an experiment or model. It compares names itself: many file systems would take one
-// that differs in case, or in the form of its accents, for the same.
-func (s *Store) folder(parent, name string) (string, error) {
-	entries, err := fs.ReadDir(s.root.FS(), parent)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+// names are what is in a directory; nothing where there is none.
+func (s *store) names(dir string) (names []string, err error) {
+	entries, err := fs.ReadDir(s.root.FS(), dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
 	for _, e := range entries {
-		if e.Name() == name {
-			return path.Join(parent, name), nil
-		}
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// folder finds the directory of an experiment or model. It compares names itself: many file systems would take one
+// that differs in case, or in the form of its accents, for the same.
+func (s *store) folder(parent, name string) (string, error) {
+	names, err := s.names(parent)
+	if err != nil {
+		return "", err
+	}
+	if slices.Contains(names, name) {
+		return path.Join(parent, name), nil
 	}
 	if _, err := s.root.Stat(formatFile); errors.Is(err, fs.ErrNotExist) { // its disk is not mounted any more
 		return "", &registry.Error{Err: fmt.Errorf("%w: %s has gone", registry.ErrUnavailable, formatFile), Hint: "mount it again, or restore it from a backup"}
@@ -83,15 +94,15 @@ func (s *Store) folder(parent, name string) (string, error) {
 
 // newFolder is where a name goes, whether it is there or not. Names that a copy of the store could not keep apart on
 // another system are refused on all.
-func (s *Store) newFolder(parent, name string) (string, error) {
-	entries, err := fs.ReadDir(s.root.FS(), parent)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s *store) newFolder(parent, name string) (string, error) {
+	names, err := s.names(parent)
+	if err != nil {
 		return "", err
 	}
-	for _, e := range entries {
-		if e.Name() != name && strings.EqualFold(e.Name(), name) {
+	for _, other := range names {
+		if other != name && strings.EqualFold(other, name) {
 			return "", &registry.Error{Name: name, Err: fmt.Errorf("%w as %q, and names that differ in case only cannot be kept apart everywhere",
-				registry.ErrExists, e.Name()), Hint: "use that name or choose another"}
+				registry.ErrExists, other), Hint: "use that name or choose another"}
 		}
 	}
 	return path.Join(parent, name), nil

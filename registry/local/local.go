@@ -45,6 +45,7 @@ import (
 	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // Options of a Store.
@@ -56,14 +57,17 @@ type Options struct {
 
 // Store is a registry in a directory.
 type Store struct {
+	registry.Registry
+	s *store
+}
+
+type store struct {
 	dir  string // absolute; the lock needs a path
 	root *os.Root
 	turn chan struct{} // one goroutine at a time asks for the lock between processes
 	now  func() time.Time
 	log  *slog.Logger
 }
-
-var _ registry.Registry = (*Store)(nil)
 
 const (
 	formatFile = "registry.json"
@@ -85,10 +89,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, &registry.Error{Op: "open registry", Name: dir, Err: err}
 	}
-	return s, nil
+	return &Store{impl.New(s, 1, s.log), s}, nil
 }
 
-func open(dir string, o Options) (_ *Store, err error) {
+func open(dir string, o Options) (_ *store, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func open(dir string, o Options) (_ *Store, err error) {
 	} else if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, root: root, turn: make(chan struct{}, 1), now: o.Now, log: o.Logger}
+	s := &store{dir: dir, root: root, turn: make(chan struct{}, 1), now: o.Now, log: o.Logger}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -120,7 +124,7 @@ func open(dir string, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-func (s *Store) checkFormat() error {
+func (s *store) checkFormat() error {
 	var f format
 	if err := s.readJSON(formatFile, &f); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: the directory holds no registry; correct the path", registry.ErrNotFound)
@@ -134,7 +138,7 @@ func (s *Store) checkFormat() error {
 	return nil
 }
 
-func (s *Store) create() error {
+func (s *store) create() error {
 	if err := s.checkFormat(); !errors.Is(err, fs.ErrNotExist) {
 		return err // another process was faster
 	}
@@ -151,10 +155,10 @@ func (s *Store) create() error {
 }
 
 // Close releases the directory. Calls after it fail with fs.ErrClosed; closing again does nothing.
-func (s *Store) Close() error { return s.root.Close() }
+func (s *Store) Close() error { return s.s.root.Close() }
 
 // locked runs f while no other goroutine or process changes the store.
-func (s *Store) locked(ctx context.Context, f func() error) (err error) {
+func (s *store) locked(ctx context.Context, f func() error) (err error) {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -169,7 +173,7 @@ func (s *Store) locked(ctx context.Context, f func() error) (err error) {
 	return f()
 }
 
-func (s *Store) readJSON(name string, v any) error {
+func (s *store) readJSON(name string, v any) error {
 	data, err := s.root.ReadFile(name)
 	if err != nil {
 		return err

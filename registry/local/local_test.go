@@ -29,7 +29,7 @@ func TestRegistry(t *testing.T) {
 			Registry: s,
 			Another:  func(t *testing.T) registry.Registry { return openStore(t, dir, Options{MustExist: true}) },
 			Alter: func(t *testing.T, v registry.Version, path string, to func([]byte) []byte) {
-				r, err := s.findRun(t.Context(), v.RunID)
+				r, err := s.s.findRun(v.RunID)
 				require.NoError(t, err)
 				name := filepath.Join(dir, r.artifacts(v.Path), path)
 				old, err := os.ReadFile(name)
@@ -41,7 +41,7 @@ func TestRegistry(t *testing.T) {
 				}
 			},
 			SetStatus: func(t *testing.T, v registry.Version, status registry.Readiness, message string) {
-				edit(t, filepath.Join(dir, s.modelPath(v.Name)), func(m *modelFile) {
+				edit(t, filepath.Join(dir, s.s.modelPath(v.Name)), func(m *modelFile) {
 					m.Versions[v.Number-1].Status, m.Versions[v.Number-1].Message = status, message
 				})
 			},

@@ -10,10 +10,8 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"maps"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/docent-ml/docent/registry"
@@ -62,14 +60,10 @@ func (v *value) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) (err error) {
-	defer impl.Told(&err, "log metrics of run", r.id)
+func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
 	line := metricLine{Step: step, Metrics: make(map[string]value, len(metrics))}
-	for _, key := range slices.Sorted(maps.Keys(metrics)) {
-		if err := registry.CheckKey(key); err != nil {
-			return err
-		}
-		line.Metrics[key] = value(metrics[key])
+	for key, v := range metrics {
+		line.Metrics[key] = value(v)
 	}
 	return r.s.locked(ctx, func() error {
 		f, err := r.running()
@@ -211,13 +205,9 @@ func (r *run) lastMetrics(ctx context.Context) (map[string]point, error) {
 	return last, nil
 }
 
-// MetricHistory implements registry.Tracker.
-func (s *Store) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[registry.Metric, error] {
-	return impl.MetricHistory(runID, key, func() ([]registry.Metric, error) { return s.metricHistory(ctx, runID, key) })
-}
-
-func (s *Store) metricHistory(ctx context.Context, runID, key string) ([]registry.Metric, error) {
-	r, err := s.findRun(ctx, runID)
+// Points reads the history of a metric.
+func (s *store) Points(ctx context.Context, runID, key string) ([]registry.Metric, error) {
+	r, err := s.findRun(runID)
 	if err != nil {
 		return nil, err
 	}

@@ -153,23 +153,20 @@ func (m *modelFile) export(n int) registry.Version {
 	return out
 }
 
-func (s *Store) modelPath(name string) string { return path.Join("models", name, "model.json") }
+func (s *store) modelPath(name string) string { return path.Join("models", name, "model.json") }
 
-func (s *Store) versionManifest(name string, n int) string {
+func (s *store) versionManifest(name string, n int) string {
 	return path.Join("models", name, strconv.Itoa(n), manifestFile)
 }
 
-func (s *Store) readModel(name string) (*modelFile, error) {
-	if err := registry.CheckName(name); err != nil {
-		return nil, err
-	}
+func (s *store) readModel(name string) (*modelFile, error) {
 	if _, err := s.folder("models", name); err != nil {
 		return nil, err
 	}
 	return s.readModelFile(name)
 }
 
-func (s *Store) readModelFile(name string) (*modelFile, error) {
+func (s *store) readModelFile(name string) (*modelFile, error) {
 	var m modelFile
 	if err := s.readJSON(s.modelPath(name), &m); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: no such model", registry.ErrNotFound)

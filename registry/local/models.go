@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
+	"io"
 	"iter"
 	"maps"
 	"path"
@@ -15,24 +14,20 @@ import (
 	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
-// Register implements registry.Models. It reads the artifacts once more, so that a version is ready from the start
+// Register reads the artifacts once more, so that a version is ready from the start
 // and known to be what was logged.
-func (s *Store) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (v registry.Version, err error) {
-	defer impl.Told(&err, "register", name)
-	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
+func (s *store) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (v registry.Version, err error) {
+	r, within, files, err := s.runFiles(src)
+	if err != nil {
 		return v, err
 	}
-	if src.ModelID != "" {
-		return v, noLoggedModel(src.ModelID)
-	}
-	r, within, files, err := s.runFiles(ctx, src)
+	err = artifact.VerifyAll(ctx, files, 1, func(_ context.Context, name string, offset int64) (io.ReadCloser, error) {
+		return s.openArtifact(r.artifacts(within), name, offset)
+	})
 	if err != nil {
 		return v, err
 	}
 	for i, f := range files {
-		if err := s.verifyFile(ctx, r.artifacts(within), f); err != nil {
-			return v, err
-		}
 		files[i].Path = path.Join(within, f.Path) // the version's manifest is a part of the run's
 	}
 	err = s.locked(ctx, func() error {
@@ -58,42 +53,25 @@ func (s *Store) Register(ctx context.Context, name string, src registry.Source, 
 		v = m.export(n)
 		return s.writeJSON(s.modelPath(name), m)
 	})
-	if err != nil {
-		return registry.Version{}, err
-	}
-	return v, nil
+	return v, err
 }
 
-// Get implements registry.Models.
-func (s *Store) Get(ctx context.Context, name string, version int) (registry.Version, error) {
-	v, err := s.get(ctx, name, version)
-	return v, impl.Wrap("get", impl.Ref(name, version), err)
-}
-
-func (s *Store) get(ctx context.Context, name string, version int) (registry.Version, error) {
-	if err := context.Cause(ctx); err != nil {
-		return registry.Version{}, err
-	}
+func (s *store) Get(_ context.Context, name string, version int) (registry.Version, error) {
 	m, err := s.readModel(name)
-	if err != nil {
-		return registry.Version{}, err
+	if err == nil {
+		_, err = m.version(version)
 	}
-	if _, err := m.version(version); err != nil {
+	if err != nil {
 		return registry.Version{}, err
 	}
 	return m.export(version), nil
 }
 
-// List implements registry.Models.
-func (s *Store) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {
+func (s *store) List(_ context.Context, name string) iter.Seq2[registry.Version, error] {
 	return func(yield func(registry.Version, error) bool) {
-		err := context.Cause(ctx)
-		var m *modelFile
-		if err == nil {
-			m, err = s.readModel(name)
-		}
+		m, err := s.readModel(name)
 		if err != nil {
-			yield(registry.Version{}, impl.Wrap("list", name, err))
+			yield(registry.Version{}, err)
 			return
 		}
 		for n := len(m.Versions); n > 0; n-- {
@@ -104,71 +82,43 @@ func (s *Store) List(ctx context.Context, name string) iter.Seq2[registry.Versio
 	}
 }
 
-// ListModels implements registry.Models.
-func (s *Store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error] {
+func (s *store) ListModels(ctx context.Context) iter.Seq2[registry.Model, error] {
 	return func(yield func(registry.Model, error) bool) {
-		entries, err := fs.ReadDir(s.root.FS(), "models")
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		names, err := s.names("models")
 		if err != nil {
-			yield(registry.Model{}, impl.Wrap("list models", "", err))
+			yield(registry.Model{}, err)
 			return
 		}
-		for _, e := range entries {
-			if err := context.Cause(ctx); err != nil {
-				yield(registry.Model{}, impl.Wrap("list models", "", err))
-				return
-			}
-			if registry.CheckName(e.Name()) != nil {
+		for _, name := range names {
+			if registry.CheckName(name) != nil {
 				continue // not made by Register
 			}
-			m, err := s.readModelFile(e.Name())
-			switch {
-			case errors.Is(err, registry.ErrNotFound): // a crash came between the directory and the file
+			out := registry.Model{}
+			m, err := s.readModelFile(name)
+			if errors.Is(err, registry.ErrNotFound) { // a crash came between the directory and the file
 				continue
-			case err != nil:
-				if !yield(registry.Model{}, impl.Wrap("list model", e.Name(), err)) || !errors.Is(err, registry.ErrCorrupt) {
-					return
-				}
-			case !yield(registry.Model{Name: m.Name, Created: m.Created, Latest: m.latest(), Production: m.holder(registry.Production)}, nil):
+			} else if err == nil {
+				out = registry.Model{Name: m.Name, Created: m.Created, Latest: m.latest(), Production: m.holder(registry.Production)}
+			}
+			if !yield(out, impl.Wrap("list model", name, cmp.Or(context.Cause(ctx), err))) {
 				return
 			}
 		}
 	}
 }
 
-// Promote implements registry.Models.
-func (s *Store) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) ([]registry.Version, error) {
-	stage, err := impl.CheckPromotion(&o)
-	if err == nil {
-		_, err = s.get(ctx, name, version)
-	}
-	if err == nil && impl.Serves(stage) { // not under the lock: it takes its time
-		err = s.verify(ctx, registry.Version{Name: name, Number: version})
-	}
-	var archived []registry.Version
-	if err == nil {
-		err = s.changeModel(ctx, name, func(m *modelFile) error {
-			return m.remember(o, s.stamp(), func() (err error) {
-				archived, err = m.promote(version, stage, o.KeepPrevious)
-				return err
-			})
+func (s *store) Promote(ctx context.Context, name string, version int, o registry.PromoteOptions) (archived []registry.Version, err error) {
+	err = s.changeModel(ctx, name, func(m *modelFile) error {
+		return m.remember(o, s.stamp(), func() (err error) {
+			archived, err = m.promote(version, o.Stage, o.KeepPrevious)
+			return err
 		})
-	}
-	if err != nil {
-		return nil, impl.Wrap("promote", impl.Ref(name, version), err)
-	}
-	s.log.Info("promoted", "model", name, "version", version, "stage", stage, "archived", len(archived))
-	return archived, nil
+	})
+	return archived, err
 }
 
 func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (archived []registry.Version, err error) {
-	v, err := m.version(n)
-	if err != nil {
-		return nil, err
-	}
-	if err := impl.Usable(v.Status, v.Message); err != nil {
+	if _, err := m.version(n); err != nil {
 		return nil, err
 	}
 	m.move(n, stage)
@@ -191,37 +141,25 @@ func (m *modelFile) promote(n int, stage registry.Stage, keepPrevious bool) (arc
 	return archived, nil
 }
 
-// History implements registry.Models.
-func (s *Store) History(ctx context.Context, name string) iter.Seq2[registry.Promotion, error] {
-	return impl.Backward(name, func() ([]registry.Promotion, error) {
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
+func (s *store) Promotions(_ context.Context, name string) ([]registry.Promotion, error) {
+	m, err := s.readModel(name)
+	if err != nil {
+		return nil, err
+	}
+	return m.history(s.stamp()), nil
+}
+
+func (s *store) TagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
+	return s.changeModel(ctx, name, func(m *modelFile) error {
+		v, err := m.version(version)
+		if err == nil {
+			v.Tags = merged(v.Tags, tags)
 		}
-		m, err := s.readModel(name)
-		if err != nil {
-			return nil, err
-		}
-		return m.history(s.stamp()), nil
+		return err
 	})
 }
 
-// TagVersion implements registry.Models.
-func (s *Store) TagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
-	err := registry.CheckPairs(tags)
-	if err == nil {
-		err = s.changeModel(ctx, name, func(m *modelFile) error {
-			v, err := m.version(version)
-			if err == nil {
-				v.Tags = merged(v.Tags, tags)
-			}
-			return err
-		})
-	}
-	return impl.Wrap("tag", impl.Ref(name, version), err)
-}
-
-// DeleteVersion implements registry.Models.
-func (s *Store) DeleteVersion(ctx context.Context, name string, version int) error {
+func (s *store) DeleteVersion(ctx context.Context, name string, version int) error {
 	err := s.changeModel(ctx, name, func(m *modelFile) error {
 		v, err := m.version(version)
 		if err != nil {
@@ -237,13 +175,11 @@ func (s *Store) DeleteVersion(ctx context.Context, name string, version int) err
 	if err == nil {
 		err = s.root.RemoveAll(path.Dir(s.versionManifest(name, version)))
 	}
-	return impl.Wrap("delete", impl.Ref(name, version), err)
+	return err
 }
 
-// DeleteRun implements registry.Tracker.
-func (s *Store) DeleteRun(ctx context.Context, id string) (err error) {
-	defer impl.Told(&err, "delete run", id)
-	r, err := s.findRun(ctx, id)
+func (s *store) DeleteRun(ctx context.Context, id string) error {
+	r, err := s.findRun(id)
 	if err != nil {
 		return err
 	}
@@ -255,12 +191,12 @@ func (s *Store) DeleteRun(ctx context.Context, id string) (err error) {
 		if f.Status == registry.Running {
 			return impl.ErrRuns
 		}
-		models, err := fs.ReadDir(s.root.FS(), "models")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		models, err := s.names("models")
+		if err != nil {
 			return err
 		}
-		for _, e := range models {
-			m, err := s.readModelFile(e.Name())
+		for _, name := range models {
+			m, err := s.readModelFile(name)
 			if errors.Is(err, registry.ErrNotFound) {
 				continue
 			} else if err != nil {
@@ -279,25 +215,18 @@ func (s *Store) DeleteRun(ctx context.Context, id string) (err error) {
 	})
 }
 
-// SetAlias implements registry.Models.
-func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) error {
-	err := registry.CheckAlias(alias)
-	if err == nil {
-		err = s.changeModel(ctx, name, func(m *modelFile) error {
-			if _, err := m.version(version); err != nil {
-				return err
-			}
-			if m.Aliases == nil {
-				m.Aliases = make(map[string]int)
-			}
-			m.Aliases[alias] = version
-			return nil
-		})
-	}
-	return impl.Wrap("set alias of", impl.Ref(name, version), err)
+func (s *store) SetAlias(ctx context.Context, name, alias string, version int) error {
+	return s.changeModel(ctx, name, func(m *modelFile) error {
+		if m.Aliases == nil {
+			m.Aliases = make(map[string]int)
+		}
+		m.Aliases[alias] = version
+		_, err := m.version(version)
+		return err
+	})
 }
 
-func (s *Store) changeModel(ctx context.Context, name string, change func(m *modelFile) error) error {
+func (s *store) changeModel(ctx context.Context, name string, change func(m *modelFile) error) error {
 	return s.locked(ctx, func() error {
 		m, err := s.readModel(name)
 		if err != nil {
@@ -310,25 +239,7 @@ func (s *Store) changeModel(ctx context.Context, name string, change func(m *mod
 	})
 }
 
-// Resolve implements registry.Models.
-func (s *Store) Resolve(ctx context.Context, u registry.URI) (v registry.Version, err error) {
-	defer impl.Told(&err, "resolve", u.String())
-	if err := u.Validate(); err != nil {
-		return v, err
-	}
-	switch {
-	case u.ModelID != "":
-		return v, noLoggedModel(u.ModelID)
-	case u.RunID != "":
-		src := registry.Source{RunID: u.RunID, Path: u.Path}
-		if _, _, _, err := s.runFiles(ctx, src); err != nil {
-			return v, err
-		}
-		return registry.Version{RunID: u.RunID, Path: u.Path, Stage: registry.None, Status: registry.Ready}, nil
-	}
-	if err := context.Cause(ctx); err != nil {
-		return v, err
-	}
+func (s *store) Find(_ context.Context, u registry.URI) (v registry.Version, err error) {
 	m, err := s.readModel(u.Name)
 	if err != nil {
 		return v, err
@@ -337,24 +248,7 @@ func (s *Store) Resolve(ctx context.Context, u registry.URI) (v registry.Version
 	if err != nil {
 		return v, err
 	}
-	v = m.export(n)
-	if u.Path == "" {
-		return v, nil
-	}
-	files, err := s.readManifest(s.versionManifest(u.Name, n))
-	if err != nil {
-		return v, lost(err)
-	}
-	v.Path = path.Join(v.Path, u.Path)
-	if _, inside := artifact.Select(files, v.Path); len(inside) == 0 {
-		return registry.Version{}, fmt.Errorf("%w: version %d has no file %s", registry.ErrNotFound, n, u.Path)
-	}
-	return v, nil
-}
-
-func noLoggedModel(id string) error {
-	return &registry.Error{Err: fmt.Errorf("%w: this registry has no logged models, such as %s", registry.ErrNotFound, id),
-		Hint: "only MLflow has; a registered model is written models:/name/latest"}
+	return m.export(n), nil
 }
 
 // find returns the number of the version that u means.

@@ -167,13 +167,8 @@ func requireWhole(t *testing.T, s *Store) {
 	t.Helper()
 	for info, err := range s.ListRuns(t.Context(), "crash") {
 		require.NoError(t, err)
-		r, within, files, err := s.runFiles(t.Context(), registry.Source{RunID: info.ID})
-		if errors.Is(err, registry.ErrNotFound) {
-			continue
-		}
-		require.NoError(t, err)
-		for _, f := range files {
-			require.NoError(t, s.verifyFile(t.Context(), r.artifacts(within), f))
+		if err := s.Verify(t.Context(), registry.Version{RunID: info.ID}); !errors.Is(err, registry.ErrNotFound) {
+			require.NoError(t, err)
 		}
 	}
 }

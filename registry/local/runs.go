@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"maps"
 	"path"
@@ -74,18 +73,10 @@ func (f *runFile) info(metrics map[string]point) registry.RunInfo {
 	return info
 }
 
-// StartRun implements registry.Tracker.
-func (s *Store) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (_ registry.Run, err error) {
-	defer impl.Told(&err, "start run in", experiment)
-	if err := registry.CheckName(experiment); err != nil {
-		return nil, err
-	}
-	if err := cmp.Or(registry.CheckPairs(tags), impl.CheckRunName(name)); err != nil {
-		return nil, err
-	}
+func (s *store) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
 	r := &run{s: s}
-	err = s.locked(ctx, func() error {
-		started, err := s.startAfter(ctx, experiment)
+	return r, s.locked(ctx, func() error {
+		started, err := s.startAfter(experiment)
 		if err != nil {
 			return err
 		}
@@ -98,20 +89,14 @@ func (s *Store) StartRun(ctx context.Context, experiment, name string, tags map[
 		return s.writeJSON(r.file("run.json"), runFile{ID: r.id, Experiment: experiment, Name: cmp.Or(name, r.id),
 			Status: registry.Running, Started: started, Tags: tags})
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
 }
 
-// ResumeRun implements registry.Tracker.
-func (s *Store) ResumeRun(ctx context.Context, id string) (_ registry.Run, err error) {
-	defer impl.Told(&err, "resume run", id)
-	r, err := s.findRun(ctx, id)
+func (s *store) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
+	r, err := s.findRun(id)
 	if err != nil {
 		return nil, err
 	}
-	err = s.locked(ctx, func() error {
+	return r, s.locked(ctx, func() error {
 		f, err := r.read()
 		if err != nil || f.Status == registry.Running {
 			return err
@@ -119,33 +104,25 @@ func (s *Store) ResumeRun(ctx context.Context, id string) (_ registry.Run, err e
 		f.Status, f.Ended, f.Metrics = registry.Running, nil, nil
 		return s.writeJSON(r.file("run.json"), f)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
 }
 
-// GetRun implements registry.Tracker.
-func (s *Store) GetRun(ctx context.Context, id string) (info registry.RunInfo, err error) {
-	defer impl.Told(&err, "get run", id)
-	r, err := s.findRun(ctx, id)
+func (s *store) GetRun(ctx context.Context, id string) (info registry.RunInfo, err error) {
+	r, err := s.findRun(id)
 	if err != nil {
 		return info, err
 	}
 	return r.info(ctx)
 }
 
-// ListRuns implements registry.Tracker.
-func (s *Store) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
+func (s *store) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
 	return func(yield func(registry.RunInfo, error) bool) {
-		runs, err := s.runsOf(ctx, experiment)
+		runs, err := s.runsOf(experiment)
 		if err != nil {
-			yield(registry.RunInfo{}, impl.Wrap("list runs of", experiment, err))
+			yield(registry.RunInfo{}, err)
 			return
 		}
 		for _, r := range runs {
-			info, err := r.info(ctx)
-			if !yield(info, impl.Wrap("get run", r.id, err)) || err != nil && !errors.Is(err, registry.ErrCorrupt) {
+			if info, err := r.info(ctx); !yield(info, impl.Wrap("get run", r.id, err)) {
 				return
 			}
 		}
@@ -153,21 +130,18 @@ func (s *Store) ListRuns(ctx context.Context, experiment string) iter.Seq2[regis
 }
 
 // runsOf finds the runs of an experiment, newest first: their ids begin with the time.
-func (s *Store) runsOf(ctx context.Context, experiment string) ([]*run, error) {
-	if err := cmp.Or(context.Cause(ctx), registry.CheckName(experiment)); err != nil {
-		return nil, err
-	}
+func (s *store) runsOf(experiment string) ([]*run, error) {
 	dir, err := s.folder("runs", experiment)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := fs.ReadDir(s.root.FS(), dir)
+	ids, err := s.names(dir)
 	if err != nil {
 		return nil, err
 	}
 	var runs []*run
-	for _, e := range slices.Backward(entries) {
-		r := &run{s: s, id: e.Name(), experiment: experiment, dir: path.Join(dir, e.Name())}
+	for _, id := range slices.Backward(ids) {
+		r := &run{s: s, id: id, experiment: experiment, dir: path.Join(dir, id)}
 		if _, err := s.root.Stat(r.file("run.json")); err == nil {
 			runs = append(runs, r)
 		}
@@ -175,16 +149,13 @@ func (s *Store) runsOf(ctx context.Context, experiment string) ([]*run, error) {
 	return runs, nil
 }
 
-func (s *Store) findRun(ctx context.Context, id string) (*run, error) {
-	if err := cmp.Or(context.Cause(ctx), registry.URI{RunID: id}.Validate()); err != nil {
+func (s *store) findRun(id string) (*run, error) {
+	experiments, err := s.names("runs")
+	if err != nil {
 		return nil, err
 	}
-	experiments, err := fs.ReadDir(s.root.FS(), "runs")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, e := range experiments {
-		r := &run{s: s, id: id, experiment: e.Name(), dir: path.Join("runs", e.Name(), id)}
+	for _, experiment := range experiments {
+		r := &run{s: s, id: id, experiment: experiment, dir: path.Join("runs", experiment, id)}
 		if _, err := s.root.Stat(r.file("run.json")); err == nil {
 			return r, nil
 		}
@@ -194,12 +165,10 @@ func (s *Store) findRun(ctx context.Context, id string) (*run, error) {
 
 // run is the handle of a run; what it knows of it is on the disk.
 type run struct {
-	s              *Store
+	s              *store
 	id, experiment string
 	dir            string
 }
-
-var _ registry.Run = (*run)(nil)
 
 func (r *run) ID() string              { return r.id }
 func (r *run) file(name string) string { return path.Join(r.dir, name) }
@@ -251,11 +220,7 @@ func (r *run) running() (*runFile, error) {
 	return f, err
 }
 
-func (r *run) LogParams(ctx context.Context, params map[string]string) (err error) {
-	defer impl.Told(&err, "log params of run", r.id)
-	if err := registry.CheckPairs(params); err != nil {
-		return err
-	}
+func (r *run) LogParams(ctx context.Context, params map[string]string) error {
 	return r.update(ctx, func(f *runFile) error {
 		err := impl.SameParams(f.Params, params)
 		f.Params = merged(f.Params, params)
@@ -263,22 +228,14 @@ func (r *run) LogParams(ctx context.Context, params map[string]string) (err erro
 	})
 }
 
-func (r *run) SetTags(ctx context.Context, tags map[string]string) (err error) {
-	defer impl.Told(&err, "tag run", r.id)
-	if err := registry.CheckPairs(tags); err != nil {
-		return err
-	}
+func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
 	return r.update(ctx, func(f *runFile) error {
 		f.Tags = merged(f.Tags, tags)
 		return nil
 	})
 }
 
-func (r *run) LogInput(ctx context.Context, in registry.Input) (err error) {
-	defer impl.Told(&err, "log input of run", r.id)
-	if err := impl.CheckInput(in); err != nil {
-		return err
-	}
+func (r *run) LogInput(ctx context.Context, in registry.Input) error {
 	return r.update(ctx, func(f *runFile) error {
 		if !slices.Contains(f.Inputs, inputFile(in)) {
 			f.Inputs = append(f.Inputs, inputFile(in))
@@ -287,11 +244,7 @@ func (r *run) LogInput(ctx context.Context, in registry.Input) (err error) {
 	})
 }
 
-func (r *run) End(ctx context.Context, status registry.Status) (err error) {
-	defer impl.Told(&err, "end run", r.id)
-	if err := impl.CheckEnd(status); err != nil {
-		return err
-	}
+func (r *run) End(ctx context.Context, status registry.Status) error {
 	return r.s.locked(ctx, func() error {
 		f, err := r.read()
 		if err != nil || f.Status != registry.Running {
@@ -322,7 +275,7 @@ func merged(old, add map[string]string) map[string]string {
 
 // stamp is the time in the store's resolution. A clock may have been put back since something was written: what is
 // ordered by its time takes the later one, see later.
-func (s *Store) stamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+func (s *store) stamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -334,8 +287,8 @@ func later(a, b time.Time) time.Time {
 const idTime = "20060102-150405.000" // which ids of runs begin with, so that they sort by it
 
 // startAfter is when a new run starts: now, or just after the newest one of its experiment.
-func (s *Store) startAfter(ctx context.Context, experiment string) (time.Time, error) {
-	runs, err := s.runsOf(ctx, experiment)
+func (s *store) startAfter(experiment string) (time.Time, error) {
+	runs, err := s.runsOf(experiment)
 	if len(runs) == 0 {
 		if errors.Is(err, registry.ErrNotFound) {
 			err = nil

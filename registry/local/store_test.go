@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 func TestOpen(t *testing.T) {
@@ -411,7 +412,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	s := openStore(t, dir, Options{})
 	r, err := s.StartRun(t.Context(), "e", "", nil)
 	require.NoError(t, err)
-	alive, err := r.(*run).newStage(t.Context())
+	alive, err := r.(impl.Run).Run.(*run).newStage(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "tmp", "dead"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tmp", "dead.lock"), nil, 0o600))
@@ -425,12 +426,12 @@ func TestSweepSparesTheLiving(t *testing.T) {
 
 func TestWaitsForTheLockAsLongAsTheContext(t *testing.T) {
 	s := openStore(t, t.TempDir(), Options{})
-	require.NoError(t, s.locked(t.Context(), func() error {
+	require.NoError(t, s.s.locked(t.Context(), func() error {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("lunch"))
 		defer cancel()
 		_, err := s.StartRun(ctx, "e", "", nil)
 		require.ErrorContains(t, err, "lunch")
-		other := openStore(t, s.dir, Options{})
+		other := openStore(t, s.s.dir, Options{})
 		ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		_, err = other.StartRun(ctx, "e", "", nil)

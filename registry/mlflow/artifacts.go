@@ -16,7 +16,6 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // manifestDir holds the manifests of a tree, each named after its own SHA-256. Every LogArtifacts adds one, so that
@@ -24,13 +23,7 @@ import (
 // versions lie there too: their files are among the tree's.
 const manifestDir = "docent-manifests"
 
-func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) (err error) {
-	defer impl.Told(&err, "log artifacts of run", r.id)
-	if prefix != "" {
-		if err := registry.CheckPath(prefix); err != nil {
-			return err
-		}
-	}
+func (r *run) LogArtifacts(ctx context.Context, prefix string, fsys fs.FS) error {
 	if _, err := r.running(ctx); err != nil {
 		return err
 	}
@@ -48,7 +41,7 @@ type source struct {
 }
 
 // scan reads every file once: whether all of it can be stored is known before anything is sent.
-func (c *Client) scan(ctx context.Context, fsys fs.FS, prefix string) (source, error) {
+func (c *client) scan(ctx context.Context, fsys fs.FS, prefix string) (source, error) {
 	src := source{open: map[string]func() (io.ReadCloser, error){}}
 	err := artifact.Walk(ctx, fsys, prefix, func(name, target string, f fs.File) error {
 		if target == manifestDir || strings.HasPrefix(strings.ToLower(target), manifestDir+"/") {

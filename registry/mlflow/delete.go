@@ -10,9 +10,7 @@ import (
 	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
-// DeleteVersion implements registry.Models.
-func (c *Client) DeleteVersion(ctx context.Context, name string, version int) (err error) {
-	defer impl.Told(&err, "delete", impl.Ref(name, version))
+func (c *client) DeleteVersion(ctx context.Context, name string, version int) error {
 	w, err := c.version(ctx, name, version)
 	if err != nil {
 		return err
@@ -31,14 +29,13 @@ func (c *Client) DeleteVersion(ctx context.Context, name string, version int) (e
 	return c.removeVersion(ctx, name, version)
 }
 
-func (c *Client) removeVersion(ctx context.Context, name string, version int) error {
+func (c *client) removeVersion(ctx context.Context, name string, version int) error {
 	return c.delete(ctx, "model-versions/delete", texts{"name": name, "version": strconv.Itoa(version)})
 }
 
-// DeleteRun implements registry.Tracker. The files of the run and of the models that it logged go at once; of the
+// DeleteRun: the files of the run and of the models that it logged go at once; of the
 // rest MLflow keeps a trace, as of all that is deleted there, until "mlflow gc".
-func (c *Client) DeleteRun(ctx context.Context, id string) (err error) {
-	defer impl.Told(&err, "delete run", id)
+func (c *client) DeleteRun(ctx context.Context, id string) error {
 	r, err := c.run(ctx, id)
 	if err != nil {
 		return err

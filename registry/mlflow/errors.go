@@ -197,7 +197,7 @@ func hint(err error) string {
 const maxMessage = 400 // bytes of an answer that an error shows
 
 // apiError reads an answer that says no.
-func (c *Client) apiError(resp *http.Response, body []byte) *APIError {
+func (c *client) apiError(resp *http.Response, body []byte) *APIError {
 	e := &APIError{StatusCode: resp.StatusCode, artifact: strings.Contains(strings.TrimPrefix(resp.Request.URL.Path, c.base.Path), "artifact")}
 	var fields struct {
 		Code    string          `json:"error_code"`
@@ -226,7 +226,7 @@ func (c *Client) apiError(resp *http.Response, body []byte) *APIError {
 }
 
 // shown makes foreign text fit to be part of a message: without secrets, on one line, not long.
-func (c *Client) shown(text string) string {
+func (c *client) shown(text string) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(c.secrets.Replace(text), "\ufffd")), " ")
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"

@@ -25,6 +25,7 @@ import (
 
 	"github.com/docent-ml/docent/internal/mlflowtest"
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 func TestOptions(t *testing.T) {
@@ -98,7 +99,7 @@ func TestWrongServers(t *testing.T) {
 			err := c.Ping(t.Context())
 			require.ErrorIs(t, err, test.kind)
 			assert.ErrorContains(t, err, test.mention)
-			assert.Less(t, time.Since(began), c.o.Patience/2, "it is not waited for")
+			assert.Less(t, time.Since(began), c.s.o.Patience/2, "it is not waited for")
 			_, err = c.StartRun(t.Context(), "e", "", nil)
 			require.ErrorIs(t, err, test.kind)
 		})
@@ -278,7 +279,7 @@ func TestLongAnswersAreCut(t *testing.T) {
 // TestIdleConnections are dropped before the server does, after 5 s: what is sent into its closing is lost.
 func TestIdleConnections(t *testing.T) {
 	c := newClient(t, Options{URL: "http://localhost"})
-	idle := c.http.Transport.(*http.Transport).IdleConnTimeout
+	idle := c.s.http.Transport.(*http.Transport).IdleConnTimeout
 	assert.Positive(t, idle)
 	assert.Less(t, idle, 5*time.Second)
 }
@@ -329,7 +330,7 @@ func TestNoArtifactProxy(t *testing.T) {
 	require.NoError(t, run.End(t.Context(), registry.Finished))
 
 	for uri, mention := range map[string]string{"s3://bucket/1/x": "object store", "file:///srv/1": "--serve-artifacts", "/srv/1": "--serve-artifacts"} {
-		err := c.tree(uri).proxied()
+		err := c.s.tree(uri).proxied()
 		require.ErrorIs(t, err, registry.ErrUnavailable)
 		assert.ErrorContains(t, err, mention)
 	}
@@ -350,7 +351,7 @@ func TestNoArtifactProxyAnyMore(t *testing.T) {
 		require.ErrorIs(t, err, registry.ErrUnavailable)
 		assert.ErrorContains(t, err, "start the server with --serve-artifacts")
 	}
-	assert.Less(t, time.Since(began), c.o.Patience/2)
+	assert.Less(t, time.Since(began), c.s.o.Patience/2)
 	require.NoError(t, run.End(t.Context(), registry.Failed))
 }
 
@@ -362,7 +363,7 @@ func TestTreeAddresses(t *testing.T) {
 		"mlflow-artifacts://other:8080/1/a":            "http://other:8080" + proxyPath + "/1/a/x%20y/%C3%BC%25",
 		"mlflow-artifacts:/workspaces/w/1/a/artifacts": "http://tracking:5000/mlflow" + proxyPath + "/workspaces/w/1/a/artifacts/x%20y/%C3%BC%25",
 	} {
-		assert.Equal(t, want, c.tree(uri).url("x y/ü%"), uri)
+		assert.Equal(t, want, c.s.tree(uri).url("x y/ü%"), uri)
 	}
 }
 
@@ -403,7 +404,7 @@ func TestFullDisk(t *testing.T) {
 	info, err := c.GetRun(t.Context(), run.ID())
 	require.NoError(t, err)
 	assert.EqualValues(t, 7, info.Metrics["loss"].Step)
-	impatient(c).base.Host = "127.0.0.1:1"
+	impatient(c).s.base.Host = "127.0.0.1:1"
 	err = run.LogMetrics(t.Context(), 8, map[string]float64{"loss": 1})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	assert.ErrorContains(t, err, "make room")
@@ -412,7 +413,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, j.remove())
 }
 
-func asRun(r registry.Run) *run { return r.(*run) }
+func asRun(r registry.Run) *run { return r.(impl.Run).Run.(*run) }
 
 func TestAfterClose(t *testing.T) {
 	_, url := fake(t)
@@ -437,5 +438,5 @@ func TestNobodyAnswers(t *testing.T) {
 	err = c.Ping(t.Context())
 	require.ErrorIs(t, err, registry.ErrUnavailable)
 	assert.ErrorContains(t, err, "no answer in time")
-	assert.Less(t, time.Since(began), c.o.Patience/2, "nor is it waited for")
+	assert.Less(t, time.Since(began), c.s.o.Patience/2, "nor is it waited for")
 }

@@ -32,13 +32,13 @@ func TestServerWithoutProxy(t *testing.T) {
 	require.NoError(t, run.End(t.Context(), registry.Finished))
 
 	// A run of a time when the server did: that it does not is for good, and told at once.
-	before, began := c.tree("mlflow-artifacts:/1/run/artifacts"), time.Now()
+	before, began := c.s.tree("mlflow-artifacts:/1/run/artifacts"), time.Now()
 	_, listErr := before.list(t.Context(), "")
 	for _, err := range []error{listErr, before.put(t.Context(), "f", 0, nil)} {
 		require.ErrorIs(t, err, registry.ErrUnavailable)
 		assert.ErrorContains(t, err, "start the server with --serve-artifacts")
 	}
-	assert.Less(t, time.Since(began), c.o.Patience/2)
+	assert.Less(t, time.Since(began), c.s.o.Patience/2)
 
 	testTheirs(t, s) // who shares the folder with the server has written there
 }
@@ -69,7 +69,7 @@ func TestServerWorkspaces(t *testing.T) {
 	admin := newClient(t, Options{URL: s.URL})
 	for _, name := range []string{"library", "museum"} {
 		body := map[string]string{"name": name}
-		require.NoError(t, admin.call(t.Context(), request{method: http.MethodPost, path: "/api/3.0/mlflow/workspaces", body: body}, nil))
+		require.NoError(t, admin.s.call(t.Context(), request{method: http.MethodPost, path: "/api/3.0/mlflow/workspaces", body: body}, nil))
 	}
 	library := newClient(t, Options{URL: s.URL, Workspace: "library"})
 	v := publish(t, library, "guide", fstest.MapFS{"weights": {Data: []byte("w")}})
@@ -92,7 +92,7 @@ func TestServerAuth(t *testing.T) {
 		assert.ErrorContains(t, err, "MLFLOW_TRACKING_USERNAME", what)
 	}
 	admin := newClient(t, Options{URL: s.URL, Username: "admin", Password: "password-of-admin"})
-	require.NoError(t, admin.post(t.Context(), "users/create", map[string]string{"username": "ada", "password": "password-of-ada"}, nil))
+	require.NoError(t, admin.s.post(t.Context(), "users/create", map[string]string{"username": "ada", "password": "password-of-ada"}, nil))
 	v := publish(t, admin, "guide", fstest.MapFS{"weights": {Data: []byte("w")}})
 
 	ada := newClient(t, Options{URL: s.URL, Username: "ada", Password: "password-of-ada"})

@@ -59,7 +59,7 @@ func theirRun(t *testing.T, c *Client) string {
 	var out struct {
 		Run wireRun `json:"run"`
 	}
-	require.NoError(t, c.post(t.Context(), "runs/create", map[string]string{"experiment_id": "0"}, &out))
+	require.NoError(t, c.s.post(t.Context(), "runs/create", map[string]string{"experiment_id": "0"}, &out))
 	return out.Run.Info.ID
 }
 
@@ -69,7 +69,7 @@ func theirModel(t *testing.T, c *Client) string {
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
-	require.NoError(t, c.post(t.Context(), "logged-models", map[string]string{"experiment_id": "0", "name": "theirs"}, &out))
-	require.NoError(t, c.setModelStatus(t.Context(), out.Model.Info.ID, modelReady))
+	require.NoError(t, c.s.post(t.Context(), "logged-models", map[string]string{"experiment_id": "0", "name": "theirs"}, &out))
+	require.NoError(t, c.s.setModelStatus(t.Context(), out.Model.Info.ID, modelReady))
 	return out.Model.Info.ID
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +77,7 @@ func (m wireModel) history() (all []registry.Promotion, next int, err error) {
 }
 
 // remember adds a promotion to the history, and before it what others did that the model shows and the history does not.
-func (c *Client) remember(ctx context.Context, m wireModel, p registry.Promotion) error {
+func (c *client) remember(ctx context.Context, m wireModel, p registry.Promotion) error {
 	all, next, err := m.history()
 	if err != nil {
 		return err
@@ -88,7 +87,7 @@ func (c *Client) remember(ctx context.Context, m wireModel, p registry.Promotion
 }
 
 // record stores entries of the history, the first with the number next.
-func (c *Client) record(ctx context.Context, name string, next int, entries []registry.Promotion) error {
+func (c *client) record(ctx context.Context, name string, next int, entries []registry.Promotion) error {
 	for i, p := range entries {
 		value, err := json.Marshal(p)
 		if err != nil {
@@ -102,34 +101,23 @@ func (c *Client) record(ctx context.Context, name string, next int, entries []re
 	return nil
 }
 
-// History implements registry.Models.
-func (c *Client) History(ctx context.Context, name string) iter.Seq2[registry.Promotion, error] {
-	return impl.Backward(name, func() ([]registry.Promotion, error) {
-		m, err := c.model(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		all, next, err := m.history()
-		if err != nil {
-			return nil, err
-		}
-		missing := impl.Unrecorded(all, m.serves, c.stamp())
-		if err := c.record(ctx, name, next, missing); err != nil { // who may only read sees it all the same
-			c.log.Debug("MLflow does not keep what others promoted", "model", name, "error", err)
-		}
-		return append(all, missing...), nil
-	})
+func (c *client) Promotions(ctx context.Context, name string) ([]registry.Promotion, error) {
+	m, err := c.model(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	all, next, err := m.history()
+	if err != nil {
+		return nil, err
+	}
+	missing := impl.Unrecorded(all, m.serves, c.stamp())
+	if err := c.record(ctx, name, next, missing); err != nil { // who may only read sees it all the same
+		c.log.Debug("MLflow does not keep what others promoted", "model", name, "error", err)
+	}
+	return append(all, missing...), nil
 }
 
-// TagVersion implements registry.Models.
-func (c *Client) TagVersion(ctx context.Context, name string, version int, tags map[string]string) (err error) {
-	defer impl.Told(&err, "tag", impl.Ref(name, version))
-	if err := registry.CheckPairs(tags); err != nil {
-		return err
-	}
-	if _, err := c.version(ctx, name, version); err != nil {
-		return err
-	}
+func (c *client) TagVersion(ctx context.Context, name string, version int, tags map[string]string) error {
 	sent := newLimiter(c.log).pairs("tag", tags, maxVersionTag)
 	for _, key := range sortedKeys(sent) {
 		body := texts{"name": name, "version": strconv.Itoa(version), "key": key, "value": sent[key]}

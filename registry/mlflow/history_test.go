@@ -25,7 +25,7 @@ func requireMovesSeen(t *testing.T, url string) {
 	for _, text := range []string{"1", "2", "3", "4"} {
 		publish(t, c, "moved", fstest.MapFS{"f": {Data: []byte(text)}})
 	}
-	require.NoError(t, c.setAlias(t.Context(), "moved", "production", 2))
+	require.NoError(t, c.s.SetAlias(t.Context(), "moved", "production", 2))
 	entries := func() (versions []int, whys []string) {
 		next := time.Now().Add(time.Minute)
 		for p, err := range c.History(t.Context(), "moved") {
@@ -46,7 +46,7 @@ func requireMovesSeen(t *testing.T, url string) {
 		assert.Equal(t, 2, p.Version, "seen by two, kept once")
 		break
 	}
-	require.NoError(t, another.setAlias(t.Context(), "moved", "production", 1))
+	require.NoError(t, another.s.SetAlias(t.Context(), "moved", "production", 1))
 	versions, _ = entries()
 	assert.Equal(t, []int{1, 2, 4, 3, 2, 1}, versions, "what was seen is kept when it moves on")
 	_, err := another.Promote(t.Context(), "moved", 3, registry.PromoteOptions{By: "ada"})
@@ -55,7 +55,7 @@ func requireMovesSeen(t *testing.T, url string) {
 	assert.Equal(t, []int{3, 1, 2, 4, 3, 2, 1}, versions)
 	assert.Equal(t, []string{"", registry.Elsewhere, registry.Elsewhere}, whys[:3])
 
-	m, err := c.model(t.Context(), "moved")
+	m, err := c.s.model(t.Context(), "moved")
 	require.NoError(t, err)
 	kept := 0
 	for _, tag := range m.Tags { // what MLflow's UI shows
@@ -67,7 +67,7 @@ func requireMovesSeen(t *testing.T, url string) {
 	to, _, err := registry.Rollback(t.Context(), c, "moved", registry.PromoteOptions{})
 	require.NoError(t, err)
 	assert.Equal(t, 1, to)
-	require.NoError(t, c.removeVersion(t.Context(), "moved", 1)) // as MLflow's pages let one, while it serves
+	require.NoError(t, c.s.removeVersion(t.Context(), "moved", 1)) // as MLflow's pages let one, while it serves
 	versions, _ = entries()
 	assert.Zero(t, versions[0], "nobody serves")
 }
@@ -78,7 +78,7 @@ func TestDamagedHistory(t *testing.T) {
 	c := hasten(newClient(t, Options{URL: url}))
 	publish(t, c, "guide", fstest.MapFS{"f": {Data: []byte("1")}})
 	body := map[string]string{"name": "guide", "key": "docent.promotion.x", "value": "{}"}
-	require.NoError(t, c.post(t.Context(), "registered-models/set-tag", body, nil))
+	require.NoError(t, c.s.post(t.Context(), "registered-models/set-tag", body, nil))
 	_, _, err := registry.Rollback(t.Context(), c, "guide", registry.PromoteOptions{})
 	require.ErrorIs(t, err, registry.ErrCorrupt)
 	assert.ErrorContains(t, err, "docent.promotion.x")

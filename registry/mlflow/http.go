@@ -92,7 +92,7 @@ func trusted(name string) (*x509.CertPool, error) {
 }
 
 // prepare adds what every request has.
-func (c *Client) prepare(req *http.Request) {
+func (c *client) prepare(req *http.Request) {
 	switch {
 	case c.o.Username != "":
 		req.SetBasicAuth(c.o.Username, c.o.Password)
@@ -105,7 +105,7 @@ func (c *Client) prepare(req *http.Request) {
 }
 
 // check refuses what comes after Close.
-func (c *Client) check() error {
+func (c *client) check() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -116,7 +116,7 @@ func (c *Client) check() error {
 
 // checkWorkspace asks before anything else whether the server has workspaces: an older one ignores the setting,
 // and everything would land among what others have.
-func (c *Client) checkWorkspace(ctx context.Context) error {
+func (c *client) checkWorkspace(ctx context.Context) error {
 	if c.o.Workspace == "" || c.workspaces.Load() {
 		return nil
 	}
@@ -154,7 +154,7 @@ func (c *Client) checkWorkspace(ctx context.Context) error {
 }
 
 // send does one request. An answer other than 2xx is an *APIError.
-func (c *Client) send(req *http.Request) (*http.Response, error) {
+func (c *client) send(req *http.Request) (*http.Response, error) {
 	if err := c.check(); err != nil && !closing(req.Context()) {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 
 // connectionError tells the end of the caller's context from a fault of the connection. *url.Error would repeat the
 // whole address.
-func (c *Client) connectionError(ctx context.Context, err error) error {
+func (c *client) connectionError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errSilent) {
 		return cause
 	} else if cause != nil {
@@ -204,13 +204,13 @@ type request struct {
 }
 
 // do calls the API once and decodes the answer, a JSON object, into out (nil to drop it).
-func (c *Client) do(ctx context.Context, r request, out any) error {
+func (c *client) do(ctx context.Context, r request, out any) error {
 	u := *c.base
 	u.Path, u.RawPath, u.RawQuery = u.Path+r.path, "", r.query.Encode()
 	return c.doURL(ctx, r.method, u.String(), r.body, out)
 }
 
-func (c *Client) doURL(ctx context.Context, method, address string, in, out any) error {
+func (c *client) doURL(ctx context.Context, method, address string, in, out any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSilent)
 	defer cancel()
 	var body io.Reader
@@ -253,7 +253,7 @@ func (c *Client) doURL(ctx context.Context, method, address string, in, out any)
 }
 
 // text asks once for something that is not JSON.
-func (c *Client) text(ctx context.Context, path string) (string, error) {
+func (c *client) text(ctx context.Context, path string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSilent)
 	defer cancel()
 	u := *c.base
@@ -277,7 +277,7 @@ func (c *Client) text(ctx context.Context, path string) (string, error) {
 const wrongServer = "check that the URL is that of an MLflow server, and what a proxy before it answers"
 
 // notMLflow is the error of a success that cannot be MLflow's: its API answers with a JSON object, always.
-func (c *Client) notMLflow(header http.Header, data []byte) error {
+func (c *client) notMLflow(header http.Header, data []byte) error {
 	what := "nothing"
 	switch {
 	case isHTML(header, data):
@@ -291,7 +291,7 @@ func (c *Client) notMLflow(header http.Header, data []byte) error {
 }
 
 // retry repeats an attempt while its failure may pass.
-func (c *Client) retry(ctx context.Context, attempt func() error) error {
+func (c *client) retry(ctx context.Context, attempt func() error) error {
 	var began time.Time
 	for n := 0; ; n++ {
 		err := context.Cause(ctx)
@@ -325,7 +325,7 @@ func (c *Client) retry(ctx context.Context, attempt func() error) error {
 const databaseAttempts = 6
 
 // worthWaiting: an address where MLflow never answered is rather wrong than busy.
-func (c *Client) worthWaiting(err error, attempts int) bool {
+func (c *client) worthWaiting(err error, attempts int) bool {
 	var api *APIError
 	if errors.As(err, &api) {
 		return api.Code != codeDatabase || attempts < databaseAttempts
@@ -335,7 +335,7 @@ func (c *Client) worthWaiting(err error, attempts int) bool {
 
 // backoff is the pause after attempt n: doubled each time, with up to a quarter more so that clients that failed together
 // do not come back together.
-func (c *Client) backoff(n int) time.Duration {
+func (c *client) backoff(n int) time.Duration {
 	d := min(c.pause<<min(n, 20), c.longestPause)
 	return d + rand.N(d/4+1)
 }
@@ -352,7 +352,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // explain adds what to do.
-func (c *Client) explain(err error) error {
+func (c *client) explain(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -363,24 +363,24 @@ func (c *Client) explain(err error) error {
 }
 
 // get, post and delete call what may be repeated.
-func (c *Client) get(ctx context.Context, endpoint string, q url.Values, out any) error {
+func (c *client) get(ctx context.Context, endpoint string, q url.Values, out any) error {
 	return c.call(ctx, request{method: http.MethodGet, path: apiPath + endpoint, query: q}, out)
 }
 
-func (c *Client) post(ctx context.Context, endpoint string, body, out any) error {
+func (c *client) post(ctx context.Context, endpoint string, body, out any) error {
 	return c.call(ctx, request{method: http.MethodPost, path: apiPath + endpoint, body: body}, out)
 }
 
-func (c *Client) delete(ctx context.Context, endpoint string, body any) error {
+func (c *client) delete(ctx context.Context, endpoint string, body any) error {
 	return c.call(ctx, request{method: http.MethodDelete, path: apiPath + endpoint, body: body}, nil)
 }
 
-func (c *Client) call(ctx context.Context, r request, out any) error {
+func (c *client) call(ctx context.Context, r request, out any) error {
 	return c.retry(ctx, func() error { return c.do(ctx, r, out) })
 }
 
 // fetch gets what stands under one name of an answer.
-func fetch[T any](ctx context.Context, c *Client, endpoint, name string, q url.Values) (found T, err error) {
+func fetch[T any](ctx context.Context, c *client, endpoint, name string, q url.Values) (found T, err error) {
 	out := map[string]json.RawMessage{}
 	if err = c.get(ctx, endpoint, q, &out); err == nil && out[name] != nil {
 		err = json.Unmarshal(out[name], &found)
@@ -389,7 +389,7 @@ func fetch[T any](ctx context.Context, c *Client, endpoint, name string, q url.V
 }
 
 // pages yields a list that the server gives in pages. What asks for one is tried until it succeeds.
-func pages[T any](ctx context.Context, c *Client, ask func(token string) ([]T, string, error)) iter.Seq2[T, error] {
+func pages[T any](ctx context.Context, c *client, ask func(token string) ([]T, string, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for token, more := "", true; more; more = token != "" {
 			var page []T
@@ -415,7 +415,7 @@ func pages[T any](ctx context.Context, c *Client, ask func(token string) ([]T, s
 
 // create sends what would make a second one if it were repeated. Where it may have been done before, and after a failure
 // that leaves open whether the server did it, find looks for the result first. It reports whether there was such a doubt.
-func (c *Client) create(ctx context.Context, before bool, send func() error, find func() (bool, error)) (doubt bool, err error) {
+func (c *client) create(ctx context.Context, before bool, send func() error, find func() (bool, error)) (doubt bool, err error) {
 	doubt = before
 	err = c.retry(ctx, func() error {
 		if doubt {

@@ -26,7 +26,7 @@ import (
 // A file begins with a line that says where it belongs (journalHead); then come lines of entries. Beside it lies a lock,
 // <file>.lock, held by the process whose journal it is.
 type journal struct {
-	c    *Client
+	c    *client
 	run  string
 	turn chan struct{} // held while something is sent
 
@@ -65,7 +65,7 @@ const (
 	lineMetrics   = 500 // metrics of a line: several lines make a request
 )
 
-func newJournal(c *Client, run string) *journal {
+func newJournal(c *client, run string) *journal {
 	return &journal{c: c, run: run, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 }
 
@@ -234,12 +234,12 @@ func (j *journal) taken(n int) error {
 // once and patiently are how often send tries a request.
 func once(attempt func() error) error { return attempt() }
 
-func (c *Client) patiently(ctx context.Context) func(attempt func() error) error {
+func (c *client) patiently(ctx context.Context) func(attempt func() error) error {
 	return func(attempt func() error) error { return c.retry(ctx, attempt) }
 }
 
 // sendEntries sends entries of a run in their order. Where doubted, some of them may have arrived before, and what the server has is left out: those that keep runs in files would store it twice.
-func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, doubted bool, try func(func() error) error) error {
+func (c *client) sendEntries(ctx context.Context, run string, entries []entry, doubted bool, try func(func() error) error) error {
 	var list []wireMetric
 	flush := func() error {
 		parts, err := batches(list, batchMetrics)
@@ -284,7 +284,7 @@ func (c *Client) sendEntries(ctx context.Context, run string, entries []entry, d
 }
 
 // notThere leaves out the points that the server has.
-func (c *Client) notThere(ctx context.Context, run string, list []wireMetric) ([]wireMetric, error) {
+func (c *client) notThere(ctx context.Context, run string, list []wireMetric) ([]wireMetric, error) {
 	have := map[string][]registry.Metric{}
 	for _, m := range list {
 		if _, asked := have[m.Key]; asked {

@@ -57,7 +57,7 @@ func TestTrainingGoesOn(t *testing.T) {
 				minutes.Store(step)
 				require.NoError(t, run.LogMetrics(t.Context(), step, map[string]float64{"loss": float64(step), "lr": 1}))
 			}
-			assert.Less(t, time.Since(waited), c.o.Patience/2, "training does not wait")
+			assert.Less(t, time.Since(waited), c.s.o.Patience/2, "training does not wait")
 			require.Eventually(t, func() bool { return strings.Contains(said.String(), "metrics wait") }, time.Minute, time.Millisecond)
 			time.Sleep(20 * time.Millisecond)
 			down.Store(false)
@@ -325,7 +325,7 @@ func FuzzJournal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		name := filepath.Join(dir, "f"+journalSuffix)
 		require.NoError(t, os.WriteFile(name, data, 0o600))
-		j := newJournal(c, "")
+		j := newJournal(c.s, "")
 		if err := j.reopen(name); err != nil || j.file == nil {
 			return
 		}

@@ -18,7 +18,7 @@ import (
 
 // sendLeft sends what processes that ended left in BufferDir. What is wrong with a file concerns an earlier run, so it
 // is logged and does not stop this one.
-func (c *Client) sendLeft(ctx context.Context) error {
+func (c *client) sendLeft(ctx context.Context) error {
 	if c.o.BufferDir == "" {
 		return nil
 	}
@@ -46,7 +46,7 @@ func globEscape(dir string) string {
 }
 
 // sendFile sends and removes one journal that nobody holds.
-func (c *Client) sendFile(ctx context.Context, name string) error {
+func (c *client) sendFile(ctx context.Context, name string) error {
 	lock, err := filelock.Try(name + ".lock")
 	if lock == nil {
 		return err // in use

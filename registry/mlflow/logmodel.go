@@ -12,16 +12,11 @@ import (
 	"time"
 
 	"github.com/docent-ml/docent/registry"
-	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // LogModel makes a logged model. Until it is READY nobody registers it, so what goes wrong before leaves nothing but
 // its trace.
-func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (_ registry.Source, err error) {
-	defer impl.Told(&err, "log model of run", r.id)
-	if err := registry.CheckName(name); err != nil {
-		return registry.Source{}, err
-	}
+func (r *run) LogModel(ctx context.Context, name string, fsys fs.FS) (registry.Source, error) {
 	if err := r.journal.flush(ctx); err != nil && !refused(err) { // the metrics so far are the model's too
 		return registry.Source{}, err
 	}
@@ -141,7 +136,7 @@ func (r *run) logModelAsArtifacts(ctx context.Context, name string, fsys fs.FS) 
 // loggedModelName replaces what MLflow does not take there and registry.CheckName does.
 func loggedModelName(name string) string { return strings.ReplaceAll(name, ".", "-") }
 
-func (c *Client) createLoggedModel(ctx context.Context, w wireRun, name string) (wireLoggedModel, error) {
+func (c *client) createLoggedModel(ctx context.Context, w wireRun, name string) (wireLoggedModel, error) {
 	unique := rand.Text()
 	params := slices.Clone(w.Data.Params[:min(len(w.Data.Params), batchPairs)]) // the run has all of them
 	for i := range params {
@@ -174,7 +169,7 @@ func (c *Client) createLoggedModel(ctx context.Context, w wireRun, name string) 
 }
 
 // searchLoggedModels asks once for the newest logged models of an experiment.
-func (c *Client) searchLoggedModels(ctx context.Context, experiment, filter string) ([]wireLoggedModel, error) {
+func (c *client) searchLoggedModels(ctx context.Context, experiment, filter string) ([]wireLoggedModel, error) {
 	body := struct {
 		Experiments []string `json:"experiment_ids"`
 		Filter      string   `json:"filter"`
@@ -188,7 +183,7 @@ func (c *Client) searchLoggedModels(ctx context.Context, experiment, filter stri
 }
 
 // loggedModelOf finds the logged model of this name that the run of o completed last; "" is none.
-func (c *Client) loggedModelOf(ctx context.Context, o origin, name string) (id string, err error) {
+func (c *client) loggedModelOf(ctx context.Context, o origin, name string) (id string, err error) {
 	if registry.CheckName(name) != nil {
 		return "", nil //nolint:nilerr // MLflow has no such name
 	}
@@ -209,7 +204,7 @@ func (c *Client) loggedModelOf(ctx context.Context, o origin, name string) (id s
 }
 
 // setModelStatus checks the answer: a status that the server does not know is taken without a word.
-func (c *Client) setModelStatus(ctx context.Context, id, status string) error {
+func (c *client) setModelStatus(ctx context.Context, id, status string) error {
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
@@ -220,7 +215,7 @@ func (c *Client) setModelStatus(ctx context.Context, id, status string) error {
 	return err
 }
 
-func (c *Client) loggedModel(ctx context.Context, id string) (wireLoggedModel, error) {
+func (c *client) loggedModel(ctx context.Context, id string) (wireLoggedModel, error) {
 	var out struct {
 		Model wireLoggedModel `json:"model"`
 	}
@@ -232,7 +227,7 @@ func (c *Client) loggedModel(ctx context.Context, id string) (wireLoggedModel, e
 }
 
 // serverVersion is what /version says, in plain text; servers that do not tell are as old as may be.
-func (c *Client) serverVersion(ctx context.Context) (string, error) {
+func (c *client) serverVersion(ctx context.Context) (string, error) {
 	version := "2.0.0"
 	err := c.retry(ctx, func() error {
 		text, err := c.text(ctx, "/version")

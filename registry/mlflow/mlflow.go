@@ -147,8 +147,14 @@ func parseURL(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// Client is a registry on an MLflow server.
+// Client is a registry on an MLflow server. Its Register takes a tag docent.publish_id: then the version that has it already
+// is returned, so that who does not know whether an earlier call succeeded can repeat it.
 type Client struct {
+	registry.Registry
+	s *client
+}
+
+type client struct {
 	o       Options
 	base    *url.URL
 	http    *http.Client
@@ -174,8 +180,6 @@ type Client struct {
 	latest   time.Time       // that was written or read
 }
 
-var _ registry.Registry = (*Client)(nil)
-
 // New makes a client. It reads the certificates and does not talk to the server: see [Client.Ping].
 func New(o Options) (*Client, error) {
 	fail := func(err error, hint string) (*Client, error) {
@@ -188,7 +192,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return fail(err, "")
 	}
-	c := &Client{o: o, base: base, log: o.Logger, now: o.Now, journals: map[*journal]struct{}{}, told: map[string]bool{},
+	c := &client{o: o, base: base, log: o.Logger, now: o.Now, journals: map[*journal]struct{}{}, told: map[string]bool{},
 		pause: 250 * time.Millisecond, longestPause: 10 * time.Second, gather: time.Second, farewell: 10 * time.Second}
 	if c.http, err = httpClient(o); err != nil {
 		return fail(err, "give PEM files: certificates in ServerCert, a certificate and its key in ClientCert")
@@ -204,12 +208,12 @@ func New(o Options) (*Client, error) {
 	setDefault(&c.o.Transfers, 4)
 	c.secrets = hide(o)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	return c, nil
+	return &Client{impl.New(c, c.o.Transfers, c.log), c}, nil
 }
 
 // stamp is the time, to the millisecond, and never before one that this client has given or seen: a clock that is put
 // back would make a run end before it began, and the values of a metric change places.
-func (c *Client) stamp() time.Time {
+func (c *client) stamp() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := c.now().UTC().Truncate(time.Millisecond); now.After(c.latest) {
@@ -219,7 +223,7 @@ func (c *Client) stamp() time.Time {
 }
 
 // seen is a time that the server has.
-func (c *Client) seen(at integer) {
+func (c *client) seen(at integer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if t := fromMillis(at); t.After(c.latest) {
@@ -250,7 +254,9 @@ func hide(o Options) *strings.Replacer {
 
 // Ping asks the server for something that needs credentials, and tells what is wrong: an address where nobody answers,
 // or somebody who is not MLflow, a name that the server does not accept as its own, missing permission.
-func (c *Client) Ping(ctx context.Context) error {
+func (c *Client) Ping(ctx context.Context) error { return c.s.ping(ctx) }
+
+func (c *client) ping(ctx context.Context) error {
 	err := c.get(ctx, "experiments/get", query("experiment_id", "0"), nil)
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) { // another workspace has no default experiment; or there is no such workspace
 		err = c.post(ctx, "experiments/search", struct {
@@ -267,7 +273,9 @@ func (c *Client) Ping(ctx context.Context) error {
 // Close stops what runs in the background. Metrics that are not sent yet get one more attempt; what the server does not
 // take then is told in the error and stays in BufferDir. Calls after it fail with fs.ErrClosed; closing again does
 // nothing.
-func (c *Client) Close() error {
+func (c *Client) Close() error { return c.s.close() }
+
+func (c *client) close() error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()

@@ -23,20 +23,20 @@ func newClient(t *testing.T, o Options) *Client {
 	t.Helper()
 	c, err := New(o)
 	require.NoError(t, err)
-	c.farewell = c.o.Timeout
+	c.s.farewell = c.s.o.Timeout
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }
 
 // hasten shortens the pauses of a client, not its patience: a slow machine is no fault.
 func hasten(c *Client) *Client {
-	c.pause, c.longestPause, c.gather = time.Millisecond, 5*time.Millisecond, time.Millisecond
+	c.s.pause, c.s.longestPause, c.s.gather = time.Millisecond, 5*time.Millisecond, time.Millisecond
 	return c
 }
 
 // impatient makes a client that gives up soon.
 func impatient(c *Client) *Client {
-	c.o.Patience = 50 * time.Millisecond
+	c.s.o.Patience = 50 * time.Millisecond
 	return hasten(c)
 }
 
@@ -66,7 +66,7 @@ func TestRegistry(t *testing.T) {
 			Registry: c,
 			Another:  func(t *testing.T) registry.Registry { return hasten(newClient(t, Options{URL: url + "/"})) },
 			Alter: func(t *testing.T, v registry.Version, name string, to func([]byte) []byte) {
-				w, err := c.version(t.Context(), v.Name, v.Number)
+				w, err := c.s.version(t.Context(), v.Name, v.Number)
 				require.NoError(t, err)
 				s.Locked(func() {
 					key := path.Join(strings.TrimPrefix(w.Source, "mlflow-artifacts:/"), name)

@@ -14,27 +14,10 @@ import (
 // aliasOf is the alias that the stages which serve have: unlike them it moves in one step.
 func aliasOf(s registry.Stage) string { return strings.ToLower(string(s)) }
 
-// Promote implements registry.Models. The alias moves first: whoever follows it sees the new version at once, and a
+// Promote moves the alias first: whoever follows it sees the new version at once, and a
 // promotion that is interrupted then has happened. The next one repairs the stages.
-func (c *Client) Promote(ctx context.Context, name string, n int, o registry.PromoteOptions) (_ []registry.Version, err error) {
-	defer impl.Told(&err, "promote", impl.Ref(name, n))
-	stage, err := impl.CheckPromotion(&o)
-	if err != nil {
-		return nil, err
-	}
-	w, err := c.version(ctx, name, n)
-	if err != nil {
-		return nil, err
-	}
-	v := w.export(nil)
-	if err := impl.Usable(v.Status, v.Message); err != nil {
-		return nil, err
-	}
-	if impl.Serves(stage) {
-		if err := c.verify(ctx, registry.Version{Name: name, Number: n}); err != nil {
-			return nil, err
-		}
-	}
+func (c *client) Promote(ctx context.Context, name string, n int, o registry.PromoteOptions) ([]registry.Version, error) {
+	stage := o.Stage
 	s, err := c.state(ctx, name)
 	if err != nil {
 		return nil, err
@@ -74,7 +57,7 @@ type state struct {
 	versions []registry.Version // newest first
 }
 
-func (c *Client) state(ctx context.Context, name string) (*state, error) {
+func (c *client) state(ctx context.Context, name string) (*state, error) {
 	m, err := c.model(ctx, name)
 	if err != nil {
 		return nil, err
@@ -113,7 +96,7 @@ func (s *state) archived(of []int, except int) []registry.Version {
 
 // settle makes aliases and stages agree after version n was moved, and returns the versions it has touched; none means
 // that they agree.
-func (c *Client) settle(ctx context.Context, s *state, n int, o registry.PromoteOptions) (touched []int, err error) {
+func (c *client) settle(ctx context.Context, s *state, n int, o registry.PromoteOptions) (touched []int, err error) {
 	moved, keep := o.Stage, o.KeepPrevious
 	if c.withoutStages() {
 		return nil, nil
@@ -136,7 +119,7 @@ func (c *Client) settle(ctx context.Context, s *state, n int, o registry.Promote
 			if slices.Contains(holders, n) {
 				next = n
 			}
-			err = c.setAlias(ctx, name, alias, next)
+			err = c.SetAlias(ctx, name, alias, next)
 			touched = append(touched, next)
 		case holder != 0 && !slices.Contains(holders, holder): // another promotion is between alias and stage
 			err = c.transition(ctx, name, holder, stage, false)
@@ -162,7 +145,7 @@ func (c *Client) settle(ctx context.Context, s *state, n int, o registry.Promote
 }
 
 // transition moves a version to a stage. A server that has dropped stages is no fault: the alias has moved.
-func (c *Client) transition(ctx context.Context, name string, n int, stage registry.Stage, archive bool) error {
+func (c *client) transition(ctx context.Context, name string, n int, stage registry.Stage, archive bool) error {
 	if c.withoutStages() {
 		return nil
 	}
@@ -183,19 +166,19 @@ func (c *Client) transition(ctx context.Context, name string, n int, stage regis
 	return err
 }
 
-func (c *Client) withoutStages() bool {
+func (c *client) withoutStages() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.noStages
 }
 
 // moveAlias has another version serve in a stage, or with 0 none, and remembers it. m is the model before.
-func (c *Client) moveAlias(ctx context.Context, m wireModel, stage registry.Stage, n int, o registry.PromoteOptions) (err error) {
+func (c *client) moveAlias(ctx context.Context, m wireModel, stage registry.Stage, n int, o registry.PromoteOptions) (err error) {
 	from := m.serves(stage)
 	if n == 0 {
 		err = c.delete(ctx, "registered-models/alias", texts{"name": m.Name, "alias": aliasOf(stage)})
 	} else {
-		err = c.setAlias(ctx, m.Name, aliasOf(stage), n)
+		err = c.SetAlias(ctx, m.Name, aliasOf(stage), n)
 	}
 	if err != nil || n == from {
 		return err
@@ -203,18 +186,6 @@ func (c *Client) moveAlias(ctx context.Context, m wireModel, stage registry.Stag
 	return c.remember(ctx, m, registry.Promotion{Stage: stage, Version: n, From: from, By: o.By, Why: o.Why, Verdict: o.Verdict})
 }
 
-// SetAlias implements registry.Models.
-func (c *Client) SetAlias(ctx context.Context, name, alias string, version int) error {
-	err := registry.CheckAlias(alias)
-	if err == nil {
-		_, err = c.version(ctx, name, version)
-	}
-	if err == nil {
-		err = c.setAlias(ctx, name, alias, version)
-	}
-	return impl.Wrap("set alias of", impl.Ref(name, version), err)
-}
-
-func (c *Client) setAlias(ctx context.Context, name, alias string, n int) error {
+func (c *client) SetAlias(ctx context.Context, name, alias string, n int) error {
 	return c.post(ctx, "registered-models/alias", texts{"name": name, "alias": alias, "version": strconv.Itoa(n)}, nil)
 }

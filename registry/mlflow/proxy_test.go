@@ -84,9 +84,9 @@ func requireHarmless(t *testing.T, server http.Handler, what string) {
 	t.Cleanup(direct.Close)
 	t.Cleanup(proxy.Close)
 	c := hasten(newClient(t, Options{URL: proxy.URL, BufferDir: t.TempDir()}))
-	c.reached.Store(true) // it did not begin with a spoiled answer
+	c.s.reached.Store(true) // it did not begin with a spoiled answer
 	if what == "hanging" {
-		c.o.Timeout = hangs / 2
+		c.s.o.Timeout = hangs / 2
 	}
 	name := strings.ReplaceAll(what, " ", "-")
 	v := publish(t, c, name, fstest.MapFS{"config.json": {Data: []byte("{}")}, "weights": {Data: []byte(strings.Repeat("w", 300_000))}})
@@ -96,18 +96,18 @@ func requireHarmless(t *testing.T, server http.Handler, what string) {
 	require.NoError(t, c.Download(t.Context(), found, filepath.Join(t.TempDir(), "out")))
 
 	look := newClient(t, Options{URL: direct.URL})
-	id, err := look.experiment(t.Context(), "experiment of "+name)
+	id, err := look.s.experiment(t.Context(), "experiment of "+name)
 	require.NoError(t, err)
-	runs, _, err := look.searchRuns(t.Context(), id, "", 10, "")
+	runs, _, err := look.s.searchRuns(t.Context(), id, "", 10, "")
 	require.NoError(t, err)
-	run, err := look.run(t.Context(), v.RunID)
+	run, err := look.s.run(t.Context(), v.RunID)
 	require.NoError(t, err)
 	assert.Equal(t, []int{1, 1, 1, 1}, []int{len(run.Data.Params), len(run.Data.Metrics), len(run.Inputs.Datasets), len(run.Outputs.Models)})
 	var logged struct {
 		Models []wireLoggedModel `json:"models"`
 	}
-	require.NoError(t, look.post(t.Context(), "logged-models/search", map[string][]string{"experiment_ids": {id}}, &logged))
-	versions, _, err := look.searchVersions(t.Context(), "name="+quoted(name), "")
+	require.NoError(t, look.s.post(t.Context(), "logged-models/search", map[string][]string{"experiment_ids": {id}}, &logged))
+	versions, _, err := look.s.searchVersions(t.Context(), "name="+quoted(name), "")
 	require.NoError(t, err)
 	assert.Equal(t, []int{1, 1, 1}, []int{len(runs), len(logged.Models), len(versions)}, "runs, logged models, versions")
 }
@@ -223,7 +223,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 	}
 	began = time.Now()
 	require.ErrorIs(t, c.Ping(t.Context()), registry.ErrUnavailable)
-	c.o.Patience = 2 * time.Hour
+	c.s.o.Patience = 2 * time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, c.Ping(ctx), context.DeadlineExceeded)

@@ -54,7 +54,7 @@ func testPython(t *testing.T, s *mlflowtest.Server) {
 	requireOpens(t, s.URL, v, model)
 	copied := filepath.Join(t.TempDir(), "model")
 	require.NoError(t, c.Download(t.Context(), v, copied))
-	require.NoError(t, c.call(t.Context(), request{method: http.MethodDelete, path: apiPath + "logged-models/" + v.ModelID}, nil))
+	require.NoError(t, c.s.call(t.Context(), request{method: http.MethodDelete, path: apiPath + "logged-models/" + v.ModelID}, nil))
 	requireOpens(t, s.URL, publish(t, c, "copied", os.DirFS(copied)), copied)
 	requireOpens(t, s.URL, publish(t, c, "v1.2 größe", os.DirFS(adapter)), adapter)
 	tiny := filepath.Join("..", "..", "internal", "golden", "testdata", "tiny", "llama")

@@ -13,20 +13,13 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
-	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // manifestTag of a version is the SHA-256 of its manifest, which lies in the manifestDir of what it was made from.
 const manifestTag = "docent.manifest"
 
-// Register implements registry.Models. MLflow registers whatever it is told, so what the version is made from is looked at
-// first. A version gets a tag docent.publish_id. The caller may give it one: then the version that has it already is
-// returned, so that who does not know whether an earlier call succeeded can repeat it.
-func (c *Client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (none registry.Version, err error) {
-	defer impl.Told(&err, "register", name)
-	if err := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)); err != nil {
-		return none, err
-	}
+// Register looks first at what the version is made from: MLflow registers whatever it is told.
+func (c *client) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (none registry.Version, err error) {
 	from, files, err := c.locate(ctx, src)
 	if err != nil {
 		return none, err
@@ -66,7 +59,7 @@ type origin struct {
 
 // locate finds what a source names and lists its files, by their paths in its tree. As for MLflow's own client a path of a
 // run may also begin with the name of a logged model that the run made; what lies among the run's artifacts goes first.
-func (c *Client) locate(ctx context.Context, src registry.Source) (origin, []registry.File, error) {
+func (c *client) locate(ctx context.Context, src registry.Source) (origin, []registry.File, error) {
 	o, err := c.from(ctx, src)
 	if err != nil {
 		return o, nil, err
@@ -84,12 +77,8 @@ func (c *Client) locate(ctx context.Context, src registry.Source) (origin, []reg
 }
 
 // from finds the run or logged model of a source.
-func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) {
+func (c *client) from(ctx context.Context, src registry.Source) (origin, error) {
 	if src.ModelID != "" {
-		u := registry.URI{ModelID: src.ModelID}
-		if err := u.Validate(); err != nil {
-			return origin{}, err
-		}
 		m, err := c.loggedModel(ctx, src.ModelID)
 		if err != nil {
 			return origin{}, err
@@ -101,9 +90,6 @@ func (c *Client) from(ctx context.Context, src registry.Source) (origin, error) 
 		o := origin{tree: c.tree(m.Info.ArtifactURI), path: src.Path, runID: m.Info.RunID, modelID: m.Info.ID}
 		o.tree.model, o.tree.ours = m.Info.ID, mapOf(m.Info.Tags)[publishID] != ""
 		return o, nil
-	}
-	if err := (registry.URI{RunID: src.RunID, Path: src.Path}).Validate(); err != nil {
-		return origin{}, err
 	}
 	r, err := c.run(ctx, src.RunID)
 	if err != nil {
@@ -141,7 +127,7 @@ func (o origin) uri() string {
 }
 
 // ensureModel makes the registered model; that it exists is as good.
-func (c *Client) ensureModel(ctx context.Context, name string) error {
+func (c *client) ensureModel(ctx context.Context, name string) error {
 	err := c.post(ctx, "registered-models/create", texts{"name": name}, nil)
 	if errors.Is(err, registry.ErrExists) {
 		return nil
@@ -150,7 +136,7 @@ func (c *Client) ensureModel(ctx context.Context, name string) error {
 }
 
 // createVersion makes a version. If it may have been made before, it is looked for first.
-func (c *Client) createVersion(ctx context.Context, name string, o origin, tags map[string]string, before bool) (wireVersion, error) {
+func (c *client) createVersion(ctx context.Context, name string, o origin, tags map[string]string, before bool) (wireVersion, error) {
 	body := struct {
 		Name    string `json:"name"`
 		Source  string `json:"source"`
@@ -179,7 +165,7 @@ func (c *Client) createVersion(ctx context.Context, name string, o origin, tags 
 }
 
 // onlyOne removes second versions: a request that seemed lost may have been on its way when it was looked for.
-func (c *Client) onlyOne(ctx context.Context, v wireVersion, filter string) (wireVersion, error) {
+func (c *client) onlyOne(ctx context.Context, v wireVersion, filter string) (wireVersion, error) {
 	var found []wireVersion
 	err := c.retry(ctx, func() (err error) {
 		found, _, err = c.searchVersions(ctx, filter, "")

@@ -13,61 +13,31 @@ import (
 	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
-// Resolve implements registry.Models. See the package comment for how alias and stage go together.
-func (c *Client) Resolve(ctx context.Context, u registry.URI) (none registry.Version, err error) {
-	defer impl.Told(&err, "resolve", u.String())
-	if err := u.Validate(); err != nil {
-		return none, err
-	}
-	if u.RunID != "" || u.ModelID != "" {
-		o, _, err := c.locate(ctx, registry.Source{RunID: u.RunID, ModelID: u.ModelID, Path: u.Path})
+// Find reads the version that u means. See the package comment for how alias and stage go together.
+func (c *client) Find(ctx context.Context, u registry.URI) (registry.Version, error) {
+	n := u.Version
+	if n == 0 {
+		m, err := c.model(ctx, u.Name)
 		if err != nil {
-			return none, err
+			return registry.Version{}, err
 		}
-		return registry.Version{RunID: o.runID, ModelID: o.modelID, Path: o.path, Stage: registry.None, Status: registry.Ready}, nil
+		aliases := map[string]int{}
+		for _, a := range m.Aliases {
+			aliases[a.Alias] = int(a.Version)
+		}
+		var stage registry.Stage
+		if stage, n, err = impl.Find(u, m.serves, aliases, m.export().Latest); err != nil {
+			return registry.Version{}, err
+		} else if stage != "" {
+			c.tellDisagreement(ctx, m, stage, n)
+		}
 	}
-	n, err := c.find(ctx, u)
-	if err != nil {
-		return none, err
-	}
-	w, err := c.version(ctx, u.Name, n)
-	if err != nil {
-		return none, err
-	}
-	v := w.export(w.Aliases)
-	if u.Path == "" {
-		return v, nil
-	}
-	v.Path = path.Join(v.Path, u.Path)
-	if _, _, err := c.contents(ctx, w, v.Path); err != nil {
-		return none, err
-	}
-	return v, nil
-}
-
-// find returns the number of the version that u means.
-func (c *Client) find(ctx context.Context, u registry.URI) (int, error) {
-	if u.Version != 0 {
-		return u.Version, nil
-	}
-	m, err := c.model(ctx, u.Name)
-	if err != nil {
-		return 0, err
-	}
-	aliases := map[string]int{}
-	for _, a := range m.Aliases {
-		aliases[a.Alias] = int(a.Version)
-	}
-	stage, n, err := impl.Find(u, m.serves, aliases, m.export().Latest)
-	if stage != "" && err == nil {
-		c.tellDisagreement(ctx, m, stage, n)
-	}
-	return n, err
+	return c.Get(ctx, u.Name, n)
 }
 
 // tellDisagreement says once when somebody has moved the stage in MLflow and not the alias: what is served is not what
 // its UI shows.
-func (c *Client) tellDisagreement(ctx context.Context, m wireModel, stage registry.Stage, holder int) {
+func (c *client) tellDisagreement(ctx context.Context, m wireModel, stage registry.Stage, holder int) {
 	m.Aliases = nil
 	highest := m.serves(stage)
 	if highest == 0 || highest == holder {
@@ -88,9 +58,9 @@ func (c *Client) tellDisagreement(ctx context.Context, m wireModel, stage regist
 	}
 }
 
-// contents lists the files of a version at a path (of the tree it was made from; "" is all of it), as Download writes
+// filesOf lists the files of a version at a path (of the tree it was made from; "" is all of it), as Download writes
 // them, and where they are.
-func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin, []registry.File, error) {
+func (c *client) filesOf(ctx context.Context, w wireVersion, at string) (origin, []registry.File, error) {
 	o, err := c.originOf(ctx, w)
 	if err != nil {
 		return o, nil, err
@@ -126,7 +96,7 @@ func (c *Client) contents(ctx context.Context, w wireVersion, at string) (origin
 }
 
 // originOf finds what a version was made from, with the path of its files there. That it is gone is damage.
-func (c *Client) originOf(ctx context.Context, w wireVersion) (o origin, err error) {
+func (c *client) originOf(ctx context.Context, w wireVersion) (o origin, err error) {
 	source := w.source()
 	if source == (registry.Source{}) { // a copy of another version, or files outside any run: the server knows where
 		w.Source, err = fetch[string](ctx, c, "model-versions/get-download-uri", "artifact_uri", query("name", w.Name, "version", fmt.Sprint(int64(w.Version))))
@@ -146,74 +116,40 @@ func (c *Client) originOf(ctx context.Context, w wireVersion) (o origin, err err
 	return o, err
 }
 
-// Files implements registry.Models.
-func (c *Client) Files(ctx context.Context, v registry.Version) ([]registry.File, error) {
-	_, files, err := c.filesOf(ctx, v)
-	return files, impl.Wrap("list files of", impl.VersionRef(v), err)
-}
-
-// filesOf lists what v means: paths as Download writes them, relative to the origin.
-func (c *Client) filesOf(ctx context.Context, v registry.Version) (origin, []registry.File, error) {
+// Contents lists what v means.
+func (c *client) Contents(ctx context.Context, v registry.Version) (impl.Contents, error) {
+	var o origin
+	var files []registry.File
 	if v.Number == 0 {
-		o, all, err := c.locate(ctx, registry.Source{RunID: v.RunID, ModelID: v.ModelID, Path: v.Path})
+		from, all, err := c.locate(ctx, registry.Source{RunID: v.RunID, ModelID: v.ModelID, Path: v.Path})
 		if err != nil {
-			return o, nil, err
+			return impl.Contents{}, err
 		}
-		within, files := artifact.Select(all, o.path)
-		o.path = within
-		return o, files, nil
-	}
-	w, err := c.version(ctx, v.Name, v.Number)
-	if err != nil {
-		return origin{}, nil, err
-	}
-	stored := w.export(nil)
-	if err := impl.Usable(stored.Status, stored.Message); err != nil {
-		return origin{}, nil, err
-	}
-	return c.contents(ctx, w, v.Path)
-}
-
-// Download implements registry.Models. A download that broke off leaves ".<name>.partial" beside dir for the next one
-// to go on from.
-func (c *Client) Download(ctx context.Context, v registry.Version, dir string) (err error) {
-	defer impl.Told(&err, "download", impl.VersionRef(v))
-	o, files, err := c.filesOf(ctx, v)
-	if err != nil {
-		return err
+		o = from
+		o.path, files = artifact.Select(all, from.path)
+		v = registry.Version{RunID: o.runID, ModelID: o.modelID, Path: from.path}
+	} else {
+		w, err := c.version(ctx, v.Name, v.Number)
+		if err == nil {
+			stored := w.export(nil)
+			err = impl.Usable(stored.Status, stored.Message)
+		}
+		if err == nil {
+			o, files, err = c.filesOf(ctx, w, v.Path)
+		}
+		if err != nil {
+			return impl.Contents{}, err
+		}
 	}
 	sizes := make(map[string]int64, len(files))
-	unverified := 0
 	for _, f := range files {
 		sizes[f.Path] = f.Size
-		if f.SHA256 == "" {
-			unverified++
-		}
 	}
-	if unverified > 0 {
-		c.log.Warn("MLflow has no checksums of these files, which docent did not log: only their sizes are verified", "version", impl.VersionRef(v), "files", unverified)
-	}
-	return artifact.Fetch(ctx, files, dir, c.o.Transfers, func(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
-		r, err := o.tree.open(ctx, path.Join(o.path, name), offset, sizes[name])
-		return r, missing(name, err)
-	})
-}
-
-// Verify implements registry.Models. The files are read from the server, of which MLflow's own API tells the size alone.
-func (c *Client) Verify(ctx context.Context, v registry.Version) error {
-	return impl.Wrap("verify", impl.VersionRef(v), c.verify(ctx, v))
-}
-
-func (c *Client) verify(ctx context.Context, v registry.Version) error {
-	o, files, err := c.filesOf(ctx, v)
-	if err != nil {
-		return err
-	}
-	return artifact.VerifyAll(ctx, files, c.o.Transfers, func(ctx context.Context, f registry.File) error {
-		r, err := o.tree.open(ctx, path.Join(o.path, f.Path), 0, f.Size)
-		if err != nil {
-			return missing(f.Path, err)
-		}
-		return errors.Join(artifact.Verify(ctx, f, r), r.Close())
-	})
+	return impl.Contents{
+		Files: files, Source: registry.Source{RunID: v.RunID, ModelID: v.ModelID, Path: v.Path},
+		Open: func(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
+			r, err := o.tree.open(ctx, path.Join(o.path, name), offset, sizes[name])
+			return r, missing(name, err)
+		},
+	}, nil
 }

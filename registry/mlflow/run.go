@@ -1,7 +1,6 @@
 package mlflow
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,7 @@ import (
 
 // run is the handle of a run. Only what it has sent itself, and whether it was ended through it, is kept here.
 type run struct {
-	c          *Client
+	c          *client
 	id         string
 	experiment string
 	artifacts  tree
@@ -27,9 +26,7 @@ type run struct {
 	ended registry.Status
 }
 
-var _ registry.Run = (*run)(nil)
-
-func (c *Client) newRun(w wireRun, limits *limiter) (*run, error) {
+func (c *client) newRun(w wireRun, limits *limiter) (*run, error) {
 	if err := (registry.URI{RunID: w.Info.ID}).Validate(); err != nil { // it becomes part of a file's name
 		return nil, err
 	}
@@ -39,10 +36,7 @@ func (c *Client) newRun(w wireRun, limits *limiter) (*run, error) {
 func (r *run) ID() string { return r.id }
 
 // check refuses what comes after an End of this handle.
-func (r *run) check(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
+func (r *run) check() error {
 	if err := r.c.check(); err != nil {
 		return err
 	}
@@ -56,7 +50,7 @@ func (r *run) check(ctx context.Context) error {
 
 // running reads the run and refuses one that has ended, by whomever: the server would go on recording.
 func (r *run) running(ctx context.Context) (wireRun, error) {
-	if err := r.check(ctx); err != nil {
+	if err := r.check(); err != nil {
 		return wireRun{}, err
 	}
 	w, err := r.c.run(ctx, r.id)
@@ -80,16 +74,12 @@ type batch struct {
 }
 
 // logBatch sends one batch once. The same points again are stored once, as are the same parameters and tags.
-func (c *Client) logBatch(ctx context.Context, run string, b batch) error {
+func (c *client) logBatch(ctx context.Context, run string, b batch) error {
 	b.Run = run
 	return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/log-batch", body: b}, nil)
 }
 
-func (r *run) LogParams(ctx context.Context, params map[string]string) (err error) {
-	defer impl.Told(&err, "log params of run", r.id)
-	if err := registry.CheckPairs(params); err != nil {
-		return err
-	}
+func (r *run) LogParams(ctx context.Context, params map[string]string) error {
 	sent := r.limits.pairs("parameter", params, maxParam)
 	if err := r.compareParams(ctx, sent); err != nil {
 		return err
@@ -121,11 +111,7 @@ func (r *run) compareParams(ctx context.Context, params map[string]string) error
 	return impl.SameParams(mapOf(w.Data.Params), params)
 }
 
-func (r *run) SetTags(ctx context.Context, tags map[string]string) (err error) {
-	defer impl.Told(&err, "tag run", r.id)
-	if err := registry.CheckPairs(tags); err != nil {
-		return err
-	}
+func (r *run) SetTags(ctx context.Context, tags map[string]string) error {
 	if _, err := r.running(ctx); err != nil {
 		return err
 	}
@@ -156,14 +142,8 @@ func onPage(tags map[string]string) map[string]string {
 
 // LogMetrics writes to the journal, from which the metrics are sent in the background. Where the journal cannot be
 // written, for want of space perhaps, they are sent at once.
-func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) (err error) {
-	defer impl.Told(&err, "log metrics of run", r.id)
-	for _, key := range sortedKeys(metrics) {
-		if err := registry.CheckKey(key); err != nil {
-			return err
-		}
-	}
-	if err := r.check(ctx); err != nil || len(metrics) == 0 {
+func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]float64) error {
+	if err := r.check(); err != nil || len(metrics) == 0 {
 		return err
 	}
 	sent := make(map[string]number, len(metrics))
@@ -171,7 +151,7 @@ func (r *run) LogMetrics(ctx context.Context, step int64, metrics map[string]flo
 		sent[r.limits.key(key)] = number(v)
 	}
 	entries := metricsEntries(r.c.stamp(), step, sent)
-	err = r.journal.append(entries...)
+	err := r.journal.append(entries...)
 	if err == nil {
 		r.journal.inBackground()
 		return nil
@@ -190,11 +170,7 @@ const (
 	inputDigest  = "docent.digest"
 )
 
-func (r *run) LogInput(ctx context.Context, in registry.Input) (err error) {
-	defer impl.Told(&err, "log input of run", r.id)
-	if err := impl.CheckInput(in); err != nil {
-		return err
-	}
+func (r *run) LogInput(ctx context.Context, in registry.Input) error {
 	if _, err := r.running(ctx); err != nil {
 		return err
 	}
@@ -236,11 +212,7 @@ func (w wireInput) input() registry.Input {
 
 // End sends what waits in the journal and then ends the run. If the server stays away both are kept in BufferDir, for
 // the next run to tell it.
-func (r *run) End(ctx context.Context, status registry.Status) (err error) {
-	defer impl.Told(&err, "end run", r.id)
-	if err := cmp.Or(impl.CheckEnd(status), context.Cause(ctx)); err != nil {
-		return err
-	}
+func (r *run) End(ctx context.Context, status registry.Status) error {
 	r.mu.Lock()
 	done := r.ended != ""
 	r.mu.Unlock()
@@ -248,7 +220,7 @@ func (r *run) End(ctx context.Context, status registry.Status) (err error) {
 		return nil
 	}
 	at := r.c.stamp().UnixMilli()
-	err = r.journal.flush(ctx)
+	err := r.journal.flush(ctx)
 	if err == nil || refused(err) { // metrics that the server will never take do not keep the run open
 		err = errors.Join(err, r.c.endRun(ctx, r.id, status, at, r.c.patiently(ctx)))
 	}
@@ -265,7 +237,7 @@ func (r *run) End(ctx context.Context, status registry.Status) (err error) {
 }
 
 // endRun ends a run that is running; the status of one that has ended stays.
-func (c *Client) endRun(ctx context.Context, id string, status registry.Status, at int64, try func(attempt func() error) error) error {
+func (c *client) endRun(ctx context.Context, id string, status registry.Status, at int64, try func(attempt func() error) error) error {
 	var w wireRun
 	err := try(func() (err error) {
 		w, err = c.readRun(ctx, id)

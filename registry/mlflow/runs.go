@@ -1,17 +1,14 @@
 package mlflow
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
-	"slices"
 
 	"github.com/docent-ml/docent/registry"
-	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // publishID is the tag by which what was created is found again when the answer got lost.
@@ -20,7 +17,7 @@ const publishID = "docent.publish_id"
 const pageSize = 200
 
 // experiment returns the id of the named experiment, ErrNotFound where there is none.
-func (c *Client) experiment(ctx context.Context, name string) (string, error) {
+func (c *client) experiment(ctx context.Context, name string) (string, error) {
 	found, err := fetch[wireExperiment](ctx, c, "experiments/get-by-name", "experiment", query("experiment_name", name))
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) {
 		return "", fmt.Errorf("%w: no such experiment", registry.ErrNotFound)
@@ -35,7 +32,7 @@ func (c *Client) experiment(ctx context.Context, name string) (string, error) {
 }
 
 // ensureExperiment makes the experiment if nobody else has.
-func (c *Client) ensureExperiment(ctx context.Context, name string) (string, error) {
+func (c *client) ensureExperiment(ctx context.Context, name string) (string, error) {
 	id, err := c.experiment(ctx, name)
 	if !errors.Is(err, registry.ErrNotFound) || isNoRoute(err) {
 		return id, err
@@ -50,12 +47,8 @@ func (c *Client) ensureExperiment(ctx context.Context, name string) (string, err
 	return c.experiment(ctx, name)
 }
 
-// StartRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
-func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (_ registry.Run, err error) {
-	defer impl.Told(&err, "start run in", experiment)
-	if err := cmp.Or(registry.CheckName(experiment), registry.CheckPairs(tags), impl.CheckRunName(name)); err != nil {
-		return nil, err
-	}
+// StartRun also sends the metrics that earlier processes left in BufferDir.
+func (c *client) StartRun(ctx context.Context, experiment, name string, tags map[string]string) (registry.Run, error) {
 	id, err := c.ensureExperiment(ctx, experiment)
 	if err != nil {
 		return nil, err
@@ -100,7 +93,7 @@ func (c *Client) StartRun(ctx context.Context, experiment, name string, tags map
 }
 
 // notBefore has the next run begin after the newest one of the experiment, since runs are listed by that time.
-func (c *Client) notBefore(ctx context.Context, experiment string) error {
+func (c *client) notBefore(ctx context.Context, experiment string) error {
 	var newest []wireRun
 	err := c.retry(ctx, func() (err error) {
 		newest, _, err = c.searchRuns(ctx, experiment, "", 1, "")
@@ -112,9 +105,8 @@ func (c *Client) notBefore(ctx context.Context, experiment string) error {
 	return err
 }
 
-// ResumeRun implements registry.Tracker. It also sends the metrics that earlier processes left in BufferDir.
-func (c *Client) ResumeRun(ctx context.Context, id string) (_ registry.Run, err error) {
-	defer impl.Told(&err, "resume run", id)
+// ResumeRun also sends the metrics that earlier processes left in BufferDir.
+func (c *client) ResumeRun(ctx context.Context, id string) (registry.Run, error) {
 	found, err := c.run(ctx, id)
 	if err != nil {
 		return nil, err
@@ -138,7 +130,7 @@ func (c *Client) ResumeRun(ctx context.Context, id string) (_ registry.Run, err 
 }
 
 // setStatus writes a run's status once; end is in milliseconds, 0 while it runs.
-func (c *Client) setStatus(ctx context.Context, id string, status registry.Status, end int64) error {
+func (c *client) setStatus(ctx context.Context, id string, status registry.Status, end int64) error {
 	body := struct {
 		Run    string `json:"run_id"`
 		Status string `json:"status"`
@@ -148,10 +140,7 @@ func (c *Client) setStatus(ctx context.Context, id string, status registry.Statu
 }
 
 // run reads a run.
-func (c *Client) run(ctx context.Context, id string) (wireRun, error) {
-	if err := (registry.URI{RunID: id}).Validate(); err != nil {
-		return wireRun{}, err
-	}
+func (c *client) run(ctx context.Context, id string) (wireRun, error) {
 	var w wireRun
 	err := c.retry(ctx, func() (err error) {
 		w, err = c.readRun(ctx, id)
@@ -164,7 +153,7 @@ func (c *Client) run(ctx context.Context, id string) (wireRun, error) {
 }
 
 // readRun asks once for a run.
-func (c *Client) readRun(ctx context.Context, id string) (wireRun, error) {
+func (c *client) readRun(ctx context.Context, id string) (wireRun, error) {
 	var out struct {
 		Run wireRun `json:"run"`
 	}
@@ -172,9 +161,7 @@ func (c *Client) readRun(ctx context.Context, id string) (wireRun, error) {
 	return out.Run, err
 }
 
-// GetRun implements registry.Tracker.
-func (c *Client) GetRun(ctx context.Context, id string) (_ registry.RunInfo, err error) {
-	defer impl.Told(&err, "get run", id)
+func (c *client) GetRun(ctx context.Context, id string) (registry.RunInfo, error) {
 	r, err := c.run(ctx, id)
 	if err != nil {
 		return registry.RunInfo{}, err
@@ -204,20 +191,15 @@ func (r wireRun) info(experiment string) registry.RunInfo {
 	return info
 }
 
-// ListRuns implements registry.Tracker.
-func (c *Client) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
+func (c *client) ListRuns(ctx context.Context, experiment string) iter.Seq2[registry.RunInfo, error] {
 	return func(yield func(registry.RunInfo, error) bool) {
-		var id string
-		err := registry.CheckName(experiment)
-		if err == nil {
-			id, err = c.experiment(ctx, experiment)
-		}
+		id, err := c.experiment(ctx, experiment)
 		if err != nil {
-			yield(registry.RunInfo{}, impl.Wrap("list runs of", experiment, err))
+			yield(registry.RunInfo{}, err)
 			return
 		}
 		for r, err := range pages(ctx, c, func(token string) ([]wireRun, string, error) { return c.searchRuns(ctx, id, "", pageSize, token) }) {
-			if !yield(r.info(experiment), impl.Wrap("list runs of", experiment, err)) {
+			if !yield(r.info(experiment), err) {
 				return
 			}
 		}
@@ -225,7 +207,7 @@ func (c *Client) ListRuns(ctx context.Context, experiment string) iter.Seq2[regi
 }
 
 // searchRuns asks once for a page of runs, newest first.
-func (c *Client) searchRuns(ctx context.Context, experiment, filter string, n int, token string) ([]wireRun, string, error) {
+func (c *client) searchRuns(ctx context.Context, experiment, filter string, n int, token string) ([]wireRun, string, error) {
 	body := struct {
 		Experiments []string `json:"experiment_ids"`
 		Filter      string   `json:"filter,omitempty"`
@@ -241,23 +223,15 @@ func (c *Client) searchRuns(ctx context.Context, experiment, filter string, n in
 	return out.Runs, out.Token, err
 }
 
-// MetricHistory implements registry.Tracker. All points are read before the first is yielded, since MLflow gives them in
-// no order.
-func (c *Client) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[registry.Metric, error] {
-	return impl.MetricHistory(runID, key, func() ([]registry.Metric, error) { return c.metricHistory(ctx, runID, key) })
-}
-
-func (c *Client) metricHistory(ctx context.Context, runID, key string) ([]registry.Metric, error) {
+func (c *client) Points(ctx context.Context, runID, key string) ([]registry.Metric, error) {
 	if _, err := c.run(ctx, runID); err != nil { // the history of a run that does not exist is empty
 		return nil, err
 	}
-	points, err := c.points(ctx, runID, sanitize(key), c.call)
-	slices.SortStableFunc(points, func(a, b registry.Metric) int { return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time)) })
-	return slices.CompactFunc(points, samePoint), err // servers that keep runs in files may have one twice
+	return c.points(ctx, runID, sanitize(key), c.call)
 }
 
 // points reads the history of a metric by its key on the server.
-func (c *Client) points(ctx context.Context, runID, key string, do func(context.Context, request, any) error) (points []registry.Metric, err error) {
+func (c *client) points(ctx context.Context, runID, key string, do func(context.Context, request, any) error) (points []registry.Metric, err error) {
 	q := query("run_id", runID, "metric_key", key, "max_results", "10000")
 	for {
 		var out struct {

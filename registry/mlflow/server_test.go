@@ -48,7 +48,7 @@ func testRegistry(t *testing.T, s *mlflowtest.Server) {
 			Registry: c,
 			Another:  func(t *testing.T) registry.Registry { return newClient(t, Options{URL: s.URL}) },
 			Alter: func(t *testing.T, v registry.Version, path string, to func([]byte) []byte) {
-				found, err := c.run(t.Context(), v.RunID)
+				found, err := c.s.run(t.Context(), v.RunID)
 				require.NoError(t, err)
 				root := strings.TrimPrefix(found.Info.ArtifactURI, "mlflow-artifacts:/")
 				name := filepath.Join(s.Artifacts, root, v.Path, path)
@@ -93,19 +93,19 @@ func testRefusals(t *testing.T, s *mlflowtest.Server) {
 	c := newClient(t, Options{URL: s.URL})
 	run, err := c.StartRun(t.Context(), "gone", "", nil)
 	require.NoError(t, err)
-	require.NoError(t, c.post(t.Context(), "runs/delete", map[string]string{"run_id": run.ID()}, nil))
+	require.NoError(t, c.s.post(t.Context(), "runs/delete", map[string]string{"run_id": run.ID()}, nil))
 	_, err = c.ResumeRun(t.Context(), run.ID())
 	require.ErrorIs(t, err, registry.ErrInvalid)
 	assert.ErrorContains(t, err, "restore it")
 	require.ErrorIs(t, run.LogParams(t.Context(), map[string]string{"rank": "8"}), registry.ErrInvalid)
-	id, err := c.experiment(t.Context(), "gone")
+	id, err := c.s.experiment(t.Context(), "gone")
 	require.NoError(t, err)
 	// What an object store has, this client cannot write.
 	var stored struct {
 		ID string `json:"experiment_id"`
 	}
 	body := map[string]string{"name": "stored", "artifact_location": "s3://bucket/models"}
-	require.NoError(t, c.post(t.Context(), "experiments/create", body, &stored))
+	require.NoError(t, c.s.post(t.Context(), "experiments/create", body, &stored))
 	run, err = c.StartRun(t.Context(), "stored", "", nil)
 	require.NoError(t, err)
 	_, modelErr := run.LogModel(t.Context(), "model", fstest.MapFS{"f": {}})
@@ -116,7 +116,7 @@ func testRefusals(t *testing.T, s *mlflowtest.Server) {
 	}
 	require.NoError(t, run.End(t.Context(), registry.Failed))
 
-	require.NoError(t, c.post(t.Context(), "experiments/delete", map[string]string{"experiment_id": id}, nil))
+	require.NoError(t, c.s.post(t.Context(), "experiments/delete", map[string]string{"experiment_id": id}, nil))
 	_, err = c.StartRun(t.Context(), "gone", "", nil)
 	require.ErrorIs(t, err, registry.ErrInvalid)
 	assert.ErrorContains(t, err, "restore it")

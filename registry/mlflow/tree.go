@@ -18,7 +18,7 @@ const proxyPath = "/api/2.0/mlflow-artifacts/artifacts"
 
 // tree is a directory of artifacts on the server, known by the URI that the server gave for it.
 type tree struct {
-	c     *Client
+	c     *client
 	uri   string
 	base  string // URL of the artifact proxy
 	root  string // path of the tree below it; "" where the server does not proxy these artifacts
@@ -27,7 +27,7 @@ type tree struct {
 	ours  bool   // docent made it: what no manifest lists was not logged to its end
 }
 
-func (c *Client) runTree(w wireRun) tree {
+func (c *client) runTree(w wireRun) tree {
 	t := c.tree(w.Info.ArtifactURI)
 	t.run, t.ours = w.Info.ID, mapOf(w.Data.Tags)[publishID] != ""
 	return t
@@ -35,7 +35,7 @@ func (c *Client) runTree(w wireRun) tree {
 
 // tree reads mlflow-artifacts:/path and mlflow-artifacts://host:port/path, of which the host replaces that of the
 // tracking server.
-func (c *Client) tree(uri string) tree {
+func (c *client) tree(uri string) tree {
 	t := tree{c: c, uri: uri}
 	rest, ok := strings.CutPrefix(uri, "mlflow-artifacts:")
 	if !ok {

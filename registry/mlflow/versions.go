@@ -26,7 +26,7 @@ func quoted(s string) string {
 }
 
 // searchVersions asks once for a page of versions, newest first.
-func (c *Client) searchVersions(ctx context.Context, filter, token string) ([]wireVersion, string, error) {
+func (c *client) searchVersions(ctx context.Context, filter, token string) ([]wireVersion, string, error) {
 	q := query("filter", filter, "max_results", strconv.Itoa(pageSize), "order_by", "version_number DESC", "page_token", token)
 	var out struct {
 		Versions []wireVersion `json:"model_versions"`
@@ -37,19 +37,12 @@ func (c *Client) searchVersions(ctx context.Context, filter, token string) ([]wi
 	return out.Versions, out.Token, err
 }
 
-// Get implements registry.Models.
-func (c *Client) Get(ctx context.Context, name string, version int) (registry.Version, error) {
+func (c *client) Get(ctx context.Context, name string, version int) (registry.Version, error) {
 	v, err := c.version(ctx, name, version)
-	if err != nil {
-		return registry.Version{}, impl.Wrap("get", impl.Ref(name, version), err)
-	}
-	return v.export(v.Aliases), nil
+	return v.export(v.Aliases), err
 }
 
-func (c *Client) version(ctx context.Context, name string, n int) (wireVersion, error) {
-	if err := registry.CheckName(name); err != nil {
-		return wireVersion{}, err
-	}
+func (c *client) version(ctx context.Context, name string, n int) (wireVersion, error) {
 	if n < 1 || n > math.MaxInt32 { // the server's databases have no more
 		if _, err := c.model(ctx, name); err != nil {
 			return wireVersion{}, err
@@ -60,10 +53,7 @@ func (c *Client) version(ctx context.Context, name string, n int) (wireVersion, 
 }
 
 // model reads a registered model with all its aliases.
-func (c *Client) model(ctx context.Context, name string) (wireModel, error) {
-	if err := registry.CheckName(name); err != nil {
-		return wireModel{}, err
-	}
+func (c *client) model(ctx context.Context, name string) (wireModel, error) {
 	m, err := fetch[wireModel](ctx, c, "registered-models/get", "registered_model", query("name", name))
 	if err == nil && m.Name == "" { // a proxy's, which must not pass for a model without versions
 		err = c.explain(c.notMLflow(http.Header{}, []byte("{}")))
@@ -120,33 +110,24 @@ func (w wireVersion) source() registry.Source {
 // loggedModelRoot is where MLflow keeps the files of a logged model, below those of its experiment.
 var loggedModelRoot = regexp.MustCompile(`/models/(m-[0-9A-Za-z]+)/artifacts(/.*)?$`)
 
-// List implements registry.Models.
-func (c *Client) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {
+func (c *client) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {
 	return func(yield func(registry.Version, error) bool) {
 		m, err := c.model(ctx, name)
 		if err != nil {
-			yield(registry.Version{}, impl.Wrap("list", name, err))
+			yield(registry.Version{}, err)
 			return
 		}
-		for v, err := range c.versions(ctx, m) {
-			if !yield(v, impl.Wrap("list", name, err)) || err != nil {
-				return
-			}
-		}
+		c.versions(ctx, m)(yield)
 	}
 }
 
 // versions yields the versions of a model, newest first, page by page.
-func (c *Client) versions(ctx context.Context, m wireModel) iter.Seq2[registry.Version, error] {
+func (c *client) versions(ctx context.Context, m wireModel) iter.Seq2[registry.Version, error] {
 	return func(yield func(registry.Version, error) bool) {
 		for v, err := range pages(ctx, c, func(token string) ([]wireVersion, string, error) {
 			return c.searchVersions(ctx, "name="+quoted(m.Name), token)
 		}) {
-			if err != nil {
-				yield(registry.Version{}, err)
-				return
-			}
-			if !yield(v.export(m.aliasesOf(v.Version)), nil) {
+			if !yield(v.export(m.aliasesOf(v.Version)), err) {
 				return
 			}
 		}
@@ -173,8 +154,7 @@ func (m wireModel) holder(alias string) int {
 	return 0
 }
 
-// ListModels implements registry.Models.
-func (c *Client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error] {
+func (c *client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error] {
 	return func(yield func(registry.Model, error) bool) {
 		for m, err := range pages(ctx, c, func(token string) ([]wireModel, string, error) {
 			var page struct {
@@ -185,20 +165,14 @@ func (c *Client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error
 			err := c.do(ctx, request{method: http.MethodGet, path: apiPath + "registered-models/search", query: q}, &page)
 			return page.Models, page.Token, err
 		}) {
-			var full wireModel
-			if err == nil { // the list leaves the aliases out
-				full, err = c.model(ctx, m.Name)
+			if err == nil && registry.CheckName(m.Name) == nil { // MLflow takes other names too; its list leaves the aliases out
+				name := m.Name
+				if m, err = c.model(ctx, name); errors.Is(err, registry.ErrNotFound) { // deleted meanwhile
+					continue
+				}
+				err = impl.Wrap("list model", name, err)
 			}
-			switch {
-			case err == nil:
-				m = full
-			case errors.Is(err, registry.ErrNotFound) && m.Name != "": // deleted meanwhile
-				continue
-			case !errors.Is(err, registry.ErrInvalid) || m.Name == "": // but for a name that MLflow takes and this package does not
-				yield(registry.Model{}, impl.Wrap("list models", m.Name, err))
-				return
-			}
-			if !yield(m.export(), nil) {
+			if !yield(m.export(), err) {
 				return
 			}
 		}

@@ -168,7 +168,7 @@ func TestPythonVersions(t *testing.T) {
 		s.Files()["0/"+id+"/artifacts/model/MLmodel"] = []byte("flavors: {}")
 		s.Files()["0/"+id+"/artifacts/model/data/weights"] = []byte("weights")
 	})
-	require.NoError(t, c.ensureModel(t.Context(), "theirs"))
+	require.NoError(t, c.s.ensureModel(t.Context(), "theirs"))
 	for source, want := range map[string][]string{
 		"mlflow-artifacts:/0/" + id + "/artifacts/model": {"MLmodel", "data/weights"},
 		"runs:/" + id + "/model":                         {"MLmodel", "data/weights"},
@@ -177,7 +177,7 @@ func TestPythonVersions(t *testing.T) {
 			Version wireVersion `json:"model_version"`
 		}
 		body := map[string]string{"name": "theirs", "source": source, "run_id": id}
-		require.NoError(t, c.post(t.Context(), "model-versions/create", body, &out))
+		require.NoError(t, c.s.post(t.Context(), "model-versions/create", body, &out))
 		v, err := c.Get(t.Context(), "theirs", int(out.Version.Version))
 		require.NoError(t, err)
 		assert.Equal(t, "model", v.Path)
@@ -213,9 +213,9 @@ func requireCopies(t *testing.T, url string) {
 	_, err = c.Register(t.Context(), "original", registry.Source{RunID: run.ID(), Path: "some/model"}, nil)
 	require.NoError(t, err)
 	require.NoError(t, run.End(t.Context(), registry.Finished))
-	require.NoError(t, c.ensureModel(t.Context(), "copy"))
+	require.NoError(t, c.s.ensureModel(t.Context(), "copy"))
 	for n, whole := range []int{3, 2} { // with MLmodel, and without
-		from, err := c.version(t.Context(), "original", n+1)
+		from, err := c.s.version(t.Context(), "original", n+1)
 		require.NoError(t, err)
 		source := fmt.Sprintf("models:/original/%d", n+1)
 		for range 2 { // of the version, and of the copy
@@ -228,7 +228,7 @@ func requireCopies(t *testing.T, url string) {
 				Run    string `json:"run_id"`
 				Tags   []pair `json:"tags"`
 			}{"copy", source, from.RunID, from.Tags}
-			require.NoError(t, c.post(t.Context(), "model-versions/create", body, &out))
+			require.NoError(t, c.s.post(t.Context(), "model-versions/create", body, &out))
 			v, err := c.Get(t.Context(), "copy", int(out.Version.Version))
 			require.NoError(t, err)
 			files, err := c.Files(t.Context(), v)

@@ -180,11 +180,14 @@ func Verify(ctx context.Context, want registry.File, r io.Reader) error {
 	return want.Check(size, sum)
 }
 
-// VerifyAll verifies files, several at a time. Damage is told of all of them; any other error ends it.
-func VerifyAll(ctx context.Context, files []registry.File, atATime int, verify func(ctx context.Context, f registry.File) error) error {
+// VerifyAll reads files, several at a time, and verifies them. Damage is told of all of them; any other error ends it.
+func VerifyAll(ctx context.Context, files []registry.File, atATime int, open Open) error {
 	damage := make([]error, len(files))
 	err := Each(ctx, len(files), atATime, func(ctx context.Context, i int) error {
-		err := verify(ctx, files[i])
+		r, err := open(ctx, files[i].Path, 0)
+		if err == nil {
+			err = errors.Join(Verify(ctx, files[i], r), r.Close())
+		}
 		if errors.Is(err, registry.ErrCorrupt) {
 			damage[i] = err
 			return nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -36,14 +35,11 @@ func Wrap(op, name string, err error) error {
 	return &registry.Error{Op: op, Name: name, Err: err}
 }
 
-// Told is Wrap at the end of a method: defer impl.Told(&err, "get run", id).
-func Told(err *error, op, name string) { *err = Wrap(op, name, *err) }
-
 // Ref names a version in errors.
 func Ref(name string, n int) string { return name + "/" + strconv.Itoa(n) }
 
-// VersionRef names what a version, or the artifacts of a run, are called in errors.
-func VersionRef(v registry.Version) string {
+// versionRef names what a version, or the artifacts of a run, are called in errors.
+func versionRef(v registry.Version) string {
 	switch {
 	case v.Number != 0:
 		return Ref(v.Name, v.Number)
@@ -53,16 +49,16 @@ func VersionRef(v registry.Version) string {
 	return registry.URI{RunID: v.RunID, Path: v.Path}.String()
 }
 
-// CheckRunName checks what a run is to be called; empty is fine.
-func CheckRunName(name string) error {
+// checkRunName checks what a run is to be called; empty is fine.
+func checkRunName(name string) error {
 	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return &registry.Error{Name: name, Err: fmt.Errorf("%w: not a name for a run", registry.ErrInvalid), Hint: "use UTF-8 text without control characters"}
 	}
 	return nil
 }
 
-// CheckInput checks the description of a data set.
-func CheckInput(in registry.Input) error {
+// checkInput checks the description of a data set.
+func checkInput(in registry.Input) error {
 	for field, value := range map[string]string{"Name": in.Name, "Digest": in.Digest, "Source": in.Source, "Context": in.Context} {
 		if !utf8.ValidString(value) || field == "Name" && value == "" {
 			return &registry.Error{Name: in.Name, Err: fmt.Errorf("%w: %s is %q", registry.ErrInvalid, field, value), Hint: "give a name, and UTF-8 text"}
@@ -71,16 +67,16 @@ func CheckInput(in registry.Input) error {
 	return nil
 }
 
-// CheckEnd checks that a run can end so.
-func CheckEnd(status registry.Status) error {
+// checkEnd checks that a run can end so.
+func checkEnd(status registry.Status) error {
 	if !slices.Contains([]registry.Status{registry.Finished, registry.Failed, registry.Killed}, status) {
 		return &registry.Error{Err: fmt.Errorf("%w: %q does not end a run", registry.ErrInvalid, status), Hint: "use Finished, Failed or Killed"}
 	}
 	return nil
 }
 
-// CheckPromotion checks options and says, in them too, which stage they mean.
-func CheckPromotion(o *registry.PromoteOptions) (stage registry.Stage, err error) {
+// checkPromotion checks options and says, in them too, which stage they mean.
+func checkPromotion(o *registry.PromoteOptions) (stage registry.Stage, err error) {
 	if o.Stage, err = registry.ParseStage(string(cmp.Or(o.Stage, registry.Production))); err == nil {
 		err = o.Validate()
 	}
@@ -133,26 +129,15 @@ func MarshalMetric(value float64) ([]byte, error) {
 	}
 }
 
-// MetricHistory yields the points that read returns, which may be in any order.
-func MetricHistory(runID, key string, read func() ([]registry.Metric, error)) iter.Seq2[registry.Metric, error] {
-	return func(yield func(registry.Metric, error) bool) {
-		points, err := read()
-		if err == nil && len(points) == 0 {
-			err = fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
-		}
-		if err != nil {
-			yield(registry.Metric{}, Wrap("get metric of run", runID, err))
-			return
-		}
-		slices.SortStableFunc(points, func(a, b registry.Metric) int {
-			return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
-		})
-		for _, p := range points {
-			if !yield(p, nil) {
-				return
-			}
-		}
+// inOrder sorts the points of a metric by step, then time.
+func inOrder(key string, points []registry.Metric) error {
+	if len(points) == 0 {
+		return fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
 	}
+	slices.SortStableFunc(points, func(a, b registry.Metric) int {
+		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
+	})
+	return nil
 }
 
 // Find is the number of the version that a URI without one means, and the stage if it means a stage.
@@ -210,22 +195,6 @@ func Unrecorded(history []registry.Promotion, serves func(registry.Stage) int, n
 		}
 	}
 	return missing
-}
-
-// Backward yields a history, given with the oldest entry first, from its end.
-func Backward(name string, read func() ([]registry.Promotion, error)) iter.Seq2[registry.Promotion, error] {
-	return func(yield func(registry.Promotion, error) bool) {
-		history, err := read()
-		if err != nil {
-			yield(registry.Promotion{}, Wrap("read history of", name, err))
-			return
-		}
-		for _, p := range slices.Backward(history) {
-			if !yield(p, nil) {
-				return
-			}
-		}
-	}
 }
 
 // Deletable refuses to delete a version that somebody needs.

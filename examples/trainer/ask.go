@@ -33,7 +33,9 @@ const (
 // openEngine lets the base model answer, from the weights that are trained on.
 func (p *pipeline) openEngine() (err error) {
 	if p.engine == nil {
-		p.engine, err = engine.New(p.base, engine.Options{MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce, Logger: p.log})
+		if p.engine, err = engine.New(p.base, engine.Options{MaxContext: p.MaxSeqLen + 64, Slots: askedAtOnce, Logger: p.log}); err == nil {
+			p.closers = append(p.closers, p.engine.Close)
+		}
 	}
 	return err
 }
@@ -101,24 +103,17 @@ func (p *pipeline) makeSuite(facts []dataset.GroundedFact) ([]dataset.GroundedFa
 		s.Facts, s.Reworded = evaluate.HoldBack(facts)
 		s.ByRule = true
 	}
-	s = s.Complete(p.Seed)
-	return s.Facts, s, writeAll(p.file(suiteFile), []evaluate.Suite{s})
-}
-
-func (p *pipeline) suite() (evaluate.Suite, error) {
-	suites, err := readAll[evaluate.Suite](p.file(suiteFile))
-	if err != nil || len(suites) != 1 {
-		return evaluate.Suite{}, fmt.Errorf("questions: %w", errors.Join(err, fs.ErrInvalid))
-	}
-	return suites[0], nil
+	p.suite = s.Complete(p.Seed)
+	return p.suite.Facts, p.suite, writeAll(p.file(suiteFile), []evaluate.Suite{p.suite})
 }
 
 // askBefore asks the base model a few questions, unless a run that is resumed has.
-func (p *pipeline) askBefore(ctx context.Context) error {
+func (p *pipeline) askBefore(ctx context.Context) (err error) {
 	if err := p.openEngine(); err != nil {
 		return err
 	}
-	return p.ask(ctx, p.engine, "before", answersBeforeFile, askedOfBase)
+	p.before, err = p.ask(ctx, p.engine, "before", answersBeforeFile, askedOfBase)
+	return err
 }
 
 // askAfter asks the tuned model many, and measures how fast it answers.
@@ -131,7 +126,7 @@ func (p *pipeline) askAfter(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, tuned.Close()) }()
-	if err := p.ask(ctx, tuned, "after", answersAfterFile, askedOfTuned); err != nil {
+	if p.after, err = p.ask(ctx, tuned, "after", answersAfterFile, askedOfTuned); err != nil {
 		return err
 	}
 	if p.perplexity.base, err = evaluate.Perplexity(ctx, p.engine, evaluate.Prose()); err != nil {
@@ -141,12 +136,11 @@ func (p *pipeline) askAfter(ctx context.Context) (err error) {
 		return err
 	}
 	p.out.Say("after", "perplexity of general prose %.1f, of the base model %.1f", p.perplexity.tuned, p.perplexity.base)
-	suite, err := p.suite()
-	if err != nil || len(suite.Facts) == 0 {
-		return err
+	if len(p.suite.Facts) == 0 {
+		return nil
 	}
 	for _, clients := range []int{1, 8} {
-		speed, err := evaluate.Measure(ctx, evaluate.Served(tuned), suite.Limit(askedOfBase), clients, 4)
+		speed, err := evaluate.Measure(ctx, evaluate.Served(tuned), p.suite.Limit(askedOfBase), clients, 4)
 		if err != nil {
 			return err
 		}
@@ -158,10 +152,6 @@ func (p *pipeline) askAfter(ctx context.Context) (err error) {
 
 // answersRight measures an adapter while it is trained: the mean over the parts of the suite of the share that it answers right.
 func (p *pipeline) answersRight(ctx context.Context, adapter *lora.Adapter) (score float64, err error) {
-	suite, err := p.suite()
-	if err != nil {
-		return 0, err
-	}
 	dir, err := os.MkdirTemp(p.Data, "measured-*")
 	if err != nil {
 		return 0, err
@@ -178,7 +168,7 @@ func (p *pipeline) answersRight(ctx context.Context, adapter *lora.Adapter) (sco
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, tuned.Close()) }()
-	result, err := evaluate.Run(ctx, evaluate.Served(tuned), suite.Limit(askedOfBase), evaluate.Options{
+	result, err := evaluate.Run(ctx, evaluate.Served(tuned), p.suite.Limit(askedOfBase), evaluate.Options{
 		Concurrent: askedAtOnce, Progress: func(_ evaluate.Answer, done, of int) { p.out.Show("measure", int64(done), int64(of)) },
 	})
 	if err != nil {
@@ -193,21 +183,17 @@ func (p *pipeline) answersRight(ctx context.Context, adapter *lora.Adapter) (sco
 }
 
 // ask puts at most n questions of each part to a model. Answers that an interrupted run left are kept.
-func (p *pipeline) ask(ctx context.Context, model serve.Model, stage, file string, n int) error {
-	suite, err := p.suite()
-	if err != nil {
-		return err
-	}
-	if len(suite.Facts) == 0 {
-		return writeAll[evaluate.Answer](p.file(file), nil)
+func (p *pipeline) ask(ctx context.Context, model serve.Model, stage, file string, n int) (result *evaluate.Result, err error) {
+	if len(p.suite.Facts) == 0 {
+		return &evaluate.Result{}, writeAll[evaluate.Answer](p.file(file), nil)
 	}
 	var known []evaluate.Answer
 	if p.Resume {
 		if known, err = readAll[evaluate.Answer](p.file(file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+			return nil, err
 		}
 	}
-	result, err := evaluate.Run(ctx, evaluate.Served(model), suite.Limit(n), evaluate.Options{
+	result, err = evaluate.Run(ctx, evaluate.Served(model), p.suite.Limit(n), evaluate.Options{
 		Known: known, Concurrent: askedAtOnce,
 		Progress: func(_ evaluate.Answer, done, of int) { p.out.Show(stage, int64(done), int64(of)) },
 	})
@@ -215,19 +201,10 @@ func (p *pipeline) ask(ctx context.Context, model serve.Model, stage, file strin
 		err = errors.Join(err, writeAll(p.file(file), result.Answers))
 	}
 	if err != nil {
-		return fmt.Errorf("ask questions: %w", err)
+		return nil, fmt.Errorf("ask questions: %w", err)
 	}
 	for _, s := range result.Shares() {
 		p.out.Say(stage, "%s", s)
 	}
-	return nil
-}
-
-// results are what both models answered.
-func (p *pipeline) results() (before, after *evaluate.Result, err error) {
-	before, after = &evaluate.Result{}, &evaluate.Result{}
-	var fault error
-	before.Answers, err = readAll[evaluate.Answer](p.file(answersBeforeFile))
-	after.Answers, fault = readAll[evaluate.Answer](p.file(answersAfterFile))
-	return before, after, errors.Join(err, fault)
+	return result, nil
 }

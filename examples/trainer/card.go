@@ -23,14 +23,6 @@ func accuracyTable(rows []report.Accuracy) string {
 
 // writeCard puts a Hugging Face model card with the results beside the model.
 func (p *pipeline) writeCard() error {
-	before, after, err := p.results()
-	if err != nil {
-		return err
-	}
-	suite, err := p.suite()
-	if err != nil {
-		return err
-	}
 	var b strings.Builder
 	b.WriteString("---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [docent, lora]\n")
 	if !filepath.IsAbs(p.info.Ref) && strings.Count(p.info.Ref, "/") == 1 && !strings.HasPrefix(p.info.Ref, ".") { // an id on the Hub; a path would be none of its readers' business
@@ -39,7 +31,7 @@ func (p *pipeline) writeCard() error {
 	if p.info.Licence != "" {
 		fmt.Fprintf(&b, "license: %s\n", p.info.Licence)
 	}
-	shares := after.Shares()
+	shares := p.after.Shares()
 	if len(shares) > 0 {
 		fmt.Fprintf(&b, "model-index:\n- name: %q\n  results:\n", p.Name)
 	}
@@ -48,8 +40,8 @@ func (p *pipeline) writeCard() error {
 			"questions on the documents", nameOf(s.Part), s.Value())
 	}
 	fmt.Fprintf(&b, "---\n\n# %s\n\n%s, tuned by [docent](https://github.com/docent-ml/docent) on an organisation's own documents.\n", p.Name, p.baseName())
-	if text := verdict(before, after, suite.ByRule); text != "" {
-		fmt.Fprintf(&b, "\n%s\n\n%s", text, accuracyTable(accuracy(before, after, suite.ByRule, p.production)))
+	if text := verdict(p.before, p.after, p.suite.ByRule); text != "" {
+		fmt.Fprintf(&b, "\n%s\n\n%s", text, accuracyTable(accuracy(p.before, p.after, p.suite.ByRule, p.production)))
 	}
 	fmt.Fprintf(&b, "\nIt answers questions on these documents and goes wrong on others; what it says should be held against them.\n\n"+
 		"Training: %s rows, %d epochs, LoRA of rank %d, seed %d. Base weights, SHA-256: `%s`.\n",

@@ -31,8 +31,8 @@ func (p *pipeline) read(ctx context.Context) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("documents: %s is a file: -docs takes the folder it lies in", p.Docs)
 	}
-	var found ingest.Report
-	n, err := dataset.WriteFile(p.file(documentsFile), p.walk(ctx, &found))
+	found := &p.found
+	n, err := dataset.WriteFile(p.file(documentsFile), p.walk(ctx, found))
 	if err != nil {
 		return fmt.Errorf("documents: %w", err)
 	}
@@ -40,13 +40,13 @@ func (p *pipeline) read(ctx context.Context) error {
 		return fmt.Errorf("documents: no .pdf, .docx, .html, .md or .txt file is in %s or below: name the folder with -docs", p.Docs)
 	}
 	p.out.Say("read", "%d documents, %d pages, %d without text, %d failed", found.Read, found.Pages, found.Empty, found.Failed)
-	for _, told := range leftOut(&found) {
+	for _, told := range leftOut(found) {
 		p.out.Say(strings.ToLower(told.Name), "%s", told.Value)
 	}
 	if found.Read == 0 {
-		return fmt.Errorf("documents: none of the %d files in %s has text:\n%s", n, p.Docs, &found)
+		return fmt.Errorf("documents: none of the %d files in %s has text:\n%s", n, p.Docs, found)
 	}
-	return writeAll(p.file(reportFile), []ingest.Report{found})
+	return writeAll(p.file(reportFile), []ingest.Report{*found})
 }
 
 // leftOut are the files of the folder that are no documents, and the documents that are not trained on.

@@ -71,12 +71,8 @@ func asked(r *evaluate.Result) map[question]evaluate.Answer {
 const tableFile = "evaluation.json"
 
 func (p *pipeline) answerTable() ([]byte, error) {
-	before, after, err := p.results()
-	if err != nil {
-		return nil, err
-	}
-	base, rows := asked(before), [][]any{}
-	for _, a := range after.Answers {
+	base, rows := asked(p.before), [][]any{}
+	for _, a := range p.after.Answers {
 		rows = append(rows, []any{nameOf(a.Part), a.Source, a.Question(), expected(a.Case), base[questionOf(a)].Reply, a.Reply, a.OK})
 	}
 	return json.Marshal(map[string]any{"columns": []string{"part", "document", "question", "expected", "before", "after", "right"}, "data": rows})

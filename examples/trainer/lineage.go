@@ -16,14 +16,6 @@ import (
 
 // lineage gathers what the model was made of, by what and by whom.
 func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineage, error) {
-	before, after, err := p.results()
-	if err != nil {
-		return nil, err
-	}
-	suite, err := p.suite()
-	if err != nil {
-		return nil, err
-	}
 	l := &report.Lineage{
 		Form: report.LineageForm,
 		Model: report.ModelOrigin{
@@ -38,7 +30,7 @@ func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineag
 			Ref: p.info.Ref, Commit: p.info.Commit, Digest: p.info.Digest, Licence: p.info.Licence, Architecture: p.info.Architecture, Parameters: p.info.Parameters,
 		},
 		Inputs:    p.state.Inputs,
-		Questions: report.QuestionOrigin{Source: p.questionSource(len(suite.Facts)), Model: p.Writer.Model, Facts: len(suite.Facts), ByRule: suite.ByRule, Dropped: p.state.Dropped},
+		Questions: report.QuestionOrigin{Source: p.questionSource(len(p.suite.Facts)), Model: p.Writer.Model, Facts: len(p.suite.Facts), ByRule: p.suite.ByRule, Dropped: p.state.Dropped},
 		Chunks:    report.ChunkOrigin{Size: p.ChunkSize, Overlap: p.ChunkOverlap, Unit: p.ChunkUnit},
 		Settings:  p.origins,
 		Program: report.ProgramOrigin{
@@ -95,11 +87,11 @@ func (p *pipeline) lineage(ctx context.Context, r report.Report) (*report.Lineag
 	for _, entry := range checkpoints {
 		l.Run.Checkpoints = append(l.Run.Checkpoints, entry.Name())
 	}
-	for _, s := range after.Shares() {
-		old := before.Share(s.Part)
+	for _, s := range p.after.Shares() {
+		old := p.before.Share(s.Part)
 		l.Evaluation = append(l.Evaluation, report.PartResult{Part: string(s.Part), Before: report.Share{Right: old.Right, Asked: old.Of}, After: report.Share{Right: s.Right, Asked: s.Of}})
 	}
-	for _, a := range after.Answers {
+	for _, a := range p.after.Answers {
 		l.Answers = append(l.Answers, report.AnswerResult{Part: string(a.Part), Document: a.Source, Question: a.Question(), Reply: a.Reply, Right: a.OK})
 	}
 	return l, nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/examples/internal/tracing"
+	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
@@ -34,8 +36,8 @@ type pipeline struct {
 	spans         *tracing.Tracer
 
 	state       state
-	staleInputs string       // what has changed since the run began that is resumed
-	unlock      func() error // of the -data folder
+	staleInputs string         // what has changed since the run began that is resumed
+	closers     []func() error // of what is open; the last opened goes first
 	registry    program.Registry
 	tracked     registry.Run
 	recorded    map[string]registry.Metric // what the run had when it was resumed, by key: the last points
@@ -48,6 +50,10 @@ type pipeline struct {
 	config      lora.Config
 	set         set
 	history     *history
+
+	found         ingest.Report    // what became of each document
+	suite         evaluate.Suite   // what the models are asked
+	before, after *evaluate.Result // what they answered
 
 	started time.Time
 	stages  []report.Stage
@@ -109,10 +115,11 @@ func (p *pipeline) open(ctx context.Context) error {
 	if err := os.MkdirAll(p.Data, 0o755); err != nil {
 		return fmt.Errorf("working folder: %w", err)
 	}
-	var err error
-	if p.unlock, err = program.LockFolder(p.Data, p.environ, p.log); err != nil {
+	unlock, err := program.LockFolder(p.Data, p.environ, p.log)
+	if err != nil {
 		return err
 	}
+	p.closers = append(p.closers, unlock)
 	if err := p.openState(); err != nil {
 		return err
 	}
@@ -122,9 +129,11 @@ func (p *pipeline) open(ctx context.Context) error {
 	if p.registry, err = program.OpenRegistry(ctx, p.Common, program.RegistryOptions{BufferDir: p.file("metrics_unsent"), HTTP: p.spans.Client(), Logger: p.log}); err != nil {
 		return err
 	}
+	p.closers = append(p.closers, p.registry.Close)
 	if p.device, err = backend.Open(p.Backend, p.deviceOptions()); err != nil {
 		return err
 	}
+	p.closers = append(p.closers, func() error { p.device.Close(); return nil })
 	p.out.Say("device", "%s: %s", p.device.Name, p.device.Why)
 	return ctx.Err()
 }
@@ -143,6 +152,7 @@ func (p *pipeline) load(ctx context.Context) (err error) {
 	if err != nil {
 		return explainBase(err)
 	}
+	p.closers = append(p.closers, p.base.Close)
 	p.info = p.base.Info()
 	if p.tokens, err = p.base.TokenCounter(); err != nil {
 		return fmt.Errorf("base model: %w", err)
@@ -199,18 +209,6 @@ func (p *pipeline) merge(ctx context.Context) error {
 // finish closes what is open and tells what became of the run.
 func (p *pipeline) finish(ctx context.Context, err error) error {
 	var faults []error
-	if p.set.trainer != nil {
-		faults = append(faults, p.set.trainer.Close())
-	}
-	if p.engine != nil {
-		faults = append(faults, p.engine.Close())
-	}
-	if p.base != nil {
-		faults = append(faults, p.base.Close())
-	}
-	if p.history != nil {
-		faults = append(faults, p.history.close())
-	}
 	if p.tracked != nil {
 		status := registry.Failed
 		if err != nil && ctx.Err() != nil {
@@ -219,14 +217,8 @@ func (p *pipeline) finish(ctx context.Context, err error) error {
 		// After a run that went well this changes nothing: its end is recorded.
 		faults = append(faults, p.tracked.End(context.WithoutCancel(ctx), status))
 	}
-	if p.registry != nil {
-		faults = append(faults, p.registry.Close())
-	}
-	if p.device != nil {
-		p.device.Close()
-	}
-	if p.unlock != nil {
-		faults = append(faults, p.unlock())
+	for _, end := range slices.Backward(p.closers) {
+		faults = append(faults, end())
 	}
 	p.out.End()
 	if err != nil && ctx.Err() != nil {

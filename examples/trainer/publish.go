@@ -112,13 +112,11 @@ func (p *pipeline) track(ctx context.Context, step int, metrics map[string]float
 
 // publish registers the model as a new version and promotes it.
 func (p *pipeline) publish(ctx context.Context) error {
-	metrics, err := p.measured()
-	if err != nil {
-		return err
-	}
+	metrics := p.measured()
 	if err := p.logMetrics(ctx, p.history.step(), maps.Clone(metrics)); err != nil {
 		return err
 	}
+	var err error
 	if p.production, err = program.InProduction(ctx, p.registry, p.Name); err != nil {
 		return err
 	}
@@ -171,11 +169,7 @@ func (p *pipeline) publish(ctx context.Context) error {
 // unmeasured says whether no row and no wording was held back from the training.
 func (p *pipeline) unmeasured() (bool, error) {
 	held, err := readAll[dataset.Row](p.file(evalFile))
-	if err != nil || len(held) > 0 {
-		return false, err
-	}
-	suite, err := p.suite()
-	return len(suite.Reworded) == 0, err
+	return len(held) == 0 && len(p.suite.Reworded) == 0, err
 }
 
 // publishTag marks the version of one training.
@@ -214,14 +208,10 @@ func (p *pipeline) register(ctx context.Context) (v registry.Version, err error)
 }
 
 // measured are the shares of right answers, those of the base model beside them, and the speed.
-func (p *pipeline) measured() (map[string]float64, error) {
-	before, after, err := p.results()
-	if err != nil {
-		return nil, err
-	}
+func (p *pipeline) measured() map[string]float64 {
 	metrics := map[string]float64{"training_seconds": time.Since(p.state.Started).Seconds()}
-	maps.Copy(metrics, after.Metrics())
-	for _, s := range before.Shares() {
+	maps.Copy(metrics, p.after.Metrics())
+	for _, s := range p.before.Shares() {
 		metrics[gate.BasePrefix+string(s.Part)] = s.Value()
 	}
 	if p.perplexity.tuned > 0 {
@@ -230,7 +220,7 @@ func (p *pipeline) measured() (map[string]float64, error) {
 	for _, s := range p.speeds {
 		maps.Copy(metrics, s.Metrics())
 	}
-	return metrics, nil
+	return metrics
 }
 
 // fileDigest is the SHA-256 of a file.

@@ -41,16 +41,12 @@ func (p *pipeline) openState() error {
 		}
 		return p.setAside()
 	}
-	states, err := readAll[state](p.file(stateFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if _, err := os.Stat(p.file(stateFile)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("resume: there is no run in %s to go on with: leave -resume out, or name its folder with -data", p.Data)
-	case err != nil:
-		return fmt.Errorf("resume: %w", err)
-	case len(states) != 1:
-		return fmt.Errorf("resume: %s is damaged: leave -resume out to start again", p.file(stateFile))
 	}
-	p.state = states[0]
+	if err := errors.Join(readOne(p.file(stateFile), &p.state), readOne(p.file(reportFile), &p.found), readOne(p.file(suiteFile), &p.suite)); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
 	if p.state.Finished {
 		return fmt.Errorf("resume: the run in %s is finished: leave -resume out to start another one", p.Data)
 	}
@@ -87,6 +83,18 @@ func writeAll[T any](name string, values []T) error {
 
 // readAll reads the values of a file that writeAll wrote.
 func readAll[T any](name string) ([]T, error) { return collect(lines[T](name)) }
+
+// readOne reads the only value of such a file.
+func readOne[T any](name string, v *T) error {
+	all, err := readAll[T](name)
+	if err == nil && len(all) != 1 {
+		err = fmt.Errorf("%s is damaged: leave -resume out to start again", name)
+	}
+	if err == nil {
+		*v = all[0]
+	}
+	return err
+}
 
 // lines reads a file of JSON lines.
 func lines[T any](name string) iter.Seq2[T, error] {

@@ -11,7 +11,6 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
-	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/registry"
 )
 
@@ -98,14 +97,6 @@ func (p *pipeline) storeReport(ctx context.Context) error {
 
 // summary gathers the report from the files of the run.
 func (p *pipeline) summary() (report.Report, error) {
-	before, after, err := p.results()
-	if err != nil {
-		return report.Report{}, err
-	}
-	suite, err := p.suite()
-	if err != nil {
-		return report.Report{}, err
-	}
 	documents, err := p.documentTable()
 	if err != nil {
 		return report.Report{}, err
@@ -113,8 +104,8 @@ func (p *pipeline) summary() (report.Report, error) {
 	r := report.Report{
 		Title: p.Name, Lead: fmt.Sprintf("%s, taught by %d documents.", p.baseName(), len(documents)),
 		Started: p.state.Started, Elapsed: time.Since(p.started), Version: p.versionText(),
-		Verdict: verdict(before, after, suite.ByRule), Gate: p.verdict.String(), Accuracy: accuracy(before, after, suite.ByRule, p.production), Samples: samples(before, after),
-		Unlearned: unlearned(after), Forgotten: forgotten(before, after), Documents: documents,
+		Verdict: verdict(p.before, p.after, p.suite.ByRule), Gate: p.verdict.String(), Accuracy: accuracy(p.before, p.after, p.suite.ByRule, p.production), Samples: samples(p.before, p.after),
+		Unlearned: unlearned(p.after), Forgotten: forgotten(p.before, p.after), Documents: documents,
 		Rows: p.rowNumbers(), Stages: p.stages, Settings: p.settings(), Machine: p.machine(), Next: p.next(),
 	}
 	for _, x := range p.history.steps() {
@@ -123,13 +114,7 @@ func (p *pipeline) summary() (report.Report, error) {
 	for _, x := range p.history.evals() {
 		r.Evals = append(r.Evals, report.Eval{Step: x.Step, Loss: x.EvalLoss, Perplexity: x.Perplexity})
 	}
-	found, err := readAll[ingest.Report](p.file(reportFile))
-	if err != nil {
-		return report.Report{}, err
-	}
-	for i := range found {
-		r.Rows = append(r.Rows, leftOut(&found[i])...)
-	}
+	r.Rows = append(r.Rows, leftOut(&p.found)...)
 	r.Headline = p.headline(r)
 	return r, nil
 }
@@ -176,10 +161,6 @@ func (p *pipeline) headline(r report.Report) []report.Number {
 
 // documentTable joins the outcomes with the numbers of passages and rows.
 func (p *pipeline) documentTable() ([]report.Document, error) {
-	found, err := readAll[ingest.Report](p.file(reportFile))
-	if err != nil {
-		return nil, err
-	}
 	passages, rows := map[string]int{}, map[string]int{}
 	for x, err := range lines[dataset.Passage](p.ChunksFile()) {
 		if err != nil {
@@ -194,26 +175,22 @@ func (p *pipeline) documentTable() ([]report.Document, error) {
 		rows[x.Source]++
 	}
 	out := []report.Document{}
-	for _, f := range found {
-		for _, d := range f.Documents {
-			row := report.Document{
-				Path: d.Path, Digest: p.state.Inputs[filepath.Join(p.Docs, filepath.FromSlash(d.Path))], Outcome: string(d.Outcome),
-				Pages: d.Pages, Passages: passages[d.Path], Rows: rows[d.Path],
-			}
-			if d.DuplicateOf != "" {
-				row.Note = fmt.Sprintf("%.0f %% of it is in %s", 100*d.Likeness, d.DuplicateOf)
-			}
-			for _, fault := range d.Faults {
-				if row.Note != "" {
-					row.Note += "; "
-				}
-				if fault.Page > 0 {
-					row.Note += fmt.Sprintf("page %d: ", fault.Page)
-				}
-				row.Note += fault.Reason
-			}
-			out = append(out, row)
+	for _, d := range p.found.Documents {
+		var notes []string
+		if d.DuplicateOf != "" {
+			notes = append(notes, fmt.Sprintf("%.0f %% of it is in %s", 100*d.Likeness, d.DuplicateOf))
 		}
+		for _, fault := range d.Faults {
+			note := fault.Reason
+			if fault.Page > 0 {
+				note = fmt.Sprintf("page %d: %s", fault.Page, note)
+			}
+			notes = append(notes, note)
+		}
+		out = append(out, report.Document{
+			Path: d.Path, Digest: p.state.Inputs[filepath.Join(p.Docs, filepath.FromSlash(d.Path))], Outcome: string(d.Outcome),
+			Pages: d.Pages, Passages: passages[d.Path], Rows: rows[d.Path], Note: strings.Join(notes, "; "),
+		})
 	}
 	return out, nil
 }
@@ -267,8 +244,8 @@ func (p *pipeline) next() []report.Command {
 		model = fmt.Sprintf("models:/%s/Production", p.Name)
 	}
 	ask := "What is this about?"
-	if suite, err := p.suite(); err == nil && len(suite.Facts) > 0 {
-		ask = suite.Facts[0].Question
+	if len(p.suite.Facts) > 0 {
+		ask = p.suite.Facts[0].Question
 	}
 	return []report.Command{
 		{Why: "Serve it:", Text: fmt.Sprintf("go run ./examples/server -registry %s -backend %s -model %s", quote(p.Registry.String()), quote(p.Backend), quote(model))},

@@ -61,8 +61,8 @@ func (p *pipeline) setUp(ctx context.Context) (err error) {
 	o := lora.Options{Dir: p.CheckpointDir(), Recompute: p.Recompute, AllDevices: p.AllDevices, DeviceBytes: p.device.Memory, Logger: p.log,
 		Progress: func(s lora.Progress) { p.watch(ctx, s) }}
 	if p.Best == "answers" {
-		if suite, err := p.suite(); err != nil || len(suite.Facts) == 0 {
-			return errors.Join(err, errors.New("-best answers needs questions, and there are no facts: take -best loss"))
+		if len(p.suite.Facts) == 0 {
+			return errors.New("-best answers needs questions, and there are no facts: take -best loss")
 		}
 		o.Measure = p.answersRight
 	}
@@ -70,6 +70,7 @@ func (p *pipeline) setUp(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p.closers = append(p.closers, p.set.trainer.Close)
 	if p.set.train, p.set.eval, err = p.tokenize(ctx, p.set.trainer); err != nil {
 		return err
 	}
@@ -92,6 +93,7 @@ func (p *pipeline) train(ctx context.Context) (err error) {
 	if p.history, err = openHistory(p.file(historyFile), p.set.at); err != nil {
 		return err
 	}
+	p.closers = append(p.closers, p.history.close)
 	result, err := t.Train(ctx, p.set.train, p.set.eval)
 	if err != nil {
 		return err

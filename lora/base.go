@@ -42,7 +42,8 @@ import (
 )
 
 // Precision is how the weights and activations of the base model are held. Adapters, their gradients and the
-// optimizer's moments are always float32, and so are the activations where docent's own code for CPUs computes.
+// optimizer's moments are always float32, and so are the activations where docent's own code for CPUs computes, but what training
+// multiplies with weights in BF16 is rounded to it.
 type Precision string
 
 // The precisions. The last three are of docent's own code for CPUs. Package lora trains on graphs of XLA with Int8 and Int4 too: the

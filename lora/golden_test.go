@@ -26,6 +26,7 @@ type reference struct {
 	losses      []float64
 	gradNorm    float64
 	tolerance   float64 // relative, of losses and gradient norm
+	ofNorm      float64 // of that alone, if it is larger
 }
 
 // train repeats the run and returns the trainer after its last step.
@@ -46,10 +47,12 @@ func (r reference) train(t *testing.T, b *Base) *Trainer {
 		require.NoError(t, err)
 		assert.InEpsilon(t, r.losses[i], s.Loss, r.tolerance, "loss of step %d", i+1)
 		if i == 0 {
-			assert.InEpsilon(t, r.gradNorm, s.GradNorm, r.tolerance, "gradient norm")
+			assert.InEpsilon(t, r.gradNorm, s.GradNorm, max(r.tolerance, r.ofNorm), "gradient norm")
 		}
 	}
-	r.compareAdapter(t, tr)
+	if b.precision == F32 {
+		r.compareAdapter(t, tr)
+	}
 	return tr
 }
 
@@ -108,31 +111,38 @@ func openBase(t *testing.T, backend compute.Backend, ref string) *Base {
 	return b
 }
 
+// tinyReference is PEFT's run on one of the tiny checkpoints.
+func tinyReference(t *testing.T, dir string) reference {
+	t.Helper()
+	run := golden.JSON[golden.TinyRun](t, dir, "run.json").LoRA
+	r := reference{
+		init: filepath.Join(dir, "adapter_init"), final: filepath.Join(dir, "adapter_final"),
+		rank: run.Rank, alpha: run.Alpha, targets: run.Targets, optimizer: run.Optimizer,
+		losses: run.Losses, gradNorm: run.GradNorm, tolerance: 1e-4,
+	}
+	var paddedRow, paddedFrom int
+	_, err := fmt.Sscanf(run.OddBatches, "row %d is padded from position %d", &paddedRow, &paddedFrom)
+	require.NoError(t, err)
+	for i, batch := range run.Batches {
+		var step []example
+		for row, ids := range batch {
+			length := len(ids)
+			if i%2 == 1 && row == paddedRow {
+				length = paddedFrom
+			}
+			step = append(step, untrained(ids, length))
+		}
+		r.steps = append(r.steps, step)
+	}
+	return r
+}
+
 // TestGoldenTiny repeats PEFT's six steps for every family, and compares the merged model.
 func TestGoldenTiny(t *testing.T) {
 	bothComputers(t, func(t *testing.T, backend compute.Backend) {
 		for _, dir := range golden.Tiny(t) {
 			t.Run(filepath.Base(dir), func(t *testing.T) {
-				run := golden.JSON[golden.TinyRun](t, dir, "run.json").LoRA
-				r := reference{
-					init: filepath.Join(dir, "adapter_init"), final: filepath.Join(dir, "adapter_final"),
-					rank: run.Rank, alpha: run.Alpha, targets: run.Targets, optimizer: run.Optimizer,
-					losses: run.Losses, gradNorm: run.GradNorm, tolerance: 1e-4,
-				}
-				var paddedRow, paddedFrom int
-				_, err := fmt.Sscanf(run.OddBatches, "row %d is padded from position %d", &paddedRow, &paddedFrom)
-				require.NoError(t, err)
-				for i, batch := range run.Batches {
-					var step []example
-					for row, ids := range batch {
-						length := len(ids)
-						if i%2 == 1 && row == paddedRow {
-							length = paddedFrom
-						}
-						step = append(step, untrained(ids, length))
-					}
-					r.steps = append(r.steps, step)
-				}
+				r := tinyReference(t, dir)
 				b := openBase(t, backend, "dir:"+filepath.Join(dir, "model"))
 				tr := r.train(t, b)
 
@@ -147,6 +157,21 @@ func TestGoldenTiny(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestGoldenTinyBF16 repeats PEFT's six steps in bfloat16, with all vectors rounded: losses and gradient norms are as near to those in
+// float32 as PEFT's own are in bfloat16, by up to 2.2e-3 (of a loss of phi3-longrope) and 1.0e-2 (of the norm of olmo2).
+func TestGoldenTinyBF16(t *testing.T) {
+	for _, dir := range golden.Tiny(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			b, err := OpenBase(t.Context(), "dir:"+filepath.Join(dir, "model"), BaseOptions{Precision: BF16})
+			require.NoError(t, err)
+			defer b.Close()
+			r := tinyReference(t, dir)
+			r.tolerance, r.ofNorm = 2.2e-3, 1e-2
+			r.train(t, b)
+		})
+	}
 }
 
 // TestGoldenSmolLM2 repeats the LoRA runs on SmolLM2-135M-Instruct.

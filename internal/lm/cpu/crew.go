@@ -19,6 +19,7 @@ type crew struct {
 	closed  bool     // written before a step
 	panels  []panels // of each worker
 	ends    []int    // of a step
+	rounder rounder
 }
 
 type helper struct {

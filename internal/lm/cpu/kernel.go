@@ -16,6 +16,7 @@ type kernels struct {
 	round              func(dst []int16, d, x []float32)
 	dotHalves          func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
 	widen              func(dst []float32, src []uint16)
+	narrow             func(dst []uint16, src []float32)
 	dotFours           func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int)
 	roundBytes         func(dst []int8, d, x []float32)
 
@@ -32,6 +33,10 @@ type kernels struct {
 	rowBlock, rowStep              int
 	outer                          func(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int)
 	lift, turn                     func(dst, src []float32, stride, n int)
+
+	// The same in bfloat16, in tiles, for panels and steps of rows of whole tiles; nil = the set has none.
+	outerHalves func(a []uint16, aRow, depth int, b []float32, n int, y []float32, yStride int)
+	braid       func(dst []float32, a, b []uint16)
 
 	// Functions of vectors, whose lengths are multiples of lanes. There is no NaN in x, and top is at least its largest.
 	lanes   int

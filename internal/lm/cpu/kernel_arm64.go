@@ -9,3 +9,5 @@ var hasDots = cpu.ARM64.HasASIMDDP
 
 // vectorSets are the sets of vector code, the best first.
 var vectorSets = []*kernels{neon}
+
+func vectorNarrow(dst []uint16, x []float32) { plainNarrow(dst, x) }

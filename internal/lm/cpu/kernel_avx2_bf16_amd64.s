@@ -186,3 +186,37 @@ widen:
 	JNZ     widen
 	VZEROUPPER
 	RET
+
+// func narrowVector(dst *uint16, x *float32, n int)
+//
+// It is plainNarrow for numbers, and for what arithmetic makes when it has none.
+TEXT ·narrowVector(SB), NOSPLIT, $0-24
+	MOVQ     dst+0(FP), DI
+	MOVQ     x+8(FP), SI
+	MOVQ     n+16(FP), CX
+	VMOVDQU  uppers<>(SB), Y7
+	VPCMPEQD Y5, Y5, Y5
+	VPSRLD   $31, Y5, Y6 // 1
+	VPSRLD   $17, Y5, Y5 // 0x7fff
+
+narrow:
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VPSRLD  $16, Y0, Y2
+	VPSRLD  $16, Y1, Y3
+	VPAND   Y6, Y2, Y2
+	VPAND   Y6, Y3, Y3
+	VPADDD  Y5, Y0, Y0
+	VPADDD  Y5, Y1, Y1
+	VPADDD  Y2, Y0, Y0
+	VPADDD  Y3, Y1, Y1
+	VPSRLD  $16, Y0, Y0
+	VPAND   Y7, Y1, Y1
+	VPOR    Y1, Y0, Y0
+	VMOVDQU Y0, (DI)
+	ADDQ    $64, SI
+	ADDQ    $32, DI
+	SUBQ    $16, CX
+	JNZ     narrow
+	VZEROUPPER
+	RET

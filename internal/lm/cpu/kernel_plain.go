@@ -14,7 +14,7 @@ func newPlain(name string, floatRows, intRows, panelWidth int) *kernels {
 	return &kernels{
 		name: name, has: true,
 		floatRows: floatRows, intRows: intRows,
-		dotFloats: g.floats, dotInts: g.ints, round: plainRound, dotHalves: g.halves, widen: plainWiden,
+		dotFloats: g.floats, dotInts: g.ints, round: plainRound, dotHalves: g.halves, widen: plainWiden, narrow: plainNarrow,
 		dotFours: g.fours, roundBytes: plainRoundBytes,
 		halves: g.wide, multiples: g.multiples, dotSixes: g.sixes, unpackFours: g.unpackFours, unpackSixes: g.unpackSixes,
 		panelWidth: panelWidth, panelDepth: 320, panels: 6, rowBlock: 96, rowStep: 6, outer: g.outer, lift: g.lift, turn: g.turn,

@@ -1,6 +1,10 @@
 package cpu
 
-import "math"
+import (
+	"math"
+
+	"github.com/docent-ml/docent/internal/lm/weights"
+)
 
 // halfBlock is how many columns of a row in bfloat16 lie together: column i of the first half at 2i, column i of the second at 2i+1.
 const halfBlock = 16
@@ -34,5 +38,50 @@ func (g goTiles) halves(w []uint16, wStride int, x []float32, xStride, width, n 
 func plainWiden(dst []float32, src []uint16) {
 	for c := range src {
 		dst[c] = half(src[halfAt(c)])
+	}
+}
+
+// plainNarrow rounds x, in the order of halfAt.
+func plainNarrow(dst []uint16, x []float32) {
+	for c, v := range x {
+		dst[halfAt(c)] = weights.ToBFloat16(v)
+	}
+}
+
+// tileSize is how many vectors, and how many columns, go through tiles together.
+const tileSize = 32
+
+// withTiles adds tiles in plain Go to a set.
+func (k *kernels) withTiles() *kernels {
+	k.rowStep, k.outerHalves, k.braid = k.rowBlock, plainOuterHalves, plainBraid
+	return k
+}
+
+// plainBraid writes tileSize columns of two rows as pairs, in order.
+func plainBraid(dst []float32, a, b []uint16) {
+	for c := range tileSize {
+		dst[c] = math.Float32frombits(uint32(a[halfAt(c)]) | uint32(b[halfAt(c)])<<16)
+	}
+}
+
+// plainOuterHalves adds products of n vectors of a, aRow apart, and a panel b [depth/2, tileSize] of pairs to y. n is whole tiles, depth whole
+// blocks. The order is that of AMX's TDPBF16PS: a product of two numbers is exact, and a block adds up the first numbers of all pairs,
+// the second ones, and then both.
+func plainOuterHalves(a []uint16, aRow, depth int, b []float32, n int, y []float32, yStride int) {
+	for i := range n {
+		for from := 0; from < depth; from += block {
+			var first, second [tileSize]float32
+			for k := from; k < from+block; k += 2 {
+				u, v := half(a[i*aRow+k]), half(a[i*aRow+k+1])
+				for j, pair := range b[k/2*tileSize:][:tileSize] {
+					bits := math.Float32bits(pair)
+					first[j] += u * half(uint16(bits))
+					second[j] += v * half(uint16(bits>>16))
+				}
+			}
+			for j := range tileSize {
+				y[i*yStride+j] += first[j] + second[j]
+			}
+		}
 	}
 }

@@ -21,10 +21,10 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 	return out
 }
 
-// eachSet runs a test on every set of kernels that the processor has, or that it is emulated for (internal/ci/emulate.py), and on one
-// with odd tiles.
+// eachSet runs a test on every set of kernels that the processor has, or that it is emulated for (internal/ci/emulate.py), and on two
+// in plain Go: with odd tiles, and with tiles for bfloat16.
 func eachSet(t *testing.T, test func(t *testing.T, k *kernels)) {
-	for _, k := range append(sets(), newPlain("odd", 2, 8, 24)) {
+	for _, k := range append(sets(), newPlain("odd", 2, 8, 24), newPlain("go tiles", 4, 16, tileSize).withTiles()) {
 		t.Run(k.name, func(t *testing.T) {
 			if !k.has && k.name != os.Getenv("DOCENT_EMULATED") {
 				t.Skip("this processor lacks " + k.name)
@@ -116,6 +116,12 @@ func testKernels(t *testing.T, k *kernels) {
 		k.widen(wide, halves[:width])
 		plain.widen(slowWide, halves[:width])
 		assert.Equal(t, slowWide, wide)
+		copy(x[:8], []float32{0, -1e-30, 3e38, 3.4e38, float32(math.Inf(-1)), float32(math.NaN()), 1.00390625, 1.01171875}) // beyond the largest, and between two
+		narrow, slowNarrow := make([]uint16, width), make([]uint16, width)
+		k.narrow(narrow, x[:width])
+		plain.narrow(slowNarrow, x[:width])
+		assert.Equal(t, slowNarrow, narrow)
+		copy(x, slices.Repeat([]float32{0.5}, 8))
 
 		rounded, scales := make([]int16, n*xStride), make([]float32, n*xStride/block)
 		slow, slowScales := slices.Clone(rounded), slices.Clone(scales)

@@ -7,7 +7,7 @@ func newVector(name string, has bool, rowStep int) *kernels {
 	k := &kernels{
 		name: name, has: has,
 		floatRows: vectorFloatRows, intRows: vectorIntRows,
-		dotFloats: dots(floatTile), dotInts: vectorInts, round: vectorRound, dotHalves: dots(halfTile), widen: vectorWiden,
+		dotFloats: dots(floatTile), dotInts: vectorInts, round: vectorRound, dotHalves: dots(halfTile), widen: vectorWiden, narrow: vectorNarrow,
 		dotFours: vectorFours, roundBytes: vectorRoundBytes,
 		halves: vectorWide, multiples: vectorMultiples, dotSixes: sixes(sixTile), unpackFours: vectorUnpackFours, unpackSixes: vectorUnpackSixes,
 		panelDepth: 320, panels: 6, rowBlock: 96,

@@ -8,6 +8,7 @@ type term struct {
 	a           []float32 // a[i·aRow + k·aStep]
 	aRow, aStep int
 	depth       int
+	bits        []uint16 // a in bfloat16, for tiles, which take it instead: see rounder
 	b           source
 	from        int
 	turned      bool // b is stored as [width, depth]; from is a column
@@ -28,6 +29,7 @@ type panels struct {
 	rows []float32 // [panelWidth, panelDepth]
 
 	numbers []float32 // scales and minima of a tile: see blocks
+	rounder rounder
 }
 
 func newPanels(k *kernels) panels {
@@ -53,6 +55,7 @@ type sum struct {
 // of workers.
 func (c *crew) add(sums ...sum) {
 	const tasksOfWorker = 6
+	c.rounder.round(c.k, c.rows, sums...)
 	panelWidth := c.k.panelWidth
 	columns := 0 // in panels
 	for _, s := range sums {
@@ -87,6 +90,7 @@ func pieces(n, size int) int { return (n + size - 1) / size }
 
 // add is crew.add of one worker.
 func (p *panels) add(s sum) {
+	p.rounder.round(p.k, inTurn, s)
 	wide := p.k.panels * p.k.panelWidth
 	for j := 0; j < s.width; j += wide {
 		p.part(s, 0, s.n, j, min(j+wide, s.width))
@@ -95,29 +99,47 @@ func (p *panels) add(s sum) {
 
 // part is rows from to to and columns left to right of a sum, at most as many as are packed together.
 func (p *panels) part(s sum, from, to, left, right int) {
-	panelWidth, rowBlock, outer := p.k.panelWidth, p.k.rowBlock, p.k.outer
+	panelWidth, rowBlock := p.k.panelWidth, p.k.rowBlock
 	for _, t := range s.terms {
-		step := roundUp(pieces(t.depth, pieces(t.depth, p.k.panelDepth)), 8) // evenly, for y is read and written at each
+		unit, most, rows := 8, p.k.panelDepth, 1
+		if t.bits != nil {
+			unit, most, rows = block, 2*p.k.panelDepth, tileSize
+		}
+		step := roundUp(pieces(t.depth, pieces(t.depth, most)), unit) // evenly, for y is read and written at each
 		for k := 0; k < t.depth; k += step {
 			depth := min(step, t.depth-k)
 			for j := left; j < right; j += panelWidth {
-				t.b.pack(p, p.b[(j-left)/panelWidth], t.turned, t.from+k, depth, j, min(panelWidth, right-j))
+				dst, n := p.b[(j-left)/panelWidth], min(panelWidth, right-j)
+				if t.bits != nil {
+					t.halves().packPairs(p, dst, t.turned, t.from+k, depth, j, n)
+				} else {
+					t.b.pack(p, dst, t.turned, t.from+k, depth, j, n)
+				}
 			}
-			for i := from; i < to; i += rowBlock {
-				n, a := min(rowBlock, to-i), t.a[i*t.aRow+k*t.aStep:]
+			outer := func(i, j, n int, y []float32, yStride int) {
+				b := p.b[(j-left)/panelWidth]
+				if t.bits != nil {
+					p.k.outerHalves(t.bits[i*t.aRow+k:], t.aRow, roundUp(depth, block), b, n, y, yStride)
+				} else {
+					p.k.outer(t.a[i*t.aRow+k*t.aStep:], t.aRow, t.aStep, depth, b, n, y, yStride)
+				}
+			}
+			for i, n := from, 0; i < to; i += n {
+				if n = min(rowBlock, to-i); n > rows {
+					n -= n % rows
+				}
 				for j := left; j < right; j += panelWidth {
-					b, y := p.b[(j-left)/panelWidth], s.y[i*s.yStride+j:]
-					if j+panelWidth <= right {
-						outer(a, t.aRow, t.aStep, depth, b, n, y, s.yStride)
+					y, wide := s.y[i*s.yStride+j:], min(panelWidth, right-j)
+					if wide == panelWidth && n%rows == 0 {
+						outer(i, j, n, y, s.yStride)
 						continue
 					}
-					edge := p.edge[:n*panelWidth] // columns that are not there must not be written
-					clear(edge)
-					outer(a, t.aRow, t.aStep, depth, b, n, edge, panelWidth)
+					for r := range n { // what is not there must not be written
+						copy(p.edge[r*panelWidth:], y[r*s.yStride:][:wide])
+					}
+					outer(i, j, roundUp(n, rows), p.edge, panelWidth)
 					for r := range n {
-						for c := range right - j {
-							y[r*s.yStride+c] += edge[r*panelWidth+c]
-						}
+						copy(y[r*s.yStride:][:wide], p.edge[r*panelWidth:])
 					}
 				}
 			}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/docent-ml/docent/internal/lm/weights"
 )
 
 // TestOuter: sums of products of all four layouts, of sizes that fill no tile, are those of plain loops, and nothing beside
@@ -56,6 +58,47 @@ func testOuter(t *testing.T, set *kernels) {
 			}
 		}
 	}
+}
+
+// TestOuterHalves: products with weights in bfloat16 are those of vectors rounded to it, turned or not, from any row on, and nothing
+// beside them is written.
+func TestOuterHalves(t *testing.T) {
+	eachSet(t, func(t *testing.T, set *kernels) {
+		r := rand.New(rand.NewPCG(1, 2))
+		rounded := func(x float32) float64 { return float64(half(weights.ToBFloat16(x))) }
+		for _, size := range [][3]int{{1, 16, 21}, {5, 40, 68}, {33, 33, 32}, {97, 32, 670}, {130, 70, 9}} {
+			n, width, depth := size[0], size[1], size[2]
+			yStride, aRow := width+3, depth+5
+			start, a, w := randomFloats(r, n*yStride), randomFloats(r, n*aRow), randomFloats(r, (width+3)*(depth+3))
+			want := make([]float64, len(start))
+			straight, turned := newHalves(set, depth+3, width), newHalves(set, width, depth)
+			for k := range depth + 3 {
+				require.NoError(t, straight.set(k, w[k*width:][:width]))
+			}
+			for j := range width {
+				require.NoError(t, turned.set(j, w[j*depth:][:depth]))
+			}
+			for i := range want {
+				want[i] = float64(start[i])
+				for k := 0; k < depth && i%yStride < width; k++ {
+					want[i] += rounded(a[i/yStride*aRow+k]) * (rounded(w[(k+3)*width+i%yStride]) + rounded(w[i%yStride*depth+k]))
+				}
+			}
+			for _, workers := range []int{1, 3} {
+				c := newCrew(workers, set)
+				got, other := slices.Clone(start), make([]float32, len(start))
+				terms := []term{
+					{a: a, aRow: aRow, aStep: 1, depth: depth, b: &matrix{depth + 3, width, straight}, from: 3},
+					{a: a, aRow: aRow, aStep: 1, depth: depth, b: &matrix{width, depth, turned}, turned: true},
+				}
+				c.add(sum{got, yStride, n, width, terms}, sum{other, yStride, n, width, slices.Clone(terms[1:])})
+				c.close()
+				for i, v := range want {
+					require.InDelta(t, v, got[i], 2e-4, "%d rows, %d columns, depth %d: %d", n, width, depth, i)
+				}
+			}
+		}
+	})
 }
 
 // BenchmarkOuter multiplies as a training step does.

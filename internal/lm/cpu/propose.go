@@ -27,9 +27,9 @@ func (t *Tuner) logits(rows []int32) []float32 {
 	end := t.tape(len(t.layers))
 	t.crew.rows(n, func(i int) { copy(m.h.row(i), end.h.row(int(rows[i]))) })
 	m.logits = resized(m.logits, n*vocab)
-	if t.head.takes() == inputFloats {
+	if _, ok := t.head.storage.(*floats); ok {
 		t.crew.multiply(&m.h, product{t.head, nil, 0, n, m.logits, vocab})
-	} else { // the gradient is that of the weights as they are, with no input rounded
+	} else { // the gradient is that of the weights as they are, with inputs rounded as there
 		clear(m.logits)
 		t.crew.add(sum{m.logits, vocab, n, vocab, []term{{a: m.h.floats, aRow: m.h.stride, aStep: 1, depth: t.HiddenSize, b: t.head, turned: true}}})
 	}

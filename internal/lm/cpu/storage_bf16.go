@@ -1,7 +1,5 @@
 package cpu
 
-import "github.com/docent-ml/docent/internal/lm/weights"
-
 // halves are weights in bfloat16, row by row. What a checkpoint has in bfloat16 is kept as it is; other weights are rounded. They
 // become floats inside the products.
 type halves struct {
@@ -16,10 +14,7 @@ func newHalves(k *kernels, out, in int) fillable {
 }
 
 func (m *halves) set(r int, row []float32) error {
-	dst := m.bits[r*m.stride:][:m.stride]
-	for c, v := range row {
-		dst[halfAt(c)] = weights.ToBFloat16(v)
-	}
+	plainNarrow(m.bits[r*m.stride:][:m.stride], row)
 	return nil
 }
 

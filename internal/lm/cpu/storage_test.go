@@ -48,13 +48,19 @@ func assertTunesAsUnpacked(t *testing.T, w *Weights, c lm.Config, ofLoss, ofGrad
 	assert.Less(t, math.Sqrt(diff/norm), ofGradient, what)
 }
 
-// TestFrozenBaseInOtherStorages: loss and gradient are those of the same weights as floats.
+// TestFrozenBaseInOtherStorages: loss and gradient are those of the same weights as floats. With BF16 vectors are rounded too: as far apart
+// are, over the checkpoints of internal/golden, PEFT's own losses (by up to 5.9e-4) and gradients (by up to 3.7e-2) in bfloat16 and in
+// float32 on the same rounded weights.
 func TestFrozenBaseInOtherStorages(t *testing.T) {
 	eachSet(t, func(t *testing.T, k *kernels) {
 		c := oddConfig()
 		c.HiddenSize, c.IntermediateSize = 90, 150 // more than a block, and no multiple of it
 		for storage := range storages {
 			w := randomWeightsFor(t, k, storage, c, nil)
+			if storage == BF16 {
+				assertTunesAsUnpacked(t, w, c, 5.9e-4, 3.7e-2, storage)
+				continue
+			}
 			assertTunesAsUnpacked(t, w, c, 1e-5, 1e-4, storage)
 		}
 	})

@@ -78,7 +78,7 @@ func (t *Tuner) magnify(g *group, updates *updated) {
 		m, a, b := g.parts[i].m, t.b.theta[u.A:], t.b.theta[u.B:]
 		aa := make([]float32, rank*rank)
 		aw := t.dz.zero(rank, m.out)
-		t.crew.add(sum{aw.floats, aw.stride, rank, m.out, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: m, turned: true}}},
+		t.crew.add(sum{aw.floats, aw.stride, rank, m.out, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: m.storage, turned: true}}},
 			sum{aa, rank, rank, rank, []term{{a: a, aRow: g.in, aStep: 1, depth: g.in, b: dense{a, g.in}, turned: true}}})
 		for o := range m.out {
 			row, square := b[o*rank:][:rank], u.dora.squares[o]

@@ -62,7 +62,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 		own, turn := tape(0, n)
 		tapes += own + turn
 	}
-	ranks, dropped, out, mlp := 0, [3]int{}, 0, 0
+	ranks, dropped, rounded, out, mlp := 0, [3]int{}, [3]int{}, 0, 0
 	for i := t.lowest; i < t.Layers; i++ {
 		l := &t.layers[i]
 		wanted := wide(l.up.out) + wide(l.down.in)
@@ -73,6 +73,17 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 		for kind, g := range t.layers[i].groups() {
 			u := t.updates[i][kind]
 			ranks, out = max(ranks, wide(u.ranks)), max(out, wide(g.out))
+			for k, p := range g.parts[:min(len(g.parts), len(rounded))] {
+				if (&term{b: p.m}).halves() == nil {
+					break
+				}
+				if g.experts() { // which share the rows
+					rounded[0] = max(rounded[0], t.Experts.Used*max(wide(g.in), wide(p.m.out)))
+					break
+				}
+				rounded[0] = max(rounded[0], wide(g.in))
+				rounded[k] = max(rounded[k], wide(p.m.out))
+			}
 			for k := range u.parts {
 				if t.o.Dropout > 0 && u.parts[k].Update != nil {
 					dropped[k] = max(dropped[k], 2*wide(g.in))
@@ -103,6 +114,14 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	loss := some*t.VocabSize + (pieces(t.VocabSize, lossColumn)+2)*some*hidden
 	for _, x := range t.tables() {
 		loss += 2 * x.base.out * wide(x.base.in)
+	}
+	ofHalf := 1 // in halves of floats: see rounder
+	if t.k.outerHalves == nil {
+		ofHalf = 3
+	}
+	back += n * (rounded[0] + rounded[1] + rounded[2]) * ofHalf / 2
+	if (&term{b: t.head}).halves() != nil {
+		loss += t.crew.workers() * some * lossColumn * ofHalf / 2
 	}
 	worker := 2*tileQueries*(s.Longest+2*block) + (t.k.panels+1)*t.k.panelDepth*t.k.panelWidth
 	return int64(4 * (streams + tapes + back + loss + t.crew.workers()*worker))

@@ -1,0 +1,97 @@
+package cpu
+
+import "unsafe"
+
+// Products with weights in bfloat16 while training. The vectors are rounded to it too, on every processor, so that a run has the same
+// numerics everywhere; sums are of float32. Where there are tiles they multiply, elsewhere the code for float32.
+
+// rounder is the memory for what vectors are rounded to, once for all terms that take the same.
+type rounder []struct {
+	bits   []uint16  // [n, depth], padded to whole tiles, in the order of halfAt
+	floats []float32 // the same for code that has no tiles
+}
+
+// halves are the weights of a term if they are in bfloat16, and otherwise nil. A storage without its matrix is taken as it is.
+func (t *term) halves() *halves {
+	if m, ok := t.b.(*matrix); ok {
+		h, _ := m.storage.(*halves)
+		return h
+	}
+	return nil
+}
+
+// round replaces the vectors of terms whose weights are in bfloat16. rows calls a function for each row, as crew.rows does.
+func (x *rounder) round(k *kernels, rows func(n int, do func(r int)), sums ...sum) {
+	used, last := -1, (*float32)(nil)
+	for _, s := range sums {
+		for i := range s.terms {
+			t := &s.terms[i]
+			if t.halves() == nil {
+				continue
+			}
+			stride := roundUp(t.depth, block)
+			if &t.a[0] != last { // queries, keys and values are made of the same
+				last = &t.a[0]
+				if used++; used == len(*x) {
+					*x = append(*x, rounder{{}}...)
+				}
+				to := &(*x)[used]
+				to.bits = resized(to.bits, roundUp(s.n, tileSize)*stride)
+				if k.outerHalves == nil {
+					to.floats = resized(to.floats, s.n*stride)
+				}
+				rows(s.n, func(r int) {
+					src, dst := t.a[r*t.aRow:][:t.depth], to.bits[r*stride:][:stride]
+					whole := t.depth / block * block
+					if whole > 0 {
+						k.narrow(dst, src[:whole])
+					}
+					if whole < stride {
+						var tail [block]float32
+						copy(tail[:], src[whole:])
+						plainNarrow(dst[whole:], tail[:])
+					}
+					if k.outerHalves == nil {
+						k.widen(to.floats[r*stride:], dst)
+					}
+				})
+			}
+			t.a, t.aRow = (*x)[used].floats, stride
+			if k.outerHalves != nil {
+				t.bits = (*x)[used].bits
+			}
+		}
+	}
+}
+
+// inTurn is crew.rows of one worker.
+func inTurn(n int, do func(r int)) {
+	for r := range n {
+		do(r)
+	}
+}
+
+// packPairs is pack for tiles: dst is [depth/2, tileSize] of pairs, whose numbers are as far apart in depth as halfAt has them. depth and j
+// are whole blocks, or up to the end of the matrix.
+func (m *halves) packPairs(p *panels, dst []float32, turned bool, k, depth, j, n int) {
+	if turned { // rows are pairs already
+		pairs := unsafe.Slice((*float32)(unsafe.Pointer(&m.bits[0])), len(m.bits)/2)
+		dense{pairs, m.stride / 2}.pack(p, dst, true, k/2, roundUp(depth, block)/2, j, n)
+		return
+	}
+	row := func(r int) []uint16 {
+		if r < depth {
+			return m.bits[(k+r)*m.stride+j:]
+		}
+		return noHalves[:]
+	}
+	for r := 0; r < depth; r += halfBlock {
+		for i := range halfBlock / 2 {
+			p.k.braid(dst[(r/2+i)*tileSize:], row(r+i), row(r+i+halfBlock/2))
+		}
+	}
+	clear(dst[roundUp(depth, halfBlock)/2*tileSize : roundUp(depth, block)/2*tileSize])
+}
+
+// noHalves stand where there is no row.
+var noHalves [tileSize]uint16

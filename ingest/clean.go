@@ -13,7 +13,7 @@ import (
 // Cleanup turns what stands on printed pages into running text. The zero value
 // does everything; each field leaves one thing as it was.
 type Cleanup struct {
-	KeepHeaders   bool // running headers and footers, else dropped, from seven pages on; of those without a page number one copy stays
+	KeepHeaders   bool // running headers and footers, else dropped, in short documents only those with title and page number; of those without a number one copy stays
 	KeepControls  bool // NUL, other control characters and U+FFFD, else removed
 	KeepLigatures bool // ligatures and Arabic presentation forms, else their letters (NFKC)
 	KeepHyphens   bool // soft hyphens and hyphens at line ends, else removed and the word joined

@@ -10,7 +10,8 @@ import (
 
 // Lines this near to the edge of a page may be running headers or footers.
 //
-// A document of fewer than headerPages keeps them: a few copies harm less than a heading taken for one.
+// A document of fewer than headerPages keeps those that are the same to the letter and bare page numbers, as pdftotext does: a few copies
+// harm less than a heading taken for one.
 const (
 	headerLines = 2
 	headerPages = 7
@@ -29,15 +30,12 @@ const (
 // that goes on over the page. A line is dropped only if all lines between it and
 // the edge are.
 func dropHeaders(pages []Page) (title string) {
-	if len(pages) < headerPages {
-		return ""
-	}
 	counts := map[string]*copies{}
 	edges := make([][2][]edgeLine, len(pages))
 	split := make([][]string, len(pages))
 	for i, p := range pages {
 		split[i] = strings.Split(p.Text, "\n")
-		edges[i] = [2][]edgeLine{edgeLines("top ", split[i], p.Number), edgeLines("bottom ", split[i], p.Number)}
+		edges[i] = [2][]edgeLine{edgeLines(top, split[i], p.Number), edgeLines("bottom ", split[i], p.Number)}
 		for _, line := range slices.Concat(edges[i][0], edges[i][1]) {
 			for _, key := range line.keys {
 				if counts[key] == nil {
@@ -52,7 +50,12 @@ func dropHeaders(pages []Page) (title string) {
 		drop := map[int]bool{}
 		for _, side := range edges[i] {
 			for _, line := range side {
-				at := slices.IndexFunc(line.keys, func(key string) bool { return counts[key].repeat(len(pages), isNumbered(key)) })
+				at := slices.IndexFunc(line.keys, func(key string) bool {
+					if c := counts[key]; len(pages) < headerPages {
+						return isNumbered(key) && c.onEach(len(pages)) && hasPageNumber(key, pages[c.first].Number, c.n)
+					}
+					return counts[key].repeat(len(pages), isNumbered(key))
+				})
 				if at < 0 {
 					break
 				}
@@ -104,6 +107,38 @@ func (c *copies) repeat(pages int, numbered bool) bool {
 	return numbered || step == 2 && float64(c.n) >= headerRun*headerShare*float64(pages)
 }
 
+// onEach tells whether a line stands on each page, or on each of one side of the paper. The first page may have none.
+func (c *copies) onEach(pages int) bool {
+	left, right := pages/2, (pages+1)/2
+	switch {
+	case c.n < 2:
+		return false
+	case c.n == pages || c.first == 1 && c.n == pages-1:
+		return true
+	case c.side[0] == 0:
+		return c.n == left
+	}
+	return pages > 3 && c.side[1] == 0 && (c.n == right || c.first == 2 && c.n == right-1)
+}
+
+// hasPageNumber tells the number of a page behind a title from that of a heading or an amount, by as little as a short document
+// shows. first is the page with the first of n copies.
+func hasPageNumber(key string, first, n int) bool {
+	title := numberedText(key)
+	before, rest, _ := strings.Cut(key, numberMark)
+	offset, after, _ := strings.Cut(rest, numberMark)
+	number, _ := strconv.Atoi(offset)
+	switch isTop := strings.HasPrefix(key, top); {
+	case countsPages(title):
+		return false
+	case n == 2 || number > 1000: // such as years
+		return offset == "0" && (!isTop || first != 1)
+	case isTop && after == "" && strings.TrimPrefix(before, top) != "":
+		return strings.Count(title, " ") > 1 || number+first != 1 // else headings that are counted, such as "Exercise sheet 1"
+	}
+	return true
+}
+
 func without(lines []string, drop map[int]bool) string {
 	var kept []string
 	for i, l := range lines {
@@ -120,17 +155,18 @@ type edgeLine struct {
 	keys []string
 }
 
+const top = "top "
+
 // edgeLines are the outermost lines of a page with text, from the edge on.
 func edgeLines(side string, lines []string, page int) (edge []edgeLine) {
-	top := side == "top "
 	for i := range lines {
-		if !top {
+		if side != top {
 			i = len(lines) - 1 - i
 		}
 		if strings.TrimSpace(lines[i]) == "" {
 			continue
 		}
-		if len(edge) == headerLines || top && i+1 < len(lines) && isTableRow(lines[i]) && isTableRow(lines[i+1]) {
+		if len(edge) == headerLines || side == top && i+1 < len(lines) && isTableRow(lines[i]) && isTableRow(lines[i+1]) {
 			break
 		}
 		edge = append(edge, edgeLine{i, repeatKeys(side, lines[i], page)})

@@ -24,12 +24,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if done || err != nil {
 		return err
 	}
-	log, err := program.Logger(os.Stderr, cfg.Common)
+	log, err := program.Logger(os.Stderr, cfg.Common, explain.Notes)
 	if err != nil {
 		return err
-	}
-	for _, note := range explain.Notes {
-		log.Warn(note)
 	}
 	t := &tool{cfg: cfg, out: stdout}
 	do, err := t.command(cfg.Args)

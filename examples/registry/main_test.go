@@ -71,6 +71,23 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// A model whose file is damaged hides no other.
+func TestListTellsOfDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "registry")
+	store, err := local.Open(dir, local.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	for _, name := range []string{"a", "b", "c"} {
+		train(t, store, name, 8)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "models", "b", "model.json"), []byte("{"), 0o600))
+	out, err := call(t, "-registry", "file:"+dir, "list")
+	require.ErrorIs(t, err, registry.ErrCorrupt)
+	require.ErrorContains(t, err, "b")
+	assert.Regexp(t, `(?m)^a +1 +1 `, out)
+	assert.Regexp(t, `(?m)^c +1 +1 `, out)
+}
+
 // requireCommands calls each command on a registry, which is empty.
 func requireCommands(t *testing.T, reg registry.Registry, where string) {
 	assert.Contains(t, said(t, "-registry", where, "list"), "no models in "+where)

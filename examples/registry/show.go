@@ -44,17 +44,21 @@ func list(ctx context.Context, t *tool) error {
 		return listVersions(ctx, t, t.model)
 	}
 	rows := [][]string{{"MODEL", "LATEST", "PRODUCTION", "CREATED"}}
+	var damaged error
 	for m, err := range t.registry.ListModels(ctx) {
-		if err != nil {
+		if errors.Is(err, registry.ErrCorrupt) { // the others are shown
+			damaged = errors.Join(damaged, err)
+			continue
+		} else if err != nil {
 			return err
 		}
 		rows = append(rows, []string{m.Name, strconv.Itoa(m.Latest), numberOr(m.Production, ""), when(m.Created)})
 	}
-	if len(rows) == 1 {
+	if len(rows) == 1 && damaged == nil {
 		_, err := fmt.Fprintf(t.out, "no models in %s: the trainer registers some\n", t.cfg.Registry)
 		return err
 	}
-	return table(t.out, rows)
+	return errors.Join(table(t.out, rows), damaged)
 }
 
 func listVersions(ctx context.Context, t *tool, name string) error {

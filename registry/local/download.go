@@ -31,7 +31,7 @@ func (s *store) Contents(ctx context.Context, v registry.Version) (c impl.Conten
 }
 
 func (s *store) versionFiles(ctx context.Context, v registry.Version) (r *run, within string, files []registry.File, err error) {
-	stored, err := s.Get(ctx, v.Name, v.Number)
+	stored, err := s.Find(ctx, registry.URI{Name: v.Name, Version: v.Number})
 	if err == nil {
 		err = impl.Usable(stored.Status, stored.Message)
 	}
@@ -79,13 +79,20 @@ func (s *store) runFiles(src registry.Source) (r *run, within string, files []re
 	return r, within, files, nil
 }
 
-// openArtifact opens a stored file. One that the manifest names and the disk does not have is damage.
+// openArtifact opens a stored file. One that the manifest names and the disk does not have is damage, and so is a folder, a link
+// or a pipe in its place, which this store never makes.
 func (s *store) openArtifact(base, name string, offset int64) (io.ReadCloser, error) {
-	f, err := s.root.Open(path.Join(base, name))
+	fault := "the stored file is missing"
+	info, err := s.root.Lstat(path.Join(base, name))
+	if err == nil && !info.Mode().IsRegular() {
+		fault, err = "it is no file any more", fs.ErrNotExist
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &registry.Error{Path: name, Err: fmt.Errorf("%w: the stored file is missing", registry.ErrCorrupt),
+		return nil, &registry.Error{Path: name, Err: fmt.Errorf("%w: %s", registry.ErrCorrupt, fault),
 			Hint: "restore " + path.Join(base, name) + ", or log the artifacts again and register a new version"}
-	} else if err != nil {
+	}
+	f, err := s.root.Open(path.Join(base, name))
+	if err != nil {
 		return nil, &registry.Error{Path: name, Err: err}
 	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {

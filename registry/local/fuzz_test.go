@@ -9,6 +9,7 @@ import (
 
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // FuzzModelFile checks that what is accepted can be used and written again, and that promoting keeps it legal.
@@ -27,7 +28,7 @@ func FuzzModelFile(f *testing.F) {
 			require.Equal(t, n+1, m.export(n+1).Number)
 		}
 		for _, u := range []registry.URI{{Name: "a"}, {Name: "a", Stage: registry.Production}, {Name: "a", Alias: "b"}, {Name: "a", Alias: "production"}} {
-			if n, err := m.find(u); err == nil {
+			if _, n, err := impl.Find(u, m.holder, m.Aliases, m.latest()); err == nil {
 				require.True(t, n >= 1 && n <= len(m.Versions))
 			}
 		}

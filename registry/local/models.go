@@ -56,17 +56,6 @@ func (s *store) Register(ctx context.Context, name string, src registry.Source, 
 	return v, err
 }
 
-func (s *store) Get(_ context.Context, name string, version int) (registry.Version, error) {
-	m, err := s.readModel(name)
-	if err == nil {
-		_, err = m.version(version)
-	}
-	if err != nil {
-		return registry.Version{}, err
-	}
-	return m.export(version), nil
-}
-
 func (s *store) List(_ context.Context, name string) iter.Seq2[registry.Version, error] {
 	return func(yield func(registry.Version, error) bool) {
 		m, err := s.readModel(name)
@@ -244,19 +233,14 @@ func (s *store) Find(_ context.Context, u registry.URI) (v registry.Version, err
 	if err != nil {
 		return v, err
 	}
-	n, err := m.find(u)
+	n := u.Version
+	if n == 0 {
+		_, n, err = impl.Find(u, m.holder, m.Aliases, m.latest())
+	} else {
+		_, err = m.version(n)
+	}
 	if err != nil {
 		return v, err
 	}
 	return m.export(n), nil
-}
-
-// find returns the number of the version that u means.
-func (m *modelFile) find(u registry.URI) (int, error) {
-	if u.Version != 0 {
-		_, err := m.version(u.Version)
-		return u.Version, err
-	}
-	_, n, err := impl.Find(u, m.holder, m.Aliases, m.latest())
-	return n, err
 }

@@ -441,3 +441,32 @@ func TestWaitsForTheLockAsLongAsTheContext(t *testing.T) {
 		return nil
 	}))
 }
+
+// What stands in a stored file's place, a folder or a link, is damage that is told like any other, and never followed.
+func TestWhatIsNoFileAnyMore(t *testing.T) {
+	s := openStore(t, t.TempDir(), Options{})
+	run, err := s.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	source, err := run.LogModel(t.Context(), "model", fstest.MapFS{"f": {Data: []byte("f")}, "g": {Data: []byte("g")}, "h": {Data: []byte("h")}})
+	require.NoError(t, err)
+	v, err := s.Register(t.Context(), "guide", source, nil)
+	require.NoError(t, err)
+	stored, err := s.s.findRun(run.ID())
+	require.NoError(t, err)
+	at := func(name string) string { return filepath.Join(s.s.dir, stored.artifacts("model"), name) }
+	require.NoError(t, errors.Join(os.Remove(at("f")), os.Mkdir(at("f"), 0o700)))
+	require.NoError(t, errors.Join(os.Remove(at("g")), os.WriteFile(at("elsewhere"), []byte("g"), 0o600)))
+	if err := os.Symlink(at("elsewhere"), at("g")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	for what, err := range map[string]error{
+		"verify": s.Verify(t.Context(), v), "download": s.Download(t.Context(), v, filepath.Join(t.TempDir(), "x")),
+		"promote": func() error { _, err := s.Promote(t.Context(), "guide", 1, registry.PromoteOptions{}); return err }(),
+	} {
+		require.ErrorIs(t, err, registry.ErrCorrupt, what)
+		require.ErrorContains(t, err, "no file any more", what)
+	}
+	err = s.Verify(t.Context(), v)
+	assert.ErrorContains(t, err, "f: damaged")
+	assert.ErrorContains(t, err, "g: damaged")
+}

@@ -32,7 +32,8 @@ func (c *client) Find(ctx context.Context, u registry.URI) (registry.Version, er
 			c.tellDisagreement(ctx, m, stage, n)
 		}
 	}
-	return c.Get(ctx, u.Name, n)
+	v, err := c.version(ctx, u.Name, n)
+	return v.export(v.Aliases), err
 }
 
 // tellDisagreement says once when somebody has moved the stage in MLflow and not the alias: what is served is not what

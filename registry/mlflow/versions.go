@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
-	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -37,18 +35,7 @@ func (c *client) searchVersions(ctx context.Context, filter, token string) ([]wi
 	return out.Versions, out.Token, err
 }
 
-func (c *client) Get(ctx context.Context, name string, version int) (registry.Version, error) {
-	v, err := c.version(ctx, name, version)
-	return v.export(v.Aliases), err
-}
-
 func (c *client) version(ctx context.Context, name string, n int) (wireVersion, error) {
-	if n < 1 || n > math.MaxInt32 { // the server's databases have no more
-		if _, err := c.model(ctx, name); err != nil {
-			return wireVersion{}, err
-		}
-		return wireVersion{}, fmt.Errorf("%w: no such version", registry.ErrNotFound)
-	}
 	return fetch[wireVersion](ctx, c, "model-versions/get", "model_version", query("name", name, "version", strconv.Itoa(n)))
 }
 

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
 	"maps"
+	"math"
 	"path"
 	"slices"
 
@@ -26,7 +28,6 @@ type Store interface {
 	Points(ctx context.Context, id, key string) ([]registry.Metric, error) // of a metric, in any order
 
 	Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error)
-	Get(ctx context.Context, name string, version int) (registry.Version, error)
 	List(ctx context.Context, name string) iter.Seq2[registry.Version, error]
 	ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 	TagVersion(ctx context.Context, name string, version int, tags map[string]string) error                 // of a version that is there
@@ -34,7 +35,7 @@ type Store interface {
 	Promote(ctx context.Context, name string, n int, o registry.PromoteOptions) ([]registry.Version, error) // one that can serve
 	Promotions(ctx context.Context, name string) ([]registry.Promotion, error)                              // the oldest first
 	DeleteVersion(ctx context.Context, name string, version int) error
-	Find(ctx context.Context, u registry.URI) (registry.Version, error) // whatever u.Path
+	Find(ctx context.Context, u registry.URI) (registry.Version, error) // by name and what stands behind it, whatever u.Path
 	Contents(ctx context.Context, v registry.Version) (Contents, error)
 }
 
@@ -143,16 +144,31 @@ func (l *logic) MetricHistory(ctx context.Context, runID, key string) iter.Seq2[
 		func(points []registry.Metric) error { return inOrder(key, points) }))
 }
 
-func (l *logic) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
-	fault := cmp.Or(registry.CheckName(name), registry.CheckPairs(tags), registry.URI{RunID: src.RunID, Path: src.Path}.Validate())
+func checkSource(src registry.Source) error {
 	if src.ModelID != "" {
-		fault = cmp.Or(registry.CheckName(name), registry.CheckPairs(tags), registry.URI{ModelID: src.ModelID}.Validate())
+		return registry.URI{ModelID: src.ModelID}.Validate()
 	}
-	return call(ctx, "register", name, fault, func() (registry.Version, error) { return l.s.Register(ctx, name, src, tags) })
+	return registry.URI{RunID: src.RunID, Path: src.Path}.Validate()
+}
+
+func (l *logic) Register(ctx context.Context, name string, src registry.Source, tags map[string]string) (registry.Version, error) {
+	return call(ctx, "register", name, cmp.Or(registry.CheckName(name), registry.CheckPairs(tags), checkSource(src)), func() (registry.Version, error) { return l.s.Register(ctx, name, src, tags) })
 }
 
 func (l *logic) Get(ctx context.Context, name string, n int) (registry.Version, error) {
-	return call(ctx, "get", Ref(name, n), registry.CheckName(name), func() (registry.Version, error) { return l.s.Get(ctx, name, n) })
+	return call(ctx, "get", Ref(name, n), checkVersion(name, n), func() (registry.Version, error) { return l.get(ctx, name, n) })
+}
+
+func (l *logic) get(ctx context.Context, name string, n int) (registry.Version, error) {
+	return l.s.Find(ctx, registry.URI{Name: name, Version: n})
+}
+
+// checkVersion finds what no registry has. MLflow's databases have no higher numbers.
+func checkVersion(name string, n int) error {
+	if err := registry.CheckName(name); err != nil || n >= 1 && n <= math.MaxInt32 {
+		return err
+	}
+	return fmt.Errorf("%w: no such version; they count from 1", registry.ErrNotFound)
 }
 
 func (l *logic) List(ctx context.Context, name string) iter.Seq2[registry.Version, error] {
@@ -164,8 +180,8 @@ func (l *logic) ListModels(ctx context.Context) iter.Seq2[registry.Model, error]
 }
 
 func (l *logic) TagVersion(ctx context.Context, name string, n int, tags map[string]string) error {
-	return act(ctx, "tag", Ref(name, n), cmp.Or(registry.CheckName(name), registry.CheckPairs(tags)), func() error {
-		if _, err := l.s.Get(ctx, name, n); err != nil {
+	return act(ctx, "tag", Ref(name, n), cmp.Or(checkVersion(name, n), registry.CheckPairs(tags)), func() error {
+		if _, err := l.get(ctx, name, n); err != nil {
 			return err
 		}
 		return l.s.TagVersion(ctx, name, n, tags)
@@ -173,8 +189,8 @@ func (l *logic) TagVersion(ctx context.Context, name string, n int, tags map[str
 }
 
 func (l *logic) SetAlias(ctx context.Context, name, alias string, n int) error {
-	return act(ctx, "set alias of", Ref(name, n), cmp.Or(registry.CheckName(name), registry.CheckAlias(alias)), func() error {
-		if _, err := l.s.Get(ctx, name, n); err != nil {
+	return act(ctx, "set alias of", Ref(name, n), cmp.Or(checkVersion(name, n), registry.CheckAlias(alias)), func() error {
+		if _, err := l.get(ctx, name, n); err != nil {
 			return err
 		}
 		return l.s.SetAlias(ctx, name, alias, n)
@@ -184,8 +200,8 @@ func (l *logic) SetAlias(ctx context.Context, name, alias string, n int) error {
 // Promote looks at the version first, and at its files without any lock: that takes its time.
 func (l *logic) Promote(ctx context.Context, name string, n int, o registry.PromoteOptions) ([]registry.Version, error) {
 	stage, fault := checkPromotion(&o)
-	return call(ctx, "promote", Ref(name, n), cmp.Or(registry.CheckName(name), fault), func() ([]registry.Version, error) {
-		v, err := l.s.Get(ctx, name, n)
+	return call(ctx, "promote", Ref(name, n), cmp.Or(checkVersion(name, n), fault), func() ([]registry.Version, error) {
+		v, err := l.get(ctx, name, n)
 		if err == nil {
 			err = Usable(v.Status, v.Message)
 		}
@@ -210,7 +226,7 @@ func (l *logic) History(ctx context.Context, name string) iter.Seq2[registry.Pro
 }
 
 func (l *logic) DeleteVersion(ctx context.Context, name string, n int) error {
-	return act(ctx, "delete", Ref(name, n), registry.CheckName(name), func() error { return l.s.DeleteVersion(ctx, name, n) })
+	return act(ctx, "delete", Ref(name, n), checkVersion(name, n), func() error { return l.s.DeleteVersion(ctx, name, n) })
 }
 
 func (l *logic) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
@@ -229,14 +245,11 @@ func (l *logic) Resolve(ctx context.Context, u registry.URI) (registry.Version, 
 }
 
 func (l *logic) contents(ctx context.Context, v registry.Version) (Contents, error) {
+	err := checkSource(registry.Source{RunID: v.RunID, Path: v.Path, ModelID: v.ModelID})
 	if v.Number != 0 {
-		return l.s.Contents(ctx, v)
+		err = checkVersion(v.Name, v.Number)
 	}
-	u := registry.URI{RunID: v.RunID, Path: v.Path}
-	if v.ModelID != "" {
-		u = registry.URI{ModelID: v.ModelID}
-	}
-	if err := u.Validate(); err != nil {
+	if err != nil {
 		return Contents{}, err
 	}
 	return l.s.Contents(ctx, v)

@@ -23,13 +23,11 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
-	"github.com/docent-ml/docent/ingest"
-	"github.com/docent-ml/docent/ingest/formats"
-	"github.com/docent-ml/docent/ingest/pdfium"
+	"github.com/docent-ml/docent/examples/internal/documents"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) { // this process reads one document after another for a worker
+	if documents.RunChild() {
 		return
 	}
 	var s Settings

@@ -17,9 +17,9 @@ import (
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/ingest"
 	"github.com/docent-ml/docent/ingest/formats"
-	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func init() { // Beam finds what it runs on workers by name
@@ -45,8 +45,8 @@ const (
 // of one file, which are few, by it.
 func build(s beam.Scope, set Settings) {
 	batches := beam.Reshuffle(s, beam.ParDo(s.Scope("list"), &listFn{set}, beam.Impulse(s)))
-	documents, outcomes := beam.ParDo2(s.Scope("ingest"), &readFn{set}, batches)
-	passages := beam.ParDo(s.Scope("chunk"), &chunkFn{set}, documents)
+	read, outcomes := beam.ParDo2(s.Scope("ingest"), &readFn{set}, batches)
+	passages := beam.ParDo(s.Scope("chunk"), &chunkFn{set}, read)
 	rows := beam.ParDo(s.Scope("dataset"), &rowsFn{}, passages)
 	beam.ParDo(s.Scope("write rows"), &writeFn{set, rowsKind}, beam.GroupByKey(s, rows))
 	beam.ParDo(s.Scope("write outcomes"), &writeFn{set, outcomesKind}, beam.GroupByKey(s, outcomes))
@@ -122,12 +122,8 @@ func (f *readFn) ProcessElement(ctx context.Context, b Batch, emit func(Place, i
 }
 
 func ingestOptions(s Settings) ingest.Options {
-	engine := &pdfium.PDF{}
-	if dir, err := os.UserCacheDir(); err == nil {
-		engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
-	}
 	return ingest.Options{
-		Readers: formats.Readers(), Isolated: &ingest.Isolated{}, Fallback: map[string]ingest.Reader{".pdf": engine}, Timeout: s.Timeout,
+		Readers: formats.Readers(), Isolated: &ingest.Isolated{}, Fallback: map[string]ingest.Reader{".pdf": documents.PDFium("")}, Timeout: s.Timeout,
 	}
 }
 
@@ -135,7 +131,7 @@ func ingestOptions(s Settings) ingest.Options {
 type chunkFn struct{ Settings Settings }
 
 func (f *chunkFn) ProcessElement(_ context.Context, at Place, doc ingest.Document, emit func(Place, dataset.Passage)) error {
-	for p, err := range passages(f.Settings, one(doc)) {
+	for p, err := range passages(f.Settings, dataset.Values([]*ingest.Document{&doc})) {
 		if err != nil {
 			return err
 		}
@@ -145,42 +141,9 @@ func (f *chunkFn) ProcessElement(_ context.Context, at Place, doc ingest.Documen
 	return nil
 }
 
-func one(doc ingest.Document) iter.Seq2[*ingest.Document, error] {
-	return func(yield func(*ingest.Document, error) bool) { yield(&doc, nil) }
-}
-
 // passages is the part between ingest and dataset, here as on one machine.
-func passages(s Settings, documents iter.Seq2[*ingest.Document, error]) iter.Seq2[dataset.Passage, error] {
-	return func(yield func(dataset.Passage, error) bool) {
-		splitter, err := chunk.New(chunk.Options{Size: s.ChunkSize, Overlap: s.ChunkOverlap})
-		if err != nil {
-			yield(dataset.Passage{}, err)
-			return
-		}
-		for c, err := range splitter.Split(sections(documents)) {
-			p := dataset.Passage{ID: c.ID, Source: c.Source, Text: c.Text, FirstPage: c.FirstPage, LastPage: c.LastPage}
-			if !yield(p, err) {
-				return
-			}
-		}
-	}
-}
-
-// sections are the pages of the documents that have text.
-func sections(documents iter.Seq2[*ingest.Document, error]) iter.Seq2[chunk.Section, error] {
-	return func(yield func(chunk.Section, error) bool) {
-		for doc, err := range documents {
-			if doc == nil {
-				yield(chunk.Section{}, err)
-				return
-			}
-			for _, page := range doc.Pages {
-				if !yield(chunk.Section{Source: doc.Path, Page: page.Number, Text: page.Text}, nil) {
-					return
-				}
-			}
-		}
-	}
+func passages(s Settings, read iter.Seq2[*ingest.Document, error]) iter.Seq2[dataset.Passage, error] {
+	return documents.Passages(documents.Cut(chunk.Options{Size: s.ChunkSize, Overlap: s.ChunkOverlap}, read))
 }
 
 // rowsFn makes the rows of a passage.
@@ -221,15 +184,12 @@ func (f *writeFn) ProcessElement(_ context.Context, batch int, next func(*Line) 
 		l = Line{}
 	}
 	slices.SortFunc(lines, func(a, b Line) int { return a.At.compare(b.At) })
-	values := func(yield func(json.RawMessage, error) bool) {
-		for _, l := range lines {
-			if !yield(json.RawMessage(l.JSON), nil) {
-				return
-			}
-		}
+	values := make([]json.RawMessage, len(lines))
+	for i, l := range lines {
+		values[i] = l.JSON
 	}
 	name := filepath.Join(f.Settings.Out, fmt.Sprintf("%s-%05d.jsonl", f.Kind, batch))
-	_, err := dataset.WriteFile(name, iter.Seq2[json.RawMessage, error](values))
+	_, err := dataset.WriteFile(name, dataset.Values(values))
 	done(len(lines))
 	return err
 }

@@ -62,10 +62,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	flags.IntVar(&d.questions, "questions", 3, "questions to ask at the end; with 0 the server is not started")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		flags.SetOutput(stdout)
-		flags.PrintDefaults()
-		return nil
+		return program.Help(stdout, usage, flags)
 	case err != nil:
 		return fmt.Errorf("%w: see -h", err)
 	}

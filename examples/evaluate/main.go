@@ -22,15 +22,13 @@ import (
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
-	"github.com/docent-ml/docent/ingest/formats"
-	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/lora/evaluate"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/serve/engine"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) {
+	if documents.RunChild() {
 		return
 	}
 	program.Main(run)
@@ -43,15 +41,11 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	if done || err != nil {
 		return err
 	}
-	log, err := program.Logger(os.Stderr, cfg.Common)
+	log, err := program.Logger(os.Stderr, cfg.Common, explain.Notes)
 	if err != nil {
 		return err
 	}
-	j := &judge{Judge: cfg, environ: environ, log: log}
-	for _, note := range explain.Notes {
-		j.log.Warn(note)
-	}
-	j.show = progress.New(os.Stderr, progress.Options{})
+	j := &judge{Judge: cfg, environ: environ, log: log, show: progress.New(os.Stderr, progress.Options{})}
 	suite, err := j.suite(ctx)
 	if err != nil {
 		return err
@@ -138,13 +132,7 @@ func (j *judge) ask(ctx context.Context, nth int, ref string, s evaluate.Suite) 
 	})
 	j.show.End()
 	if result != nil && file != "" {
-		_, fault := dataset.WriteFile(file, func(yield func(evaluate.Answer, error) bool) {
-			for _, a := range result.Answers {
-				if !yield(a, nil) {
-					return
-				}
-			}
-		})
+		_, fault := dataset.WriteFile(file, dataset.Values(result.Answers))
 		err = errors.Join(err, fault)
 	}
 	return result, err

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/ingest"
@@ -31,7 +32,7 @@ import (
 )
 
 func main() {
-	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{}, scans{})...) { // this process reads one document after another for its parent
+	if documents.RunChild(scans{}) {
 		return
 	}
 	program.Main(run)
@@ -169,10 +170,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 // options joins the engines as -engine says.
 func (c *command) options(log *slog.Logger, out *progress.Progress) (ingest.Options, *pdfium.PDF) {
 	own := ingest.PDF{Password: c.password, MaxPages: c.maxPages, Cleanup: c.cleanup}
-	engine := &pdfium.PDF{Password: c.password, MaxPages: c.maxPages, Cleanup: c.cleanup}
-	if dir, err := os.UserCacheDir(); err == nil {
-		engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
-	}
+	engine := documents.PDFium(c.password)
+	engine.MaxPages, engine.Cleanup = c.maxPages, c.cleanup
 	o := ingest.Options{
 		Readers: formats.Readers(), Include: c.include, Exclude: c.exclude,
 		MaxFileBytes: int64(c.maxFile) << 20, Timeout: c.timeout, Workers: c.workers,

@@ -74,8 +74,7 @@ func rows(ctx context.Context, folder fs.FS, o ingest.Options, report *ingest.Re
 }
 
 func writeReport(name string, report *ingest.Report) error {
-	one := func(yield func(*ingest.Report, error) bool) { yield(report, nil) }
-	if _, err := dataset.WriteFile(name, iter.Seq2[*ingest.Report, error](one)); err != nil {
+	if _, err := dataset.WriteFile(name, dataset.Values([]*ingest.Report{report})); err != nil {
 		return fmt.Errorf("the report: %w", err)
 	}
 	return nil

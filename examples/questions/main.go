@@ -25,17 +25,15 @@ import (
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/dataset/questions/writer"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
-	"github.com/docent-ml/docent/ingest"
-	"github.com/docent-ml/docent/ingest/formats"
-	"github.com/docent-ml/docent/ingest/pdfium"
 	"github.com/docent-ml/docent/lora"
 	"github.com/docent-ml/docent/serve/engine"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) { // this process reads one document after another for its parent
+	if documents.RunChild() {
 		return
 	}
 	program.Main(run)
@@ -125,7 +123,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 	out := progress.New(stdout, progress.Options{Log: os.Stderr})
 	defer out.End()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	documents, err := c.documents(ctx, log, out)
+	asked, err := c.documents(ctx, log, out)
 	if err != nil {
 		return err
 	}
@@ -147,7 +145,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		defer m.Close()
 		o.Generator = writer.Served(c.model, m)
 	}
-	facts, report, err := questions.FromDocuments(ctx, documents, o)
+	facts, report, err := questions.FromDocuments(ctx, asked, o)
 	out.End()
 	if err != nil {
 		return fmt.Errorf("%w (what the model wrote is in %s, and is taken up when this is run again)", err, c.cache)

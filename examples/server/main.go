@@ -33,12 +33,9 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) (err err
 	if cfg.Probe {
 		return probe(ctx, cfg)
 	}
-	log, err := program.Logger(os.Stderr, cfg.Common)
+	log, err := program.Logger(os.Stderr, cfg.Common, explain.Notes)
 	if err != nil {
 		return err
-	}
-	for _, note := range explain.Notes {
-		log.Warn(note)
 	}
 	spans, err := tracing.Start(ctx, cfg.Traces, "docent-server", log)
 	if err != nil {

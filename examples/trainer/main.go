@@ -9,17 +9,15 @@ import (
 
 	"github.com/docent-ml/docent/examples/internal/backend"
 	"github.com/docent-ml/docent/examples/internal/config"
+	"github.com/docent-ml/docent/examples/internal/documents"
 	"github.com/docent-ml/docent/examples/internal/program"
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/examples/internal/report"
 	"github.com/docent-ml/docent/examples/internal/tracing"
-	"github.com/docent-ml/docent/ingest"
-	"github.com/docent-ml/docent/ingest/formats"
-	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
 func main() {
-	if ingest.RunChild(os.Args, append(formats.Types(), &pdfium.PDF{})...) { // this process reads one document after another for a trainer
+	if documents.RunChild() {
 		return
 	}
 	program.Main(run)
@@ -39,20 +37,17 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer) error {
 		return err
 	}
 	if cfg.LogFormat == "json" {
-		if p.log, err = program.Logger(os.Stderr, cfg.Common); err == nil {
+		if p.log, err = program.Logger(os.Stderr, cfg.Common, explain.Notes); err == nil {
 			p.out = progress.New(stdout, progress.Options{Logger: p.log})
 		}
 	} else {
 		p.out = progress.New(stdout, progress.Options{Log: os.Stderr})
-		p.log, err = program.Logger(p.out, cfg.Common)
+		p.log, err = program.Logger(p.out, cfg.Common, explain.Notes)
 	}
 	if err != nil {
 		return err
 	}
 	defer p.out.End()
-	for _, note := range explain.Notes {
-		p.log.Warn(note)
-	}
 	if p.spans, err = tracing.Start(ctx, cfg.Traces, "docent-trainer", p.log); err != nil {
 		return err
 	}

@@ -35,10 +35,7 @@ func run(ctx context.Context, args, _ []string, stdout io.Writer) error {
 	n := flags.Int("questions", 3, "how many to ask, spread over the file")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, "ask puts questions to models of an OpenAI-style server.\n\nUsage\n\n  ask [flags] MODEL...\n\nFlags\n\n")
-		flags.SetOutput(stdout)
-		flags.PrintDefaults()
-		return nil
+		return program.Help(stdout, "ask puts questions to models of an OpenAI-style server.\n\nUsage\n\n  ask [flags] MODEL...\n\nFlags\n\n", flags)
 	case err != nil:
 		return fmt.Errorf("%w: see -h", err)
 	case flags.NArg() == 0:

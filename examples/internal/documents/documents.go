@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/docent-ml/docent/chunk"
 	"github.com/docent-ml/docent/dataset"
@@ -15,15 +16,27 @@ import (
 	"github.com/docent-ml/docent/ingest/pdfium"
 )
 
+// RunChild has a process that Read started read one document after another, in the formats of its parent and by further
+// readers, and says whether it was one: main asks first.
+func RunChild(further ...ingest.Reader) bool {
+	return ingest.RunChild(os.Args, slices.Concat(formats.Types(), []ingest.Reader{&pdfium.PDF{}}, further)...)
+}
+
+// PDFium reads what the own engine for PDFs cannot. What it needs once it keeps in the user's cache folder.
+func PDFium(password string) *pdfium.PDF {
+	engine := &pdfium.PDF{Password: password}
+	if dir, err := os.UserCacheDir(); err == nil {
+		engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
+	}
+	return engine
+}
+
 // Read yields the documents of a folder, whatever became of them, in the formats that people keep. They are read in processes of
 // their own, which a broken or hostile file may take down, and by PDFium where the own engine fails. The password opens PDFs. What
 // cannot be read is logged; an error that comes with no document ends the reading.
 func Read(ctx context.Context, folder, password string, o ingest.Options) iter.Seq2[*ingest.Document, error] {
 	return func(yield func(*ingest.Document, error) bool) {
-		engine := &pdfium.PDF{Password: password}
-		if dir, err := os.UserCacheDir(); err == nil {
-			engine.CacheDir = filepath.Join(dir, "docent", "pdfium")
-		}
+		engine := PDFium(password)
 		defer engine.Close()
 		o.Isolated, o.Readers, o.Fallback = &ingest.Isolated{}, formats.Readers(), map[string]ingest.Reader{".pdf": engine}
 		o.Readers[".pdf"] = ingest.PDF{Password: password}

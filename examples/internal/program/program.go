@@ -45,8 +45,8 @@ func Main(run func(ctx context.Context, args, environ []string, stdout io.Writer
 	os.Exit(1)
 }
 
-// Logger logs to w as the settings say, and to the rotated file that they name.
-func Logger(w io.Writer, c config.Common) (*slog.Logger, error) {
+// Logger logs to w as the settings say, and to the rotated file that they name. It begins with the notes about them.
+func Logger(w io.Writer, c config.Common, notes []string) (*slog.Logger, error) {
 	if c.LogFile != "" {
 		file := &lumberjack.Logger{Filename: c.LogFile, MaxSize: 50, MaxBackups: 5}
 		if _, err := file.Write(nil); err != nil { // which opens it
@@ -55,10 +55,14 @@ func Logger(w io.Writer, c config.Common) (*slog.Logger, error) {
 		w = io.MultiWriter(w, file)
 	}
 	options := &slog.HandlerOptions{Level: c.LogLevel}
+	log := slog.New(slog.NewTextHandler(w, options))
 	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		log = slog.New(slog.NewJSONHandler(w, options))
 	}
-	return slog.New(slog.NewTextHandler(w, options)), nil
+	for _, note := range notes {
+		log.Warn(note)
+	}
+	return log, nil
 }
 
 // User is who runs this program, for records: the login of the environment and the machine, such as "ada@library".

@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"math"
-	"strings"
 	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 
 	"github.com/docent-ml/docent/examples/internal/progress"
 	"github.com/docent-ml/docent/internal/atomicfile"
@@ -168,17 +169,4 @@ func barWidth(d time.Duration, stages []Stage) template.CSS {
 }
 
 // Count writes a whole number with thousands set apart: 162,168.
-func Count(n int) string {
-	digits := fmt.Sprint(int(math.Abs(float64(n))))
-	var b strings.Builder
-	if n < 0 {
-		b.WriteByte('-')
-	}
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
+func Count(n int) string { return message.NewPrinter(language.English).Sprint(n) }

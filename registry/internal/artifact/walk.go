@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/docent-ml/docent/registry"
 )
@@ -53,15 +52,32 @@ func OpenRegular(fsys fs.FS, name string) (fs.File, error) {
 
 // Each calls f for 0 to n-1, several at a time. The first error ends the context of the others and is returned.
 func Each(ctx context.Context, n, atATime int, f func(ctx context.Context, i int) error) error {
-	all, ctx := errgroup.WithContext(ctx)
-	all.SetLimit(atATime)
-	for i := range n {
-		all.Go(func() error {
-			if err := context.Cause(ctx); err != nil {
-				return err
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var failed error
+	next := 0
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next - 1, next <= n && failed == nil
+	}
+	var wg sync.WaitGroup
+	for range min(n, atATime) {
+		wg.Go(func() {
+			for i, ok := take(); ok; i, ok = take() {
+				if err := f(ctx, i); err != nil {
+					mu.Lock()
+					if failed == nil {
+						failed = err
+						cancel(err)
+					}
+					mu.Unlock()
+				}
 			}
-			return f(ctx, i)
 		})
 	}
-	return all.Wait()
+	wg.Wait()
+	return failed
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings the stack of compose.yaml up in real containers, on the course guides and with a model of three random layers, and
-# uses it: waits for a version in Production, asks it, trains and promotes another, rolls back, looks at what registry and API
-# may do, kills each of them once, and takes all down. Podman stands for Docker.
+# uses it: waits for a version in Production, asks it, trains and promotes another, killed once on the way and resumed, rolls back,
+# looks at what registry and API may do, kills each of them once, and takes all down. Podman stands for Docker.
 #
 #   containers.sh PYTHON COMPOSE    an interpreter with MLflow, and podman-compose, both as fetch.sh prints them
 #
@@ -158,7 +158,16 @@ until_ 180 answers 200 /health/ready
 first=$(fingerprint)
 say "version 1 serves: $first"
 
-train 6 2
+# The second run is killed as soon as it has a checkpoint, and goes on from it.
+processed=$work/project/data/processed
+checkpoint() { grep -q '"finished":false' "$processed/run.json" 2>/dev/null && compgen -G "$processed/artifacts_tmp/*" >/dev/null; }
+train 150 2 >"$work/killed.log" 2>&1 &
+until_ 400 checkpoint
+kill -9 "$(process "$(podman ps --filter name=train --format '{{.Names}}')")"
+! wait $! # it did not end by itself
+train 150 2 /trainer -docs /app/data/raw_pdfs -data /app/data/processed -resume | tee "$work/resumed.log"
+grep -q "going on after step [1-9]" "$work/resumed.log"
+say "training was killed and went on from its checkpoint"
 until_ 180 another "$first"
 second=$(fingerprint)
 say "version 2 serves: $second"

@@ -115,9 +115,7 @@ func withoutHeads(pages []string) (lines, heads []string) {
 		}
 		for _, line := range split {
 			if k := key(line); edges[line] && times[k] > 1 && !(strings.Contains(line, "\t") && !strings.Contains(k, "#")) {
-				if times[k] > 0 {
-					heads = append(heads, strings.TrimSpace(line))
-				}
+				heads = append(heads, strings.TrimSpace(line))
 				continue
 			}
 			lines = append(lines, line)

@@ -208,7 +208,7 @@ func (l *language) englishForms(question string) []string {
 	statement := l.statement(a)
 	first, more, _ := strings.Cut(a.rest, " ")
 	out := []string{statement + " " + a.wh}
-	for _, rule := range l.clefts {
+	for _, rule := range l.rules["clefts"] {
 		if a.rest == "" {
 			break // "how much is the fee"
 		}

@@ -62,7 +62,7 @@ func (l *asker) parseClause(words []string) (clause, bool) {
 	if !isUpper(words[0]) && l.verbForm(words[0]) { // "… and needs 9.5 litres"
 		return clause{verb: first, rest: slices.Clone(words[1:])}, true
 	}
-	if v, isVerb := l.verbs.base[first]; isVerb && isUpper(words[0]) && len(words) > 2 && (l.is("articles", words[1]) || l.is("pronouns", words[1]) || l.finite(words) < 0 || !v.noun && l.boundary(words[1:l.finite(words)])) && !slices.Contains(modals, first) {
+	if v, isVerb := l.verbs.base[first]; isVerb && isUpper(words[0]) && len(words) > 2 && (l.is("articles", words[1]) || l.is("pronouns", words[1]) || l.finite(words) < 0 || !v.noun && l.boundary(words[1:max(1, l.finite(words))])) && !slices.Contains(modals, first) {
 		return clause{verb: "should", rest: append([]string{first}, words[1:]...), command: true, subject: []string{"i"}}, true
 	}
 	at := l.finite(words)

@@ -2,9 +2,12 @@ package questions
 
 import (
 	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,19 +41,13 @@ var languageFiles embed.FS
 type language struct {
 	code         string
 	words        map[string]map[string]bool // by section
-	typed        []rule
-	rewrite      []rule
-	situations   []rule
-	clefts       []rule // of question words
+	rules        map[string][]rule          // by section
+	lines        map[string][]string        // as they stand, by section
 	synonyms     []synonym
 	parts        []asking
-	kinds        map[string][]named  // of section headers and labels
+	kinds        map[string][]named  // of headers and labels, of when one asks, and of subjects
 	ask          map[string][]string // forms by kind
 	subject      map[string][]string // forms by kind
-	subjectHints []named
-	inflected    [][2]string         // lines of [nouns] and [actions]
-	indirect     []string            // beginnings of indirect questions
-	opening      []string            // what people say before they ask
 	contractions []string            // pairs: " a el ", " al "
 	tails        [][2]string         // beginnings of a genitive, and of words that may stand anywhere: " of the ", " at the "
 	agreeing     map[string][]string // articles by pronoun
@@ -71,19 +68,13 @@ type named struct {
 
 // languages returns all languages there are question forms for.
 var languages = sync.OnceValue(func() []*language {
-	entries, err := languageFiles.ReadDir("languages")
+	names, err := fs.Glob(languageFiles, "languages/*.txt")
 	if err != nil {
 		panic(err) // it is compiled in
 	}
 	var all []*language
-	for _, entry := range entries {
-		text, err := languageFiles.ReadFile("languages/" + entry.Name())
-		if err != nil {
-			panic(err)
-		}
-		more, _ := languageFiles.ReadFile("thesaurus/" + entry.Name()) // not every language has one
-		text = append(append(text, '\n'), more...)
-		l, err := parseLanguage(strings.TrimSuffix(entry.Name(), ".txt"), string(text))
+	for _, name := range names {
+		l, err := readLanguage(languageFiles, path.Base(name))
 		if err != nil {
 			panic(err)
 		}
@@ -92,28 +83,43 @@ var languages = sync.OnceValue(func() []*language {
 	return all
 })
 
-func parseLanguage(code, text string) (*language, error) {
-	l := &language{code: code, words: map[string]map[string]bool{}, kinds: map[string][]named{}, agreeing: map[string][]string{}, ask: map[string][]string{}, subject: map[string][]string{}}
-	section := ""
-	for n, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+// readLanguage reads the files of a language: languages/name and, where there is one, thesaurus/name.
+func readLanguage(fsys fs.FS, name string) (*language, error) {
+	l := &language{code: strings.TrimSuffix(name, ".txt"), words: map[string]map[string]bool{}, rules: map[string][]rule{}, lines: map[string][]string{},
+		kinds: map[string][]named{}, agreeing: map[string][]string{}, ask: map[string][]string{}, subject: map[string][]string{}}
+	type entry struct{ section, line, place string }
+	var inflected []entry
+	for _, file := range []string{"languages/" + name, "thesaurus/" + name} {
+		text, err := fs.ReadFile(fsys, file)
+		if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(file, "thesaurus/") {
 			continue
+		} else if err != nil {
+			return nil, err
 		}
-		if name, ok := strings.CutPrefix(line, "["); ok {
-			section = strings.TrimSuffix(name, "]")
-			continue
-		}
-		if err := l.add(section, line); err != nil {
-			return nil, fmt.Errorf("%s.txt:%d: %w", code, n+1, err)
+		section, n := "", 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			if name, ok := strings.CutPrefix(line, "["); ok {
+				section = strings.TrimSuffix(name, "]")
+				continue
+			}
+			at := entry{section, line, fmt.Sprintf("%s:%d", file, n)}
+			if section == "nouns" || section == "actions" { // after the verbs that they are made with
+				inflected = append(inflected, at)
+			} else if err := l.add(section, line); err != nil {
+				return nil, fmt.Errorf("%s: %w", at.place, err)
+			}
 		}
 	}
-	if code == "en" {
+	if l.code == "en" {
 		l.verbs = englishVerbs(slices.Sorted(maps.Keys(l.words["verbs"])))
 	}
-	for _, line := range l.inflected {
-		if err := l.addSynonyms(line[0], line[1]); err != nil {
-			return nil, fmt.Errorf("%s.txt: %w", code, err)
+	for _, x := range inflected {
+		if err := l.addSynonyms(x.section, x.line); err != nil {
+			return nil, fmt.Errorf("%s: %w", x.place, err)
 		}
 	}
 	l.synonyms = merged(l.synonyms)
@@ -124,92 +130,80 @@ func parseLanguage(code, text string) (*language, error) {
 	return l, nil
 }
 
+// wordSections are the sections of words.
+const wordSections = " adjectives adverbs approximations articles ask auxiliaries binding colours common copulas counted dangling days determiners" +
+	" document duration every frequency imperatives measures modals money months negations notplaces numbered numbers ordinals particles people percent" +
+	" placewords please predicates prepositions pronouns quantity reflexives single subjects subordinators titles verbs wheres whoever whois "
+
 func (l *language) add(section, line string) error {
-	kind, isAsk := strings.CutPrefix(section, "ask ")
-	switch {
-	case isAsk:
+	if kind, ok := strings.CutPrefix(section, "ask "); ok {
 		l.ask[kind] = append(l.ask[kind], alternatives(line)...)
-	case section == "agreeing": // a pronoun: the articles that it may stand for
-		pronoun, articles, _ := strings.Cut(line, ": ")
-		l.agreeing[pronoun] = strings.Fields(articles)
-	case section == "indirect":
-		l.indirect = append(l.indirect, line)
-	case section == "contractions":
-		from, to, _ := strings.Cut(line, " = ")
+		return nil
+	}
+	from, to, pair := strings.Cut(line, " = ")
+	kind, behind, hasKind := strings.Cut(line, ": ")
+	switch section {
+	case "agreeing": // a pronoun: the articles that it may stand for
+		l.agreeing[kind] = strings.Fields(behind)
+	case "indirect", "opening": // beginnings of indirect questions, and what people say before they ask
+		l.lines[section] = append(l.lines[section], line)
+	case "contractions":
 		l.contractions = append(l.contractions, " "+from+" ", " "+to+" ")
-	case section == "tails":
-		from, to, _ := strings.Cut(strings.ReplaceAll(line, "_", " "), " = ")
-		l.tails = append(l.tails, [2]string{" " + from, " " + to})
-	case section == "opening":
-		l.opening = append(l.opening, line)
-	case slices.Contains([]string{"typed", "rewrite", "situations", "clefts"}, section):
-		left, right, ok := strings.Cut(line, "=>")
-		if !ok {
-			return fmt.Errorf("no => in %q", line)
-		}
-		left = strings.TrimSpace(left)
-		r := rule{to: alternatives(right)}
-		if kind, behind, ok := strings.Cut(left, ": "); ok && letters(kind) {
-			r.kind, left = kind, behind
-		}
-		if section == "typed" {
-			if r.kind == "" {
-				return fmt.Errorf("no kind in %q", line)
-			}
-			left = "(?:" + left + `)\b(?P<rest>.*)`
-			for i := range r.to {
-				r.to[i] += "{rest}"
-			}
-		}
-		var err error
-		if r.from, err = pattern(left); err != nil {
-			return err
-		}
-		switch section {
-		case "typed":
-			l.typed = append(l.typed, r)
-		case "rewrite":
-			l.rewrite = append(l.rewrite, r)
-		case "situations":
-			l.situations = append(l.situations, r)
-		default:
-			l.clefts = append(l.clefts, r)
-		}
-	case section == "wh": // after the words that it names
+	case "tails":
+		l.tails = append(l.tails, [2]string{" " + strings.ReplaceAll(from, "_", " "), " " + strings.ReplaceAll(to, "_", " ")})
+	case "typed", "rewrite", "situations", "clefts":
+		r, err := newRule(section, line)
+		l.rules[section] = append(l.rules[section], r)
+		return err
+	case "wh": // after the words that it names
 		part, err := l.parsePart(line)
-		if err != nil {
-			return err
-		}
 		l.parts = append(l.parts, part)
-	case section == "synonyms":
+		return err
+	case "synonyms":
 		return l.addSynonyms(section, line)
-	case section == "nouns" || section == "actions": // after the verbs that they are made with
-		l.inflected = append(l.inflected, [2]string{section, line})
-	case section == "headers" || section == "labels" || section == "when":
-		kind, words, ok := strings.Cut(line, ": ")
-		if !ok {
+	case "headers", "labels", "when", "subject":
+		if section == "subject" && pair {
+			l.subject[from] = alternatives(to)
+		} else if hasKind {
+			l.kinds[section] = append(l.kinds[section], named{kind, strings.Split(behind, "|")})
+		} else {
 			return fmt.Errorf("no kind in %q", line)
 		}
-		l.kinds[section] = append(l.kinds[section], named{kind, strings.Split(words, "|")})
-	case section == "subject":
-		if kind, forms, ok := strings.Cut(line, " = "); ok {
-			l.subject[kind] = alternatives(forms)
-		} else if kind, words, ok := strings.Cut(line, ": "); ok {
-			l.subjectHints = append(l.subjectHints, named{kind, strings.Split(words, "|")})
-		} else {
-			return fmt.Errorf("neither = nor : in %q", line)
-		}
 	default:
-		set := l.words[section]
-		if set == nil {
-			set = map[string]bool{}
-			l.words[section] = set
+		if !strings.Contains(wordSections, " "+section+" ") {
+			return fmt.Errorf("the section [%s] is not known", section)
+		}
+		if l.words[section] == nil {
+			l.words[section] = map[string]bool{}
 		}
 		for w := range strings.FieldsSeq(line) {
-			set[strings.ReplaceAll(w, "_", " ")] = true
+			l.words[section][strings.ReplaceAll(w, "_", " ")] = true
 		}
 	}
 	return nil
+}
+
+// newRule reads "kind: pattern => forms"; the kind may be missing, but not in [typed].
+func newRule(section, line string) (r rule, err error) {
+	left, right, ok := strings.Cut(line, "=>")
+	if !ok {
+		return r, fmt.Errorf("no => in %q", line)
+	}
+	left, r.to = strings.TrimSpace(left), alternatives(right)
+	if kind, behind, ok := strings.Cut(left, ": "); ok && letters(kind) {
+		r.kind, left = kind, behind
+	}
+	if section == "typed" {
+		if r.kind == "" {
+			return r, fmt.Errorf("no kind in %q", line)
+		}
+		left = "(?:" + left + `)\b(?P<rest>.*)`
+		for i := range r.to {
+			r.to[i] += "{rest}"
+		}
+	}
+	r.from, err = pattern(left)
+	return r, err
 }
 
 func alternatives(line string) []string {
@@ -256,9 +250,7 @@ func (l *language) apply(r rule, question string, values map[string]string) []st
 		return nil
 	}
 	filled := map[string]string{}
-	for name, v := range values {
-		filled[name] = v
-	}
+	maps.Copy(filled, values)
 	for i, name := range r.from.SubexpNames() {
 		if name != "" {
 			if len(name) == 1 && !l.nounPhrase(m[i]) && strings.ContainsAny(name, "abx") || name == "y" && l.hanging(m[i]) {

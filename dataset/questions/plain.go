@@ -1,6 +1,7 @@
 package questions
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func (l *asker) plainAsk(sentence string) []found {
 		return nil
 	}
 	var out []found
-	for who := range l.words["whois"] { // "La directora es Nuria Bellver"
+	for _, who := range slices.Sorted(maps.Keys(l.words["whois"])) { // "La directora es Nuria Bellver"
 		if l.is("articles", words[0]) && l.is("copulas", verb) && twoNames.MatchString(post) {
 			return []found{{asks: []string{who + " " + lowerFirst(pre)}, answer: post}}
 		}

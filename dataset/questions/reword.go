@@ -85,19 +85,19 @@ func (r *rewording) candidates() []candidate {
 				add("", r.englishForms(whole)...)
 			}
 			said, ok := r.indirectOrder(whole)
-			if ok && len(r.indirect) > 0 {
-				lead := r.indirect[(i+len(q))%len(r.indirect)]
+			if leads := r.lines["indirect"]; ok && len(leads) > 0 {
+				lead := leads[(i+len(q))%len(leads)]
 				out = append(out, candidate{text: lead + " " + said, kind: "indirect", lead: lead})
 			}
 			if wh, rest, ok := strings.Cut(said, " "); ok && r.code == "de" && !r.is("copulas", lastWord(rest)) {
-				for _, rule := range r.clefts {
+				for _, rule := range r.rules["clefts"] {
 					for _, cleft := range r.apply(rule, wh, nil) {
 						add("", cleft+" "+rest)
 					}
 				}
 			}
-			if len(r.opening) > 0 {
-				lead := r.opening[(i+len(q))%len(r.opening)]
+			if leads := r.lines["opening"]; len(leads) > 0 {
+				lead := leads[(i+len(q))%len(leads)]
 				out = append(out, candidate{text: lead + " " + whole, kind: "opening", lead: lead})
 			}
 			add("keywords", r.keywords(core{text, asked.frame, asked.name}, i)...)
@@ -203,7 +203,7 @@ func (r *rewording) split(question string) core {
 // it are left out: they are of another question.
 func (l *language) fitting(questions ...string) (out []rule) {
 	first, _, _ := strings.Cut(questions[0], " ")
-	for _, rule := range l.situations {
+	for _, rule := range l.rules["situations"] {
 		if strings.Contains(rule.from.String(), first) && slices.ContainsFunc(slices.Compact(questions), rule.from.MatchString) {
 			out = append(out, rule)
 		}
@@ -214,7 +214,7 @@ func (l *language) fitting(questions ...string) (out []rule) {
 // forms returns a question without its frame in other forms, by the rules.
 func (r *rewording) forms(question, kind string, situations []rule) []string {
 	var out []string
-	for _, rules := range [][]rule{r.rewrite, situations, r.typed} {
+	for _, rules := range [][]rule{r.rules["rewrite"], situations, r.rules["typed"]} {
 		for _, rule := range rules {
 			if rule.kind == kind || rule.kind == "" || rule.kind == "any" {
 				out = append(out, r.apply(rule, question, r.values)...)
@@ -285,7 +285,7 @@ func (r *rewording) finish(q string) string {
 	case strings.HasSuffix(q, "?"), strings.HasSuffix(q, "."):
 		mark = ""
 	}
-	if mark != "" && (r.is("imperatives", first) || strings.Contains(q, ", "+r.please())) {
+	if mark != "" && (r.is("imperatives", first) || r.asksKindly(q)) {
 		mark = "."
 	}
 	if r.code == "en" {
@@ -316,11 +316,14 @@ func behindOpening(q string) int {
 	return 0
 }
 
-func (r *rewording) please() string {
+// asksKindly tells whether a question ends like a request: "…, please".
+func (r *rewording) asksKindly(q string) bool {
 	for w := range r.words["please"] {
-		return w
+		if strings.Contains(q, ", "+w) {
+			return true
+		}
 	}
-	return "\x00"
+	return false
 }
 
 // when returns how to ask when for a kind of answer.

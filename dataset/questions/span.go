@@ -172,7 +172,7 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		kind = "year"
 	}
 	// A range belongs together: "from 10:00 to 14:30", "between 2 and 8 degrees", "Tuesdays and Thursdays".
-	if get(to) == "to" || get(to) == "and" || get(to) == "or" || get(to) == "until" {
+	if to+1 < len(words) && (get(to) == "to" || get(to) == "and" || get(to) == "or" || get(to) == "until") {
 		if s, ok := l.numberSpan(words[to+1:], 0); ok && (isDay || get(from-1) == "from" || get(from-1) == "between" || isTime && get(to) == "to") {
 			inner := l.classify(strings.Join(words[to+1:to+1+s.to], " "))
 			if kind == count {

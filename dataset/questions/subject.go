@@ -82,7 +82,7 @@ func (l *language) notName(w string) bool {
 func (l *language) subjectKind(title, text string) string {
 	best, most := "other", 0
 	title, text = strings.ToLower(title), strings.ToLower(text)
-	for _, hint := range l.subjectHints {
+	for _, hint := range l.kinds["subject"] {
 		n := 0
 		for _, w := range hint.words {
 			n += 10*strings.Count(title, w) + strings.Count(text, w)

@@ -192,7 +192,7 @@ func (b *Base) Info() ModelInfo {
 func (b *Base) Modules() []string {
 	var out []string
 	for _, p := range b.model.Config.Params() {
-		if p.Linear {
+		if p.Linear && b.model.Config.Target(p) {
 			out = append(out, strings.TrimSuffix(p.Name, ".weight"))
 		}
 	}

@@ -204,6 +204,8 @@ func (l *layout) placeBiases(c Config, m lm.Config) error {
 		adapted := slices.ContainsFunc(l.modules, func(m module) bool { return m.path == path })
 		switch {
 		case !bias || c.Bias == "" || c.Bias == BiasLoRAOnly && !adapted:
+		case p.Experts > 0:
+			return &ConfigError{"Bias", fmt.Sprintf("%s would train %s, biases of experts: use %s", BiasAll, p.Name, BiasLoRAOnly)}
 		case slices.ContainsFunc(m.Params(), func(w lm.Param) bool { return w.Name == path+".weight" && w.Linear }):
 			l.weights = append(l.weights, piece{Param: p})
 		default:

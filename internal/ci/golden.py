@@ -43,6 +43,7 @@ CASES = {  # name: (case of testdata/tiny that has the config, what is different
     "gemma3-scale": ("gemma3", {"query_pre_attn_scalar": 40, "sliding_window": 5}),
     "mixtral-window": ("mixtral", {"sliding_window": 6, "num_experts_per_tok": 3}),
     "qwen3_moe-mlp": ("qwen3_moe", {"norm_topk_prob": False, "mlp_only_layers": [1], "num_experts_per_tok": 3}),
+    "gpt_oss-bounds": ("gpt_oss", {"swiglu_limit": 0.3, "num_experts_per_tok": 3, "sliding_window": 5, "rope_parameters": YARN}),
     "phi3-window": ("phi3", {"sliding_window": 8, "tie_word_embeddings": True}),
     "phi3-partial-rope": ("phi3", {"rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.5}}),
 }
@@ -54,8 +55,8 @@ def random_model(case, changes):
     config = AutoConfig.from_pretrained(TINY / case / "model", **changes)
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32)
     with torch.no_grad():
-        for weight in model.parameters():
-            if weight.dim() == 1:  # norms and biases start at constants, which would hide mistakes
+        for name, weight in model.named_parameters():
+            if weight.dim() == 1 or name.endswith("bias"):  # norms and biases start at constants, which would hide mistakes
                 weight += 0.1 * torch.randn_like(weight)
     return model.eval()
 

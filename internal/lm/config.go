@@ -24,8 +24,9 @@ const (
 	GELU     Activation = "gelu"              // exact, by the error function
 	GELUTanh Activation = "gelu_pytorch_tanh" // tanh approximation
 	ReLU     Activation = "relu"
-	ReLU2    Activation = "relu2" // its square
-	XIELU    Activation = "xielu" // with four numbers of each layer, its part Act
+	ReLU2    Activation = "relu2"   // its square
+	XIELU    Activation = "xielu"   // with four numbers of each layer, its part Act
+	Bounded  Activation = "bounded" // g·σ(slope·g) of a bounded gate, times the bounded up + 1: see Experts
 )
 
 // Config describes one decoder-only transformer.

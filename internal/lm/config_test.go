@@ -56,7 +56,8 @@ func TestUnsupportedIsRefusedByName(t *testing.T) {
 // TestRefusedFamiliesNameThePart: what a family needs is said, not only that it is unknown.
 func TestRefusedFamiliesNameThePart(t *testing.T) {
 	for name, part := range map[string]string{
-		"gemma4_text": "heads of another width", "gpt_oss": "sinks", "qwen2_moe": "experts",
+		"gemma4_text": "heads of another width", "qwen2_moe": "beside the chosen ones", "qwen3_next": "all tokens pass through",
+		"deepseek_v3": "latent attention", "llama4": "chunks",
 		"qwen3_5_text": "gated delta rule", "lfm2": "short convolutions",
 	} {
 		_, err := ParseConfig([]byte(`{"model_type":"` + name + `"}`))

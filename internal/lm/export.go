@@ -25,6 +25,7 @@ func (c Config) HFConfig(dtype string) ([]byte, error) {
 		c.describe(fields)
 	}
 	delete(fields, "torch_dtype") // transformers 4's name for dtype
+	delete(fields, "quantization_config")
 	fields["dtype"] = dtype
 	data, err := json.MarshalIndent(fields, "", "  ")
 	return append(data, '\n'), err

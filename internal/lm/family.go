@@ -20,6 +20,7 @@ type family struct {
 	qkvBias, outBias, mlpBias biasRule // which projections have biases
 	windows                   windowRule
 	partialRotary             bool // a head may be rotated in part
+	mxfp4                     bool // checkpoints may be quantised so
 	softcaps                  bool // attn_logit_softcapping and final_logit_softcapping bound scores and logits
 	// Layers with a window rotate with a base of their own, if this default of it is not 0, and without scaling. localKey
 	// is the key of the base; "" = it is in rope_parameters alone.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 )
@@ -119,7 +120,7 @@ func (f *fields) under(key string) *fields {
 		}
 		return nil
 	}
-	return &fields{set: v}
+	return &fields{set: maps.Clone(v)}
 }
 
 // take adds the faults that were found in an object at a key.

@@ -51,7 +51,7 @@ func parseConfig(data []byte) (Config, error) {
 
 // refuseFeatures names what other fields switch on and docent does not compute.
 func (f *fields) refuseFeatures(family *family) {
-	if f.value("quantization_config") != nil {
+	if q := f.under("quantization_config"); q != nil && !(family.mxfp4 && q.string("quant_method") == "mxfp4") {
 		f.fail("quantization_config", "%w feature; use the unquantised checkpoint or a .gguf file", ErrUnsupported)
 	}
 	for _, key := range []string{"num_experts", "num_local_experts"} {

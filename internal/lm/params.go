@@ -39,6 +39,8 @@ func (c Config) partParams(path string, part Part) []Param {
 	var out, in int
 	var bias bool
 	switch part {
+	case Sinks:
+		return []Param{{Name: path + ".weight", Shape: []int{c.Heads}}}
 	case QNorm, KNorm:
 		width := c.HeadDim
 		if c.WideQKNorm {
@@ -56,11 +58,15 @@ func (c Config) partParams(path string, part Part) []Param {
 	case Gate, Up:
 		out, in, bias = c.IntermediateSize, c.HiddenSize, c.MLPBias
 	case Router:
-		return []Param{{Name: path + ".weight", Shape: []int{c.Experts.Count, c.HiddenSize}, Linear: true, Router: true}}
+		params := []Param{{Name: path + ".weight", Shape: []int{c.Experts.Count, c.HiddenSize}, Linear: true, Router: true}}
+		if c.Experts.Bias {
+			params = append(params, Param{Name: path + ".bias", Shape: []int{c.Experts.Count}})
+		}
+		return params
 	case ExpertsGateUp:
-		return []Param{c.Experts.param(path, 2*c.Experts.Size, c.HiddenSize)}
+		return c.Experts.params(path, 2*c.Experts.Size, c.HiddenSize)
 	case ExpertsDown:
-		return []Param{c.Experts.param(path, c.HiddenSize, c.Experts.Size)}
+		return c.Experts.params(path, c.HiddenSize, c.Experts.Size)
 	case GateUp:
 		out, in, bias = 2*c.IntermediateSize, c.HiddenSize, c.MLPBias
 	case Act:

@@ -11,6 +11,7 @@ type Part int
 // The parts in the order of the computation, which is also that of Config.Params.
 const (
 	AttentionNorm Part = iota // of what attention reads
+	Sinks                     // of each head: a score that takes a share of the weights, of no position
 	Q
 	K
 	V

@@ -31,8 +31,21 @@ func (m *model) activate(l *layer, gate, up []float32) {
 		gate[i] = float32(value)
 	}
 	for i, u := range up {
-		gate[i] *= u
+		factor, _ := m.gain(u)
+		gate[i] *= factor
 	}
+}
+
+// gain is what the activation of a gate is multiplied by, and its derivative.
+func (m *model) gain(up float32) (factor, slope float32) {
+	if m.Activation != lm.Bounded {
+		return up, 1
+	}
+	limit := float32(m.Experts.Limit)
+	if bounded := min(max(up, -limit), limit); bounded != up {
+		return bounded + 1, 0
+	}
+	return up + 1, 1
 }
 
 // act is the activation at x and its derivative there. Sources as in the decoder's graph.
@@ -49,6 +62,13 @@ func (m *model) act(l *layer, x float64) (value, slope float64) {
 		root := math.Sqrt(2 / math.Pi)
 		u := math.Tanh(root * (x + c*x*x*x))
 		return 0.5 * x * (1 + u), 0.5*(1+u) + 0.5*x*(1-u*u)*root*(1+3*c*x*x)
+	case lm.Bounded:
+		g := min(x, m.Experts.Limit)
+		s := 1 / (1 + math.Exp(-m.Experts.Slope*g))
+		if x == g {
+			slope = s + m.Experts.Slope*g*s*(1-s)
+		}
+		return g * s, slope
 	case lm.XIELU:
 		a := &l.xielu
 		if x > 0 {

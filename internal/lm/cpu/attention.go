@@ -49,7 +49,7 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 		position := sp.position + k/group
 		first, end := l.first(position)-from*pagePositions, position+1-from*pagePositions
 		softcap(s.scores.row(k)[first:end], m.AttentionSoftcap)
-		s.shares[k] = 1 / m.k.softmax(s.scores.row(k), first, end)
+		s.shares[k] = 1 / m.k.softmax(s.scores.row(k), first, end, l.sink(head*group+k%group))
 	}
 	for r := sp.from; r < sp.to; r++ {
 		clear(tp.attended.row(r)[head*group*dim:][:group*dim])
@@ -68,14 +68,16 @@ func (w *inference) attendPiece(l *layer, tp *tape, sp span, head int, s *scratc
 	}
 }
 
-// softmax makes x[from:to] weights, which are yet to be divided by their sum; the rest becomes 0. len(x) is a multiple of the lanes.
-func (k *kernels) softmax(x []float32, from, to int) (sum float32) {
+// softmax makes x[from:to] weights, which are yet to be divided by their sum and the sink's; the rest becomes 0. len(x) is a multiple of
+// the lanes.
+func (k *kernels) softmax(x []float32, from, to int, sink float32) (sum float32) {
 	for _, unseen := range [][]float32{x[:from], x[to:]} {
 		for i := range unseen {
 			unseen[i] = float32(math.Inf(-1))
 		}
 	}
-	return k.exp(x, k.largest(x))
+	top := max(k.largest(x), sink)
+	return k.exp(x, top) + float32(math.Exp(float64(sink-top)))
 }
 
 // put writes the keys and values of a position in layer i, which are side by side, to its page.

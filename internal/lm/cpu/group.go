@@ -46,9 +46,13 @@ func (l *layer) newGroups(c lm.Config, w *Weights, i int) {
 				continue
 			}
 			path := c.Path(i, part)
-			for _, m := range w.experts[path+".weight"] {
+			for e, m := range w.experts[path+".weight"] {
+				p := projection{path: path, m: m, expert: true}
+				if biases := w.vectors[path+".bias"]; biases != nil {
+					p.bias = biases[e*m.out:][:m.out]
+				}
 				g.in, g.out = m.in, m.out
-				g.parts = append(g.parts, projection{path: path, m: m, expert: true})
+				g.parts = append(g.parts, p)
 			}
 			if part == lm.ExpertsGateUp || part == lm.ExpertsDown {
 				continue

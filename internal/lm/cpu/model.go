@@ -129,7 +129,8 @@ type layer struct {
 	rotation int // index of its frequencies; -1 = none
 	// Norms of what goes into the branches and of what comes out of them; nil = none.
 	before, afterAttention, beforeMLP, afterMLP *norm
-	qNorm, kNorm                                *norm // of each head or of all together, by their length; nil = none
+	qNorm, kNorm                                *norm     // of each head or of all together, by their length; nil = none
+	sinks                                       []float32 // of each head: the score of a position without a value; nil = none
 	in, out, up, down                           group
 	router                                      group // of nothing, without experts
 	xielu                                       xielu
@@ -141,6 +142,14 @@ func (l *layer) first(position int) int {
 		return 0
 	}
 	return max(0, position-l.window+1)
+}
+
+// sink is the score of a head that takes a share of the weights and gives nothing; −∞ = there is none.
+func (l *layer) sink(head int) float32 {
+	if l.sinks == nil {
+		return float32(math.Inf(-1))
+	}
+	return l.sinks[head]
 }
 
 func newModel(c lm.Config, w *Weights) *model {
@@ -172,6 +181,9 @@ func newModel(c lm.Config, w *Weights) *model {
 			number: i, window: c.Windows[i], rotation: c.Rotations[i],
 			before: norm(lm.AttentionNorm), afterAttention: norm(lm.AttentionOutNorm),
 			beforeMLP: norm(lm.MLPNorm), afterMLP: norm(lm.MLPOutNorm), qNorm: norm(lm.QNorm), kNorm: norm(lm.KNorm),
+		}
+		if c.Has(i, lm.Sinks) {
+			l.sinks = w.vectors[c.Path(i, lm.Sinks)+".weight"]
 		}
 		l.newGroups(c, w, i)
 		if c.Has(i, lm.Act) {

@@ -16,8 +16,9 @@ func (t *Tuner) activateBack(l *layer, gate, up, dy, dGate, dUp []float32, m *me
 		value, slope := t.act(l, float64(g))
 		dGate[i] = dy[i] * float32(slope)
 		if len(up) > 0 {
-			dGate[i] *= up[i]
-			dUp[i] = dy[i] * float32(value)
+			factor, upSlope := t.gain(up[i])
+			dGate[i] *= factor
+			dUp[i] = dy[i] * float32(value) * upSlope
 		}
 	}
 }

@@ -165,8 +165,9 @@ func (t *Tuner) attendTile(tp *tape, x tile, worker int) {
 	sums := [tileQueries]float32{}
 	for i := range n {
 		row := m.scores.row(i)
-		top := t.k.largest(row)
-		sums[i] = t.k.exp(row, top)
+		sink := x.l.sink(x.head)
+		top := max(t.k.largest(row), sink)
+		sums[i] = t.k.exp(row, top) + float32(math.Exp(float64(sink-top)))
 		tp.logSums[x.head*len(t.b.Tokens)+x.from+i] = top + float32(math.Log(float64(sums[i])))
 	}
 	x.parts(func(key, keys, column int) {
@@ -197,6 +198,8 @@ func (t *Tuner) attendBack(l *layer, tp *tape) {
 // attendTileBack: with the weights P = exp(scores − log Σ) and the gradient dO of the output O,
 //
 //	dV += Pᵀ·dO      dS = P ∘ (dO·Vᵀ − Σ dO∘O)      dQ = dS·K      dK += dSᵀ·Q
+//
+// A sink is in Σ, and having no value it adds nothing else.
 func (t *Tuner) attendTileBack(tp *tape, x tile, worker int) {
 	m, p := &t.memory[worker].tile, &t.crew.panels[worker]
 	t.scores(tp, &x, m)

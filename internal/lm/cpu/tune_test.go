@@ -198,6 +198,11 @@ func TestGradient(t *testing.T) {
 			addExperts(c)
 			c.Experts.Normalized, c.Names[lm.Gate], c.Names[lm.Up], c.Names[lm.Down] = true, "", "", ""
 		},
+		"experts with bounds, biases and sinks": func(c *lm.Config) {
+			addExperts(c)
+			c.Experts.Normalized, c.Experts.Bias, c.Experts.Limit, c.Experts.Slope, c.Activation = true, true, 9, 1.7, lm.Bounded // at a bound the slope jumps
+			c.Names[lm.Gate], c.Names[lm.Up], c.Names[lm.Down], c.Names[lm.Sinks] = "", "", "", "sinks"
+		},
 		"experts and an MLP": func(c *lm.Config) {
 			addExperts(c)
 			mlp, experts := []lm.Part{lm.Gate, lm.Up, lm.Down}, []lm.Part{lm.Router, lm.ExpertsGateUp, lm.ExpertsDown}

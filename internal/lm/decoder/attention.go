@@ -106,7 +106,7 @@ func (s sequences) attend(i int, q, k, v *Node) *Node {
 		p := ConvertDType(s.weigh(i, scores), v.DType())
 		return s.output(product(p, []int{2}, []int{0}, v, []int{1}, []int{0}))
 	}
-	if !s.plain || window != 0 && window < s.seq || c.AttentionSoftcap != 0 || c.HeadDim > 128 {
+	if !s.plain || window != 0 && window < s.seq || c.AttentionSoftcap != 0 || c.HeadDim > 128 || c.Has(i, lm.Sinks) {
 		return decomposed()
 	}
 	y, _ := InternalFusedOpCaller(func() *Node {

@@ -23,8 +23,15 @@ func (d *Decoder) experts(i int, x *Node) *Node {
 		z = MulScalar(d.used(z), ab.Scale)
 		gateUp = Add(gateUp, ConvertDType(perExpert(z, ab.B, e.Count), gateUp.DType()))
 	}
+	if b := d.Weights[path+".bias"]; b != nil {
+		gateUp = Add(gateUp, Reshape(b, 1, e.Count, 2*e.Size))
+	}
 	half := func(from int) *Node { return Slice(gateUp, AxisRange(), AxisRange(), AxisRange(from, from+e.Size)) }
-	inner := Mul(d.activate(i, half(0)), half(e.Size)) // [rows, experts, inner]
+	up := half(e.Size)
+	if c.Activation == lm.Bounded {
+		up = AddScalar(ClipScalar(up, -e.Limit, e.Limit), 1)
+	}
+	inner := Mul(d.activate(i, half(0)), up) // [rows, experts, inner]
 	inner = Mul(inner, ConvertDType(InsertAxes(weights, -1), inner.DType()))
 
 	path = c.Path(i, lm.ExpertsDown)
@@ -33,6 +40,9 @@ func (d *Decoder) experts(i int, x *Node) *Node {
 	if ab, ok := d.Adapter[path]; ok {
 		z := MulScalar(d.used(perExpert(f32(inner), ab.A, e.Count)), ab.Scale) // [rows, experts, rank]
 		y = Add(y, ConvertDType(ReduceSum(perExpert(z, ab.B, e.Count), 1), y.DType()))
+	}
+	if b := d.Weights[path+".bias"]; b != nil {
+		y = Add(y, contract(ConvertDType(weights, b.DType()), Reshape(b, e.Count, c.HiddenSize), 0))
 	}
 	return y
 }

@@ -3,6 +3,8 @@ package decoder
 import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/docent-ml/docent/internal/lm"
 )
 
 // heads is what attention over whole sequences and over a cache have in common: the size of the call, its rotations and
@@ -69,7 +71,11 @@ func (h heads) values(v *Node) *Node {
 func (h heads) weigh(i int, scores *Node) *Node {
 	dims := scores.Shape().Dimensions
 	scores = softcap(scores, h.d.Config.AttentionSoftcap)
-	p := softmax(Reshape(scores, h.batch, h.d.Config.KVHeads, h.group(), h.seq, dims[2]), h.masks[h.d.Config.Windows[i]])
+	var sinks *Node // [1, kvHeads, group, 1, 1]
+	if c := h.d.Config; c.Has(i, lm.Sinks) {
+		sinks = Reshape(f32(h.d.Weights[c.Path(i, lm.Sinks)+".weight"]), 1, c.KVHeads, h.group(), 1, 1)
+	}
+	p := softmax(Reshape(scores, h.batch, h.d.Config.KVHeads, h.group(), h.seq, dims[2]), h.masks[h.d.Config.Windows[i]], sinks)
 	return Reshape(p, dims...)
 }
 

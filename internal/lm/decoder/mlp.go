@@ -41,6 +41,9 @@ func (d *Decoder) activate(i int, x *Node) *Node {
 		return Max(x, ZerosLike(x))
 	case lm.ReLU2:
 		return Square(Max(x, ZerosLike(x)))
+	case lm.Bounded:
+		x = MinScalar(x, d.Config.Experts.Limit)
+		return Mul(x, Sigmoid(MulScalar(x, d.Config.Experts.Slope)))
 	case lm.XIELU:
 		return d.xielu(d.Config.Path(i, lm.Act), x)
 	}

@@ -76,8 +76,10 @@ func (m *Model) exportFiles(dir string, o ExportOptions) error {
 
 func (m *Model) exportWeights(ctx context.Context, a *adapter.Adapter, dir string, o ExportOptions) error {
 	var out pieces
-	for _, p := range m.Config.Params() {
-		out.add(p, m.Config.Pieces(p), o.DType)
+	c := m.Config
+	c.Experts.MXFP4 = false
+	for _, p := range c.Params() {
+		out.add(p, c.Pieces(p), o.DType)
 	}
 	fill := func(name string, dst []float32) error {
 		return out.fill(name, dst, func(p lm.Param, at int, dst []float32) error { return m.readMerged(p, at, dst, m.adapter, a) })
@@ -127,8 +129,18 @@ func (x *pieces) add(p lm.Param, parts []lm.Piece, dtype weights.DType) {
 // fill makes dst a tensor. read fills its dst with a parameter from element at on.
 func (x *pieces) fill(name string, dst []float32, read func(p lm.Param, at int, dst []float32) error) error {
 	for _, part := range x.of[name] {
-		if err := read(part.param, part.At, dst[part.From:][:part.Size]); err != nil {
+		if part.Columns == 0 {
+			if err := read(part.param, part.At, dst[part.From:][:part.Size]); err != nil {
+				return err
+			}
+			continue
+		}
+		values := make([]float32, part.Size)
+		if err := read(part.param, part.At, values); err != nil {
 			return err
+		}
+		for i, v := range values {
+			dst[part.In(i)] = v
 		}
 	}
 	return nil

@@ -217,6 +217,9 @@ func (m *Model) Fit(a *adapter.Adapter) (*adapter.Adapter, error) {
 	for _, path := range a.Paths() {
 		x := a.Modules[path]
 		switch p, ok := matrices[path]; {
+		case ok && !m.Config.Target(p) && m.Config.Experts.Fused:
+			bad = append(bad, "target_parameters: PEFT's update of "+path+" is one of the matrix as "+m.Config.Family+
+				" has it, turned, with gate and up in turn, which docent does not compute: train the projections of attention, as \"all-linear\" does")
 		case !ok:
 			bad = append(bad, path+" is not in the model")
 		case x.Experts != p.Experts || !slices.Equal(p.Shape, []int{max(1, x.Experts) * x.Out, x.In}):

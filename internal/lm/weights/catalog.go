@@ -36,6 +36,8 @@ type stored struct {
 	// What separates GGUF's values from those of the checkpoint it was made from.
 	headDim int     // > 0: the rows of each head are interleaved (see unpermute)
 	shift   float32 // added to every value
+
+	scales *stored // exponents of blocks: see pairMXFP4; nil = none
 }
 
 func (s *stored) bytes(elements int) int64 { return int64(elements / s.codec.block * s.codec.bytes) }
@@ -78,6 +80,9 @@ func (s *stored) readPiece(dst []float32, start int, buf *scratch) error {
 			dst[i] += s.shift
 		}
 	}
+	if s.scales != nil {
+		return s.scale(dst, start)
+	}
 	return nil
 }
 
@@ -116,6 +121,7 @@ type catalog struct {
 	closers []io.Closer
 	closed  atomic.Bool
 	scratch sync.Pool // of *scratch
+	span    span
 }
 
 // add enters a tensor, refusing a name that is there already.

@@ -156,7 +156,7 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	if e := c.Experts; e.Count > 0 {
 		key("expert_count", uint32(e.Count))
 		key("expert_used_count", uint32(e.Used))
-		if arch == "qwen3moe" {
+		if arch == "qwen3moe" || arch == "gpt-oss" {
 			key("expert_feed_forward_length", uint32(e.Size))
 		}
 	}
@@ -209,19 +209,19 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	for name, shape := range Expected(c) {
 		v := slices.Clone(values[name])
 		rows := shape[0]
-		if base, ok := strings.CutSuffix(name, ".experts.gate_up_proj.weight"); ok { // converted apart, [experts, inner, hidden] each
+		if base, kind, ok := strings.Cut(name, ".experts.gate_up_proj."); ok { // converted apart, [experts, inner, hidden] each
 			var halves [2][]float32
 			n := len(v) / c.Experts.Count / 2
 			for i, half := range slices.Collect(slices.Chunk(v, n)) {
 				halves[i%2] = append(halves[i%2], half...)
 			}
 			for i, part := range []string{"gate", "up"} {
-				g.tensors = append(g.tensors, ggufTensor{ggufName(arch, base+".experts."+part+"_proj.weight"), []int{c.Experts.Count, rows / c.Experts.Count / 2, shape[1]}, 0, floatBytes(halves[i])})
+				g.tensors = append(g.tensors, ggufTensor{ggufName(arch, base+".experts."+part+"_proj."+kind), append([]int{c.Experts.Count, rows / c.Experts.Count / 2}, shape[1:]...), 0, floatBytes(halves[i])})
 			}
 			continue
 		}
 		if strings.Contains(name, ".experts.down_proj.") {
-			shape = []int{c.Experts.Count, rows / c.Experts.Count, shape[1]}
+			shape = append([]int{c.Experts.Count, rows / c.Experts.Count}, shape[1:]...)
 		}
 		if slices.Contains([]string{"llama", "granite", "smollm3", "mistral3"}, arch) {
 			if strings.Contains(name, ".q_proj.") {
@@ -276,7 +276,7 @@ func interleave(v []float32, heads, rows int) []float32 {
 func ggufArch(family string) string {
 	other := map[string]string{
 		"mistral": "llama", "gemma3_text": "gemma3", "olmo3": "olmo2", "ministral3": "mistral3", "hunyuan_v1_dense": "hunyuan-dense",
-		"mixtral": "llama", "qwen3_moe": "qwen3moe", "ministral": "", "helium": "", "nanochat": "", "apertus": "",
+		"mixtral": "llama", "qwen3_moe": "qwen3moe", "gpt_oss": "gpt-oss", "ministral": "", "helium": "", "nanochat": "", "apertus": "",
 	}
 	if arch, ok := other[family]; ok {
 		return arch

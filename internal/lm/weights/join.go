@@ -3,6 +3,7 @@ package weights
 import (
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/docent-ml/docent/internal/lm"
 )
@@ -45,10 +46,49 @@ func (c *catalog) readJoined(pieces []lm.Piece, start int, dst []float32) error 
 		x := pieces[i]
 		skip := start - x.At
 		n := min(x.Size-skip, len(dst))
-		if err := c.ReadFrom(x.Tensor, x.From+skip, dst[:n]); err != nil {
+		read := c.gather
+		if x.Columns == 0 {
+			read = func(x lm.Piece, skip int, dst []float32) error { return c.ReadFrom(x.Tensor, x.From+skip, dst) }
+		}
+		if err := read(x, skip, dst[:n]); err != nil {
 			return err
 		}
 		start, dst = start+n, dst[n:]
+	}
+	return nil
+}
+
+// span is elements of a tensor that are kept for the next read: the rows of a piece may be its columns.
+type span struct {
+	sync.Mutex
+	tensor string
+	from   int
+	values []float32
+}
+
+// gather fills dst with the elements from skip on of a piece whose elements lie apart.
+func (c *catalog) gather(x lm.Piece, skip int, dst []float32) error {
+	first, last := x.In(skip/x.Columns*x.Columns), x.In((skip+len(dst)-1)/x.Columns*x.Columns+x.Columns-1)
+	if x.Step > x.RowStep { // every row goes through all of them
+		first, last = x.From, x.In(x.Size-1)
+	}
+	s := &c.span
+	s.Lock()
+	defer s.Unlock()
+	if s.tensor != x.Tensor || s.from != first || len(s.values) != last+1-first {
+		s.tensor, s.from, s.values = "", first, resize(s.values, last+1-first)
+		if err := c.ReadFrom(x.Tensor, first, s.values); err != nil {
+			return err
+		}
+		s.tensor = x.Tensor
+	}
+	for i := 0; i < len(dst); {
+		n := min(x.Columns-(skip+i)%x.Columns, len(dst)-i)
+		from := x.In(skip+i) - first
+		for j := range n {
+			dst[i+j] = s.values[from+j*x.Step]
+		}
+		i += n
 	}
 	return nil
 }

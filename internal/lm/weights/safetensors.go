@@ -56,7 +56,7 @@ func OpenFolder(fsys fs.FS) (*Safetensors, error) {
 	if err := matchIndex(shardOf, s.byName); err != nil {
 		return nil, errors.Join(&Error{"open", index, "", err}, s.Close())
 	}
-	sortedByName(s.tensors)
+	s.pairMXFP4()
 	return s, nil
 }
 
@@ -66,7 +66,7 @@ func OpenSafetensors(fsys fs.FS, name string) (*Safetensors, error) {
 	if err := s.open(fsys, name); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	sortedByName(s.tensors)
+	s.pairMXFP4()
 	return s, nil
 }
 

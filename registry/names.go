@@ -80,10 +80,14 @@ func CheckAlias(alias string) error {
 }
 
 func checkAliasForm(alias string) error {
+	return checkToken(alias, 255, "an alias")
+}
+
+// checkToken bounds what aliases, and ids of runs and logged models, look like: they become parts of paths.
+func checkToken(s string, longest int, what string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-	if alias == "" || len(alias) > 255 || strings.Trim(alias, allowed) != "" {
-		return &Error{Name: alias, Err: fmt.Errorf("%w: not an alias", ErrInvalid),
-			Hint: "use 1 to 255 ASCII letters, digits, '_' and '-'"}
+	if s == "" || len(s) > longest || strings.Trim(s, allowed) != "" {
+		return &Error{Name: s, Err: fmt.Errorf("%w: not %s", ErrInvalid, what), Hint: fmt.Sprintf("it has 1 to %d ASCII letters, digits, '_' and '-'", longest)}
 	}
 	return nil
 }

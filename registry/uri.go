@@ -101,9 +101,9 @@ func (u URI) Validate() error {
 	var err error
 	switch {
 	case u.RunID != "":
-		err = checkID(u.RunID, "run")
+		err = checkToken(u.RunID, 128, "the id of a run")
 	case u.ModelID != "":
-		err = checkID(u.ModelID, "logged model")
+		err = checkToken(u.ModelID, 128, "the id of a logged model")
 	default:
 		err = CheckName(u.Name)
 	}
@@ -171,14 +171,4 @@ func (u URI) String() string {
 		s += "/" + u.Path
 	}
 	return s
-}
-
-// checkID bounds what identifiers of runs and logged models look like: they become parts of paths.
-func checkID(id, of string) error {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-	if id == "" || len(id) > 128 || strings.Trim(id, allowed) != "" {
-		return &Error{Name: id, Err: fmt.Errorf("%w: not the id of a %s", ErrInvalid, of),
-			Hint: "ids are 1 to 128 ASCII letters, digits, '_' and '-'"}
-	}
-	return nil
 }

@@ -114,7 +114,7 @@ func copyVersion(ctx context.Context, t *tool) (err error) {
 	if err := t.registry.Download(ctx, v, files); err != nil {
 		return err
 	}
-	info, err := runOf(ctx, t, v)
+	info, err := program.RunOf(ctx, t.registry, v)
 	if err != nil {
 		return err
 	}

@@ -67,19 +67,16 @@ func (t *tool) oldFolders(ctx context.Context) (old []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		serving := map[string]bool{}
-		for _, stage := range []registry.Stage{registry.Production, registry.Staging} {
-			if v, err := t.registry.Resolve(ctx, registry.URI{Name: m.Name, Stage: stage}); err == nil {
-				serving[program.CachedVersion(v)] = true
-			} else if !errors.Is(err, registry.ErrNotFound) {
-				return nil, err
-			}
+		serves, err := t.serves(ctx, m.Name)
+		if err != nil {
+			return nil, err
 		}
+		serving := map[string]bool{}
 		for v, err := range t.registry.List(ctx, m.Name) {
 			if err != nil {
 				return nil, err
 			}
-			if len(v.Aliases) > 0 {
+			if len(v.Aliases) > 0 || serves[v.Number] != nil {
 				serving[program.CachedVersion(v)] = true
 			}
 		}

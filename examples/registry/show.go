@@ -62,14 +62,9 @@ func list(ctx context.Context, t *tool) error {
 }
 
 func listVersions(ctx context.Context, t *tool, name string) error {
-	serves := map[int][]string{}
-	for _, stage := range []registry.Stage{registry.Production, registry.Staging} {
-		v, err := t.registry.Resolve(ctx, registry.URI{Name: name, Stage: stage})
-		if err == nil {
-			serves[v.Number] = append(serves[v.Number], string(stage))
-		} else if !errors.Is(err, registry.ErrNotFound) {
-			return err
-		}
+	serves, err := t.serves(ctx, name)
+	if err != nil {
+		return err
 	}
 	rows := [][]string{{"VERSION", "STAGE", "SERVES", "STATUS", "ALIASES", "CREATED", "RUN"}}
 	for v, err := range t.registry.List(ctx, name) {
@@ -80,6 +75,20 @@ func listVersions(ctx context.Context, t *tool, name string) error {
 			strings.Join(v.Aliases, ","), when(v.Created), v.RunID})
 	}
 	return table(t.out, rows)
+}
+
+// serves are the stages that each version of a model serves in.
+func (t *tool) serves(ctx context.Context, name string) (map[int][]string, error) {
+	serves := map[int][]string{}
+	for _, stage := range []registry.Stage{registry.Production, registry.Staging} {
+		v, err := t.registry.Resolve(ctx, registry.URI{Name: name, Stage: stage})
+		if err == nil {
+			serves[v.Number] = append(serves[v.Number], string(stage))
+		} else if !errors.Is(err, registry.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return serves, nil
 }
 
 func history(ctx context.Context, t *tool) error {
@@ -155,7 +164,7 @@ func show(ctx context.Context, t *tool, ref registry.URI) error {
 			}
 		}
 	}
-	run, err := runOf(ctx, t, v)
+	run, err := program.RunOf(ctx, t.registry, v)
 	if err != nil {
 		return err
 	}
@@ -196,18 +205,6 @@ func metric(m registry.Metric) string {
 	return fmt.Sprintf("%s at step %d", strconv.FormatFloat(m.Value, 'g', 6, 64), m.Step)
 }
 
-// runOf reads the run of a version; one that is gone, or was never recorded, is empty.
-func runOf(ctx context.Context, t *tool, v registry.Version) (registry.RunInfo, error) {
-	if v.RunID == "" {
-		return registry.RunInfo{}, nil
-	}
-	run, err := t.registry.GetRun(ctx, v.RunID)
-	if errors.Is(err, registry.ErrNotFound) {
-		return registry.RunInfo{}, nil
-	}
-	return run, err
-}
-
 // compare puts what the versions were trained with, and what came of it, side by side. A star marks what differs.
 func compare(ctx context.Context, t *tool) error {
 	head := []string{"", ""}
@@ -219,7 +216,7 @@ func compare(ctx context.Context, t *tool) error {
 		if err != nil {
 			return err
 		}
-		run, err := runOf(ctx, t, v)
+		run, err := program.RunOf(ctx, t.registry, v)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/docent-ml/docent/examples/internal/report"
+	"github.com/docent-ml/docent/internal/room"
 )
 
 // machineName is the processor with its cores, as far as the system tells.
@@ -29,16 +30,13 @@ func (p *pipeline) machine() []report.Pair {
 		{Name: "processor", Value: machineName()},
 		{Name: "system", Value: runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()},
 	}
-	if memory := procValue("/proc/meminfo", "MemTotal"); memory != "" {
-		var kib float64
-		if _, err := fmt.Sscan(memory, &kib); err == nil {
-			pairs = append(pairs, report.Pair{Name: "memory", Value: fmt.Sprintf("%.0f GiB", kib/(1<<20))})
-		}
-	}
-	if peak := procValue("/proc/self/status", "VmHWM"); peak != "" {
-		var kib float64
-		if _, err := fmt.Sscan(peak, &kib); err == nil {
-			pairs = append(pairs, report.Pair{Name: "most memory used", Value: fmt.Sprintf("%.1f GiB", kib/(1<<20))})
+	memory, _ := room.Read(os.DirFS("/"))
+	for _, m := range []struct {
+		name  string
+		bytes int64
+	}{{"memory", memory.Total}, {"most memory used", room.Peak(os.DirFS("/"))}} {
+		if m.bytes > 0 {
+			pairs = append(pairs, report.Pair{Name: m.name, Value: fmt.Sprintf("%.1f GiB", float64(m.bytes)/(1<<30))})
 		}
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {

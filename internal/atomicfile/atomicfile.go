@@ -50,15 +50,15 @@ func (f *File) Commit() error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(filepath.Dir(f.name))
+	return SyncDir(os.Open, filepath.Dir(f.name))
 }
 
-// syncDir makes the rename itself last. Windows cannot open a folder for that, and does not need to.
-func syncDir(dir string) error {
+// SyncDir makes renames in a folder last. Windows cannot open a folder for that, and does not need to.
+func SyncDir(open func(string) (*os.File, error), dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	d, err := os.Open(dir)
+	d, err := open(dir)
 	if err != nil {
 		return err
 	}

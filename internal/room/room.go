@@ -30,6 +30,9 @@ func Read(root fs.FS) (tightest Room, ok bool) {
 // Resident is how many bytes this process has in memory, 0 where the system does not tell.
 func Resident(root fs.FS) int64 { return readNumbers(root, "proc/self/status")["VmRSS"] << 10 }
 
+// Peak is the most that this process has had in memory, in bytes; 0 where the system does not tell.
+func Peak(root fs.FS) int64 { return readNumbers(root, "proc/self/status")["VmHWM"] << 10 }
+
 // groupFiles are where a version of control groups has its files, and what it calls them.
 type groupFiles struct{ mount, limit, usage, prefix string }
 

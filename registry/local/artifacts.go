@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
@@ -71,7 +72,7 @@ func (r *run) commit(stage *stage, files []registry.File) error {
 		dirs[path.Dir(name)] = true
 	}
 	for dir := range dirs {
-		if err := artifact.SyncDir(r.s.root, dir); err != nil {
+		if err := atomicfile.SyncDir(r.s.root.Open, dir); err != nil {
 			return err
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/registry"
-	"github.com/docent-ml/docent/registry/internal/artifact"
 )
 
 func (s *store) writeJSON(name string, v any) error {
@@ -44,7 +44,7 @@ func (s *store) replace(name string, data []byte) (err error) {
 	if err := s.root.Rename(tmp, name); err != nil {
 		return errors.Join(err, s.root.Remove(tmp))
 	}
-	return artifact.SyncDir(s.root, dir)
+	return atomicfile.SyncDir(s.root.Open, dir)
 }
 
 // mkdir makes a directory and its parents durable.
@@ -57,7 +57,7 @@ func (s *store) mkdir(dir string) error {
 	}
 	for d := dir; d != "."; {
 		d = path.Dir(d)
-		if err := artifact.SyncDir(s.root, d); err != nil {
+		if err := atomicfile.SyncDir(s.root.Open, d); err != nil {
 			return err
 		}
 	}

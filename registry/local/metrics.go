@@ -14,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/registry"
 	"github.com/docent-ml/docent/registry/internal/artifact"
 	"github.com/docent-ml/docent/registry/internal/impl"
@@ -135,7 +136,7 @@ func (r *run) syncMetrics() error {
 	} else if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), artifact.SyncDir(r.s.root, r.dir))
+	return errors.Join(f.Sync(), f.Close(), atomicfile.SyncDir(r.s.root.Open, r.dir))
 }
 
 // metricLines yields the lines of metrics.jsonl; an error ends it.

@@ -211,39 +211,15 @@ func (c *client) do(ctx context.Context, r request, out any) error {
 }
 
 func (c *client) doURL(ctx context.Context, method, address string, in, out any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSilent)
-	defer cancel()
-	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(data)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, body)
+	header, data, err := c.exchange(ctx, method, address, in)
 	if err != nil {
 		return err
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := c.send(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return c.connectionError(ctx, err)
-	}
-	data = bytes.TrimSpace(data)
 	if out == nil {
 		out = &struct{}{}
 	}
 	if len(data) == 0 || data[0] != '{' || !json.Valid(data) {
-		return c.notMLflow(resp.Header, data)
+		return c.notMLflow(header, data)
 	}
 	if err := json.Unmarshal(data, out); err != nil {
 		return &brokenError{err: fmt.Errorf("an answer that MLflow does not give: %w", err), hint: wrongServer, sent: true}
@@ -252,26 +228,34 @@ func (c *client) doURL(ctx context.Context, method, address string, in, out any)
 	return nil
 }
 
-// text asks once for something that is not JSON.
-func (c *client) text(ctx context.Context, path string) (string, error) {
+// exchange sends JSON, nil for none, once and reads the answer, whatever it is, without white space around it.
+func (c *client) exchange(ctx context.Context, method, address string, in any) (http.Header, []byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errSilent)
 	defer cancel()
-	u := *c.base
-	u.Path, u.RawPath = u.Path+path, ""
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return "", err
+	var body bytes.Buffer
+	if in != nil {
+		if err := json.NewEncoder(&body).Encode(in); err != nil {
+			return nil, nil, err
+		}
 	}
+	req, err := http.NewRequestWithContext(ctx, method, address, &body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
 	resp, err := c.send(req)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", c.connectionError(ctx, err)
+		return nil, nil, c.connectionError(ctx, err)
 	}
-	return string(bytes.TrimSpace(data)), nil
+	return resp.Header, bytes.TrimSpace(data), nil
 }
 
 const wrongServer = "check that the URL is that of an MLflow server, and what a proxy before it answers"

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -230,12 +231,12 @@ func (c *client) loggedModel(ctx context.Context, id string) (wireLoggedModel, e
 func (c *client) serverVersion(ctx context.Context) (string, error) {
 	version := "2.0.0"
 	err := c.retry(ctx, func() error {
-		text, err := c.text(ctx, "/version")
+		_, text, err := c.exchange(ctx, http.MethodGet, c.base.String()+"/version", nil)
 		if isNoRoute(err) {
 			return nil
 		}
-		if err == nil && len(text) < 40 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyz.-+") == "" && text != "" {
-			version = text
+		if err == nil && len(text) > 0 && len(text) < 40 && len(bytes.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyz.-+")) == 0 {
+			version = string(text)
 		}
 		return err
 	})

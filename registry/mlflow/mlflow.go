@@ -48,6 +48,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -203,9 +204,7 @@ func New(o Options) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	setDefault(&c.o.Patience, 2*time.Minute)
-	setDefault(&c.o.Timeout, 2*time.Minute)
-	setDefault(&c.o.Transfers, 4)
+	c.o.Patience, c.o.Timeout, c.o.Transfers = cmp.Or(o.Patience, 2*time.Minute), cmp.Or(o.Timeout, 2*time.Minute), cmp.Or(o.Transfers, 4)
 	c.secrets = hide(o)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return &Client{impl.New(c, c.o.Transfers, c.log), c}, nil
@@ -231,13 +230,6 @@ func (c *client) seen(at integer) {
 	}
 }
 
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
 // hide replaces secrets wherever a server, or a proxy before it, writes them back.
 func hide(o Options) *strings.Replacer {
 	var pairs []string
@@ -254,9 +246,8 @@ func hide(o Options) *strings.Replacer {
 
 // Ping asks the server for something that needs credentials, and tells what is wrong: an address where nobody answers,
 // or somebody who is not MLflow, a name that the server does not accept as its own, missing permission.
-func (c *Client) Ping(ctx context.Context) error { return c.s.ping(ctx) }
-
-func (c *client) ping(ctx context.Context) error {
+func (client *Client) Ping(ctx context.Context) error {
+	c := client.s
 	err := c.get(ctx, "experiments/get", query("experiment_id", "0"), nil)
 	if errors.Is(err, registry.ErrNotFound) && !isNoRoute(err) { // another workspace has no default experiment; or there is no such workspace
 		err = c.post(ctx, "experiments/search", struct {
@@ -273,9 +264,8 @@ func (c *client) ping(ctx context.Context) error {
 // Close stops what runs in the background. Metrics that are not sent yet get one more attempt; what the server does not
 // take then is told in the error and stays in BufferDir. Calls after it fail with fs.ErrClosed; closing again does
 // nothing.
-func (c *Client) Close() error { return c.s.close() }
-
-func (c *client) close() error {
+func (client *Client) Close() error {
+	c := client.s
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()

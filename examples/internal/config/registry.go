@@ -21,7 +21,7 @@ func (r Registry) String() string {
 }
 
 func registry(field *Registry) value {
-	v := scalar(field, kindString, parseRegistry, Registry.String)
+	v := scalar(field, kindString, ParseRegistry, Registry.String)
 	v.path = &field.Dir
 	v.hide = func(text string) string { // a refused URL may carry a password
 		if i := strings.LastIndexByte(text, '@'); i >= 0 {
@@ -32,7 +32,8 @@ func registry(field *Registry) value {
 	return v
 }
 
-func parseRegistry(s string) (Registry, error) {
+// ParseRegistry reads what the -registry flag takes.
+func ParseRegistry(s string) (Registry, error) {
 	if dir, ok := strings.CutPrefix(s, "file:"); ok {
 		if rest, ok := strings.CutPrefix(dir, "//"); ok {
 			if dir = rest; !strings.HasPrefix(rest, "/") {

@@ -18,10 +18,10 @@ func TestRegistryForms(t *testing.T) {
 		"http://mlflow:5000/":       {URL: "http://mlflow:5000"},
 		"https://host/some/prefix/": {URL: "https://host/some/prefix"},
 	} {
-		got, err := parseRegistry(given)
+		got, err := ParseRegistry(given)
 		require.NoError(t, err, given)
 		assert.Equal(t, want, got, given)
-		again, err := parseRegistry(got.String())
+		again, err := ParseRegistry(got.String())
 		require.NoError(t, err)
 		assert.Equal(t, got, again)
 	}
@@ -40,7 +40,7 @@ func TestRegistryForms(t *testing.T) {
 		"http://[::1":          "no valid URL",
 		"http://u:p%zzw@h/%zz": "no valid URL",
 	} {
-		_, err := parseRegistry(given)
+		_, err := ParseRegistry(given)
 		assert.ErrorContains(t, err, hint, given)
 	}
 }

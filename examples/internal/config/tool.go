@@ -77,6 +77,3 @@ Examples
         from the folder to an MLflow server
 `, tool.Registry.Dir))
 }
-
-// ParseRegistry reads what the -registry flag takes.
-func ParseRegistry(s string) (Registry, error) { return parseRegistry(s) }

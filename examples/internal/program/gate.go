@@ -39,15 +39,21 @@ func InProduction(ctx context.Context, reg registry.Registry, name string) (metr
 // MetricsOf are the last metrics of the run that made a version; none if it was made otherwise.
 func MetricsOf(ctx context.Context, reg registry.Registry, v registry.Version) (map[string]float64, error) {
 	out := map[string]float64{}
-	if v.RunID == "" {
-		return out, nil
-	}
-	info, err := reg.GetRun(ctx, v.RunID)
-	if errors.Is(err, registry.ErrNotFound) {
-		return out, nil
-	}
+	info, err := RunOf(ctx, reg, v)
 	for key, metric := range info.Metrics {
 		out[key] = metric.Value
 	}
 	return out, err
+}
+
+// RunOf is the run that made a version; one that is gone, or was never recorded, is empty.
+func RunOf(ctx context.Context, reg registry.Registry, v registry.Version) (registry.RunInfo, error) {
+	if v.RunID == "" {
+		return registry.RunInfo{}, nil
+	}
+	run, err := reg.GetRun(ctx, v.RunID)
+	if errors.Is(err, registry.ErrNotFound) {
+		return registry.RunInfo{}, nil
+	}
+	return run, err
 }

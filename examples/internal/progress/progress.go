@@ -150,7 +150,7 @@ func (p *Progress) Show(stage string, done, total int64, fields ...Field) {
 	case p.width > 0:
 		p.draw(barLine(stage, done, total, left, fields, p.width))
 	default:
-		fmt.Fprintln(p.w, plainLine(stage, done, total, left, fields))
+		fmt.Fprintf(p.w, "%-9s %s\n", stage, describe(done, total, left, fields))
 	}
 }
 
@@ -208,10 +208,6 @@ func barLine(stage string, done, total int64, left time.Duration, fields []Field
 	}
 	line := []rune(head + tail)
 	return string(line[:min(len(line), width-1)])
-}
-
-func plainLine(stage string, done, total int64, left time.Duration, fields []Field) string {
-	return fmt.Sprintf("%-9s %s", stage, describe(done, total, left, fields))
 }
 
 // describe is "40/160  loss 0.812  612 tok/s  2m10s left".

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/docent-ml/docent/internal/atomicfile"
 	"github.com/docent-ml/docent/internal/filelock"
 	"github.com/docent-ml/docent/registry"
 )
@@ -117,7 +118,7 @@ func (f *fetch) run(ctx context.Context) error {
 		}
 	}
 	for d := range dirs {
-		if err := SyncDir(f.root, d); err != nil {
+		if err := atomicfile.SyncDir(f.root.Open, d); err != nil {
 			return err
 		}
 	}
@@ -131,7 +132,7 @@ func (f *fetch) run(ctx context.Context) error {
 	if err := f.root.Rename(target, f.dir); err != nil {
 		return err
 	}
-	return SyncDir(f.root, ".")
+	return atomicfile.SyncDir(f.root.Open, ".")
 }
 
 // state is what stands under the directory's name before the download.

@@ -397,21 +397,29 @@ func pages[T any](ctx context.Context, c *client, ask func(token string) ([]T, s
 	}
 }
 
-// create sends what would make a second one if it were repeated. Where it may have been done before, and after a failure
-// that leaves open whether the server did it, find looks for the result first. It reports whether there was such a doubt.
-func (c *client) create(ctx context.Context, before bool, send func() error, find func() (bool, error)) (doubt bool, err error) {
+// create sends what would make a second one if it were repeated, and returns what stands under name in the answer. Where it may
+// have been done before, and after a failure that leaves open whether the server did it, search looks for the result first.
+// It reports whether there was such a doubt.
+func create[T any](ctx context.Context, c *client, endpoint, name string, body any, before bool, search func() ([]T, error)) (made T, doubt bool, err error) {
 	doubt = before
 	err = c.retry(ctx, func() error {
 		if doubt {
-			if found, err := find(); found || err != nil {
+			if found, err := search(); err != nil {
 				return err
+			} else if len(found) > 0 {
+				made = found[len(found)-1] // the first that was made
+				return nil
 			}
 		}
-		err := send()
+		out := map[string]json.RawMessage{}
+		err := c.do(ctx, request{method: http.MethodPost, path: apiPath + endpoint, body: body}, &out)
+		if err == nil && out[name] != nil {
+			err = json.Unmarshal(out[name], &made)
+		}
 		doubt = doubt || ambiguous(err)
 		return err
 	})
-	return doubt, err
+	return made, doubt, err
 }
 
 // query makes arguments from names and values; those that are empty are left out.

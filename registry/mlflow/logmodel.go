@@ -105,11 +105,9 @@ func (r *run) addOutput(ctx context.Context, output wireOutput) error {
 		Run    string       `json:"run_id"`
 		Models []wireOutput `json:"models"`
 	}{r.id, []wireOutput{output}}
-	_, err := r.c.create(ctx, false, func() error {
-		return r.c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/outputs", body: body}, nil)
-	}, func() (bool, error) {
+	_, _, err := create(ctx, r.c, "runs/outputs", "", body, false, func() ([]wireOutput, error) {
 		w, err := r.c.readRun(ctx, r.id)
-		return slices.Contains(w.Outputs.Models, output), err
+		return slices.DeleteFunc(w.Outputs.Models, func(o wireOutput) bool { return o != output }), err
 	})
 	return err
 }
@@ -150,23 +148,13 @@ func (c *client) createLoggedModel(ctx context.Context, w wireRun, name string) 
 		Params     []pair `json:"params,omitempty"`
 		Tags       []pair `json:"tags"`
 	}{w.Info.Experiment, loggedModelName(name), w.Info.ID, params, []pair{{publishID, unique}}}
-	var out struct {
-		Model wireLoggedModel `json:"model"`
-	}
-	_, err := c.create(ctx, false, func() error {
-		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "logged-models", body: body}, &out)
-	}, func() (bool, error) {
-		found, err := c.searchLoggedModels(ctx, w.Info.Experiment, "tags.`"+publishID+"` = "+quoted(unique))
-		if err != nil || len(found) == 0 {
-			return false, err
-		}
-		out.Model = found[0]
-		return true, nil
+	m, _, err := create(ctx, c, "logged-models", "model", body, false, func() ([]wireLoggedModel, error) {
+		return c.searchLoggedModels(ctx, w.Info.Experiment, "tags.`"+publishID+"` = "+quoted(unique))
 	})
 	if err == nil {
-		err = registry.URI{ModelID: out.Model.Info.ID}.Validate()
+		err = registry.URI{ModelID: m.Info.ID}.Validate()
 	}
-	return out.Model, err
+	return m, err
 }
 
 // searchLoggedModels asks once for the newest logged models of an experiment.
@@ -217,14 +205,11 @@ func (c *client) setModelStatus(ctx context.Context, id, status string) error {
 }
 
 func (c *client) loggedModel(ctx context.Context, id string) (wireLoggedModel, error) {
-	var out struct {
-		Model wireLoggedModel `json:"model"`
-	}
-	err := c.get(ctx, "logged-models/"+id, nil, &out)
+	m, err := fetch[wireLoggedModel](ctx, c, "logged-models/"+id, "model", nil)
 	if errors.Is(err, registry.ErrNotFound) {
 		err = &registry.Error{Err: fmt.Errorf("%w: no logged model %s", registry.ErrNotFound, id), Hint: "a registered model is written models:/name/latest"}
 	}
-	return out.Model, err
+	return m, err
 }
 
 // serverVersion is what /version says, in plain text; servers that do not tell are as old as may be.

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -144,24 +143,15 @@ func (c *client) createVersion(ctx context.Context, name string, o origin, tags 
 		ModelID string `json:"model_id,omitempty"`
 		Tags    []pair `json:"tags"`
 	}{name, o.uri(), o.runID, o.modelID, pairsOf(tags)}
-	var out struct {
-		Version wireVersion `json:"model_version"`
-	}
 	filter := "name=" + quoted(name) + " and tags.`" + publishID + "`=" + quoted(tags[publishID])
-	doubt, err := c.create(ctx, before, func() error {
-		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "model-versions/create", body: body}, &out)
-	}, func() (bool, error) {
+	v, doubt, err := create(ctx, c, "model-versions/create", "model_version", body, before, func() ([]wireVersion, error) {
 		found, _, err := c.searchVersions(ctx, filter, "")
-		if err != nil || len(found) == 0 {
-			return false, err
-		}
-		out.Version = found[len(found)-1] // the first that was made
-		return true, nil
+		return found, err
 	})
 	if err != nil || !doubt {
-		return out.Version, err
+		return v, err
 	}
-	return c.onlyOne(ctx, out.Version, filter)
+	return c.onlyOne(ctx, v, filter)
 }
 
 // onlyOne removes second versions: a request that seemed lost may have been on its way when it was looked for.

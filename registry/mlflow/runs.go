@@ -73,23 +73,14 @@ func (c *client) StartRun(ctx context.Context, experiment, name string, tags map
 		Start      int64  `json:"start_time"`
 		Tags       []pair `json:"tags,omitempty"`
 	}{id, name, c.stamp().UnixMilli(), pairsOf(sent)}
-	var out struct {
-		Run wireRun `json:"run"`
-	}
-	_, err = c.create(ctx, false, func() error {
-		return c.do(ctx, request{method: http.MethodPost, path: apiPath + "runs/create", body: body}, &out)
-	}, func() (bool, error) {
+	made, _, err := create(ctx, c, "runs/create", "run", body, false, func() ([]wireRun, error) {
 		found, _, err := c.searchRuns(ctx, id, "tags.`"+publishID+"` = '"+unique+"'", 1, "")
-		if err != nil || len(found) == 0 {
-			return false, err
-		}
-		out.Run = found[0]
-		return true, nil
+		return found, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return c.newRun(out.Run, limits)
+	return c.newRun(made, limits)
 }
 
 // notBefore has the next run begin after the newest one of the experiment, since runs are listed by that time.

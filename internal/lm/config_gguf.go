@@ -61,6 +61,15 @@ func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors 
 	g.tokens(&c)
 	c.Windows = g.windows(c, f.windows)
 	g.rope(&c, f, ropeFactors)
+	for _, n := range f.numbers {
+		if n.gguf != "" {
+			*n.of(&c) = n.turned(g.float(n.gguf, n.turned(*n.of(&c))))
+		}
+	}
+	if f.names[Router] != "" {
+		c.Experts.Count, c.Experts.Used = g.need("expert_count"), g.need("expert_used_count")
+		c.Experts.Size = g.int("expert_feed_forward_length", c.IntermediateSize)
+	}
 	if f.gguf.read != nil {
 		f.gguf.read(&g, &c)
 	}
@@ -140,13 +149,10 @@ func (g *ggufFields) refuse(f *family) {
 	if !f.softcaps && g.float("attn_logit_softcapping", 0) != 0 {
 		g.unsupported("attn_logit_softcapping", "a bound on attention scores")
 	}
-	for _, key := range []string{"attention.clamp_kqv", "attention.max_alibi_bias", "attention.scale"} {
-		if v := g.float(key, 0); v != 0 && !slices.Contains(f.gguf.reads, key) {
-			g.unsupported(key, fmt.Sprint(v))
-		}
-	}
-	for _, key := range []string{"embedding_scale", "residual_scale", "logit_scale"} {
-		if v := g.float(key, 1); v != 1 && !slices.Contains(f.gguf.reads, key) {
+	for key, none := range map[string]float64{
+		"attention.clamp_kqv": 0, "attention.max_alibi_bias": 0, "attention.scale": 0, "embedding_scale": 1, "residual_scale": 1, "logit_scale": 1,
+	} {
+		if v := g.float(key, none); v != none && !slices.ContainsFunc(f.numbers, func(n number) bool { return n.gguf == key }) {
 			g.unsupported(key, fmt.Sprint(v))
 		}
 	}

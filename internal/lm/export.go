@@ -69,6 +69,15 @@ func (c Config) describe(fields map[string]any) {
 	}
 	c.describeRope(set, f)
 	c.describeWindows(set, f.windows)
+	for _, n := range f.numbers {
+		if n.key != "" {
+			set(n.key, n.turned(*n.of(&c)))
+		}
+	}
+	if f.names[Router] != "" {
+		set(f.expertsKey(), c.Experts.Count)
+		set("num_experts_per_tok", c.Experts.Used)
+	}
 	if f.write != nil {
 		f.write(c, set)
 	}

@@ -29,6 +29,7 @@ type family struct {
 
 	// ropeType tells under which name docent computes a rope_type of the family; nil = under its own.
 	ropeType func(rope *fields, c *Config, name string) string
+	numbers  []number // beside those of all families
 	// parts sets what the family fixes of the computation.
 	parts func(c *Config)
 	// read sets what only this family's config.json says, and write is its inverse, for a model from GGUF.
@@ -45,6 +46,29 @@ type biasRule struct {
 }
 
 func (r biasRule) of(f *fields) bool { return r.always || r.key != "" && f.bool(r.key) }
+
+// number is one of the configuration that config.json and GGUF may say: its keys, "" = it is not said there.
+type number struct {
+	key, gguf string
+	of        func(c *Config) *float64
+	inverse   bool // what is said is one over it
+}
+
+// turned is x, or one over it.
+func (n number) turned(x float64) float64 {
+	if n.inverse {
+		return 1 / x
+	}
+	return x
+}
+
+// expertsKey is that of the number of experts in config.json.
+func (f *family) expertsKey() string {
+	if _, ok := f.defaults["num_experts"]; ok {
+		return "num_experts"
+	}
+	return "num_local_experts"
+}
 
 // families is keyed by model_type. Each file of a family enters its record.
 var families = map[string]*family{}

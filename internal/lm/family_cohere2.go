@@ -12,17 +12,7 @@ var _ = enter(family{
 	qkvBias: biasRule{key: "attention_bias"}, outBias: biasRule{key: "attention_bias"},
 	windows: windowRule{types: true, period: 4},
 	parts:   func(c *Config) { c.LayerNorm, c.Parallel, c.Interleaved = true, true, true },
-	read: func(f *fields, c *Config) {
-		c.LogitScale = f.number("logit_scale", 0)
-		stopFull(c, true)
-	},
-	write: func(c Config, set func(string, any)) { set("logit_scale", c.LogitScale) },
-	gguf: ggufRecord{
-		arch: "cohere2", names: llamaGGUF.without(MLPNorm), reads: []string{"logit_scale"},
-		read: func(g *ggufFields, c *Config) {
-			c.LogitScale = g.float("logit_scale", 1)
-			stopFull(c, true)
-		},
-		write: func(c Config, set func(string, any)) { set("logit_scale", float32(c.LogitScale)) },
-	},
+	numbers: []number{{key: "logit_scale", gguf: "logit_scale", of: func(c *Config) *float64 { return &c.LogitScale }}},
+	read:    func(_ *fields, c *Config) { stopFull(c, true) },
+	gguf:    ggufRecord{arch: "cohere2", names: llamaGGUF.without(MLPNorm), read: func(_ *ggufFields, c *Config) { stopFull(c, true) }},
 })

@@ -15,27 +15,19 @@ var _ = enter(family{
 	mxfp4:   true,
 	parts: func(c *Config) {
 		c.Activation = Bounded
-		c.Experts = Experts{Size: c.IntermediateSize, Normalized: true, Bias: true, Limit: 7, Slope: 1.702, Fused: true}
+		c.Experts = Experts{Normalized: true, Bias: true, Limit: 7, Slope: 1.702, Fused: true}
 	},
-	read: func(f *fields, c *Config) {
-		e := &c.Experts
-		e.Count, e.Used, e.MXFP4 = f.int("num_local_experts", 0), f.int("num_experts_per_tok", 0), f.value("quantization_config") != nil
-		e.Limit, e.Slope = f.number("swiglu_limit", 0), f.number("swiglu_alpha", 0)
+	numbers: []number{
+		{key: "swiglu_limit", of: func(c *Config) *float64 { return &c.Experts.Limit }},
+		{key: "swiglu_alpha", of: func(c *Config) *float64 { return &c.Experts.Slope }},
 	},
+	read: func(f *fields, c *Config) { c.Experts.MXFP4 = f.value("quantization_config") != nil },
 	write: func(c Config, set func(string, any)) {
 		set("hidden_act", SiLU)
-		set("num_local_experts", c.Experts.Count)
-		set("num_experts_per_tok", c.Experts.Used)
-		set("swiglu_limit", c.Experts.Limit)
-		set("swiglu_alpha", c.Experts.Slope)
 		set("rope_parameters", c.Ropes[0].describe())
 	},
 	gguf: ggufRecord{
 		arch: "gpt-oss", names: llamaGGUF.without(Gate, Up, Down).with(expertNamesGGUF).with(Names{MLPNorm: "post_attention_norm", Sinks: "attn_sinks"}),
-		read: func(g *ggufFields, c *Config) {
-			c.Experts.Count, c.Experts.Used = g.need("expert_count"), g.need("expert_used_count")
-			c.Experts.Size = g.need("expert_feed_forward_length")
-			c.Ropes[0].Truncate = false
-		},
+		read: func(_ *ggufFields, c *Config) { c.Ropes[0].Truncate = false },
 	},
 })

@@ -8,28 +8,11 @@ var _ = enter(family{
 	},
 	names:   llamaNames,
 	qkvBias: biasRule{key: "attention_bias"}, outBias: biasRule{key: "attention_bias"}, mlpBias: biasRule{key: "mlp_bias"},
-	read: func(f *fields, c *Config) {
-		c.AttentionScale, c.EmbedScale = f.number("attention_multiplier", 0), f.number("embedding_multiplier", 0)
-		c.ResidualScale, c.LogitScale = f.number("residual_multiplier", 0), 1/f.number("logits_scaling", 0)
+	numbers: []number{
+		{key: "attention_multiplier", gguf: "attention.scale", of: func(c *Config) *float64 { return &c.AttentionScale }},
+		{key: "embedding_multiplier", gguf: "embedding_scale", of: func(c *Config) *float64 { return &c.EmbedScale }},
+		{key: "residual_multiplier", gguf: "residual_scale", of: func(c *Config) *float64 { return &c.ResidualScale }},
+		{key: "logits_scaling", gguf: "logit_scale", of: func(c *Config) *float64 { return &c.LogitScale }, inverse: true},
 	},
-	write: func(c Config, set func(string, any)) {
-		set("attention_multiplier", c.AttentionScale)
-		set("embedding_multiplier", c.EmbedScale)
-		set("residual_multiplier", c.ResidualScale)
-		set("logits_scaling", 1/c.LogitScale)
-	},
-	gguf: ggufRecord{
-		arch: "granite", names: llamaGGUF, permuted: true,
-		reads: []string{"attention.scale", "embedding_scale", "residual_scale", "logit_scale"},
-		read: func(g *ggufFields, c *Config) {
-			c.AttentionScale, c.EmbedScale = g.float("attention.scale", c.AttentionScale), g.float("embedding_scale", 1)
-			c.ResidualScale, c.LogitScale = g.float("residual_scale", 1), 1/g.float("logit_scale", 1)
-		},
-		write: func(c Config, set func(string, any)) {
-			set("attention.scale", float32(c.AttentionScale))
-			set("embedding_scale", float32(c.EmbedScale))
-			set("residual_scale", float32(c.ResidualScale))
-			set("logit_scale", float32(1/c.LogitScale))
-		},
-	},
+	gguf: ggufRecord{arch: "granite", names: llamaGGUF, permuted: true},
 })

@@ -17,6 +17,7 @@ var _ = enter(family{
 	},
 	names:   llamaNames,
 	windows: windowRule{every: true},
+	numbers: []number{{gguf: "attention.temperature_scale", of: func(c *Config) *float64 { return &c.QueryBeta }}},
 	read: func(f *fields, c *Config) {
 		if p := cmp.Or(f.ropeScaling(), f.under("rope_parameters")); p != nil {
 			c.QueryBeta = p.number("llama_4_scaling_beta", 0)
@@ -32,14 +33,12 @@ var _ = enter(family{
 	gguf: ggufRecord{
 		arch: "mistral3", names: llamaGGUF, permuted: true,
 		read: func(g *ggufFields, c *Config) {
-			c.QueryBeta = g.float("attention.temperature_scale", 0)
 			c.QueryContext = g.int("rope.scaling.original_context_length", c.MaxPositions)
 			if r := &c.Ropes[0]; r.Type == RopeYarn { // mscale_all_dim; mscale is 1
 				r.Magnitude /= yarnMagnitude(r.Factor, g.float("rope.scaling.yarn_log_multiplier", 0))
 			}
 		},
 		write: func(c Config, set func(string, any)) {
-			set("attention.temperature_scale", float32(c.QueryBeta))
 			set("attention.temperature_length", uint32(c.QueryContext))
 			if r := c.Ropes[0]; r.Type == RopeYarn && r.Factor > 1 {
 				set("rope.scaling.yarn_log_multiplier", float32((yarnMagnitude(r.Factor, 1)/r.Scale()-1)/(0.1*math.Log(r.Factor))))

@@ -15,17 +15,13 @@ var _ = enter(family{
 		c.Experts = Experts{Normalized: true, gate: "gate_proj", up: "up_proj", down: "down_proj"}
 	},
 	read: func(f *fields, c *Config) {
-		e := &c.Experts
-		e.Count, e.Used, e.Size = f.int("num_local_experts", f.int("num_experts", 0)), f.int("num_experts_per_tok", 0), f.int("moe_intermediate_size", 0)
-		e.Normalized = f.bool("norm_topk_prob")
+		c.Experts.Normalized = f.bool("norm_topk_prob")
 		mlps, step := f.ints("mlp_only_layers"), f.int("decoder_sparse_step", 1)
 		c.denseAt(func(layer int) bool {
-			return slices.Contains(mlps, layer) || e.Count == 0 || step > 0 && (layer+1)%step != 0
+			return slices.Contains(mlps, layer) || c.Experts.Count == 0 || step > 0 && (layer+1)%step != 0
 		})
 	},
 	write: func(c Config, set func(string, any)) {
-		set("num_experts", c.Experts.Count)
-		set("num_experts_per_tok", c.Experts.Used)
 		set("moe_intermediate_size", c.Experts.Size)
 		set("norm_topk_prob", c.Experts.Normalized)
 		set("decoder_sparse_step", 1)
@@ -33,10 +29,6 @@ var _ = enter(family{
 	},
 	gguf: ggufRecord{
 		arch: "qwen3moe", names: llamaGGUF.with(qkNormsGGUF).with(expertNamesGGUF),
-		read: func(g *ggufFields, c *Config) {
-			e := &c.Experts
-			e.Count, e.Used, e.Size = g.need("expert_count"), g.need("expert_used_count"), g.need("expert_feed_forward_length")
-			c.denseAt(func(int) bool { return false })
-		},
+		read: func(_ *ggufFields, c *Config) { c.denseAt(func(int) bool { return false }) },
 	},
 })

@@ -58,6 +58,11 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	if c.FinalSoftcap != 0 {
 		set("final_logit_softcapping", float32(c.FinalSoftcap))
 	}
+	for _, n := range f.numbers {
+		if n.gguf != "" {
+			set(n.gguf, float32(n.turned(*n.of(&c))))
+		}
+	}
 	if f.gguf.write != nil {
 		f.gguf.write(c, set)
 	}

@@ -16,8 +16,6 @@ type ggufRecord struct {
 	unitNorms bool
 	// slides: of the families of one architecture, this is the one with a sliding window.
 	slides bool
-	// reads are the keys that read reads and no other family may have.
-	reads []string
 	// read sets what only this family's files say, and write is its inverse.
 	read  func(g *ggufFields, c *Config)
 	write func(c Config, set func(key string, value any))

@@ -113,6 +113,15 @@ func (f *fields) config(family *family) Config {
 	family.parts(&c)
 	c.Windows = f.windows(family.windows, c.Layers)
 	f.rope(&c, family)
+	for _, n := range family.numbers {
+		if n.key != "" {
+			*n.of(&c) = n.turned(f.number(n.key, 0))
+		}
+	}
+	if family.names[Router] != "" {
+		c.Experts.Count, c.Experts.Used = f.int("num_local_experts", f.int(family.expertsKey(), 0)), f.int("num_experts_per_tok", 0)
+		c.Experts.Size = f.int("moe_intermediate_size", c.IntermediateSize)
+	}
 	if family.read != nil {
 		family.read(f, &c)
 	}

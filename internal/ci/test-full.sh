@@ -92,12 +92,13 @@ emulated() { # the kernels that this processor may lack
     CGO_ENABLED=0 GOEXPERIMENT=norandomizedheapbase64 go test -vet=off -c -o "$out/cpu.test" ./internal/lm/cpu &&
     DOCENT_EMULATED=avx512 "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "$kernels/^avx512$" &&
     DOCENT_EMULATED=avx512vnni "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "^Test(Kernels|Blocks)$/^avx512vnni$" &&
+    DOCENT_EMULATED=amx "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "^Test(Tiles|OuterHalves)$/^amx$" &&
     rm -rf "$out"
 }
 if [[ -n $bochs ]]; then
-  part "kernels in AVX-512 and its VNNI, on the processor here or on that of Bochs" emulated
+  part "kernels in AVX-512, its VNNI and AMX, on the processor here or on that of Bochs" emulated
 else
-  skip "kernels in AVX-512 on the processor of Bochs" "it could not be installed"
+  skip "kernels in AVX-512 and AMX on the processor of Bochs" "it could not be installed"
 fi
 
 neon() { # with SDOT and without

@@ -1,5 +1,7 @@
 package cpu
 
+import "slices"
+
 // kernels is the kernels for an instruction set, and the sizes of the tiles that they take: layouts in memory follow them. Every
 // row of weights and every vector is padded with zeros to a multiple of block.
 //
@@ -62,7 +64,19 @@ var best = func() *kernels {
 }()
 
 // sets are all, the best first.
-func sets() []*kernels { return append(vectorSets[:len(vectorSets):len(vectorSets)], plain) }
+func sets() []*kernels {
+	all := append(slices.Clone(vectorSets), plain)
+	if k, _ := tiled(); k != nil {
+		all = slices.Insert(all, 0, k)
+	}
+	return all
+}
+
+// Tiles is nil where processor and system multiply bfloat16 in tiles (AMX), many times faster than float32, and otherwise says why not.
+func Tiles() error {
+	_, err := tiled()
+	return err
+}
 
 // dotAll is dotFloats for any number of rows of w; w and y have room for whole tiles.
 func (k *kernels) dotAll(w []float32, wStride, rows int, x []float32, xStride, width, n int, y []float32, yStride int) {

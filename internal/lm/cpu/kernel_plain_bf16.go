@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"errors"
 	"math"
+	"slices"
 
 	"github.com/docent-ml/docent/internal/lm/weights"
 )
@@ -84,4 +86,27 @@ func plainOuterHalves(a []uint16, aRow, depth int, b []float32, n int, y []float
 			}
 		}
 	}
+}
+
+// checkTiles tells whether tiles compute what they should: sums that are exact in any order.
+func (k *kernels) checkTiles() error {
+	const n, depth = 2 * tileSize, 2 * block
+	a, b := make([]uint16, n*depth), make([]float32, depth/2*tileSize)
+	number := func(i int) uint32 { return uint32(weights.ToBFloat16(float32(i*i%31 - 15))) }
+	for i := range a {
+		a[i] = uint16(number(i))
+	}
+	for i := range b {
+		b[i] = math.Float32frombits(number(3*i+1) | number(5*i+2)<<16)
+	}
+	want, got := make([]float32, n*tileSize), make([]float32, n*tileSize)
+	for i := range want {
+		want[i], got[i] = float32(i), float32(i)
+	}
+	plainOuterHalves(a, depth, depth, b, n, want, tileSize)
+	k.outerHalves(a, depth, depth, b, n, got, tileSize)
+	if !slices.Equal(want, got) {
+		return errors.New("the processor's AMX multiplies wrongly")
+	}
+	return nil
 }

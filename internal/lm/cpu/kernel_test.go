@@ -195,6 +195,48 @@ func testKernels(t *testing.T, k *kernels) {
 	}
 }
 
+// TestTiles: products in tiles are bit for bit those in plain Go, whose order of sums is the processor's, and nothing beside them is written.
+func TestTiles(t *testing.T) {
+	eachSet(t, func(t *testing.T, k *kernels) {
+		if k.outerHalves == nil {
+			t.Skip(k.name + " has no tiles")
+		}
+		r := rand.New(rand.NewPCG(1, 2))
+		halves := func(n int) []uint16 {
+			out := make([]uint16, n)
+			for i, v := range randomFloats(r, n) {
+				out[i] = weights.ToBFloat16(v)
+			}
+			return out
+		}
+		for _, size := range [][2]int{{tileSize, block}, {3 * tileSize, block}, {tileSize, 5 * block}} {
+			n, depth := size[0], size[1]
+			aRow, yStride := depth+6, tileSize+5
+			a, b := halves(n*aRow), make([]float32, depth/2*tileSize)
+			rows := halves(depth * tileSize)
+			for i := range depth / 2 {
+				want, got := b[i*tileSize:][:tileSize], make([]float32, tileSize)
+				plainBraid(want, rows[2*i*tileSize:], rows[(2*i+1)*tileSize:])
+				k.braid(got, rows[2*i*tileSize:], rows[(2*i+1)*tileSize:])
+				for j, v := range want { // some are no numbers
+					assert.Equal(t, math.Float32bits(v), math.Float32bits(got[j]))
+				}
+			}
+			want := randomFloats(r, n*yStride)
+			got := slices.Clone(want)
+			plainOuterHalves(a, aRow, depth, b, n, want, yStride)
+			k.outerHalves(a, aRow, depth, b, n, got, yStride)
+			assert.Equal(t, want, got)
+		}
+		assert.NoError(t, k.checkTiles())
+		broken := *k
+		broken.outerHalves = func(a []uint16, aRow, depth int, b []float32, n int, y []float32, yStride int) {
+			k.outerHalves(a, aRow, depth-block, b, n, y, yStride)
+		}
+		assert.Error(t, broken.checkTiles())
+	})
+}
+
 // TestExtremes: where the functions saturate they stay numbers.
 func TestExtremes(t *testing.T) {
 	eachSet(t, testExtremes)

@@ -24,13 +24,19 @@ type Weights struct {
 
 // NewWeights prepares to hold matrices in a storage, for the best kernels that the processor has.
 func NewWeights(s Storage) *Weights {
-	return &Weights{k: best, storage: s, matrices: map[string]*matrix{}, experts: map[string][]*matrix{}, vectors: map[string][]float32{}, root: os.DirFS("/")}
+	k := best
+	if s == BF16 {
+		if x, err := tiled(); err == nil {
+			k = x
+		}
+	}
+	return &Weights{k: k, storage: s, matrices: map[string]*matrix{}, experts: map[string][]*matrix{}, vectors: map[string][]float32{}, root: os.DirFS("/")}
 }
 
 // Storage is the form in which the matrices are held.
 func (w *Weights) Storage() Storage { return w.storage }
 
-// Kernels is the name of the set that computes with the weights: "avx512vnni", "avx512", "avx2", "neon" or "go".
+// Kernels is the name of the set that computes with the weights: "amx", "avx512vnni", "avx512", "avx2", "neon" or "go".
 func (w *Weights) Kernels() string { return w.k.name }
 
 // Use makes the weights ready for another set of kernels, such as "go", before the first of them is taken. Tests hold lesser sets

@@ -66,7 +66,7 @@ func TestOuterHalves(t *testing.T) {
 	eachSet(t, func(t *testing.T, set *kernels) {
 		r := rand.New(rand.NewPCG(1, 2))
 		rounded := func(x float32) float64 { return float64(half(weights.ToBFloat16(x))) }
-		for _, size := range [][3]int{{1, 16, 21}, {5, 40, 68}, {33, 33, 32}, {97, 32, 670}, {130, 70, 9}} {
+		for _, size := range [][3]int{{1, 16, 21}, {5, 40, 68}, {97, 33, 32}, {33, 32, 670}, {130, 70, 9}} {
 			n, width, depth := size[0], size[1], size[2]
 			yStride, aRow := width+3, depth+5
 			start, a, w := randomFloats(r, n*yStride), randomFloats(r, n*aRow), randomFloats(r, (width+3)*(depth+3))

@@ -70,14 +70,16 @@ func (m *matcher) split(text string, plainSpecial bool, yield func(stretch strin
 		if plainSpecial && token.Special {
 			continue
 		}
-		if token.SingleWord && (wordBefore(text[:start]) || wordAfter(text[end:])) {
+		before, _ := utf8.DecodeLastRuneInString(text[:start])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		if token.SingleWord && (isWord(before) || isWord(after)) {
 			continue
 		}
 		if token.LStrip {
-			start = max(done, start-spaceBefore(text[:start]))
+			start = max(done, len(strings.TrimRightFunc(text[:start], unicode.IsSpace)))
 		}
 		if token.RStrip {
-			end += spaceAfter(text[end:])
+			end = len(text) - len(strings.TrimLeftFunc(text[end:], unicode.IsSpace))
 			i = max(i, end)
 		}
 		if done < start {
@@ -91,22 +93,8 @@ func (m *matcher) split(text string, plainSpecial bool, yield func(stretch strin
 	}
 }
 
-func wordBefore(s string) bool {
-	r, n := utf8.DecodeLastRuneInString(s)
-	return n > 0 && isWord(r)
-}
-
-func wordAfter(s string) bool {
-	r, n := utf8.DecodeRuneInString(s)
-	return n > 0 && isWord(r)
-}
-
 // isWord is \w of Unicode regular expressions.
 func isWord(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic) ||
 		r == '\u200c' || r == '\u200d'
 }
-
-func spaceBefore(s string) int { return len(s) - len(strings.TrimRightFunc(s, unicode.IsSpace)) }
-
-func spaceAfter(s string) int { return len(s) - len(strings.TrimLeftFunc(s, unicode.IsSpace)) }

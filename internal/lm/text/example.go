@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -161,7 +162,7 @@ func (c *Chat) answer(messages []Message, i int, whole string, o RenderOptions, 
 
 // turnEnd extends an answer by the special token that ends the turn, if only white space stands before it.
 func (c *Chat) turnEnd(whole string, end int) int {
-	at := end + spaceAfter(whole[end:])
+	at := len(whole) - len(strings.TrimLeftFunc(whole[end:], unicode.IsSpace))
 	if _, size := c.tok.specialWords.longest(whole[at:]); size > 0 {
 		return at + size
 	}

@@ -49,7 +49,7 @@ type Precision string
 // The precisions. The last three are of docent's own code for CPUs. Package lora trains on graphs of XLA with Int8 and Int4 too: the
 // matrices of the layers are held so and computed with as an accelerator computes BF16, or a CPU F32; the other weights are of that type.
 const (
-	Auto Precision = ""    // F32 on a CPU, whose bfloat16 is slower, and BF16 on an accelerator
+	Auto Precision = ""    // BF16 on an accelerator, and by docent's own code on a CPU with AMX; F32 on other CPUs, whose bfloat16 is slower
 	F32  Precision = "f32" // 4 bytes a weight
 	BF16 Precision = "bf16"
 	Int8 Precision = "int8" // 8 bits a weight and a scale for each 32, as GGUF's Q8_0; see below
@@ -71,8 +71,8 @@ type Hub struct {
 // BaseOptions say where a base model comes from and where it is put.
 type BaseOptions struct {
 	// Backend computes; the caller opens and finalizes it. On a GPU "xla:cuda,tf32=false" makes F32 what PEFT computes: without
-	// the option gomlx multiplies float32 with 10 bits of mantissa. Nil is docent's own code for CPUs, in F32, which compiles
-	// nothing and on x86-64 is faster than any backend there.
+	// the option gomlx multiplies float32 with 10 bits of mantissa. Nil is docent's own code for CPUs, which compiles nothing and on
+	// x86-64 is faster than any backend there in F32.
 	Backend   compute.Backend
 	Precision Precision
 	Hub       Hub
@@ -112,7 +112,7 @@ type ModelInfo struct {
 // ErrMemory. The context is checked between weights.
 func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 	b := &Base{backend: o.Backend, precision: o.Precision, log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler))}
-	dtype, err := b.choosePrecision()
+	dtype, err := b.choosePrecision(cpu.Tiles)
 	if err != nil {
 		return nil, err
 	}
@@ -138,17 +138,26 @@ func OpenBase(ctx context.Context, ref string, o BaseOptions) (*Base, error) {
 }
 
 // choosePrecision settles Auto and says why.
-func (b *Base) choosePrecision() (dtypes.DType, error) {
+func (b *Base) choosePrecision(tiles func() error) (dtypes.DType, error) {
 	device, reason := "CPU", "asked for"
 	if b.backend != nil {
 		device = b.backend.DeviceDescription(0)
 	}
 	if b.precision == Auto {
-		// Host memory that the backend works on directly is the mark of a CPU.
-		if b.backend == nil || b.backend.HasSharedBuffers() {
+		switch {
+		case b.backend == nil && tiles() == nil:
+			b.precision, reason = BF16, "AMX computes bfloat16 faster than float32, in less memory"
+		case b.backend == nil:
+			b.precision, reason = F32, "faster than bfloat16: "+tiles().Error()
+		case b.backend.HasSharedBuffers(): // host memory that the backend works on directly is the mark of a CPU
 			b.precision, reason = F32, "CPUs compute float32 faster than bfloat16"
-		} else {
+		default:
 			b.precision, reason = BF16, "an accelerator computes bfloat16 faster, in half the memory"
+		}
+	} else if b.precision == BF16 && b.backend == nil {
+		reason = "asked for, and training multiplies in AMX"
+		if err := tiles(); err != nil {
+			reason = "asked for, but multiplied as float32: " + err.Error()
 		}
 	}
 	b.log.Info("precision", "precision", b.precision, "device", device, "reason", reason)

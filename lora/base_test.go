@@ -2,6 +2,7 @@ package lora
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"testing"
 
@@ -61,23 +62,37 @@ func TestPrecisionFollowsTheDeviceAndSaysWhy(t *testing.T) {
 	for _, c := range []struct {
 		asked       Precision
 		accelerator bool
+		amx         string // of docent's own code: "yes", or why not; "" = there is a device instead
 		want        Precision
 		reason      string
 	}{
-		{Auto, false, F32, "CPUs compute float32 faster"},
-		{Auto, true, BF16, "accelerator computes bfloat16 faster"},
-		{F32, true, F32, "asked for"},
-		{BF16, false, BF16, "asked for"},
+		{Auto, false, "", F32, "CPUs compute float32 faster"},
+		{Auto, true, "", BF16, "accelerator computes bfloat16 faster"},
+		{F32, true, "", F32, "asked for"},
+		{BF16, false, "", BF16, "asked for"},
+		{Auto, false, "yes", BF16, "AMX computes bfloat16 faster"},
+		{Auto, false, "it has no AMX", F32, "faster than bfloat16: it has no AMX"},
+		{BF16, false, "yes", BF16, "multiplies in AMX"},
+		{BF16, false, "it has no AMX", BF16, "multiplied as float32: it has no AMX"},
 	} {
 		var log bytes.Buffer
 		b := &Base{backend: fakeDevice{accelerator: c.accelerator}, precision: c.asked, log: slog.New(slog.NewTextHandler(&log, nil))}
-		_, err := b.choosePrecision()
+		what := "fake device"
+		if c.amx != "" {
+			b.backend, what = nil, "CPU"
+		}
+		_, err := b.choosePrecision(func() error {
+			if c.amx == "yes" {
+				return nil
+			}
+			return errors.New(c.amx)
+		})
 		require.NoError(t, err)
 		assert.Equal(t, c.want, b.precision)
-		for _, want := range []string{"precision=" + string(c.want), "fake device", c.reason} {
+		for _, want := range []string{"precision=" + string(c.want), what, c.reason} {
 			assert.Contains(t, log.String(), want)
 		}
 	}
-	_, err := (&Base{backend: fakeDevice{}, precision: "f64", log: slog.New(slog.DiscardHandler)}).choosePrecision()
+	_, err := (&Base{backend: fakeDevice{}, precision: "f64", log: slog.New(slog.DiscardHandler)}).choosePrecision(nil)
 	assert.ErrorContains(t, err, `"f64": must be f32, bf16, int8, int4 or stored`)
 }

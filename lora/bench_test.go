@@ -80,7 +80,7 @@ func benchmarkTrainStep(b *testing.B, ref string, backend compute.Backend) {
 func benchBase(b *testing.B, ref string, backend compute.Backend, p Precision) *Base {
 	b.Helper()
 	base := &Base{backend: backend, precision: p, log: slog.New(slog.DiscardHandler)}
-	dtype, err := base.choosePrecision()
+	dtype, err := base.choosePrecision(cpu.Tiles)
 	if err != nil {
 		b.Skip(err)
 	}

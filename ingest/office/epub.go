@@ -40,17 +40,23 @@ func (EPUB) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 			locked[ref.Attr("URI")] = true
 		}
 	}
-	files := map[string]string{}
+	files, unread := map[string]string{}, map[string]string{}
 	for _, item := range book.Kid("manifest").All("item") {
 		name, err := url.PathUnescape(item.Attr("href"))
-		if kind := item.Attr("media-type"); err == nil && (strings.Contains(kind, "html") || kind == "text/x-oeb1-document") {
+		switch kind := item.Attr("media-type"); {
+		case err == nil && (strings.Contains(kind, "html") || kind == "text/x-oeb1-document" || kind == "image/svg+xml"):
 			files[item.Attr("id")] = path.Join(path.Dir(main), name)
+		case !strings.HasPrefix(kind, "image/"):
+			unread[item.Attr("id")] = fmt.Sprintf("%s (%s)", path.Base(item.Attr("href")), kind)
 		}
 	}
 	doc := &ingest.Document{MediaType: "application/epub+zip", Title: oneLine(book.Kid("metadata", "title").String())}
 	var blank error // of the first page without text
 	for i, ref := range book.Kid("spine").All("itemref") {
 		name := files[ref.Attr("idref")]
+		if what := unread[ref.Attr("idref")]; what != "" {
+			fault(doc, i+1, "%s left out: no reader for it here", what)
+		}
 		if name == "" {
 			continue
 		}

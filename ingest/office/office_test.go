@@ -166,6 +166,13 @@ func TestBooks(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "The Book", d.Title)
 	assert.Equal(t, []ingest.Page{{Number: 1, Text: "One"}, {Number: 2, Text: "Two"}}, d.Pages)
+	book["OEBPS/book.opf"] = `<package><manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/><item id="s" href="map.svg" media-type="image/svg+xml"/><item id="p" href="p.pdf" media-type="application/pdf"/></manifest>` +
+		`<spine><itemref idref="s"/><itemref idref="p"/><itemref idref="a"/></spine></package>`
+	book["OEBPS/map.svg"] = `<svg xmlns="http://www.w3.org/2000/svg"><text>Quay</text></svg>`
+	d, err = read(EPUB{}, packed(t, book))
+	require.NoError(t, err)
+	assert.Equal(t, []ingest.Page{{Number: 1, Text: "Quay"}, {Number: 3, Text: "One"}}, d.Pages)
+	assert.Equal(t, []ingest.Fault{{Page: 2, Reason: "p.pdf (application/pdf) left out: no reader for it here"}}, d.Faults)
 	book["META-INF/encryption.xml"] = `<encryption><EncryptedData><CipherData><CipherReference URI="OEBPS/a.xhtml"/></CipherData></EncryptedData></encryption>`
 	_, err = read(EPUB{}, packed(t, book))
 	assert.ErrorIs(t, err, ingest.ErrEncrypted)

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,10 +48,16 @@ func (o DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, e
 	}
 	w.endPage()
 	doc.Pages, doc.Title = w.pages, z.Title(ctx)
-	if pictures := w.pictures(); len(doc.Pages) == 0 && len(doc.Faults) == 0 && len(pictures) > 0 {
-		return nil, fmt.Errorf("%w: the document is %d pictures and no word: run OCR over %s first", ErrNoText, len(pictures), strings.Join(pictures, ", "))
+	if len(doc.Pages)+len(doc.Faults) > 0 {
+		return doc, ctx.Err()
 	}
-	return doc, ctx.Err()
+	var outside []string
+	for _, rel := range w.links {
+		if rel.Type == "image" && rel.Target == "" {
+			outside = append(outside, "one outside of the file")
+		}
+	}
+	return doc, cmp.Or(ctx.Err(), z.OnlyPictures(outside...))
 }
 
 // maxAltChunks bounds documents that hold documents.
@@ -99,7 +106,7 @@ func (w *wordText) related(kind string) *zipxml.Node {
 func (w *wordText) tree(name string) *zipxml.Node {
 	root, err := w.z.Tree(w.ctx, name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.doc.fault(0, "%s left out: %v", path.Base(name), err)
+		w.doc.AddFault(0, "%s left out: %v", path.Base(name), err)
 	}
 	return root
 }
@@ -194,17 +201,6 @@ func (w *wordText) endPage() {
 	w.out.Reset()
 }
 
-// pictures names the pictures in the file.
-func (w *wordText) pictures() (names []string) {
-	names = w.z.Pictures()
-	for _, rel := range w.links {
-		if rel.Type == "image" && rel.Target == "" {
-			names = append(names, "one outside of the file")
-		}
-	}
-	return names
-}
-
 // wordFlow puts the blocks of a body, a cell or a note one after the other.
 type wordFlow struct {
 	w       *wordText
@@ -228,8 +224,6 @@ func (f *wordFlow) block(n *zipxml.Node) {
 	case "altChunk":
 		f.end()
 		f.emit(f.w.altChunk(n.Attr("id")))
-	case "AlternateContent":
-		f.blocks(f.w.choice(n))
 	case "del", "moveFrom", "sectPr", "sdtPr", "sdtEndPr", "":
 	case "oMathPara", "oMath":
 		f.emit(f.w.inline(n).text())
@@ -324,19 +318,6 @@ func (w *wordText) within(n *zipxml.Node, name string) (found []*zipxml.Node) {
 	return found
 }
 
-// choice takes the first rendering of alternative content that says anything.
-func (w *wordText) choice(n *zipxml.Node) []*zipxml.Node {
-	for _, k := range n.Kids {
-		if k.Name == "Choice" && (strings.TrimSpace(k.String()) != "" || len(k.All("docPr")) > 0) {
-			return k.Kids
-		}
-	}
-	if k := n.Kid("Fallback"); k != nil {
-		return k.Kids
-	}
-	return nil
-}
-
 // altChunk reads a document of another kind that stands in the place of a block.
 func (w *wordText) altChunk(id string) string {
 	rel, _ := zipxml.Related(w.links, id, "")
@@ -364,6 +345,6 @@ func (w *wordText) altChunk(id string) string {
 			return d.Text()
 		}
 	}
-	w.doc.fault(0, "%s, a document inside this one, left out: %v", path.Base(rel.Target), err)
+	w.doc.AddFault(0, "%s, a document inside this one, left out: %v", path.Base(rel.Target), err)
 	return ""
 }

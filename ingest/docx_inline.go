@@ -92,8 +92,6 @@ func (l *wordLine) add(n *zipxml.Node) {
 		if l.w.options.Comments {
 			l.write(l.w.comment(n.Attr("id")))
 		}
-	case "AlternateContent":
-		l.all(l.w.choice(n))
 	case "txbxContent":
 		l.boxes = append(l.boxes, l.w.text(n.Kids, "\n\n"))
 	case "drawing", "pict", "object":

@@ -184,7 +184,7 @@ func readWordNumbers(root *zipxml.Node, styles map[string]wordStyle) *wordNumber
 
 func readWordLevel(n *zipxml.Node, i int) wordLevel {
 	l := wordLevel{
-		restart: i, format: cmp.Or(n.Kid("numFmt").Attr("val"), n.Kid("AlternateContent", "Fallback", "numFmt").Attr("val"), "decimal"), text: n.Kid("lvlText").Attr("val"), glue: " ",
+		restart: i, format: cmp.Or(n.Kid("numFmt").Attr("val"), "decimal"), text: n.Kid("lvlText").Attr("val"), glue: " ",
 		decimal: isOn(n, "isLgl"), style: n.Kid("pStyle").Attr("val"),
 	}
 	l.start, _ = number(n.Kid("start").Attr("val"))

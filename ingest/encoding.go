@@ -25,7 +25,7 @@ type decoded struct {
 // addTo tells the doubt as a fault of the document.
 func (t decoded) addTo(d *Document) {
 	if t.doubt != "" {
-		d.fault(0, "%s", t.doubt)
+		d.AddFault(0, "%s", t.doubt)
 	}
 }
 

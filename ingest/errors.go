@@ -12,7 +12,7 @@ import (
 // Errors of readers and of Walk, wrapped with the reason. Each stands for the
 // outcome of the same name.
 var (
-	ErrNoText    = errors.New("no text")
+	ErrNoText    = zipxml.ErrNoText
 	ErrEncrypted = zipxml.ErrEncrypted
 	ErrNotPDF    = errors.New("not a PDF file")
 	ErrMalformed = zipxml.ErrMalformed

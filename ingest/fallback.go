@@ -38,7 +38,7 @@ func better(first, second reading) reading {
 	switch {
 	case second.err != nil || second.doc.blank():
 		if second.err != nil && outcomeOf(second.err) != outcomeOf(first.err) && !errors.Is(second.err, ErrNoText) {
-			first.doc.fault(0, "the fallback does not read it either: %v", second.err)
+			first.doc.AddFault(0, "the fallback does not read it either: %v", second.err)
 		}
 		first.lasting = lasting
 		return first
@@ -92,13 +92,14 @@ func readable(s string) (n int) {
 func (d *Document) AddPage(number int, text string) {
 	share := unreadableShare(text)
 	if share > doubtfulShare {
-		d.fault(number, "%.0f %% of the characters are unreadable: the fonts do not say what their glyphs mean", 100*share)
+		d.AddFault(number, "%.0f %% of the characters are unreadable: the fonts do not say what their glyphs mean", 100*share)
 	}
 	if share <= garbledShare {
 		d.Pages = append(d.Pages, Page{Number: number, Text: text})
 	}
 }
 
-func (d *Document) fault(page int, format string, args ...any) {
+// AddFault is for readers: it notes what was wrong with a page, or with the whole document (0).
+func (d *Document) AddFault(page int, format string, args ...any) {
 	d.Faults = append(d.Faults, Fault{Page: page, Reason: fmt.Sprintf(format, args...)})
 }

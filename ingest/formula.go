@@ -77,10 +77,7 @@ func mathText(n *html.Node) string {
 			if c.Data == "mprescripts" {
 				left = len(parts)
 			}
-			if endsInDigit(all.String()) && startsWithDigit(part) { // 2 ½ is not 21/2
-				all.WriteByte(' ')
-			}
-			all.WriteString(part)
+			all.WriteString(numerals.Apart(all.String(), part))
 		}
 	}
 	if arity := map[string]int{"mfrac": 2, "mroot": 2, "msup": 2, "msub": 2, "msubsup": 3, "munder": 2, "munderover": 3}[n.Data]; arity > 0 && len(parts) != arity {

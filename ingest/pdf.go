@@ -51,11 +51,11 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 	doc := &Document{MediaType: pdfType, Title: f.Title()}
 	pages := f.Pages()
 	if p.MaxPages > 0 && pages > p.MaxPages {
-		doc.fault(0, "%d of %d pages read: MaxPages is %d", p.MaxPages, pages, p.MaxPages)
+		doc.AddFault(0, "%d of %d pages read: MaxPages is %d", p.MaxPages, pages, p.MaxPages)
 		pages = p.MaxPages
 	}
 	if text, is := f.XFA(); is {
-		doc.fault(0, "an XFA form, whose pages no file holds: its labels and values are listed without their places")
+		doc.AddFault(0, "an XFA form, whose pages no file holds: its labels and values are listed without their places")
 		doc.AddPage(1, text)
 		return doc, ctx.Err()
 	}
@@ -77,12 +77,12 @@ func (p PDF) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, er
 			return nil, fmt.Errorf("%w: more than %d MiB of text on the first %d pages", ErrTooLarge, maxTextBytes>>20, i+1)
 		}
 		if err != nil {
-			doc.fault(i+1, "%v", err)
+			doc.AddFault(i+1, "%v", err)
 		}
 		doc.AddPage(i+1, text)
 	}
 	if len(scanned) > 0 && !doc.blank() { // else the outcome says it
-		doc.fault(0, "%s of %d: no text layer, likely scanned: run OCR over the file first", listed(scanned), f.Pages())
+		doc.AddFault(0, "%s of %d: no text layer, likely scanned: run OCR over the file first", listed(scanned), f.Pages())
 	}
 	if title := p.Cleanup.apply(doc.Pages); doc.Title == "" {
 		doc.Title = title

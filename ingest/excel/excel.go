@@ -70,14 +70,14 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 			return nil, err
 		}
 		if err != nil {
-			doc.Faults = append(doc.Faults, ingest.Fault{Page: i + 1, Reason: fmt.Sprintf("sheet %q: %v", name, err)})
+			doc.AddFault(i+1, "sheet %q: %v", name, err)
 		}
 		if text != "" {
 			doc.Pages = append(doc.Pages, ingest.Page{Number: i + 1, Text: name + "\n\n" + text})
 		}
 	}
-	if pictures := z.Pictures(); len(doc.Pages)+len(doc.Faults) == 0 && len(pictures) > 0 {
-		return nil, fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, strings.Join(pictures, ", "))
+	if len(doc.Pages)+len(doc.Faults) == 0 {
+		return doc, z.OnlyPictures()
 	}
 	return doc, nil
 }

@@ -138,7 +138,7 @@ func (m *reading) message(e entity, depth int) {
 
 func (m *reading) fault(format string, args ...any) {
 	if len(m.doc.Faults) < maxUseless {
-		m.doc.Faults = append(m.doc.Faults, ingest.Fault{Reason: fmt.Sprintf(format, args...)})
+		m.doc.AddFault(0, format, args...)
 	}
 }
 

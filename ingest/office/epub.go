@@ -55,7 +55,7 @@ func (EPUB) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	for i, ref := range book.Kid("spine").All("itemref") {
 		name := files[ref.Attr("idref")]
 		if what := unread[ref.Attr("idref")]; what != "" {
-			fault(doc, i+1, "%s left out: no reader for it here", what)
+			doc.AddFault(i+1, "%s left out: no reader for it here", what)
 		}
 		if name == "" {
 			continue
@@ -81,7 +81,7 @@ func (EPUB) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		if errors.Is(err, ingest.ErrNoText) && blank == nil { // a cover is no loss
 			blank = err
 		} else if err != nil {
-			fault(doc, i+1, "%s left out: %v", path.Base(name), err)
+			doc.AddFault(i+1, "%s left out: %v", path.Base(name), err)
 		}
 	}
 	if blank != nil && len(doc.Pages) == 0 {

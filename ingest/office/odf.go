@@ -2,6 +2,7 @@ package office
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -88,9 +89,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 		}
 	}
 	if len(doc.Pages) == 0 {
-		if err := onlyPictures(z.Pictures()); err != nil {
-			return nil, err
-		}
+		return doc, cmp.Or(ctx.Err(), z.OnlyPictures())
 	}
 	return doc, ctx.Err()
 }

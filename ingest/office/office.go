@@ -23,19 +23,7 @@ func Readers() map[string]ingest.Reader {
 	}
 }
 
-// onlyPictures is the error of a file without text that has pictures; nil if it has none.
-func onlyPictures(names []string) error {
-	if len(names) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: nothing but pictures (%s): run OCR over them first", ingest.ErrNoText, strings.Join(names, ", "))
-}
-
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func fault(d *ingest.Document, page int, format string, args ...any) {
-	d.Faults = append(d.Faults, ingest.Fault{Page: page, Reason: fmt.Sprintf(format, args...)})
-}
 
 // maxTextBytes bounds the text of a document: parts may be used many times.
 const maxTextBytes = 64 << 20

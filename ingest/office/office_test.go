@@ -243,7 +243,7 @@ func TestBadFiles(t *testing.T) {
 		"no zip":           {PPTX{}, []byte("hello"), ingest.ErrMalformed},
 		"another zip":      {PPTX{}, packed(t, map[string]string{"x": "y"}), ingest.ErrMalformed},
 		"old":              {PPTX{}, []byte("\xD0\xCF\x11\xE0\xA1\xB1"), ingest.ErrEncrypted},
-		"only pictures":    {PPTX{}, packed(t, map[string]string{"ppt/presentation.xml": `<p xmlns:r="r"><sldIdLst><sldId r:id="r"/></sldIdLst></p>`, "ppt/_rels/presentation.xml.rels": `<R><Relationship Id="r" Type="x/slide" Target="s.xml"/></R>`, "ppt/s.xml": `<s><cSld><spTree><pic/></spTree></cSld></s>`}), ingest.ErrNoText},
+		"only pictures":    {PPTX{}, packed(t, map[string]string{"ppt/presentation.xml": `<p xmlns:r="r"><sldIdLst><sldId r:id="r"/></sldIdLst></p>`, "ppt/_rels/presentation.xml.rels": `<R><Relationship Id="r" Type="x/slide" Target="s.xml"/></R>`, "ppt/s.xml": `<s><cSld><spTree><pic/></spTree></cSld></s>`, "ppt/media/a.png": "x"}), ingest.ErrNoText},
 		"bomb":             {ODF{}, packed(t, map[string]string{"content.xml": "<x>" + zeros + "</x>"}), ingest.ErrTooLarge},
 		"nested":           {ODF{}, packed(t, map[string]string{"content.xml": strings.Repeat("<x>", 300)}), ingest.ErrMalformed},
 		"encrypted ODF":    {ODF{}, packed(t, map[string]string{"content.xml": "\x00", "META-INF/manifest.xml": "<m><file-entry><encryption-data/></file-entry></m>"}), ingest.ErrEncrypted},

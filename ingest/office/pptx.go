@@ -1,6 +1,7 @@
 package office
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -33,38 +34,36 @@ func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	}
 	doc := &ingest.Document{MediaType: pptxType, Title: z.Title(ctx)}
 	links := z.Relations(ctx, main)
-	pictures := 0
 	for i, id := range root.Kid("sldIdLst").All("sldId") {
 		rel, ok := zipxml.Related(links, drawingml.RelationID(id), "slide")
 		if !ok {
 			continue
 		}
-		var shapes drawingml.Shapes
-		text, err := slide(ctx, z, rel.Target, &shapes)
+		text, err := slide(ctx, z, rel.Target)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			fault(doc, i+1, "%v", err)
+			doc.AddFault(i+1, "%v", err)
 		}
-		pictures += shapes.Pictures
 		if err := addPage(doc, i+1, text); err != nil {
 			return nil, err
 		}
 	}
-	if pictures > 0 && len(doc.Faults) == 0 && strings.TrimSpace(doc.Text()) == "" {
-		return nil, fmt.Errorf("%w: the slides are %d pictures and no word: run OCR over them first", ingest.ErrNoText, pictures)
+	if len(doc.Faults) == 0 && strings.TrimSpace(doc.Text()) == "" {
+		return doc, cmp.Or(ctx.Err(), z.OnlyPictures())
 	}
 	return doc, ctx.Err()
 }
 
 // slide reads a slide and its notes.
-func slide(ctx context.Context, z *zipxml.Archive, part string, shapes *drawingml.Shapes) (string, error) {
+func slide(ctx context.Context, z *zipxml.Archive, part string) (string, error) {
 	root, err := z.Tree(ctx, part)
 	if err != nil {
 		return "", err
 	}
 	links := z.Relations(ctx, part)
+	var shapes drawingml.Shapes
 	shapes.Add(ctx, z, links, root.Kid("cSld", "spTree"))
 	texts := append([]string{shapes.Title}, shapes.Texts...)
 	if rel, ok := zipxml.Related(links, "", "notesSlide"); ok {

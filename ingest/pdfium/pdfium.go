@@ -102,7 +102,7 @@ func (p *PDF) pages(ctx context.Context, s *session) (*ingest.Document, error) {
 		return nil, err
 	}
 	if p.MaxPages > 0 && pages > p.MaxPages {
-		doc.Faults = append(doc.Faults, ingest.Fault{Reason: fmt.Sprintf("%d of %d pages read: MaxPages is %d", p.MaxPages, pages, p.MaxPages)})
+		doc.AddFault(0, "%d of %d pages read: MaxPages is %d", p.MaxPages, pages, p.MaxPages)
 		pages = p.MaxPages
 	}
 	total := 0
@@ -112,11 +112,11 @@ func (p *PDF) pages(ctx context.Context, s *session) (*ingest.Document, error) {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case s.dead: // what an instance without memory says is not to be trusted
-			doc.Faults = append(doc.Faults, ingest.Fault{Page: i + 1, Reason: fmt.Sprintf("this page and those after it: %v", err)})
+			doc.AddFault(i+1, "this page and those after it: %v", err)
 			p.Cleanup.Apply(doc.Pages)
 			return doc, nil
 		case err != nil:
-			doc.Faults = append(doc.Faults, ingest.Fault{Page: i + 1, Reason: err.Error()})
+			doc.AddFault(i+1, "%v", err)
 			continue
 		}
 		if total += len(text); total > maxTextBytes {

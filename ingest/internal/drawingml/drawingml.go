@@ -76,12 +76,8 @@ func paragraph(p *zipxml.Node) string {
 			text = "\n"
 		case "m", "oMath", "oMathPara":
 			text = omml.Linear(k)
-		case "AlternateContent":
-			if text = paragraph(k.Kid("Choice")); text == "" {
-				text = paragraph(k.Kid("Fallback"))
-			}
 		}
-		if is := strings.HasPrefix(k.Name, "m") || k.Name == "oMath" || k.Name == "AlternateContent"; text != "" {
+		if is := strings.HasPrefix(k.Name, "m") || k.Name == "oMath"; text != "" {
 			if is || formula {
 				text = numerals.Apart(b.String(), text)
 			}
@@ -112,9 +108,8 @@ func autoNumber(n int, kind string) string {
 
 // Shapes are what the shapes of a slide or a sheet say. The zero value is ready.
 type Shapes struct {
-	Title    string
-	Texts    []string // in the order in which the shapes stand in the file
-	Pictures int
+	Title string
+	Texts []string // in the order in which the shapes stand in the file
 }
 
 // Add reads the shapes that stand in tree. What one refers to is found by links.
@@ -138,17 +133,10 @@ func (s *Shapes) Add(ctx context.Context, z *zipxml.Archive, links []zipxml.Rela
 				s.texts(cmp.Or(text, label))
 			}
 		case "pic":
-			s.Pictures++
 			s.texts(label)
 		case "graphicFrame":
 			s.texts(label)
 			s.texts(Graphic(ctx, z, links, n.Kid("graphic", "graphicData"))...)
-		case "AlternateContent":
-			before := len(s.Texts)
-			s.Add(ctx, z, links, n.Kid("Choice"))
-			if len(s.Texts) == before {
-				s.Add(ctx, z, links, n.Kid("Fallback"))
-			}
 		case "grpSp", "twoCellAnchor", "oneCellAnchor", "absoluteAnchor":
 			s.Add(ctx, z, links, n)
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 // Node is an element with all that is in it. Names are without their namespace, of which office formats have two for
-// the same elements. A piece of text is a node without a name.
+// the same elements. A piece of text is a node without a name. Of what a part has in several renderings, one is there.
 type Node struct {
 	Name  string
 	Text  string
@@ -169,8 +169,19 @@ func walk(ctx context.Context, r io.Reader, depth int, visit func(*Node) error) 
 			}
 			node := open[len(open)-1]
 			open = open[:len(open)-1]
-			if len(open) == depth {
-				if err := visit(node); err != nil {
+			shown := []*Node{node}
+			if node != nil && node.Name == "AlternateContent" {
+				shown = node.choice()
+				if len(open) > depth {
+					above := open[len(open)-1]
+					above.Kids = append(above.Kids[:len(above.Kids)-1], shown...)
+				}
+			}
+			for _, n := range shown {
+				if len(open) != depth {
+					break
+				}
+				if err := visit(n); err != nil {
 					return err
 				}
 			}
@@ -183,30 +194,35 @@ func walk(ctx context.Context, r io.Reader, depth int, visit func(*Node) error) 
 	}
 }
 
+// choice takes the first rendering of alternative content that says anything, by its text or by what it shows.
+func (n *Node) choice() []*Node {
+	for _, k := range n.Kids {
+		if k.Name == "Choice" && (strings.TrimSpace(k.String()) != "" || len(k.All("docPr"))+len(k.All("cNvPr")) > 0) {
+			return k.Kids
+		}
+	}
+	if k := n.Kid("Fallback"); k != nil {
+		return k.Kids
+	}
+	return nil
+}
+
 // newDecoder reads XML in any encoding that it says, and in UTF-16 whatever it says.
 func newDecoder(r io.Reader) *xml.Decoder {
 	b := bufio.NewReader(r)
-	head, _ := b.Peek(4)
-	order, wide := unicode.LittleEndian, true
-	switch {
-	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}), bytes.HasPrefix(head, []byte{'<', 0}):
-	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}), bytes.HasPrefix(head, []byte{0, '<'}):
-		order = unicode.BigEndian
-	default:
-		wide = false
-	}
+	head, _ := b.Peek(3)
 	var source io.Reader = b
-	if wide {
-		source = unicode.UTF16(order, unicode.UseBOM).NewDecoder().Reader(b)
-		if head[0] == '<' || head[0] == 0 {
-			source = unicode.UTF16(order, unicode.IgnoreBOM).NewDecoder().Reader(b)
-		}
-	} else if bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")) {
+	switch {
+	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}), bytes.HasPrefix(head, []byte{0xFE, 0xFF}), bytes.HasPrefix(head, []byte{'<', 0}):
+		source = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Reader(b)
+	case bytes.HasPrefix(head, []byte{0, '<'}):
+		source = unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder().Reader(b)
+	case string(head) == "\xEF\xBB\xBF":
 		_, _ = b.Discard(3)
 	}
 	d := xml.NewDecoder(source)
 	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
-		if wide || strings.HasPrefix(strings.ToLower(label), "utf-16") { // decoded already, or a lie
+		if source != io.Reader(b) || strings.HasPrefix(strings.ToLower(label), "utf-16") { // decoded already, or a lie
 			return in, nil
 		}
 		return charset.NewReaderLabel(label, in)

@@ -19,6 +19,7 @@ var (
 	ErrMalformed = errors.New("malformed")
 	ErrEncrypted = errors.New("encrypted")
 	ErrTooLarge  = errors.New("too large")
+	ErrNoText    = errors.New("no text")
 )
 
 // Limits of one file.
@@ -80,15 +81,19 @@ func (a *Archive) Title(ctx context.Context) string {
 	return strings.Join(strings.Fields(core.Kid("title").String()), " ")
 }
 
-// Pictures names the pictures, which office programs put into a folder of their own.
-func (a *Archive) Pictures() (names []string) {
+// OnlyPictures is the error of a file without text that has pictures, of which others may lie outside; nil if there are none. Office
+// programs put them into a folder of their own.
+func (a *Archive) OnlyPictures(names ...string) error {
 	for _, f := range a.files {
 		if folder := path.Base(path.Dir(f.Name)); folder == "media" || folder == "Pictures" {
 			names = append(names, path.Base(f.Name))
 		}
 	}
+	if len(names) == 0 {
+		return nil
+	}
 	slices.Sort(names)
-	return names
+	return fmt.Errorf("%w: %d pictures and no word: run OCR over %s first", ErrNoText, len(names), strings.Join(names, ", "))
 }
 
 // Has tells whether there is a part of that name.

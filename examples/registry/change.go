@@ -138,7 +138,7 @@ func copyVersion(ctx context.Context, t *tool) (err error) {
 	if err != nil {
 		return err
 	}
-	if copied, err = registry.WaitReady(ctx, other, copied, registry.WaitOptions{}); err != nil {
+	if copied, err = registry.WaitReady(ctx, other, copied); err != nil {
 		return err
 	}
 	if err := run.End(ctx, registry.Finished); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/docent-ml/docent/dataset"
 	"github.com/docent-ml/docent/dataset/recipe"
@@ -81,8 +82,10 @@ func (p *pipeline) generalPrompts() ([]string, error) {
 		return nil, fmt.Errorf("general prompts: %w", err)
 	}
 	var out []string
-	for line := range nonEmptyLines(string(text)) {
-		out = append(out, line)
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("general prompts: %s has no line: give one prompt a line, or none in place of its name", p.General)

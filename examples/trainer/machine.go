@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -14,14 +15,7 @@ import (
 
 // machineName is the processor with its cores, as far as the system tells.
 func machineName() string {
-	return fmt.Sprintf("%s, %d cores", processor(), runtime.NumCPU())
-}
-
-func processor() string {
-	if name := procValue("/proc/cpuinfo", "model name"); name != "" {
-		return name
-	}
-	return runtime.GOARCH
+	return fmt.Sprintf("%s, %d cores", cmp.Or(procValue("/proc/cpuinfo", "model name"), runtime.GOARCH), runtime.NumCPU())
 }
 
 // machine describes where the run took place.

@@ -133,7 +133,7 @@ func (p *pipeline) publish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if v, err = registry.WaitReady(ctx, p.registry, v, registry.WaitOptions{}); err != nil {
+	if v, err = registry.WaitReady(ctx, p.registry, v); err != nil {
 		return err
 	}
 	p.published = v

@@ -62,7 +62,7 @@ func train(ctx context.Context, url, tmp string) error {
 	if err != nil {
 		return err
 	}
-	if v, err = registry.WaitReady(ctx, reg, v, registry.WaitOptions{}); err != nil {
+	if v, err = registry.WaitReady(ctx, reg, v); err != nil {
 		return err
 	}
 	fmt.Println(v.Name, "version", v.Number, "is", v.Status)

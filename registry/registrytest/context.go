@@ -79,7 +79,7 @@ var contextTests = map[string]func(t *testing.T, s suite){
 			"Resolve run":   func() error { return second(reg.Resolve(ctx, registry.URI{RunID: v.RunID})) },
 			"Files":         func() error { return second(reg.Files(ctx, v)) },
 			"Download":      func() error { return reg.Download(ctx, v, dir) },
-			"WaitReady":     func() error { return second(registry.WaitReady(ctx, reg, v, registry.WaitOptions{})) },
+			"WaitReady":     func() error { return second(registry.WaitReady(ctx, reg, v)) },
 		} {
 			assert.ErrorIs(t, call(), context.Canceled, what)
 		}

@@ -251,7 +251,7 @@ func (s suite) small(t *testing.T, name string, n int) *oracle {
 	for range n {
 		v, err := s.Registry.Register(t.Context(), name, registry.Source{RunID: run.ID(), Path: "model"}, nil)
 		require.NoError(t, err)
-		_, err = registry.WaitReady(t.Context(), s.Registry, v, registry.WaitOptions{})
+		_, err = registry.WaitReady(t.Context(), s.Registry, v)
 		require.NoError(t, err)
 	}
 	return &oracle{stages: slices.Repeat([]registry.Stage{registry.None}, n), promoted: map[registry.Stage]int{},
@@ -365,15 +365,15 @@ var promotionTests = map[string]func(t *testing.T, s suite){
 		require.NoError(t, err)
 		assert.Equal(t, registry.Pending, v.Status)
 
-		v, err = registry.WaitReady(t.Context(), s.Registry, versions[1], registry.WaitOptions{})
+		v, err = registry.WaitReady(t.Context(), s.Registry, versions[1])
 		requireError(t, err, registry.ErrFailed, "the upload broke off")
 		assert.Equal(t, "the upload broke off", v.Message)
 		short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err = registry.WaitReady(short, s.Registry, versions[0], registry.WaitOptions{First: time.Millisecond})
+		_, err = registry.WaitReady(short, s.Registry, versions[0])
 		requireError(t, err, context.DeadlineExceeded)
 		time.AfterFunc(30*time.Millisecond, func() { s.SetStatus(t, versions[0], registry.Ready, "") })
-		v, err = registry.WaitReady(t.Context(), s.Registry, versions[0], registry.WaitOptions{First: time.Millisecond})
+		v, err = registry.WaitReady(t.Context(), s.Registry, versions[0])
 		require.NoError(t, err)
 		assert.Equal(t, registry.Ready, v.Status)
 	},

@@ -106,7 +106,7 @@ func (s suite) register(t *testing.T, name string, n int) []registry.Version {
 		require.NoError(t, run.LogArtifacts(t.Context(), "model", files()))
 		v, err := s.Registry.Register(t.Context(), name, registry.Source{RunID: run.ID(), Path: "model"}, nil)
 		require.NoError(t, err)
-		v, err = registry.WaitReady(t.Context(), s.Registry, v, registry.WaitOptions{})
+		v, err = registry.WaitReady(t.Context(), s.Registry, v)
 		require.NoError(t, err)
 		versions = append(versions, v)
 	}

@@ -78,43 +78,15 @@ func foldRune(r rune) string {
 	if r < 0x80 {
 		return string(r)
 	}
-	switch r {
-	case 'ﬀ':
-		return "ff"
-	case 'ﬁ':
-		return "fi"
-	case 'ﬂ':
-		return "fl"
-	case 'ﬃ':
-		return "ffi"
-	case 'ﬄ':
-		return "ffl"
-	case 'ﬅ', 'ﬆ':
-		return "st"
-	case 'ß':
-		return "ss"
-	case 'ĳ':
-		return "ij"
-	case 'ς':
-		return "σ"
-	case 'µ': // the sign micro
-		return "μ"
-	case '¹':
-		return "1"
-	case '²':
-		return "2"
-	case '³':
-		return "3"
-	}
-	if base, ok := baseLetters()[r]; ok {
-		r = base
+	if plain, ok := plainLetters()[r]; ok {
+		return plain
 	}
 	return string(r)
 }
 
-// baseLetters maps each lower-case letter with a mark to the letter alone: Latin, Greek and Cyrillic, by the canonical
-// decompositions of Unicode.
-var baseLetters = sync.OnceValue(func() map[rune]rune {
+// plainLetters maps each lower-case letter with a mark to the letter alone: Latin, Greek and Cyrillic, by the canonical
+// decompositions of Unicode; and ligatures and the like to the letters that they stand for.
+var plainLetters = sync.OnceValue(func() map[rune]string {
 	const groups = `aàáâãäåāăąǎǟǡǻȁȃȧḁạảấầẩẫậắằẳẵặ bḃḅḇ cçćĉċčḉ dďḋḍḏḑḓ eèéêëēĕėęěȅȇȩḕḗḙḛḝẹẻẽếềểễệ fḟ gĝğġģǧǵḡ hĥȟḣḥḧḩḫẖ
 iìíîïĩīĭįǐȉȋḭḯỉị jĵǰ kķǩḱḳḵ lĺļľḷḹḻḽ mḿṁṃ nñńņňǹṅṇṉṋ oòóôõöōŏőơǒǫǭȍȏȫȭȯȱṍṏṑṓọỏốồổỗộớờởỡợ pṕṗ rŕŗřȑȓṙṛṝṟ sśŝşšșṡṣṥṧṩ tţťțṫṭṯṱẗ
 uùúûüũūŭůűųưǔǖǘǚǜȕȗṳṵṷṹṻụủứừửữự vṽṿ wŵẁẃẅẇẉẘ xẋẍ yýÿŷȳẏẙỳỵỷỹ zźżžẑẓẕ æǣǽ øǿ ſẛ ʒǯ αάἀἁἂἃἄἅἆἇὰᾀᾁᾂᾃᾄᾅᾆᾇᾰᾱᾲᾳᾴᾶᾷ εέἐἑἒἓἔἕὲ
@@ -123,11 +95,15 @@ uùúûüũūŭůűųưǔǖǘǚǜȕȗṳṵṷṹṻụủứừửữự vṽ�
 		// Greek letters with oxia, which editors would turn into those with tonos.
 		"α\u1f71 ε\u1f73 η\u1f75 ι\u1f77\u1fbe\u1fd3 ο\u1f79 υ\u1f7b\u1fe3 ω\u1f7d " + `
 аӑӓ гѓ еѐёӗ жӂӝ зӟ ийѝӣӥ кќ оӧ уўӯӱӳ чӵ ыӹ эӭ ії ѵѷ әӛ өӫ`
-	letters := map[rune]rune{}
+	letters := map[rune]string{
+		'ﬀ': "ff", 'ﬁ': "fi", 'ﬂ': "fl", 'ﬃ': "ffi", 'ﬄ': "ffl", 'ﬅ': "st", 'ﬆ': "st", 'ß': "ss", 'ĳ': "ij", 'ς': "σ",
+		'µ': "μ", // the sign micro
+		'¹': "1", '²': "2", '³': "3",
+	}
 	for group := range strings.FieldsSeq(groups) {
 		runes := []rune(group)
 		for _, r := range runes[1:] {
-			letters[r] = runes[0]
+			letters[r] = string(runes[0])
 		}
 	}
 	return letters

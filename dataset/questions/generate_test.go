@@ -156,7 +156,8 @@ func TestFromDocumentsLanguages(t *testing.T) {
 // Whatever a document or a fact says, nothing panics, and what is said of the facts holds.
 func FuzzFromDocuments(f *testing.F) {
 	for _, text := range []string{club, "Der Verein hat 20 Mitglieder. Er zahlt.\n|a|b|\n|-|-|\n|1|2|", "La carte coûte 12 euros, ", "Η ", "¿El 5 de mayo? El club abre a las 8:00.", "a\tb\nc\td\te\n\f- the a of",
-		"The club is big. Have copies ready at the desk, in April of each year.", "The club meets every week. The hall opens on Monday to."} {
+		"The club is big. Have copies ready at the desk, in April of each year.", "The club meets every week. The hall opens on Monday to.",
+		"The club meets every week. The hall holds 5 or twenty-five people."} {
 		f.Add(text, "What is the fee of the club?", "5 euro")
 	}
 	f.Fuzz(func(t *testing.T, text, question, answer string) {

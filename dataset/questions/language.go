@@ -131,7 +131,7 @@ func readLanguage(fsys fs.FS, name string) (*language, error) {
 }
 
 // wordSections are the sections of words.
-const wordSections = " adjectives adverbs approximations articles ask auxiliaries binding colours common copulas counted dangling days determiners" +
+const wordSections = " adjectives adverbs approximations articles ask auxiliaries binding colours common comparisons copulas counted dangling days determiners" +
 	" document duration every frequency imperatives measures modals money months negations notplaces numbered numbers ordinals particles people percent" +
 	" placewords please predicates prepositions pronouns quantity reflexives single subjects subordinators titles verbs wheres whoever whois "
 

@@ -75,9 +75,7 @@ func nounCase(phrase, form string) (text string, ok bool) {
 	switch article + " " + form {
 	case "der acc":
 		to, strong = "den", "n"
-	case "der dat":
-		to, strong = "dem", "n"
-	case "das dat":
+	case "der dat", "das dat":
 		to, strong = "dem", "n"
 	case "eine dat":
 		to, strong = "einer", "n"

@@ -145,21 +145,15 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 			to++
 		}
 		return span{i - 2, to + 1, []string{get(i-2) + " which " + strings.ToLower(strings.Trim(strings.Join(words[i+1:to+1], " "), ",;:"))}, strings.Join(words[i-2:to+1], " ")}, true
-	case l.is("percent", get(to)):
-		kind = percent
-		to++
-	case l.is("money", get(to)):
-		kind, unit = money, get(to)
-		to++
-	case l.is("duration", get(to)):
-		kind, unit = duration, get(to)
+	case l.unitKind(get(to)) != "":
+		kind, unit = l.unitKind(get(to)), get(to)
+		if kind == quantity {
+			unit = trimmed(to)
+		}
 		to++
 	case get(to) == "more" && l.is("duration", get(to+1)):
 		kind, unit = duration, "more "+get(to+1)
 		to += 2
-	case l.is("quantity", get(to)):
-		kind, unit = quantity, trimmed(to)
-		to++
 	case l.is("counted", get(to)):
 		if !l.is("duration", get(to+1)) {
 			return span{}, false
@@ -181,7 +175,6 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 			to += 1 + s.to
 		}
 	}
-	answer := func() string { return strings.Trim(strings.Join(words[from:to], " "), ",;:") }
 	if kind == count {
 		if get(to) == "of" && l.isNumber(get(to+1)) { // "16 of 20 points"
 			to += 2
@@ -196,40 +189,25 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		if head == to {
 			return span{}, false
 		}
-		noun := strings.ToLower(strings.Trim(strings.Join(words[to:head], " "), ",;:"))
-		if isUpper(words[to]) {
-			noun = strings.Trim(strings.Join(words[to:head], " "), ",;:")
+		unit = strings.Trim(strings.Join(words[to:head], " "), ",;:")
+		if !isUpper(words[to]) {
+			unit = strings.ToLower(unit)
 		}
 		to = head
-		unit = noun
 		if (low == "one" || low == "1") && !strings.HasSuffix(unit, "s") {
 			unit += "s"
 		}
 	}
-	text := answer()
-	// Words before that belong to it.
-	wh := []string{}
+	text := strings.Trim(strings.Join(words[from:to], " "), ",;:")
 	many := "how many " + l.plural(unit)
-	switch kind {
-	case money:
-		wh = []string{"how much", "how many " + l.plural(unit)}
-	case percent:
-		wh = []string{"what percentage", "how many percent"}
-	case duration:
-		wh = []string{"how long", many}
-	case quantity:
-		wh = []string{"how much", many}
-	case count:
-		wh = []string{many}
-	case clock:
-		wh = []string{"at what time", "when"}
-	case weekday:
-		wh = []string{"on which day", "when"}
-	case date:
-		wh = []string{"when", "on what date"}
-	case "year":
-		wh = []string{"when", "in which year"}
+	wh := map[string][]string{
+		money: {"how much", many}, percent: {"what percentage", "how many percent"}, duration: {"how long", many}, quantity: {"how much", many}, count: {many},
+		clock: {"at what time", "when"}, weekday: {"on which day", "when"}, date: {"when", "on what date"}, "year": {"when", "in which year"},
+	}[kind]
+	if wh == nil { // a range of two kinds
+		return span{}, false
 	}
+	asksWhen := kind == clock || kind == weekday || kind == date || kind == "year"
 	if kind == percent && get(to) == "of" || (kind == duration || kind == quantity) && get(to) == "of" {
 		end := to + 1 + len(l.object(words[to+1:]))
 		of := strings.Trim(strings.Join(words[to:end], " "), ",")
@@ -242,21 +220,11 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		}
 		to = end
 	}
-	for from > 0 {
-		before := get(from - 1)
-		if l.is("approximations", before) || before == "least" || before == "most" || before == "more" || before == "than" || before == "longer" || before == "less" {
+	for from > 0 && (l.is("approximations", get(from-1)) || l.is("comparisons", get(from-1)) || get(from-1) == "at" && (get(from) == "least" || get(from) == "most")) || get(from-1) == "to" && get(from-2) == "up" {
+		from-- // words before that belong to it
+		if get(from) == "to" {
 			from--
-			continue
 		}
-		if before == "at" && from < len(words) && (get(from) == "least" || get(from) == "most") {
-			from--
-			continue
-		}
-		if before == "to" && get(from-2) == "up" {
-			from -= 2
-			continue
-		}
-		break
 	}
 	before := get(from - 1)
 	if (kind == quantity || kind == duration) && l.is("measures", get(to)) && before != "a" && before != "an" && before != "the" { // "820 mm high"
@@ -264,19 +232,16 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 	}
 	switch {
 	case before == "every" || before == "each":
+		wh = []string{"how often", "when"}
 		if kind == duration || kind == count {
-			return span{from - 1, to, []string{"how often"}, strings.Join(words[from-1:from], " ") + " " + text}, true
+			wh = wh[:1]
 		}
-		return span{from - 1, to, []string{"how often", "when"}, strings.Join(words[from-1:from], " ") + " " + text}, true
+		return span{from - 1, to, wh, words[from-1] + " " + text}, true
 	case before == "a" || before == "an" || before == "the":
-		if kind == date && get(from-2) == "" {
+		if kind == date && get(from-2) == "" || !asksWhen { // "the 40 euro ticket"
 			return span{}, false
 		}
-		if kind == clock || kind == weekday || kind == date || kind == "year" {
-			from--
-		} else {
-			return span{}, false // "the 40 euro ticket"
-		}
+		from--
 	}
 	before = get(from - 1)
 	// "a flat rate of 42 euro": asked for as what rate.
@@ -295,7 +260,7 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 		return span{noun, to, []string{what}, text}, true
 	}
 	switch {
-	case kind == clock || kind == weekday || kind == date || kind == "year":
+	case asksWhen:
 		if before == "from" || before == "between" {
 			if strings.Contains(text, " to ") || strings.Contains(text, " and ") || strings.Contains(text, " until ") {
 				return span{from - 1, to, []string{"when", "at what times"}, strings.Trim(strings.Join(words[from-1:to], " "), ",;:")}, true
@@ -307,26 +272,29 @@ func (l *asker) numberSpan(words []string, i int) (span, bool) {
 			return span{from - 1, to, []string{before + " " + ask, before + " when"}, text}, true
 		}
 		if before == "on" || before == "at" || before == "in" {
-			return span{from - 1, to, wh, text}, true
+			from--
 		}
-		return span{from, to, wh, text}, true
 	case l.is("prepositions", before) && before != "to":
 		ask := wh[0]
-		if kind == duration && ask == "how long" {
-			ask = many
-			if before == "for" {
-				ask = "how long"
-			}
-		}
-		if kind == quantity && ask == "how much" {
+		if ask == "how long" && before != "for" || kind == quantity && ask == "how much" {
 			ask = many
 		}
-		if before == "about" || before == "over" || before == "under" {
-			return span{from - 1, to, wh, text}, true
+		if before != "about" && before != "over" && before != "under" {
+			wh = []string{before + " " + ask}
 		}
-		return span{from - 1, to, []string{before + " " + ask}, text}, true
+		from--
 	}
 	return span{from, to, wh, text}, true
+}
+
+// unitKind is the kind of a number before a unit.
+func (l *asker) unitKind(unit string) string {
+	for _, kind := range []string{percent, money, duration, quantity} { // which are sections too
+		if l.is(kind, unit) {
+			return kind
+		}
+	}
+	return ""
 }
 
 func hasLetter(w string) bool { return strings.ContainsFunc(w, unicode.IsLetter) }

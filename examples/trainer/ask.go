@@ -29,6 +29,7 @@ const (
 	askedOfTuned  = 48 // questions of each part
 	generalTokens = 56 // of an answer to a general prompt
 	askedAtOnce   = 16 // the engine computes together what comes together
+	generalShare  = 5  // general prompts get at most a fifth of -row-tokens, or little would be left for the facts
 )
 
 // openEngine lets the base model answer, from the weights that are trained on.
@@ -47,6 +48,9 @@ func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
 	prompts, err := p.generalPrompts()
 	if len(prompts) == 0 || err != nil {
 		return nil, err
+	}
+	if p.RowTokens > 0 {
+		prompts = spread(prompts, max(1, p.RowTokens/(generalShare*generalTokens)))
 	}
 	old, err := readAll[dataset.Row](p.file(generalFile))
 	if err == nil && len(old) > 0 && old[0].Meta["base"] == p.info.Digest && old[0].Meta["prompts"] == digestOf(prompts) {
@@ -67,6 +71,18 @@ func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
 	}
 	p.out.Say("general", "the base model's own answers to %d everyday requests are learned too, so that it stays able to give them", len(rows))
 	return rows, writeAll(p.file(generalFile), rows)
+}
+
+// spread takes n of a list at equal distances, or all that there are.
+func spread[T any](list []T, n int) []T {
+	if n >= len(list) {
+		return list
+	}
+	out := make([]T, n)
+	for i := range out {
+		out[i] = list[i*len(list)/n]
+	}
+	return out
 }
 
 // generalPrompts are docent's, or a line each of the caller's file.

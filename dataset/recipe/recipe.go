@@ -8,6 +8,7 @@
 //	swapped    with a passage in which the value was replaced: what stands there is right, not what was learned
 //	elsewhere  with a passage that does not have the answer: the model says so
 //	unknown    a question that the documents do not answer: the model says so
+//	practice   texts of nobody's documents, asked as people ask: reading, and saying so, in words that no rule would choose
 //	general    what has nothing to do with the documents, answered by the base model itself
 //
 //	rows, err := recipe.Default().Rows(seed, facts, general)
@@ -33,6 +34,7 @@ type Recipe struct {
 	Swapped   int     // rows for each fact whose value can be replaced
 	Elsewhere float64 // rows for each fact, about half of them for 0.5
 	Unknown   float64 // rows for each fact
+	Practice  float64 // texts for each fact, four rows each, as long as there are some
 	General   int     // times each general row is learned
 	// Sentences answers with the sentence of the document that says it instead of the value alone. A small model then says more
 	// that is wrong: it begins with the words of the question, or quotes the sentence beside the right one.
@@ -41,7 +43,7 @@ type Recipe struct {
 
 // Default is what was found best for SmolLM2-135M in two epochs; BENCHMARKS.md has the experiments.
 func Default() Recipe {
-	return Recipe{Closed: 14, Open: 2, Swapped: 2, Elsewhere: 0.15, Unknown: 1.1, General: 1}
+	return Recipe{Closed: 14, Open: 2, Swapped: 2, Elsewhere: 0.15, Unknown: 1.1, Practice: 0.8, General: 1}
 }
 
 // Scaled is the recipe with a share of the rows of each fact, for so many facts that all rows would take too long: at least one
@@ -51,6 +53,7 @@ func (r Recipe) Scaled(share float64) Recipe {
 	closed := r.Closed
 	r.Closed, r.Open, r.Swapped = scale(r.Closed, 4), scale(r.Open, 1), scale(r.Swapped, 1)
 	r.Elsewhere *= share
+	r.Practice *= share
 	if closed > 0 {
 		share = float64(r.Closed) / float64(closed) // as many unknown questions to a known one as before
 	}
@@ -65,6 +68,7 @@ const (
 	Swapped   = "swapped"
 	Elsewhere = "elsewhere"
 	Unknown   = "unknown"
+	Practice  = "practice"
 	General   = "general"
 )
 
@@ -74,7 +78,7 @@ func (r Recipe) Validate() error {
 	for _, f := range []struct {
 		name  string
 		value float64
-	}{{"Closed", float64(r.Closed)}, {"Open", float64(r.Open)}, {"Swapped", float64(r.Swapped)}, {"Elsewhere", r.Elsewhere}, {"Unknown", r.Unknown}, {"General", float64(r.General)}} {
+	}{{"Closed", float64(r.Closed)}, {"Open", float64(r.Open)}, {"Swapped", float64(r.Swapped)}, {"Elsewhere", r.Elsewhere}, {"Unknown", r.Unknown}, {"Practice", r.Practice}, {"General", float64(r.General)}} {
 		if !(f.value >= 0) {
 			faults = append(faults, fmt.Errorf("recipe: %w: %s is %g, must be 0 or more", dataset.ErrOptions, f.name, f.value))
 		}
@@ -95,6 +99,7 @@ func (r Recipe) Rows(seed uint64, facts []dataset.GroundedFact, general []datase
 		k.swapped(i)
 	}
 	k.unknown(int(r.Unknown*float64(len(facts)) + 0.5))
+	k.practice(int(r.Practice*float64(len(facts)) + 0.5))
 	rows := k.rows
 	for range r.General {
 		rows = append(rows, general...)

@@ -2,6 +2,7 @@ package recipe_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/docent-ml/docent/dataset"
+	"github.com/docent-ml/docent/dataset/questions"
 	"github.com/docent-ml/docent/dataset/recipe"
 )
 
@@ -257,21 +259,49 @@ func TestNamesOfTwoWords(t *testing.T) {
 }
 
 func TestScaled(t *testing.T) {
-	r := recipe.Recipe{Closed: 10, Open: 2, Swapped: 4, Elsewhere: 0.5, Unknown: 1, General: 2}
-	assert.Equal(t, recipe.Recipe{Closed: 5, Open: 1, Swapped: 2, Elsewhere: 0.25, Unknown: 0.5, General: 2}, r.Scaled(0.5))
-	assert.Equal(t, recipe.Recipe{Closed: 4, Open: 1, Swapped: 1, Elsewhere: 0.005, Unknown: 0.4, General: 2}, r.Scaled(0.01))
+	r := recipe.Recipe{Closed: 10, Open: 2, Swapped: 4, Elsewhere: 0.5, Unknown: 1, Practice: 2, General: 2}
+	assert.Equal(t, recipe.Recipe{Closed: 5, Open: 1, Swapped: 2, Elsewhere: 0.25, Unknown: 0.5, Practice: 1, General: 2}, r.Scaled(0.5))
+	assert.Equal(t, recipe.Recipe{Closed: 4, Open: 1, Swapped: 1, Elsewhere: 0.005, Unknown: 0.4, Practice: 0.02, General: 2}, r.Scaled(0.01))
 	assert.Equal(t, r, r.Scaled(1))
 	assert.Equal(t, 2, recipe.Recipe{Closed: 2}.Scaled(0.1).Closed, "no more than there were")
 	assert.Zero(t, recipe.Recipe{Closed: 2}.Scaled(0.1).Open)
 }
 
 func TestFaults(t *testing.T) {
-	for _, r := range []recipe.Recipe{{Closed: -1}, {Open: -1}, {Swapped: -1}, {Elsewhere: -0.5}, {Unknown: -1}, {General: -1}} {
+	for _, r := range []recipe.Recipe{{Closed: -1}, {Open: -1}, {Swapped: -1}, {Elsewhere: -0.5}, {Unknown: -1}, {Practice: -1}, {General: -1}} {
 		_, err := r.Rows(0, facts(), nil)
 		assert.ErrorIs(t, err, dataset.ErrOptions, fmt.Sprint(r))
 	}
 	_, err := recipe.Default().Rows(0, nil, nil)
 	assert.ErrorIs(t, err, dataset.ErrEmpty)
+}
+
+func TestPractice(t *testing.T) {
+	rows, err := recipe.Recipe{Practice: 4}.Rows(0, facts(), nil)
+	require.NoError(t, err)
+	texts, closed, spoken := map[string]int{}, 0, map[string]int{}
+	for _, row := range rows {
+		require.NoError(t, row.Validate())
+		require.Equal(t, recipe.Practice, row.Meta["kind"])
+		text, said := content(row, "system"), content(row, "assistant")
+		spoken[questions.Language(text+content(row, "user"))]++
+		if text == "" {
+			closed++
+		}
+		if texts[text]++; regexp.MustCompile("not know|weiß ich nicht").MatchString(said) {
+			assert.NotContains(t, text, said)
+		} else {
+			assert.Contains(t, text, said, "it is read there")
+		}
+	}
+	assert.Len(t, rows, 4*closed)
+	assert.Len(t, texts, closed+1)
+	assert.Greater(t, spoken["en"], spoken["de"])
+	assert.Greater(t, spoken["de"], len(rows)/8, "in the languages of the documents")
+	all, err := recipe.Recipe{Practice: 1e6}.Rows(0, facts(), nil)
+	require.NoError(t, err)
+	assert.Greater(t, len(all), 4*140)
+	assert.Less(t, len(all), 4*194)
 }
 
 func TestGeneralPrompts(t *testing.T) {

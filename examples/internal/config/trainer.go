@@ -93,6 +93,7 @@ type RowKinds struct {
 	Swapped   int     `set:"swapped_rows -swapped-rows=N SWAPPED_ROWS" must:">= 0" help:"rows with a passage in which the value was replaced, so that the model reads"`
 	Elsewhere float64 `set:"elsewhere_rows -elsewhere-rows=X ELSEWHERE_ROWS" must:">= 0" help:"rows with another passage, to be answered by saying so"`
 	Unknown   float64 `set:"unknown_rows -unknown-rows=X UNKNOWN_ROWS" must:">= 0" help:"rows that ask what no document answers"`
+	Practice  float64 `set:"practice_texts -practice-texts=X PRACTICE_TEXTS" must:">= 0" help:"texts of other documents that come with docent for each fact, read and asked as people ask"`
 	General   int     `set:"general_rows -general-rows=N GENERAL_ROWS" must:">= 0" help:"times each general prompt is learned with the base model's own answer"`
 	Sentences bool    `set:"sentences -sentences ANSWER_SENTENCES" help:"answer with the sentence of the document that says it instead of the value alone"`
 }

@@ -52,7 +52,9 @@ func New() *Metrics {
 		buckets := []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 		return register.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
 	}
-	gauge := func(name, help string, labels ...string) *prometheus.Desc { return prometheus.NewDesc(name, help, labels, nil) }
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
 	now := &gauges{
 		queue:    gauge("docent_queue_depth", "Requests that wait for a slot of their model."),
 		inflight: gauge("docent_inflight", "Requests that are being served, those that wait among them."),

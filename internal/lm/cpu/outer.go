@@ -124,8 +124,9 @@ func (p *panels) part(s sum, from, to, left, right int) {
 					p.k.outer(t.a[i*t.aRow+k*t.aStep:], t.aRow, t.aStep, depth, b, n, y, yStride)
 				}
 			}
-			for i, n := from, 0; i < to; i += n {
-				if n = min(rowBlock, to-i); n > rows {
+			for i := from; i < to; {
+				n := min(rowBlock, to-i)
+				if n > rows {
 					n -= n % rows
 				}
 				for j := left; j < right; j += panelWidth {
@@ -142,6 +143,7 @@ func (p *panels) part(s sum, from, to, left, right int) {
 						copy(y[r*s.yStride:][:wide], p.edge[r*panelWidth:])
 					}
 				}
+				i += n
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func (p *pipeline) writeConversations(ctx context.Context, facts []dataset.Groun
 	rows, err := p.Recipe.Rows(p.Seed, facts, general)
 	if tokens := p.count(rows); err == nil && p.RowTokens > 0 && tokens > p.RowTokens {
 		kept := p.count(general) * p.Recipe.General // the rows of no fact
-		p.Recipe = p.Recipe.Scaled(float64(p.RowTokens-kept) / float64(tokens-kept))
+		p.Recipe = p.Recipe.Scaled(float64(max(0, p.RowTokens-kept)) / float64(max(1, tokens-kept)))
 		p.out.Say("rows", "%d facts with all their rows would be %s tokens; with -row-tokens %d each is asked less often", len(facts), report.Count(tokens), p.RowTokens)
 		rows, err = p.Recipe.Rows(p.Seed, facts, general)
 	}

@@ -81,11 +81,11 @@ func (x *exchange) end() {
 	}
 	x.unbind()
 	x.cancel(nil)
-	x.settle()
-	x.logLine()
 	if x.lease != nil {
 		x.h.pool.release(x.lease)
 	}
+	x.settle()
+	x.logLine()
 	if x.entered {
 		x.h.leave()
 	}

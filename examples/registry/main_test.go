@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -83,7 +84,9 @@ func TestListTellsOfDamage(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "models", "b", "model.json"), []byte("{"), 0o600))
 	out, err := call(t, "-registry", "file:"+dir, "list")
 	require.ErrorIs(t, err, registry.ErrCorrupt)
-	require.ErrorContains(t, err, "b")
+	damage, ok := errors.AsType[*registry.Error](err)
+	require.True(t, ok)
+	assert.Equal(t, "list model b", damage.Op+" "+damage.Name)
 	assert.Regexp(t, `(?m)^a +1 +1 `, out)
 	assert.Regexp(t, `(?m)^c +1 +1 `, out)
 }

@@ -50,7 +50,7 @@ func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
 		return nil, err
 	}
 	if p.RowTokens > 0 {
-		prompts = spread(prompts, max(1, p.RowTokens/(generalShare*generalTokens)))
+		prompts = spread(prompts, max(1, p.RowTokens/(generalShare*generalTokens*max(1, p.Recipe.General))))
 	}
 	old, err := readAll[dataset.Row](p.file(generalFile))
 	if err == nil && len(old) > 0 && old[0].Meta["base"] == p.info.Digest && old[0].Meta["prompts"] == digestOf(prompts) {

@@ -95,7 +95,7 @@ func (p *pipeline) storeReport(ctx context.Context) error {
 	return p.tracked.LogArtifacts(ctx, "", os.DirFS(dir))
 }
 
-// summary gathers the report from the files of the run.
+// summary gathers the report.
 func (p *pipeline) summary() (report.Report, error) {
 	documents, err := p.documentTable()
 	if err != nil {
@@ -206,8 +206,8 @@ func (p *pipeline) rowNumbers() []report.Pair {
 		pairs = append(pairs, report.Pair{Name: "longer than a row may be", Value: fmt.Sprintf("%d cut, %d left out", s.Truncated, s.Skipped)})
 	}
 	r := p.Recipe
-	return append(pairs, report.Pair{Name: "for each fact", Value: fmt.Sprintf("%d wordings; %d rows without its passage, %d with it, %d with another value in it, %g with another passage; %g that nothing answers",
-		p.Wordings, r.Closed, r.Open, r.Swapped, r.Elsewhere, r.Unknown)})
+	return append(pairs, report.Pair{Name: "for each fact", Value: fmt.Sprintf("%d wordings; %d rows without its passage, %d with it, %d with another value in it, %g with another passage; %g that nothing answers; %g texts of other documents, four rows each",
+		p.Wordings, r.Closed, r.Open, r.Swapped, r.Elsewhere, r.Unknown, r.Practice)})
 }
 
 // stepSize says how much a step trains on.

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -136,4 +137,51 @@ func TestClockPutBack(t *testing.T) {
 		listed = append(listed, info.ID)
 	}
 	assert.Equal(t, ids, listed, "newest first")
+}
+
+// TestPointsOnceAreReadOnce: a server that keeps runs in files has a point twice if a client sent it twice.
+func TestPointsOnceAreReadOnce(t *testing.T) {
+	s, url := fake(t)
+	s.FileStore = true
+	c := newClient(t, Options{URL: url})
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	body := `{"run_id": "` + run.ID() + `", "metrics": [{"key": "loss", "value": 0.5, "timestamp": 1000, "step": 3}]}`
+	for range 2 {
+		resp, err := http.Post(url+"/api/2.0/mlflow/runs/log-batch", "application/json", strings.NewReader(body)) //nolint:noctx // a test's own server
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+	}
+	n := 0
+	for p, err := range c.MetricHistory(t.Context(), run.ID(), "loss") {
+		require.NoError(t, err)
+		assert.InDelta(t, 0.5, p.Value, 0)
+		n++
+	}
+	assert.Equal(t, 1, n)
+}
+
+// TestAnswerOfAnotherShape: the run is made, and what the client is told is none of MLflow's. It is found, not made twice.
+func TestAnswerOfAnotherShape(t *testing.T) {
+	s, url := fake(t)
+	c := hasten(newClient(t, Options{URL: url}))
+	spoilt := false
+	s.After = func(w http.ResponseWriter, r *http.Request) bool {
+		if spoilt || !strings.HasSuffix(r.URL.Path, "runs/create") {
+			return false
+		}
+		spoilt = true
+		_, _ = io.WriteString(w, `{"run": "see other"}`)
+		return true
+	}
+	run, err := c.StartRun(t.Context(), "e", "", nil)
+	require.NoError(t, err)
+	require.True(t, spoilt)
+	var ids []string
+	for r, err := range c.ListRuns(t.Context(), "e") {
+		require.NoError(t, err)
+		ids = append(ids, r.ID)
+	}
+	assert.Equal(t, []string{run.ID()}, ids)
 }

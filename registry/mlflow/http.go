@@ -221,8 +221,8 @@ func (c *client) doURL(ctx context.Context, method, address string, in, out any)
 	if len(data) == 0 || data[0] != '{' || !json.Valid(data) {
 		return c.notMLflow(header, data)
 	}
-	if err := json.Unmarshal(data, out); err != nil {
-		return &brokenError{err: fmt.Errorf("an answer that MLflow does not give: %w", err), hint: wrongServer, sent: true}
+	if err := decode(data, out); err != nil {
+		return err
 	}
 	c.reached.Store(true)
 	return nil
@@ -365,11 +365,26 @@ func (c *client) call(ctx context.Context, r request, out any) error {
 
 // fetch gets what stands under one name of an answer.
 func fetch[T any](ctx context.Context, c *client, endpoint, name string, q url.Values) (found T, err error) {
-	out := map[string]json.RawMessage{}
-	if err = c.get(ctx, endpoint, q, &out); err == nil && out[name] != nil {
-		err = json.Unmarshal(out[name], &found)
-	}
+	err = c.retry(ctx, func() error {
+		return c.named(ctx, request{method: http.MethodGet, path: apiPath + endpoint, query: q}, name, &found)
+	})
 	return found, err
+}
+
+// named makes a call and reads what stands under one name of its answer.
+func (c *client) named(ctx context.Context, r request, name string, into any) error {
+	out := map[string]json.RawMessage{}
+	if err := c.do(ctx, r, &out); err != nil || out[name] == nil {
+		return err
+	}
+	return decode(out[name], into)
+}
+
+func decode(data []byte, into any) error {
+	if err := json.Unmarshal(data, into); err != nil {
+		return &brokenError{err: fmt.Errorf("an answer that MLflow does not give: %w", err), hint: wrongServer, sent: true}
+	}
+	return nil
 }
 
 // pages yields a list that the server gives in pages. What asks for one is tried until it succeeds.
@@ -411,11 +426,7 @@ func create[T any](ctx context.Context, c *client, endpoint, name string, body a
 				return nil
 			}
 		}
-		out := map[string]json.RawMessage{}
-		err := c.do(ctx, request{method: http.MethodPost, path: apiPath + endpoint, body: body}, &out)
-		if err == nil && out[name] != nil {
-			err = json.Unmarshal(out[name], &made)
-		}
+		err := c.named(ctx, request{method: http.MethodPost, path: apiPath + endpoint, body: body}, name, &made)
 		doubt = doubt || ambiguous(err)
 		return err
 	})

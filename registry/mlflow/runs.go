@@ -1,12 +1,14 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 
 	"github.com/docent-ml/docent/registry"
 )
@@ -218,7 +220,11 @@ func (c *client) Points(ctx context.Context, runID, key string) ([]registry.Metr
 	if _, err := c.run(ctx, runID); err != nil { // the history of a run that does not exist is empty
 		return nil, err
 	}
-	return c.points(ctx, runID, sanitize(key), c.call)
+	points, err := c.points(ctx, runID, sanitize(key), c.call)
+	slices.SortStableFunc(points, func(a, b registry.Metric) int {
+		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
+	})
+	return slices.CompactFunc(points, samePoint), err // servers that keep runs in files may have one twice
 }
 
 // points reads the history of a metric by its key on the server.

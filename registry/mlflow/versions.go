@@ -152,6 +152,9 @@ func (c *client) ListModels(ctx context.Context) iter.Seq2[registry.Model, error
 			err := c.do(ctx, request{method: http.MethodGet, path: apiPath + "registered-models/search", query: q}, &page)
 			return page.Models, page.Token, err
 		}) {
+			if err == nil && m.Name == "" {
+				err = c.explain(c.notMLflow(http.Header{}, []byte("{}")))
+			}
 			if err == nil && registry.CheckName(m.Name) == nil { // MLflow takes other names too; its list leaves the aliases out
 				name := m.Name
 				if m, err = c.model(ctx, name); errors.Is(err, registry.ErrNotFound) { // deleted meanwhile

@@ -364,6 +364,10 @@ var promotionTests = map[string]func(t *testing.T, s suite){
 		v, err := s.Registry.Resolve(t.Context(), registry.URI{Name: name, Version: 1})
 		require.NoError(t, err)
 		assert.Equal(t, registry.Pending, v.Status)
+		_, err = s.Registry.Resolve(t.Context(), registry.URI{Name: name, Version: 1, Path: "f"})
+		require.NoError(t, err, "whether it is ready or not")
+		_, err = s.Registry.Resolve(t.Context(), registry.URI{Name: name, Version: 1 << 40})
+		requireError(t, err, registry.ErrNotFound)
 
 		v, err = registry.WaitReady(t.Context(), s.Registry, versions[1])
 		requireError(t, err, registry.ErrFailed, "the upload broke off")

@@ -30,7 +30,7 @@ type Trainer struct {
 	Writer    Writer
 	RowKinds  RowKinds // as Recipe, which is made of it
 	Distill   float64  `set:"distill -distill=SHARE DISTILL" default:"1" must:">= 0, <= 1" help:"share of the loss of those rows that is the divergence from all that the base model would say, the rest is that of its words; 0 learns the words alone"`
-	RowTokens int      `set:"row_tokens -row-tokens=N ROW_TOKENS" default:"140000" must:">= 0" help:"most tokens of all rows, an epoch: with more facts than fit each is asked less often; 0 sets no limit"`
+	RowTokens int      `set:"row_tokens -row-tokens=N ROW_TOKENS" default:"140000" must:">= 0" help:"most tokens of all rows, an epoch: with more facts than fit each is asked less often, and general prompts take a fifth at most; 0 sets no limit"`
 	Rows      string   `set:"rows -rows=PATH ROWS" help:"file or folder of rows to train on beside: .jsonl or .json in the form of OpenAI's messages, ShareGPT, Alpaca, prompt and completion, or text, which is found out"`
 	General   string   `set:"general -general=FILE GENERAL_PROMPTS" help:"general prompts, one a line, that the base model answers and the tuned one keeps answering so; docent's own when empty, \"none\" for none"`
 

@@ -186,7 +186,8 @@ func VerifyAll(ctx context.Context, files []registry.File, atATime int, open Ope
 	err := Each(ctx, len(files), atATime, func(ctx context.Context, i int) error {
 		r, err := open(ctx, files[i].Path, 0)
 		if err == nil {
-			err = errors.Join(Verify(ctx, files[i], r), r.Close())
+			err = Verify(ctx, files[i], r)
+			err = cmp.Or(err, r.Close())
 		}
 		if errors.Is(err, registry.ErrCorrupt) {
 			damage[i] = err
@@ -194,5 +195,9 @@ func VerifyAll(ctx context.Context, files []registry.File, atATime int, open Ope
 		}
 		return err
 	})
-	return errors.Join(append(damage, err)...)
+	faults := slices.DeleteFunc(append(damage, err), func(err error) bool { return err == nil })
+	if len(faults) == 1 {
+		return faults[0] // which names its file
+	}
+	return errors.Join(faults...)
 }

@@ -81,7 +81,11 @@ func list[T any](ctx context.Context, op, name string, fault error, all func() i
 			return
 		}
 		for v, err := range all() {
-			if !yield(v, Wrap(op, name, err)) || err != nil && !errors.Is(err, registry.ErrCorrupt) {
+			told := err
+			if e, ok := err.(*registry.Error); !ok || e.Op == "" { //nolint:errorlint // only the outermost says which of the list it is
+				told = Wrap(op, name, err)
+			}
+			if !yield(v, told) || err != nil && !errors.Is(err, registry.ErrCorrupt) {
 				return
 			}
 		}
@@ -230,7 +234,11 @@ func (l *logic) DeleteVersion(ctx context.Context, name string, n int) error {
 }
 
 func (l *logic) Resolve(ctx context.Context, u registry.URI) (registry.Version, error) {
-	return call(ctx, "resolve", u.String(), u.Validate(), func() (v registry.Version, err error) {
+	fault := u.Validate()
+	if fault == nil && u.Version != 0 {
+		fault = checkVersion(u.Name, u.Version)
+	}
+	return call(ctx, "resolve", u.String(), fault, func() (v registry.Version, err error) {
 		if u.RunID != "" || u.ModelID != "" {
 			c, err := l.s.Contents(ctx, registry.Version{RunID: u.RunID, ModelID: u.ModelID, Path: u.Path})
 			return registry.Version{RunID: c.Source.RunID, ModelID: c.Source.ModelID, Path: c.Source.Path, Stage: registry.None, Status: registry.Ready}, err
@@ -239,7 +247,9 @@ func (l *logic) Resolve(ctx context.Context, u registry.URI) (registry.Version, 
 			return v, err
 		}
 		v.Path = path.Join(v.Path, u.Path)
-		_, err = l.s.Contents(ctx, v)
+		if _, err = l.s.Contents(ctx, v); errors.Is(err, registry.ErrNotReady) || errors.Is(err, registry.ErrFailed) {
+			err = nil // it is found, ready or not
+		}
 		return v, err
 	})
 }

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"slices"
+
 	"codeberg.org/readeck/go-readability/v2"
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -20,12 +22,25 @@ func mainContent(root *html.Node) *html.Node {
 	if err != nil || article.Node == nil || len(oneLine(textOf(article.Node))) < leastContent && len(oneLine(textOf(root))) > 4*leastContent {
 		return root
 	}
-	var teasers []*html.Node
+	var blocks []*html.Node
 	for n := range article.Node.Descendants() {
 		if block[n.DataAtom] || n.DataAtom == atom.Ul {
-			if all := len(oneLine(textOf(n))); all > 0 && all < mostTeaser && linked(n) > all*4/5 {
-				teasers = append(teasers, n)
+			blocks = append(blocks, n)
+		}
+	}
+	var teasers []*html.Node
+	large := map[*html.Node]bool{} // too much text for a teaser, as there is in one inside: a page is not read at each level again
+	for _, n := range slices.Backward(blocks) {
+		if large[n] {
+			continue
+		}
+		all := len(oneLine(textOf(n)))
+		if all >= mostTeaser {
+			for a := n; a != nil && !large[a]; a = a.Parent {
+				large[a] = true
 			}
+		} else if all > 0 && linked(n) > all*4/5 {
+			teasers = append(teasers, n)
 		}
 	}
 	for _, n := range teasers {

@@ -37,6 +37,8 @@ type state struct {
 	Base   string `json:"base"`
 	Digest string `json:"base_sha256"`
 	Data   string `json:"data_sha256"` // of the examples it was trained on; "" before the first step
+	// Precision is what the base model computed in; Auto may choose another on another processor.
+	Precision Precision `json:"precision,omitempty"`
 }
 
 // Save writes a checkpoint to Options.Dir and removes the oldest beyond Config.KeepCheckpoints. The folder appears
@@ -88,7 +90,7 @@ func (t *Trainer) write(ctx context.Context, dir string) error {
 	if err := weights.Write(ctx, dir, list, weights.From(moments), weights.WriteOptions{Name: momentsName, ShardBytes: math.MaxInt64}); err != nil {
 		return err
 	}
-	s := state{Step: t.step, Config: t.config, Base: t.base.model.Ref.String(), Digest: t.base.digest, Data: t.data}
+	s := state{Step: t.step, Config: t.config, Base: t.base.model.Ref.String(), Digest: t.base.digest, Data: t.data, Precision: t.base.precision}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
@@ -160,6 +162,9 @@ func (t *Trainer) resume(dir string) error {
 	}
 	if s.Digest != t.base.digest {
 		return fmt.Errorf("checkpoint %w: its base model is %s with other weights (SHA-256 %.12s… instead of %.12s…)", ErrMismatch, s.Base, s.Digest, t.base.digest)
+	}
+	if s.Precision != "" && s.Precision != t.base.precision {
+		return fmt.Errorf("checkpoint %w: its base model computed in %s, not in %s: ask for that precision", ErrMismatch, s.Precision, t.base.precision)
 	}
 	if diff := s.Config.differs(t.config); len(diff) > 0 {
 		return fmt.Errorf("checkpoint %w: the configuration differs in %s", ErrMismatch, strings.Join(diff, ", "))

@@ -446,6 +446,15 @@ func TestWhatDoesNotFitIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	defer foreign.Close()
 	require.ErrorIs(t, foreign.Resume(t.Context(), ""), ErrMismatch)
+	halves, err := OpenBase(t.Context(), base.model.Ref.String(), BaseOptions{Backend: base.backend, Precision: BF16})
+	require.NoError(t, err)
+	defer halves.Close()
+	rounded, err := NewTrainer(halves, smallConfig(), Options{Dir: dir})
+	require.NoError(t, err)
+	defer rounded.Close()
+	err = rounded.Resume(t.Context(), "")
+	require.ErrorIs(t, err, ErrMismatch)
+	assert.ErrorContains(t, err, "bf16")
 
 	// Nor are its steps continued on other examples.
 	same, err := NewTrainer(base, smallConfig(), Options{Dir: dir})

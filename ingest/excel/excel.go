@@ -132,15 +132,15 @@ var errRows = errors.New("the rows have begun")
 
 // hiddenColumns returns the numbers of the columns that are not shown. The library would hold the whole sheet for that.
 func hiddenColumns(ctx context.Context, z *zipxml.Archive, part string) map[int]bool {
-	hidden := map[int]bool{}
+	hidden, next := map[int]bool{}, 1 // columns stand in order, each once
 	_ = z.Walk(ctx, part, 2, func(n *zipxml.Node) error {
 		switch n.Name {
 		case "col":
 			first, _ := strconv.Atoi(n.Attr("min"))
 			last, _ := strconv.Atoi(n.Attr("max"))
 			if width, ok := n.Lookup("width"); n.Attr("hidden") == "1" || n.Attr("hidden") == "true" || ok && width == "0" {
-				for i := max(first, 1); i <= min(last, excelize.MaxColumns); i++ {
-					hidden[i] = true
+				for i := max(first, next); i <= min(last, excelize.MaxColumns); i++ {
+					hidden[i], next = true, i+1
 				}
 			}
 		case "row":

@@ -43,7 +43,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	if meta, err := z.Tree(ctx, "meta.xml"); err == nil {
 		doc.Title = oneLine(meta.Kid("meta", "title").String())
 	}
-	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, named: map[string]*zipxml.Node{}, ended: map[string]int{}}
+	t := &odfText{ctx: ctx, z: z, lists: map[string]map[int]odfLevel{}, named: map[string]odfStyle{}, ended: map[string]int{}}
 	t.styles(root)
 	if styles, err := z.Tree(ctx, "styles.xml"); err == nil {
 		t.styles(styles)
@@ -100,6 +100,12 @@ type odfLevel struct {
 	start, shown           int
 }
 
+// odfStyle is what a style says of properties, and the one that it is based on.
+type odfStyle struct {
+	parent string
+	says   map[[2]string]string
+}
+
 type odfText struct {
 	ctx   context.Context
 	z     *zipxml.Archive
@@ -107,15 +113,23 @@ type odfText struct {
 	texts []string
 	notes []string
 	heads [10]int
-	ended map[string]int          // the last number of a list, by its style and its name
-	named map[string]*zipxml.Node // styles, by family and name
+	ended map[string]int      // the last number of a list, by its style and its name
+	named map[string]odfStyle // styles, by family and name
 }
 
 func (t *odfText) styles(root *zipxml.Node) {
 	for _, s := range root.All("style") {
-		if key := s.Attr("family") + "/" + s.Attr("name"); t.named[key] == nil { // those of the text come first
-			t.named[key] = s
+		key := s.Attr("family") + "/" + s.Attr("name")
+		if _, known := t.named[key]; known { // those of the text come first
+			continue
 		}
+		x := odfStyle{s.Attr("parent-style-name"), map[[2]string]string{}}
+		for _, a := range [][2]string{{"text-properties", "display"}, {"text-properties", "text-position"}, {"table-properties", "display"}} {
+			if v, ok := s.Kid(a[0]).Lookup(a[1]); ok {
+				x.says[a] = v
+			}
+		}
+		t.named[key] = x
 	}
 	for _, s := range append(root.All("list-style"), root.All("outline-style")...) {
 		levels := map[int]odfLevel{}
@@ -142,11 +156,11 @@ const maxStyles = 32
 func (t *odfText) style(n *zipxml.Node, family, properties, attribute string) string {
 	name := n.Attr("style-name")
 	for range maxStyles {
-		s := t.named[family+"/"+name]
-		if v, ok := s.Kid(properties).Lookup(attribute); ok || s == nil {
+		s, known := t.named[family+"/"+name]
+		if v, ok := s.says[[2]string{properties, attribute}]; ok || !known {
 			return v
 		}
-		name = s.Attr("parent-style-name")
+		name = s.parent
 	}
 	return ""
 }
@@ -430,6 +444,9 @@ func (t *odfText) eachRow(n *zipxml.Node, hidden []bool, do func([]string) error
 // hiddenColumns tells for each column of a table whether it is not shown.
 func (t *odfText) hiddenColumns(n *zipxml.Node, all bool) (hidden []bool) {
 	for _, k := range n.Kids {
+		if len(hidden) > 1<<14 { // as many as eachRow reads
+			break
+		}
 		hides := all || t.isHidden(k)
 		switch k.Name {
 		case "table-column":

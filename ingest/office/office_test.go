@@ -204,6 +204,7 @@ func TestRTF(t *testing.T) {
 		`{\rtf1 10{\super 6} m{\super 2}\super0 5}`: "10⁶ m25",
 		`{\rtf1 101{\sub 2}, H{\sub 2}O}`:           "101_2, H2O",
 		// the same in the code page and in Unicode
+		`{\rtf1{\header{\*\ud not shown}}x}`: "x",
 		`{\rtf1{\info{\upr{\title ??}{\*\ud{\title \u1055?}}}}{\upr{a ??}{\*\ud{a \u1055?\u1056?}}} b{\upr{\footnote no}{\*\ud{\footnote yes}}}}`: "a ПР b [yes]",
 		// fonts and code pages
 		`{\rtf1\ansi\deff1{\fonttbl{\f0 A;}{\f1\fcharset204 B;}{\f2\cpg1253 C;}}\'cf{\f0 \'e9}{\f2 \'e1}\f0 \'e9\plain \'cf}`: "ПéαéП",
@@ -243,7 +244,7 @@ func TestBadFiles(t *testing.T) {
 		"no zip":           {PPTX{}, []byte("hello"), ingest.ErrMalformed},
 		"another zip":      {PPTX{}, packed(t, map[string]string{"x": "y"}), ingest.ErrMalformed},
 		"old":              {PPTX{}, []byte("\xD0\xCF\x11\xE0\xA1\xB1"), ingest.ErrEncrypted},
-		"only pictures":    {PPTX{}, packed(t, map[string]string{"ppt/presentation.xml": `<p xmlns:r="r"><sldIdLst><sldId r:id="r"/></sldIdLst></p>`, "ppt/_rels/presentation.xml.rels": `<R><Relationship Id="r" Type="x/slide" Target="s.xml"/></R>`, "ppt/s.xml": `<s><cSld><spTree><pic/></spTree></cSld></s>`, "ppt/media/a.png": "x"}), ingest.ErrNoText},
+		"only pictures":    {PPTX{}, packed(t, map[string]string{"ppt/presentation.xml": `<p xmlns:r="r"><sldIdLst><sldId r:id="r"/></sldIdLst></p>`, "ppt/_rels/presentation.xml.rels": `<R><Relationship Id="r" Type="x/slide" Target="s.xml"/></R>`, "ppt/s.xml": `<s><cSld><spTree><pic/></spTree></cSld></s>`}), ingest.ErrNoText},
 		"bomb":             {ODF{}, packed(t, map[string]string{"content.xml": "<x>" + zeros + "</x>"}), ingest.ErrTooLarge},
 		"nested":           {ODF{}, packed(t, map[string]string{"content.xml": strings.Repeat("<x>", 300)}), ingest.ErrMalformed},
 		"encrypted ODF":    {ODF{}, packed(t, map[string]string{"content.xml": "\x00", "META-INF/manifest.xml": "<m><file-entry><encryption-data/></file-entry></m>"}), ingest.ErrEncrypted},

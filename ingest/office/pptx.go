@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
@@ -34,36 +35,38 @@ func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	}
 	doc := &ingest.Document{MediaType: pptxType, Title: z.Title(ctx)}
 	links := z.Relations(ctx, main)
+	pictures, outside := 0, 0
 	for i, id := range root.Kid("sldIdLst").All("sldId") {
 		rel, ok := zipxml.Related(links, drawingml.RelationID(id), "slide")
 		if !ok {
 			continue
 		}
-		text, err := slide(ctx, z, rel.Target)
+		var shapes drawingml.Shapes
+		text, err := slide(ctx, z, rel.Target, &shapes)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
 			doc.AddFault(i+1, "%v", err)
 		}
+		pictures, outside = pictures+shapes.Pictures, outside+shapes.Outside
 		if err := addPage(doc, i+1, text); err != nil {
 			return nil, err
 		}
 	}
-	if len(doc.Faults) == 0 && strings.TrimSpace(doc.Text()) == "" {
-		return doc, cmp.Or(ctx.Err(), z.OnlyPictures())
+	if pictures > 0 && len(doc.Faults) == 0 && strings.TrimSpace(doc.Text()) == "" {
+		return doc, cmp.Or(ctx.Err(), z.OnlyPictures(slices.Repeat([]string{"one outside of the file"}, outside)...))
 	}
 	return doc, ctx.Err()
 }
 
 // slide reads a slide and its notes.
-func slide(ctx context.Context, z *zipxml.Archive, part string) (string, error) {
+func slide(ctx context.Context, z *zipxml.Archive, part string, shapes *drawingml.Shapes) (string, error) {
 	root, err := z.Tree(ctx, part)
 	if err != nil {
 		return "", err
 	}
 	links := z.Relations(ctx, part)
-	var shapes drawingml.Shapes
 	shapes.Add(ctx, z, links, root.Kid("cSld", "spTree"))
 	texts := append([]string{shapes.Title}, shapes.Texts...)
 	if rel, ok := zipxml.Related(links, "", "notesSlide"); ok {

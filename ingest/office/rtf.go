@@ -45,7 +45,7 @@ func (RTF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 	}
 	p := &rtf{data: data[start:], fonts: map[int]rtfFont{}, doc: &ingest.Document{MediaType: "application/rtf"}}
 	p.state.page = charmap.Windows1252
-	p.state.skip = 1
+	p.state.skip, p.state.outside = 1, toNowhere
 	if err := p.parse(ctx); err != nil {
 		return nil, err
 	}
@@ -108,6 +108,7 @@ type rtf struct {
 
 	out      []byte
 	boxes    []string // that stand beside the paragraph
+	parts    int      // of all formulas
 	apart    bool     // a formula was written last
 	code     string
 	name     string
@@ -181,6 +182,7 @@ func (p *rtf) closeGroup() {
 	}
 	if inner.dest == toCode && p.state.dest != toCode {
 		p.formula(omml.Field(p.code))
+		p.code = ""
 	}
 }
 
@@ -229,7 +231,7 @@ func (p *rtf) write(s string) {
 	switch p.state.dest {
 	case toFonts:
 		f := p.fonts[p.state.font]
-		f.name = strings.TrimSuffix(f.name+s, ";")
+		f.name = strings.TrimSuffix(f.name+s[:min(len(s), maxCode-min(len(f.name), maxCode))], ";")
 		p.fonts[p.state.font] = f
 	case toTitle:
 		p.title.WriteString(s)
@@ -248,8 +250,8 @@ func (p *rtf) write(s string) {
 			p.apart = false
 			p.out = append(p.out, numerals.Script(before, s, p.state.place)...)
 		case m.Name == "r":
-			m.Kids = append(m.Kids, &zipxml.Node{Name: "t", Text: s})
-		default: // a setting, which XML has in an attribute
+			p.part(m, &zipxml.Node{Name: "t", Text: s})
+		case len(m.Attr("val")) < maxCode: // a setting, which XML has in an attribute
 			m.Attrs = []xml.Attr{{Name: xml.Name{Local: "val"}, Value: m.Attr("val") + s}}
 		}
 	}
@@ -443,7 +445,7 @@ func (p *rtf) word(word string, value int, set bool) {
 	default:
 		if part := p.state.math; part != nil && word[0] == 'm' && (p.opened || word == "mr") {
 			p.state.math = &zipxml.Node{Name: word[1:]}
-			part.Kids = append(part.Kids, p.state.math)
+			p.part(part, p.state.math)
 			return
 		}
 		if s, ok := rtfSigns[word]; ok {
@@ -470,6 +472,15 @@ func (p *rtf) group(word string) {
 		p.name = ""
 	}
 	p.state.dest = dest
+}
+
+// maxParts bounds what formulas may hold, each part of which takes twenty times its bytes in the file.
+const maxParts = 1 << 20
+
+func (p *rtf) part(of, n *zipxml.Node) {
+	if p.parts++; p.parts <= maxParts {
+		of.Kids = append(of.Kids, n)
+	}
 }
 
 // cell ends a cell, or a row, whose last cell is followed by no tab. A row of nothing is none.

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"golang.org/x/sys/cpu"
@@ -62,13 +63,18 @@ func (d *Device) Close() {
 	}
 }
 
+// setting keeps apart several that set the logger of the process, as tests do.
+var setting sync.Mutex
+
 // Open opens the backend of that name. With Auto a device that does not open is passed over, and Why and Fallback say
 // so; any other name is opened or is an error.
 func Open(name string, o Options) (*Device, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	setting.Lock()
 	klog.SetSlogLogger(o.Logger)
+	setting.Unlock()
 	choices, err := candidates(name, o)
 	if err != nil {
 		return nil, fmt.Errorf("backend %s: %w", name, err)

@@ -108,8 +108,10 @@ func autoNumber(n int, kind string) string {
 
 // Shapes are what the shapes of a slide or a sheet say. The zero value is ready.
 type Shapes struct {
-	Title string
-	Texts []string // in the order in which the shapes stand in the file
+	Title    string
+	Texts    []string // in the order in which the shapes stand in the file
+	Pictures int
+	Outside  int // of the pictures, those that the file only refers to
 }
 
 // Add reads the shapes that stand in tree. What one refers to is found by links.
@@ -134,6 +136,10 @@ func (s *Shapes) Add(ctx context.Context, z *zipxml.Archive, links []zipxml.Rela
 			}
 		case "pic":
 			s.texts(label)
+			s.Pictures++
+			if rel, _ := zipxml.Related(links, n.Kid("blipFill", "blip").Attr("embed"), ""); rel.Target == "" {
+				s.Outside++
+			}
 		case "graphicFrame":
 			s.texts(label)
 			s.texts(Graphic(ctx, z, links, n.Kid("graphic", "graphicData"))...)

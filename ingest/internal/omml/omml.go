@@ -12,20 +12,23 @@ import (
 
 // Linear returns the formula that stands in n.
 func Linear(n *zipxml.Node) string {
-	var s string
+	var s strings.Builder
+	var last rune
 	built := false // of parts: what follows must not become one of them
 	for _, k := range n.Kids {
 		part := element(k)
-		last, _ := utf8.DecodeLastRuneInString(s)
 		first, _ := utf8.DecodeRuneInString(part)
 		if built && isWord(last) && isWord(first) || k.Name != "r" && unicode.IsDigit(last) && unicode.IsDigit(first) {
-			s += " "
+			s.WriteByte(' ')
+			last = ' '
 		}
 		if part != "" {
-			s, built = s+part, k.Name != "r"
+			s.WriteString(part)
+			last, _ = utf8.DecodeLastRuneInString(part)
+			built = k.Name != "r"
 		}
 	}
-	return s
+	return s.String()
 }
 
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

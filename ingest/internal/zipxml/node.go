@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html/charset"
@@ -197,7 +198,7 @@ func walk(ctx context.Context, r io.Reader, depth int, visit func(*Node) error) 
 // choice takes the first rendering of alternative content that says anything, by its text or by what it shows.
 func (n *Node) choice() []*Node {
 	for _, k := range n.Kids {
-		if k.Name == "Choice" && (strings.TrimSpace(k.String()) != "" || len(k.All("docPr"))+len(k.All("cNvPr")) > 0) {
+		if k.Name == "Choice" && slices.ContainsFunc(k.Kids, (*Node).says) {
 			return k.Kids
 		}
 	}
@@ -205,6 +206,11 @@ func (n *Node) choice() []*Node {
 		return k.Kids
 	}
 	return nil
+}
+
+// says tells whether there is text, or the name of something drawn.
+func (n *Node) says() bool {
+	return n.Name == "docPr" || n.Name == "cNvPr" || strings.TrimSpace(n.Text) != "" || slices.ContainsFunc(n.Kids, (*Node).says)
 }
 
 // newDecoder reads XML in any encoding that it says, and in UTF-16 whatever it says.

@@ -2,12 +2,12 @@ package cpu
 
 import "unsafe"
 
-// Products with weights in bfloat16 while training. The vectors are rounded to it too, on every processor, so that a run has the same
-// numerics everywhere; sums are of float32. Where there are tiles they multiply, elsewhere the code for float32.
+// Products with weights in bfloat16 while training. The vectors are rounded to it too, on every processor, so that a run rounds
+// the same numbers everywhere; sums are of float32, in an order that depends on the kernels. Where there are tiles they multiply, elsewhere the code for float32.
 
-// rounder is the memory for what vectors are rounded to, once for all terms that take the same.
-type rounder []struct {
-	bits   []uint16  // [n, depth], padded to whole tiles, in the order of halfAt
+// rounder is the memory for what vectors are rounded to, once for all terms that take the same, one behind the other.
+type rounder struct {
+	bits   []uint16  // [n, depth] of each, padded to whole tiles, in the order of halfAt
 	floats []float32 // the same for code that has no tiles
 }
 
@@ -22,7 +22,22 @@ func (t *term) halves() *halves {
 
 // round replaces the vectors of terms whose weights are in bfloat16. rows calls a function for each row, as crew.rows does.
 func (x *rounder) round(k *kernels, rows func(n int, do func(r int)), sums ...sum) {
-	used, last := -1, (*float32)(nil)
+	size := func(s sum, t term) int { return roundUp(s.n, tileSize) * roundUp(t.depth, block) }
+	end, last := 0, (*float32)(nil)
+	for _, s := range sums {
+		for _, t := range s.terms {
+			if t.halves() != nil && &t.a[0] != last { // queries, keys and values are made of the same
+				last = &t.a[0]
+				end += size(s, t)
+			}
+		}
+	}
+	x.bits = resized(x.bits, end)
+	if k.outerHalves == nil {
+		x.floats = resized(x.floats, end)
+	}
+	from := 0
+	end, last = 0, nil
 	for _, s := range sums {
 		for i := range s.terms {
 			t := &s.terms[i]
@@ -30,18 +45,11 @@ func (x *rounder) round(k *kernels, rows func(n int, do func(r int)), sums ...su
 				continue
 			}
 			stride := roundUp(t.depth, block)
-			if &t.a[0] != last { // queries, keys and values are made of the same
-				last = &t.a[0]
-				if used++; used == len(*x) {
-					*x = append(*x, rounder{{}}...)
-				}
-				to := &(*x)[used]
-				to.bits = resized(to.bits, roundUp(s.n, tileSize)*stride)
-				if k.outerHalves == nil {
-					to.floats = resized(to.floats, s.n*stride)
-				}
+			if &t.a[0] != last {
+				last, from = &t.a[0], end
+				end += size(s, *t)
 				rows(s.n, func(r int) {
-					src, dst := t.a[r*t.aRow:][:t.depth], to.bits[r*stride:][:stride]
+					src, dst := t.a[r*t.aRow:][:t.depth], x.bits[from+r*stride:][:stride]
 					whole := t.depth / block * block
 					if whole > 0 {
 						k.narrow(dst, src[:whole])
@@ -52,13 +60,14 @@ func (x *rounder) round(k *kernels, rows func(n int, do func(r int)), sums ...su
 						plainNarrow(dst[whole:], tail[:])
 					}
 					if k.outerHalves == nil {
-						k.widen(to.floats[r*stride:], dst)
+						k.widen(x.floats[from+r*stride:], dst)
 					}
 				})
 			}
-			t.a, t.aRow = (*x)[used].floats, stride
-			if k.outerHalves != nil {
-				t.bits = (*x)[used].bits
+			if t.a, t.aRow = nil, stride; k.outerHalves != nil {
+				t.bits = x.bits[from:]
+			} else {
+				t.a = x.floats[from:]
 			}
 		}
 	}

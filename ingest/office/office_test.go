@@ -245,6 +245,7 @@ func TestBadFiles(t *testing.T) {
 		"another zip":      {PPTX{}, packed(t, map[string]string{"x": "y"}), ingest.ErrMalformed},
 		"old":              {PPTX{}, []byte("\xD0\xCF\x11\xE0\xA1\xB1"), ingest.ErrEncrypted},
 		"only pictures":    {PPTX{}, packed(t, map[string]string{"ppt/presentation.xml": `<p xmlns:r="r"><sldIdLst><sldId r:id="r"/></sldIdLst></p>`, "ppt/_rels/presentation.xml.rels": `<R><Relationship Id="r" Type="x/slide" Target="s.xml"/></R>`, "ppt/s.xml": `<s><cSld><spTree><pic/></spTree></cSld></s>`}), ingest.ErrNoText},
+		"linked pictures":  {PPTX{}, packed(t, map[string]string{"ppt/presentation.xml": `<p xmlns:r="r"><sldIdLst><sldId r:id="r"/></sldIdLst></p>`, "ppt/_rels/presentation.xml.rels": `<R><Relationship Id="r" Type="x/slide" Target="s.xml"/></R>`, "ppt/s.xml": `<s><cSld><spTree><pic><blipFill><blip link="l"/></blipFill></pic></spTree></cSld></s>`, "ppt/_rels/s.xml.rels": `<R><Relationship Id="a" Type="x/slideLayout" Target="layout.xml"/></R>`}), ingest.ErrNoText},
 		"bomb":             {ODF{}, packed(t, map[string]string{"content.xml": "<x>" + zeros + "</x>"}), ingest.ErrTooLarge},
 		"nested":           {ODF{}, packed(t, map[string]string{"content.xml": strings.Repeat("<x>", 300)}), ingest.ErrMalformed},
 		"encrypted ODF":    {ODF{}, packed(t, map[string]string{"content.xml": "\x00", "META-INF/manifest.xml": "<m><file-entry><encryption-data/></file-entry></m>"}), ingest.ErrEncrypted},

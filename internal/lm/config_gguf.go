@@ -149,11 +149,12 @@ func (g *ggufFields) refuse(f *family) {
 	if !f.softcaps && g.float("attn_logit_softcapping", 0) != 0 {
 		g.unsupported("attn_logit_softcapping", "a bound on attention scores")
 	}
-	for key, none := range map[string]float64{
-		"attention.clamp_kqv": 0, "attention.max_alibi_bias": 0, "attention.scale": 0, "embedding_scale": 1, "residual_scale": 1, "logit_scale": 1,
-	} {
-		if v := g.float(key, none); v != none && !slices.ContainsFunc(f.numbers, func(n number) bool { return n.gguf == key }) {
-			g.unsupported(key, fmt.Sprint(v))
+	for _, x := range []struct {
+		key  string
+		none float64
+	}{{"attention.clamp_kqv", 0}, {"attention.max_alibi_bias", 0}, {"attention.scale", 0}, {"embedding_scale", 1}, {"residual_scale", 1}, {"logit_scale", 1}} {
+		if v := g.float(x.key, x.none); v != x.none && !slices.ContainsFunc(f.numbers, func(n number) bool { return n.gguf == x.key }) {
+			g.unsupported(x.key, fmt.Sprint(v))
 		}
 	}
 }

@@ -137,7 +137,8 @@ func (s *Shapes) Add(ctx context.Context, z *zipxml.Archive, links []zipxml.Rela
 		case "pic":
 			s.texts(label)
 			s.Pictures++
-			if rel, _ := zipxml.Related(links, n.Kid("blipFill", "blip").Attr("embed"), ""); rel.Target == "" {
+			id := n.Kid("blipFill", "blip").Attr("embed") // of a linked picture there is none
+			if rel, _ := zipxml.Related(links, id, ""); id == "" || rel.Target == "" {
 				s.Outside++
 			}
 		case "graphicFrame":

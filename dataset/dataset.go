@@ -162,6 +162,18 @@ func Values[T any](list []T) iter.Seq2[T, error] {
 	}
 }
 
+// Spread takes at most n values of a list, at equal distances; 0 or less sets no limit.
+func Spread[T any](list []T, n int) []T {
+	if n <= 0 || len(list) <= n {
+		return list
+	}
+	out := make([]T, n)
+	for i := range out {
+		out[i] = list[i*len(list)/n]
+	}
+	return out
+}
+
 // Concat returns the elements of one sequence after those of another: the rows of passages and then those of questions. Errors
 // are passed on in their place; a caller that stops at an error that ends its sequence never sees the next one.
 func Concat[T any](seqs ...iter.Seq2[T, error]) iter.Seq2[T, error] {

@@ -139,3 +139,12 @@ func TestConcat(t *testing.T) {
 		break
 	}
 }
+
+func TestSpread(t *testing.T) {
+	list := []int{0, 1, 2, 3, 4, 5, 6}
+	assert.Equal(t, []int{0, 2, 4}, dataset.Spread(list, 3))
+	assert.Equal(t, []int{0}, dataset.Spread(list, 1))
+	for _, n := range []int{-1, 0, 7, 8} {
+		assert.Equal(t, list, dataset.Spread(list, n), "all, for %d", n)
+	}
+}

@@ -35,10 +35,7 @@ func (o DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, e
 	if err != nil {
 		return nil, err
 	}
-	main := "word/document.xml" // the usual name
-	if rel, ok := zipxml.Related(z.Relations(ctx, ""), "", "officeDocument"); ok {
-		main = rel.Target
-	}
+	main := z.Main(ctx, "word/document.xml")
 	doc := &Document{MediaType: docxType}
 	w := newWordText(ctx, z, o, doc, main)
 	if err := w.body(main); errors.Is(err, fs.ErrNotExist) {
@@ -51,13 +48,13 @@ func (o DOCX) Read(ctx context.Context, r io.ReaderAt, size int64) (*Document, e
 	if len(doc.Pages)+len(doc.Faults) > 0 {
 		return doc, ctx.Err()
 	}
-	var outside []string
+	outside := 0
 	for _, rel := range w.links {
 		if rel.Type == "image" && rel.Target == "" {
-			outside = append(outside, "one outside of the file")
+			outside++
 		}
 	}
-	return doc, cmp.Or(ctx.Err(), z.OnlyPictures(outside...))
+	return doc, cmp.Or(ctx.Err(), z.OnlyPictures(outside))
 }
 
 // maxAltChunks bounds documents that hold documents.

@@ -37,6 +37,9 @@ const askedOfText = 2
 // practice is n exercises in English and in the languages of the documents. Each asks two questions that its text answers and one
 // that it does not, and another without any text.
 func (k *kitchen) practice(n int) {
+	if n == 0 {
+		return
+	}
 	spoken := map[string]language{"en": readLanguage("en")}
 	for _, l := range k.language {
 		spoken[l.code] = l
@@ -48,8 +51,7 @@ func (k *kitchen) practice(n int) {
 		}
 	}
 	random, from := k.random(Practice, ""), dataset.GroundedFact{Source: Practice}
-	for i := range min(n, len(fit)) {
-		e := fit[i*len(fit)/min(n, len(fit))]
+	for _, e := range dataset.Spread(fit, n) {
 		for _, q := range random.Perm(len(e.Questions))[:askedOfText] {
 			k.add(Practice, from, system(e.Text), user(e.Questions[q][0]), reply(e.Questions[q][1]))
 		}

@@ -50,7 +50,7 @@ func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
 		return nil, err
 	}
 	if p.RowTokens > 0 {
-		prompts = spread(prompts, max(1, p.RowTokens/(generalShare*generalTokens*max(1, p.Recipe.General))))
+		prompts = dataset.Spread(prompts, max(1, p.RowTokens/(generalShare*generalTokens*max(1, p.Recipe.General))))
 	}
 	old, err := readAll[dataset.Row](p.file(generalFile))
 	if err == nil && len(old) > 0 && old[0].Meta["base"] == p.info.Digest && old[0].Meta["prompts"] == digestOf(prompts) {
@@ -71,18 +71,6 @@ func (p *pipeline) general(ctx context.Context) ([]dataset.Row, error) {
 	}
 	p.out.Say("general", "the base model's own answers to %d everyday requests are learned too, so that it stays able to give them", len(rows))
 	return rows, writeAll(p.file(generalFile), rows)
-}
-
-// spread takes n of a list at equal distances, or all that there are.
-func spread[T any](list []T, n int) []T {
-	if n >= len(list) {
-		return list
-	}
-	out := make([]T, n)
-	for i := range out {
-		out[i] = list[i*len(list)/n]
-	}
-	return out
 }
 
 // generalPrompts are docent's, or a line each of the caller's file.

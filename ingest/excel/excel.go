@@ -77,7 +77,7 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		}
 	}
 	if len(doc.Pages)+len(doc.Faults) == 0 {
-		return doc, z.OnlyPictures()
+		return doc, z.OnlyPictures(0)
 	}
 	return doc, nil
 }
@@ -115,10 +115,7 @@ func sheet(ctx context.Context, f *excelize.File, name string, hidden map[int]bo
 
 // parts returns the name of the part of each sheet.
 func parts(ctx context.Context, z *zipxml.Archive) map[string]string {
-	main := "xl/workbook.xml"
-	if rel, ok := zipxml.Related(z.Relations(ctx, ""), "", "officeDocument"); ok {
-		main = rel.Target
-	}
+	main := z.Main(ctx, "xl/workbook.xml")
 	root, _ := z.Tree(ctx, main)
 	links, parts := z.Relations(ctx, main), map[string]string{}
 	for _, s := range root.Kid("sheets").All("sheet") {

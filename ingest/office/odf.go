@@ -89,7 +89,7 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 		}
 	}
 	if len(doc.Pages) == 0 {
-		return doc, cmp.Or(ctx.Err(), z.OnlyPictures())
+		return doc, cmp.Or(ctx.Err(), z.OnlyPictures(0))
 	}
 	return doc, ctx.Err()
 }
@@ -396,6 +396,9 @@ func collapsed(s string) string {
 	return words
 }
 
+// maxColumns bounds what is read of a row.
+const maxColumns = 1 << 14
+
 // eachRow calls do with the cells of each row of a table, as often as it is repeated. hidden tells columns that are not shown.
 func (t *odfText) eachRow(n *zipxml.Node, hidden []bool, do func([]string) error) error {
 	for _, k := range n.Kids {
@@ -421,7 +424,7 @@ func (t *odfText) eachRow(n *zipxml.Node, hidden []bool, do func([]string) error
 					}
 					column++
 				}
-				if column > 1<<14 {
+				if column > maxColumns {
 					break
 				}
 			}
@@ -444,7 +447,7 @@ func (t *odfText) eachRow(n *zipxml.Node, hidden []bool, do func([]string) error
 // hiddenColumns tells for each column of a table whether it is not shown.
 func (t *odfText) hiddenColumns(n *zipxml.Node, all bool) (hidden []bool) {
 	for _, k := range n.Kids {
-		if len(hidden) > 1<<14 { // as many as eachRow reads
+		if len(hidden) > maxColumns {
 			break
 		}
 		hides := all || t.isHidden(k)

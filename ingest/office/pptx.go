@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/docent-ml/docent/ingest"
@@ -25,10 +24,7 @@ func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 	if err != nil {
 		return nil, err
 	}
-	main := "ppt/presentation.xml"
-	if rel, ok := zipxml.Related(z.Relations(ctx, ""), "", "officeDocument"); ok {
-		main = rel.Target
-	}
+	main := z.Main(ctx, "ppt/presentation.xml")
 	root, err := z.Tree(ctx, main)
 	if err != nil {
 		return nil, fmt.Errorf("%w: no slides: %w", ingest.ErrMalformed, err)
@@ -55,7 +51,7 @@ func (PPTX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		}
 	}
 	if pictures > 0 && len(doc.Faults) == 0 && strings.TrimSpace(doc.Text()) == "" {
-		return doc, cmp.Or(ctx.Err(), z.OnlyPictures(slices.Repeat([]string{"one outside of the file"}, outside)...))
+		return doc, cmp.Or(ctx.Err(), z.OnlyPictures(outside))
 	}
 	return doc, ctx.Err()
 }

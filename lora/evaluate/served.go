@@ -55,7 +55,7 @@ type Speed struct {
 
 // Measure asks the first questions of a suite, n by each of the clients.
 func Measure(ctx context.Context, m Model, s Suite, clients, n int) (Speed, error) {
-	cases := spread(s.Cases(), clients*n)
+	cases := dataset.Spread(s.Cases(), clients*n)
 	out := Speed{Clients: clients}
 	group, inner := errgroup.WithContext(ctx)
 	replies := make([]Reply, len(cases))

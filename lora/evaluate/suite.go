@@ -99,7 +99,7 @@ func (s Suite) Complete(seed uint64) Suite {
 				s.Swapped = append(s.Swapped, SwappedFact{Fact: i, Question: f.Question, Passage: w.Passage, Answer: w.Answer, Stale: f.Answer})
 			}
 		}
-		s.Swapped = spread(s.Swapped, 40)
+		s.Swapped = dataset.Spread(s.Swapped, 40)
 	}
 	if len(s.Unanswerable) == 0 {
 		for _, u := range recipe.Unanswerable(s.Facts, 40, seed) {
@@ -129,19 +129,8 @@ func HoldBack(facts []dataset.GroundedFact) (kept []dataset.GroundedFact, reword
 // Limit asks at most n evenly spread questions of each part; the general prompts stay.
 func (s Suite) Limit(n int) Suite {
 	s.most = n
-	s.Reworded, s.Swapped, s.Unanswerable = spread(s.Reworded, n), spread(s.Swapped, n), spread(s.Unanswerable, n)
+	s.Reworded, s.Swapped, s.Unanswerable = dataset.Spread(s.Reworded, n), dataset.Spread(s.Swapped, n), dataset.Spread(s.Unanswerable, n)
 	return s
-}
-
-func spread[T any](list []T, n int) []T {
-	if n <= 0 || len(list) <= n {
-		return list
-	}
-	out := make([]T, n)
-	for i := range out {
-		out[i] = list[i*len(list)/n]
-	}
-	return out
 }
 
 // Cases are the questions part by part.
@@ -162,7 +151,7 @@ func (s Suite) Cases() (out []Case) {
 	for i := range s.Facts {
 		nth = append(nth, i)
 	}
-	for _, i := range spread(nth, s.most) {
+	for _, i := range dataset.Spread(nth, s.most) {
 		f := s.Facts[i]
 		add(AsWritten, i, "", f.Question, right(i))
 		if f.Found {

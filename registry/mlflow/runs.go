@@ -1,7 +1,6 @@
 package mlflow
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/docent-ml/docent/registry"
+	"github.com/docent-ml/docent/registry/internal/impl"
 )
 
 // publishID is the tag by which what was created is found again when the answer got lost.
@@ -221,9 +221,7 @@ func (c *client) Points(ctx context.Context, runID, key string) ([]registry.Metr
 		return nil, err
 	}
 	points, err := c.points(ctx, runID, sanitize(key), c.call)
-	slices.SortStableFunc(points, func(a, b registry.Metric) int {
-		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
-	})
+	slices.SortStableFunc(points, impl.ByStep)
 	return slices.CompactFunc(points, samePoint), err // servers that keep runs in files may have one twice
 }
 

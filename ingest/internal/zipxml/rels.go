@@ -35,6 +35,14 @@ func (a *Archive) Relations(ctx context.Context, part string) (all []Relation) {
 	return all
 }
 
+// Main is the part of the document itself, usual where the archive does not say which.
+func (a *Archive) Main(ctx context.Context, usual string) string {
+	if rel, ok := Related(a.Relations(ctx, ""), "", "officeDocument"); ok {
+		return rel.Target
+	}
+	return usual
+}
+
 // Related finds the first relation that fits, by its ID where id is not "", and by its type where kind is not "".
 func Related(all []Relation, id, kind string) (Relation, bool) {
 	for _, r := range all {

@@ -81,9 +81,10 @@ func (a *Archive) Title(ctx context.Context) string {
 	return strings.Join(strings.Fields(core.Kid("title").String()), " ")
 }
 
-// OnlyPictures is the error of a file without text that has pictures, of which others may lie outside; nil if there are none. Office
+// OnlyPictures is the error of a file without text that has pictures, some more outside of it; nil if there are none. Office
 // programs put them into a folder of their own.
-func (a *Archive) OnlyPictures(names ...string) error {
+func (a *Archive) OnlyPictures(outside int) error {
+	names := slices.Repeat([]string{"one outside of the file"}, outside)
 	for _, f := range a.files {
 		if folder := path.Base(path.Dir(f.Name)); folder == "media" || folder == "Pictures" {
 			names = append(names, path.Base(f.Name))

@@ -111,7 +111,7 @@ func (p *panels) part(s sum, from, to, left, right int) {
 			for j := left; j < right; j += panelWidth {
 				dst, n := p.b[(j-left)/panelWidth], min(panelWidth, right-j)
 				if t.bits != nil {
-					t.halves().packPairs(p, dst, t.turned, t.from+k, depth, j, n)
+					halvesOf(t.b).packPairs(p, dst, t.turned, t.from+k, depth, j, n)
 				} else {
 					t.b.pack(p, dst, t.turned, t.from+k, depth, j, n)
 				}

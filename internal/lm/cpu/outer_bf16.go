@@ -11,9 +11,9 @@ type rounder struct {
 	floats []float32 // the same for code that has no tiles
 }
 
-// halves are the weights of a term if they are in bfloat16, and otherwise nil. A storage without its matrix is taken as it is.
-func (t *term) halves() *halves {
-	if m, ok := t.b.(*matrix); ok {
+// halvesOf are weights if they are in bfloat16, and otherwise nil. A storage without its matrix is taken as it is.
+func halvesOf(b source) *halves {
+	if m, ok := b.(*matrix); ok {
 		h, _ := m.storage.(*halves)
 		return h
 	}
@@ -26,7 +26,7 @@ func (x *rounder) round(k *kernels, rows func(n int, do func(r int)), sums ...su
 	end, last := 0, (*float32)(nil)
 	for _, s := range sums {
 		for _, t := range s.terms {
-			if t.halves() != nil && &t.a[0] != last { // queries, keys and values are made of the same
+			if halvesOf(t.b) != nil && &t.a[0] != last { // queries, keys and values are made of the same
 				last = &t.a[0]
 				end += size(s, t)
 			}
@@ -41,7 +41,7 @@ func (x *rounder) round(k *kernels, rows func(n int, do func(r int)), sums ...su
 	for _, s := range sums {
 		for i := range s.terms {
 			t := &s.terms[i]
-			if t.halves() == nil {
+			if halvesOf(t.b) == nil {
 				continue
 			}
 			stride := roundUp(t.depth, block)

@@ -74,7 +74,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			u := t.updates[i][kind]
 			ranks, out = max(ranks, wide(u.ranks)), max(out, wide(g.out))
 			for k, p := range g.parts[:min(len(g.parts), len(rounded))] {
-				if (&term{b: p.m}).halves() == nil {
+				if halvesOf(p.m) == nil {
 					break
 				}
 				if g.experts() { // which share the rows
@@ -120,7 +120,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 		ofHalf = 3
 	}
 	back += n * (rounded[0] + rounded[1] + rounded[2]) * ofHalf / 2
-	if (&term{b: t.head}).halves() != nil {
+	if halvesOf(t.head) != nil {
 		loss += t.crew.workers() * some * lossColumn * ofHalf / 2
 	}
 	worker := 2*tileQueries*(s.Longest+2*block) + (t.k.panels+1)*t.k.panelDepth*t.k.panelWidth

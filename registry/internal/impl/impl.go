@@ -129,14 +129,17 @@ func MarshalMetric(value float64) ([]byte, error) {
 	}
 }
 
+// ByStep compares points by step, then time.
+func ByStep(a, b registry.Metric) int {
+	return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
+}
+
 // inOrder sorts the points of a metric by step, then time.
 func inOrder(key string, points []registry.Metric) error {
 	if len(points) == 0 {
 		return fmt.Errorf("%w: no metric %q", registry.ErrNotFound, key)
 	}
-	slices.SortStableFunc(points, func(a, b registry.Metric) int {
-		return cmp.Or(cmp.Compare(a.Step, b.Step), a.Time.Compare(b.Time))
-	})
+	slices.SortStableFunc(points, ByStep)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package lm
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -112,9 +113,16 @@ func (c Config) fusedPieces(p Param) (out []Piece) {
 	return out
 }
 
+// GGUFNumbers begins the names of tensors that a GGUF file has in its header: the numbers of the activations of all layers.
+const GGUFNumbers = "xielu."
+
 // GGUFPieces tells how a parameter lies in a GGUF file: gates and ups of all experts apart.
 func (c Config) GGUFPieces(p Param) ([]Piece, error) {
 	names := families[c.Family].gguf
+	if layer, number, ok := strings.Cut(strings.TrimPrefix(p.Name, "model.layers."), "."+c.Names[Act]+"."); ok && c.Names[Act] != "" {
+		i, err := strconv.Atoi(layer)
+		return []Piece{{Tensor: GGUFNumbers + number, Shape: []int{c.Layers}, From: i, Size: 1}}, err
+	}
 	if p.Experts == 0 {
 		name, err := c.GGUFName(p.Name)
 		return []Piece{{Tensor: name, Shape: p.Shape, Size: p.Size()}}, err

@@ -18,4 +18,8 @@ var _ = enter(family{
 			c.Names[Act] = "mlp.act_fn"
 		}
 	},
+	gguf: ggufRecord{
+		arch: "apertus", names: llamaGGUF.without(Gate).with(qkNormsGGUF),
+		read: func(_ *ggufFields, c *Config) { c.Names[Act] = "mlp.act_fn" },
+	},
 })

@@ -2,6 +2,7 @@ package lm
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 func (c Config) GGUFHeader() (map[string]any, error) {
 	f := families[c.Family]
 	if f == nil || f.gguf.arch == "" {
-		return nil, fmt.Errorf("%w: GGUF has no architecture for %s", ErrUnsupported, c.Family)
+		return nil, fmt.Errorf("%w: llama.cpp, and so GGUF, has no architecture for %s", ErrUnsupported, c.Family)
 	}
 	out := map[string]any{"general.architecture": f.gguf.arch, "general.type": "model", "general.quantization_version": uint32(2)}
 	set := func(key string, v any) { out[f.gguf.arch+"."+key] = v }
@@ -46,6 +47,9 @@ func (c Config) GGUFHeader() (map[string]any, error) {
 	}
 	if window := slices.Max(c.Windows); window > 0 {
 		set("attention.sliding_window", uint32(window))
+		if period := slices.Index(c.Windows, 0) + 1; period > 0 && f.windows.period > 0 && period != f.windows.period {
+			set("attention.sliding_window_pattern", uint32(period))
+		}
 	}
 	if c.AttentionSoftcap != 0 {
 		set("attn_logit_softcapping", float32(c.AttentionSoftcap))
@@ -114,20 +118,10 @@ func (c Config) GGUFName(name string) (string, error) {
 	return "", fmt.Errorf("%w: GGUF has no name for %s of %s", ErrUnsupported, name, c.Family)
 }
 
-// SameComputation tells whether two configurations compute alike; families that share an architecture of GGUF may.
-func (c Config) SameComputation(o Config) bool {
-	if len(c.Ropes) != len(o.Ropes) {
-		return false
-	}
-	for i := range c.Ropes {
-		a, b := c.Ropes[i], o.Ropes[i]
-		same := func(a, b float32) bool { return a == b || max(a, b)-min(a, b) <= 1e-5*max(a, -a) }
-		alike := func(length int) bool {
-			return slices.EqualFunc(a.Frequencies(c.RotaryDim, length), b.Frequencies(o.RotaryDim, length), same)
-		}
-		if !same(float32(a.Scale()), float32(b.Scale())) || a.Border() != b.Border() || !alike(1) || !alike(a.Border()+1) {
-			return false
-		}
+// Differences tells what o would compute otherwise; families that share an architecture of GGUF may compute alike.
+func (c Config) Differences(o Config) (out []string) {
+	if !slices.EqualFunc(c.Ropes, o.Ropes, func(a, b Rope) bool { return a.alike(b, c.RotaryDim) }) {
+		out = append(out, "Ropes")
 	}
 	for _, x := range []*Config{&c, &o} {
 		x.Family, x.Source, x.BOS, x.EOS, x.Pad, x.Ropes = "", nil, 0, nil, 0, nil
@@ -135,5 +129,20 @@ func (c Config) SameComputation(o Config) bool {
 			*v = float64(float32(*v)) // what GGUF holds
 		}
 	}
-	return fmt.Sprint(c) == fmt.Sprint(o)
+	a, b := reflect.ValueOf(c), reflect.ValueOf(o)
+	for i := range a.NumField() {
+		if x, y := fmt.Sprintf("%+v", a.Field(i)), fmt.Sprintf("%+v", b.Field(i)); x != y {
+			out = append(out, fmt.Sprintf("%s %s would be read as %s", a.Type().Field(i).Name, x, y))
+		}
+	}
+	return out
+}
+
+// alike tells whether another rotation of so many dimensions turns them alike.
+func (r Rope) alike(o Rope, dim int) bool {
+	same := func(a, b float32) bool { return a == b || max(a, b)-min(a, b) <= 1e-5*max(a, -a) }
+	at := func(length int) bool {
+		return slices.EqualFunc(r.Frequencies(dim, length), o.Frequencies(dim, length), same)
+	}
+	return same(float32(r.Scale()), float32(o.Scale())) && r.Border() == o.Border() && at(1) && at(r.Border()+1)
 }

@@ -58,11 +58,7 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 		}
 		out.add(p, parts, storedAs(p, dtype))
 	}
-	tensors := out.tensors
 	factors := m.Config.GGUFRopeFactors()
-	for _, name := range slices.Sorted(maps.Keys(factors)) {
-		tensors = append(tensors, weights.Tensor{Name: name, Shape: []int{len(factors[name])}, DType: weights.F32})
-	}
 	arch, _ := lm.NamesOfGGUF(metadata["general.architecture"].(string))
 	fill := func(name string, dst []float32) error {
 		if factors[name] != nil {
@@ -76,6 +72,21 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 			m.convert(p, arch, dst)
 			return nil
 		})
+	}
+	var tensors []weights.Tensor
+	for _, x := range out.tensors {
+		if !strings.HasPrefix(x.Name, lm.GGUFNumbers) {
+			tensors = append(tensors, x)
+			continue
+		}
+		numbers := make([]float32, x.Size())
+		if err := fill(x.Name, numbers); err != nil {
+			return err
+		}
+		metadata[x.Name] = numbers
+	}
+	for _, name := range slices.Sorted(maps.Keys(factors)) {
+		tensors = append(tensors, weights.Tensor{Name: name, Shape: []int{len(factors[name])}, DType: weights.F32})
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
@@ -95,7 +106,7 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 func storedAs(p lm.Param, dtype weights.DType) weights.DType {
 	quantised := dtype == "Q8_0" || dtype == "Q4_0"
 	switch {
-	case len(p.Shape) == 1 || p.Router:
+	case len(p.Shape) < 2 || p.Router:
 		return weights.F32
 	case quantised && p.Shape[1]%32 != 0:
 		return "F16"
@@ -147,8 +158,8 @@ func (m *Model) checkGGUF(file string) error {
 	if err := weights.Check(weights.Expected(c), src); err != nil {
 		return err
 	}
-	if !c.SameComputation(m.Config) {
-		return fmt.Errorf("%w: GGUF cannot say all that %s computes here", lm.ErrUnsupported, m.Config.Family)
+	if other := m.Config.Differences(c); len(other) > 0 {
+		return fmt.Errorf("%w: GGUF cannot say all that %s computes here: %s", lm.ErrUnsupported, m.Config.Family, strings.Join(other, "; "))
 	}
 	return nil
 }

@@ -2,11 +2,14 @@ package weights
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,7 +113,7 @@ func (g *GGUF) parse(f *file) error {
 	if err := place(f, metadata, found, f.size-r.left); err != nil {
 		return err
 	}
-	for _, s := range found {
+	for _, s := range slices.Concat(found, inHeader(f.name, metadata)) {
 		if err := g.enter(s, arch); err != nil {
 			return fault(s.raw, err)
 		}
@@ -247,6 +250,25 @@ func place(f *file, metadata Metadata, tensors []*stored, headerEnd int64) error
 		s.offset += start
 	}
 	return checkLayout(f, tensors, start, false)
+}
+
+// inHeader are the tensors that lie in the header.
+func inHeader(label string, metadata Metadata) (found []*stored) {
+	for key := range metadata.values {
+		values, _ := metadata.Floats(key)
+		if !strings.HasPrefix(key, lm.GGUFNumbers) || len(values) == 0 {
+			continue
+		}
+		var raw []byte
+		for _, v := range values {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(v)))
+		}
+		found = append(found, &stored{
+			Tensor: Tensor{key, []int{len(values)}, F32}, raw: key, codec: codecOf(F32),
+			file: &file{label, bytes.NewReader(raw), int64(len(raw))},
+		})
+	}
+	return found
 }
 
 // enter names a tensor and notes how to undo what the converter did to its values.

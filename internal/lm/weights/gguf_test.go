@@ -188,7 +188,7 @@ func TestGGUFRefusesFaults(t *testing.T) {
 		"long key":        {patch(24, 1<<50), ErrFormat, "does not fit"},
 		"double key":      {with(func(f *ggufFile) { f.set("general.architecture", "llama") }), ErrFormat, "general.architecture"},
 		"no architecture": {with(func(f *ggufFile) { f.pairs = f.pairs[1:] }), ErrFormat, "general.architecture"},
-		"architecture":    {with(func(f *ggufFile) { f.pairs[0].value = "gptneox" }), lm.ErrUnsupported, `"gptneox"; docent reads cohere2`},
+		"architecture":    {with(func(f *ggufFile) { f.pairs[0].value = "gptneox" }), lm.ErrUnsupported, `"gptneox"; docent reads apertus, cohere2`},
 		"not a model":     {with(func(f *ggufFile) { f.pairs[1].value = "adapter" }), lm.ErrUnsupported, "adapter"},
 		"split":           {with(func(f *ggufFile) { f.set("split.count", uint32(3)) }), ErrFormat, "it is file 1 of 3"},
 		"alignment":       {with(func(f *ggufFile) { f.set("general.alignment", uint32(33)) }), ErrFormat, "power of two"},

@@ -25,7 +25,7 @@ type ggufFile struct {
 
 type ggufPair struct {
 	key   string
-	value any // bool, uint32, uint64, int32, float32, string, []string, []int32, []bool
+	value any // bool, uint32, uint64, int32, float32, string, []string, []int32, []bool, []float32
 }
 
 type ggufTensor struct {
@@ -78,6 +78,10 @@ func (g *ggufFile) bytes() []byte {
 			put(v)
 		case []bool:
 			put([]uint32{ggufArray, ggufBool})
+			put(uint64(len(v)))
+			put(v)
+		case []float32:
+			put([]uint32{ggufArray, ggufFloat32})
 			put(uint64(len(v)))
 			put(v)
 		default:
@@ -208,6 +212,9 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 
 	for name, shape := range Expected(c) {
 		v := slices.Clone(values[name])
+		if strings.Contains(name, ".mlp.act_fn.") {
+			continue
+		}
 		rows := shape[0]
 		if base, kind, ok := strings.Cut(name, ".experts.gate_up_proj."); ok { // converted apart, [experts, inner, hidden] each
 			var halves [2][]float32
@@ -237,6 +244,15 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 			}
 		}
 		g.tensors = append(g.tensors, ggufTensor{ggufName(arch, name), shape, 0, floatBytes(v)})
+	}
+	if arch == "apertus" {
+		for _, number := range []string{"alpha_p", "alpha_n", "beta", "eps"} {
+			var all []float32
+			for i := range c.Layers {
+				all = append(all, values[fmt.Sprintf("model.layers.%d.mlp.act_fn.%s", i, number)]...)
+			}
+			g.set("xielu."+number, all)
+		}
 	}
 	if rope.Type == lm.RopeLlama3 {
 		factors := llama3Factors(rope, c.HeadDim)
@@ -276,7 +292,7 @@ func interleave(v []float32, heads, rows int) []float32 {
 func ggufArch(family string) string {
 	other := map[string]string{
 		"mistral": "llama", "gemma3_text": "gemma3", "olmo3": "olmo2", "ministral3": "mistral3", "hunyuan_v1_dense": "hunyuan-dense",
-		"mixtral": "llama", "qwen3_moe": "qwen3moe", "gpt_oss": "gpt-oss", "ministral": "", "helium": "", "nanochat": "", "apertus": "",
+		"mixtral": "llama", "qwen3_moe": "qwen3moe", "gpt_oss": "gpt-oss", "ministral": "", "helium": "", "nanochat": "",
 	}
 	if arch, ok := other[family]; ok {
 		return arch

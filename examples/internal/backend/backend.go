@@ -124,7 +124,7 @@ func (c candidate) open(environ []string) (compute.Backend, error) {
 		return nil, nil
 	}
 	if c.name == CUDA {
-		keepTuned(c.plugin, environ)
+		keepCompiled(c.plugin, environ)
 	}
 	return openXLA(c)
 }

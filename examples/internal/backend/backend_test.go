@@ -132,23 +132,28 @@ func TestGomlxLogsThroughTheLogger(t *testing.T) {
 	assert.Contains(t, out.String(), "from a library below")
 }
 
-// TestTunedKernelsAreKept beside the plugins, for each plugin apart, where nothing else was said.
-func TestTunedKernelsAreKept(t *testing.T) {
+// TestKernelsAreKept beside the plugins, for each plugin apart, where nothing else was said.
+func TestKernelsAreKept(t *testing.T) {
 	cache := t.TempDir()
 	plugin := filepath.Join(cache, "plugin.so")
 	kept := func(environ ...string) string {
 		t.Setenv("XLA_FLAGS", "as it was")
-		keepTuned(plugin, append(environ, "DOCENT_CACHE="+cache))
+		keepCompiled(plugin, append(environ, "DOCENT_CACHE="+cache))
 		return os.Getenv("XLA_FLAGS")
 	}
 	assert.Equal(t, "as it was", kept(), "there is no plugin")
 	require.NoError(t, os.WriteFile(plugin, nil, 0o644))
 	first := kept("XLA_FLAGS=--xla_dump_to=/x")
-	dir, ok := strings.CutPrefix(first, "--xla_dump_to=/x "+tunedFlag+"="+cache)
+	flags := strings.Fields(first)
+	require.Len(t, flags, 4)
+	assert.Equal(t, "--xla_dump_to=/x", flags[0])
+	dir, ok := strings.CutPrefix(flags[1], tunedFlag+"="+cache)
 	require.True(t, ok, first)
 	assert.DirExists(t, cache+dir)
-	assert.Equal(t, tunedFlag+"="+cache+dir, kept(), "the next run finds what this one kept")
+	assert.Equal(t, kernelsFlag+"="+filepath.Join(cache+dir, "kernels"), flags[2])
+	assert.Equal(t, strings.Join(flags[1:], " "), kept(), "the next run finds what this one kept")
 	assert.Equal(t, "as it was", kept("XLA_FLAGS="+tunedFlag+"=/mine"))
+	assert.Equal(t, "as it was", kept("XLA_FLAGS="+kernelsFlag+"=/mine"))
 	require.NoError(t, os.WriteFile(plugin, []byte("another version"), 0o644))
 	assert.NotContains(t, kept(), dir)
 }

@@ -28,19 +28,25 @@ func freeMemory(environ []string) int64 {
 	return least
 }
 
-// tunedFlag names the folder in which XLA keeps which kernels were fastest, which takes most of the time that compiling does. It tells
-// graphs and devices apart by itself, but not its versions.
-const tunedFlag = "--xla_gpu_per_fusion_autotune_cache_dir"
+// What XLA keeps from run to run, when it is told where: which kernels were fastest, to find out which takes most of the time that compiling
+// does, and the kernels as they were compiled, for which modules are compiled kernel by kernel. It tells graphs and devices apart by
+// itself, but not its versions. JAX sets the same of its persistent cache.
+const (
+	tunedFlag   = "--xla_gpu_per_fusion_autotune_cache_dir"
+	kernelsFlag = "--xla_gpu_kernel_cache_file"
+	apartFlag   = "--xla_gpu_enable_llvm_module_compilation_parallelism"
+)
 
-// keepTuned has a plugin that is not loaded yet use a folder of its own beside the plugins, if one can be made and XLA_FLAGS names none.
-func keepTuned(plugin string, environ []string) {
+// keepCompiled has a plugin that is not loaded yet use a folder of its own beside the plugins, if one can be made and XLA_FLAGS names none.
+func keepCompiled(plugin string, environ []string) {
 	flags := lookup(environ, "XLA_FLAGS")
 	file, err := os.Stat(plugin)
-	if err != nil || strings.Contains(flags, tunedFlag) {
+	if err != nil || strings.Contains(flags, tunedFlag) || strings.Contains(flags, kernelsFlag) {
 		return
 	}
 	dir := filepath.Join(CacheDir(environ), "tuned", fmt.Sprintf("%d-%d", file.Size(), file.ModTime().Unix()))
 	if !strings.ContainsAny(dir, " \t\n") && os.MkdirAll(dir, 0o755) == nil {
-		os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+tunedFlag+"="+dir))
+		keep := []string{flags, tunedFlag + "=" + dir, kernelsFlag + "=" + filepath.Join(dir, "kernels"), apartFlag + "=true"}
+		os.Setenv("XLA_FLAGS", strings.TrimSpace(strings.Join(keep, " ")))
 	}
 }

@@ -122,10 +122,10 @@ func (b *blocks) verbatim(s string) {
 	b.b.WriteString(s)
 }
 
-// shown is text without control characters.
+// shown is text without control characters and soft hyphens.
 func shown(s string) string {
 	return strings.Map(func(r rune) rune {
-		if isControl(r) {
+		if isControl(r) || r == softHyphen {
 			return -1
 		}
 		r, _ = symbolBullet(r)

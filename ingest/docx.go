@@ -179,7 +179,7 @@ func (w *wordText) paragraph(s string) {
 		if i > 0 && w.out.Len() > 0 {
 			w.endPage()
 		}
-		if s = strings.TrimSpace(strings.ReplaceAll(dropControls(s), "\u00A0", " ")); s == "" {
+		if s = strings.TrimSpace(strings.ReplaceAll(shown(s), "\u00A0", " ")); s == "" {
 			continue
 		}
 		if w.out.Len() > 0 {

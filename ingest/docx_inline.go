@@ -52,7 +52,7 @@ func (l *wordLine) add(n *zipxml.Node) {
 		l.field(n)
 	case "r":
 		if props := n.Kid("rPr"); !l.w.hides(l.style, props) {
-			l.fonts, l.place = l.w.fonts(l.style, props), map[string]int{"superscript": 1, "subscript": -1}[props.Kid("vertAlign").Attr("val")]
+			l.fonts, l.place = l.w.fonts(l.style, props), l.w.place(l.style, props)
 			l.all(n.Kids)
 			l.fonts, l.place = [3]string{}, 0
 		}

@@ -19,6 +19,7 @@ type wordStyle struct {
 	leveled bool // it says the level
 	hidden  *bool
 	fonts   [3]string // as wordLine has them
+	place   string    // as vertAlign says it
 }
 
 // maxStyles bounds the chain of styles that a style is based on.
@@ -39,7 +40,7 @@ func readWordStyles(root *zipxml.Node) map[string]wordStyle {
 			on := isOn(n.Kid("rPr"), "vanish")
 			s.hidden = &on
 		}
-		s.fonts = readFonts(n.Kid("rPr"))
+		s.fonts, s.place = readFonts(n.Kid("rPr")), n.Kid("rPr", "vertAlign").Attr("val")
 		styles[n.Attr("styleId")] = s
 	}
 	return styles
@@ -89,6 +90,16 @@ func (w *wordText) fonts(paragraph string, props *zipxml.Node) [3]string {
 		}
 	}
 	return fonts
+}
+
+// place is above 0 for a superscript, by itself or by its styles, and below for a subscript.
+func (w *wordText) place(paragraph string, props *zipxml.Node) int {
+	place := props.Kid("vertAlign").Attr("val")
+	for s := range w.stylesOf(paragraph, props) {
+		place = cmp.Or(place, s.place)
+	}
+	raised, _ := number(props.Kid("position").Attr("val"))
+	return cmp.Or(map[string]int{"superscript": 1, "subscript": -1}[place], raised)
 }
 
 // wordNumbers counts list items and numbered headings.

@@ -76,6 +76,8 @@ func TestWord(t *testing.T) {
 		"fields of formulas":     {field(`EQ \* jc2 \* "Font:MS Mincho" \* hps10 \o\ad(\s\up 9(とうきょう),東京)`) + field(`EQ \r(3,x); \f(\f(1,2),a+b) \b\bc\{(x,y) \i(0,1,x) \r(2) \, \l(1`), []string{"東京\n\n√(3&x); (1/2)/(a+b) (x,y) ∫_0^1 x √2 , 1"}},
 		"formulas beside digits": {`<w:p><w:r><w:t>2</w:t></w:r><m:oMath><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath><w:r><w:t>5</w:t></w:r></w:p>`, []string{"2 1/2 5"}},
 		"powers":                 {`<w:p>` + raised("10", "6") + raised(" m", "2") + raised("; 2", "n") + `</w:p>`, []string{"10⁶ m2; 2n"}},
+		"soft hyphens":           {para("Hafen\u00ADmeister"), []string{"Hafenmeister"}},
+		"raised text":            {`<w:p>` + strings.ReplaceAll(raised("7", "3"), `vertAlign w:val="superscript"`, `position w:val="8"`) + `</w:p>`, []string{"7³"}},
 		"indices":                {`<w:p>` + strings.ReplaceAll(raised("101", "2")+raised("; H", "2"), "superscript", "subscript") + `</w:p>`, []string{"101_2; H2"}},
 		"cell of blocks":         {`<w:tbl><w:tr><w:tc>` + para("Key") + `</w:tc><w:tc>` + para("one") + para("two") + "<w:tbl>" + cells("in", "side") + cells("2", "3") + "</w:tbl></w:tc></w:tr>" + cells("a", "b") + "</w:tbl>", []string{"Key\tone two in side 2 3\na\tb"}},
 		"cells that span":        {`<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr>` + para("wide") + `</w:tc><w:tc>` + para("c") + `</w:tc></w:tr>` + cells("1", "2", "") + "</w:tbl>", []string{"wide\t\tc\n1\t2"}},
@@ -134,6 +136,19 @@ func TestWordPartsAndTitle(t *testing.T) {
 	assert.Equal(t, docxType, d.MediaType)
 }
 
+// A style can raise text, and a run can take that back.
+func TestWordScriptsByStyle(t *testing.T) {
+	ingesttest.NothingLeft(t)
+	run := func(props, s string) string { return `<w:r><w:rPr>` + props + `</w:rPr><w:t>` + s + `</w:t></w:r>` }
+	data := wordFile(t, map[string]string{
+		"word/styles.xml": `<w:styles><w:style w:styleId="Up"><w:rPr><w:vertAlign w:val="superscript"/></w:rPr></w:style><w:style w:styleId="Power"><w:basedOn w:val="Up"/></w:style></w:styles>`,
+		"document":        `<w:p>` + run("", "10") + run(`<w:rStyle w:val="Power"/>`, "6") + run("", " 2") + run(`<w:rStyle w:val="Up"/><w:vertAlign w:val="baseline"/>`, "8") + `</w:p>`,
+	})
+	d, err := DOCX{}.Read(context.Background(), memory(data), int64(len(data)))
+	require.NoError(t, err)
+	assert.Equal(t, "10⁶ 28", d.Text())
+}
+
 // What is drawn says something too, or is told as missing.
 func TestWordDrawings(t *testing.T) {
 	ingesttest.NothingLeft(t)
@@ -172,8 +187,8 @@ func TestBadWordFiles(t *testing.T) {
 		"too deep":         {wordFile(t, map[string]string{"document": endless}), Malformed, "nests more than"},
 		"too many parts":   {wordFile(t, many), TooLarge, "files inside"},
 		"entity bomb":      {wordFile(t, map[string]string{"word/document.xml": `<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x><w:t>&b;</w:t></x>`}), Malformed, "invalid character entity"},
-		"pictures":         {wordFile(t, map[string]string{"document": para(""), "word/media/image1.png": "x"}), Empty, "1 pictures and no word: run OCR over image1.png first"},
-		"pictures outside": {wordFile(t, map[string]string{"document": para(""), "word/_rels/document.xml.rels": `<R><Relationship Id="i" Type="x/image" TargetMode="External" Target="http://x"/></R>`}), Empty, "1 pictures and no word"},
+		"pictures":         {wordFile(t, map[string]string{"document": para(""), "word/media/image1.png": "x"}), Empty, "a picture and no word: run OCR over image1.png first"},
+		"pictures outside": {wordFile(t, map[string]string{"document": para(""), "word/_rels/document.xml.rels": `<R><Relationship Id="i" Type="x/image" TargetMode="External" Target="http://x"/></R>`}), Empty, "a picture and no word"},
 		"blank":            {wordFile(t, map[string]string{"document": para("")}), Empty, "blank"},
 	}
 	for name, c := range cases {

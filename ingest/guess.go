@@ -41,7 +41,7 @@ func guess(data []byte) decoded {
 	} else if r, err := icu.NewTextDetector().DetectBest(sample); err == nil {
 		name, confidence = r.Charset, float64(r.Confidence)/100
 	}
-	name = cyrillic(name, sample)
+	name = likeliest(name, sample)
 	if len(sample) < shortest {
 		confidence = 0
 	}
@@ -51,12 +51,14 @@ func guess(data []byte) decoded {
 	return guessLatin(data, sample)
 }
 
-// cyrillic tells the encodings of Cyrillic letters apart, which the detectors mistake for each other: in a wrong one
-// there are capitals behind small letters, and signs in front of letters.
-func cyrillic(name string, sample []byte) string {
+// likeliest tells the encodings of Cyrillic and those of Greek letters apart, which the detectors mistake for each other: in
+// a wrong one there are capitals behind small letters, and signs in front of letters.
+func likeliest(name string, sample []byte) string {
 	all := []string{"windows-1251", "koi8-r", "koi8-u", "iso-8859-5", "ibm866", "x-mac-cyrillic"}
 	if name = strings.ToLower(strings.Replace(name, "MacCyrillic", "x-mac-cyrillic", 1)); !slices.Contains(all, name) {
-		return name
+		if all = []string{"windows-1253", "iso-8859-7"}; !slices.Contains(all, name) {
+			return name
+		}
 	}
 	best, fewest := name, len(sample)
 	if name == "x-mac-cyrillic" { // where it is as good as another, it is the other

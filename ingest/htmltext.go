@@ -77,9 +77,14 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 			p.children(n, out)
 		}
 	case atom.Input:
+		out.words(" ")
 		if strings.EqualFold(attributeOf(n.Attr, "type"), "image") {
 			p.picture(attributeOf(n.Attr, "alt"), out)
 		}
+	case atom.Button:
+		out.words(" ")
+		p.children(n, out)
+		out.words(" ")
 	case atom.Script: // not run yet by MathJax
 		out.words(" " + n.FirstChild.Data + " ")
 	case atom.Iframe:
@@ -88,8 +93,6 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 		p.drawing(n, out)
 	case atom.Select:
 		p.choice(n, out)
-	case atom.Sup, atom.Sub:
-		p.script(n, out)
 	case atom.Pre, atom.Textarea, atom.Listing, atom.Xmp, atom.Plaintext:
 		out.paragraph()
 		p.pre++
@@ -107,13 +110,16 @@ func (p *htmlText) element(n *html.Node, out *blocks) {
 		p.children(n, out)
 		out.line()
 	default:
-		if !block[n.DataAtom] {
+		switch {
+		case block[n.DataAtom]:
+			out.paragraph()
 			p.children(n, out)
-			return
+			out.paragraph()
+		case placeOf(n) != 0:
+			p.script(n, out)
+		default:
+			p.children(n, out)
 		}
-		out.paragraph()
-		p.children(n, out)
-		out.paragraph()
 	}
 }
 
@@ -142,17 +148,29 @@ func isHidden(n *html.Node) bool {
 	if n.Data == "rtc" || hasClass(n, "MathJax_Preview") || attributeOf(n.Attr, "hidden") != "until-found" && hasAttribute(n, "hidden") {
 		return true
 	}
-	style := strings.ToLower(attributeOf(n.Attr, "style"))
-	if style == "" {
-		return false
-	}
-	style = strings.Map(func(r rune) rune {
+	style := styleOf(n)
+	return strings.Contains(style, "display:none") || strings.Contains(style, "visibility:hidden")
+}
+
+// styleOf is an element's own style, in small letters and without white space.
+func styleOf(n *html.Node) string {
+	return strings.Map(func(r rune) rune {
 		if isCollapsible(r) {
 			return -1
 		}
 		return r
-	}, style)
-	return strings.Contains(style, "display:none") || strings.Contains(style, "visibility:hidden")
+	}, strings.ToLower(attributeOf(n.Attr, "style")))
+}
+
+// placeOf is 1 for a superscript, -1 for a subscript.
+func placeOf(n *html.Node) int {
+	switch style := styleOf(n); {
+	case n.DataAtom == atom.Sup, strings.Contains(style, "vertical-align:super"):
+		return 1
+	case n.DataAtom == atom.Sub, strings.Contains(style, "vertical-align:sub"):
+		return -1
+	}
+	return 0
 }
 
 // labelOf is what stands for an element that is a picture.
@@ -245,7 +263,7 @@ func (p *htmlText) script(n *html.Node, out *blocks) {
 		out.words("[" + text + "]")
 		return
 	case !isNumber || !out.endsInDigit():
-	case n.DataAtom == atom.Sub:
+	case placeOf(n) < 0:
 		out.words("_")
 	case next != nil && next.DataAtom == atom.Sub && strings.Trim(n.NextSibling.Data, "/⁄ ") == "":
 		out.words(" ")

@@ -112,7 +112,7 @@ func TestReportOfTwentyKinds(t *testing.T) {
 		"01.md": {"ok", ""}, "02.txt": {"ok", "100 % of it is in 01.md"}, "03.html": {"ok", ""}, "04.txt": {"ok", "of it is in 03.html"},
 		"05.csv": {"ok", ""}, "06.tsv": {"ok", ""}, "07.rtf": {"ok", ""}, "08.eml": {"ok", ""}, "09.mht": {"ok", ""}, "16.xhtml": {"ok", ""},
 		"10.txt": {"partial", "the encoding is not declared"}, "11.html": {"empty", "1 picture and no words"}, "12.epub": {"malformed", "not an electronic book"},
-		"13.docx": {"empty", "1 pictures and no word"}, "14.pdf": {"partial", "pages 2, 3 and 4 of 4"}, "15.pdf": {"partial", "an XFA form"},
+		"13.docx": {"empty", "a picture and no word"}, "14.pdf": {"partial", "pages 2, 3 and 4 of 4"}, "15.pdf": {"partial", "an XFA form"},
 	} {
 		d := of[path]
 		assert.Equal(t, want.outcome, d.Outcome, path)

@@ -50,6 +50,9 @@ func (XLSX) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Docume
 		return nil, fmt.Errorf("%w: not a workbook: %w", ingest.ErrMalformed, err)
 	}
 	defer f.Close()
+	if err := raiseScripts(ctx, f); err != nil {
+		return nil, err
+	}
 	doc := &ingest.Document{MediaType: xlsxType}
 	if p, err := f.GetDocProps(); err == nil {
 		doc.Title = strings.TrimSpace(p.Title)

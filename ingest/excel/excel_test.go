@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,32 @@ func TestSpreadsheet(t *testing.T) {
 		{Number: 1, Text: "Rooms\n\nRoom: A1\tSeats: 30\tFree since: 03-09-25\tShare: 25%\tKey: blue\nRoom: B2\tShare: 100%\nRoom: C3\n\nAsk at the desk."},
 		{Number: 3, Text: "Numbers\n\n1\t2\n3\tx\n\nGuests"},
 	}, d.Pages)
+}
+
+// 10⁶ is not 106, wherever the text of a cell stands.
+func TestScriptsInCells(t *testing.T) {
+	f := excelize.NewFile()
+	defer f.Close()
+	small := func(place, s string) excelize.RichTextRun {
+		return excelize.RichTextRun{Text: s, Font: &excelize.Font{VertAlign: place}}
+	}
+	require.NoError(t, f.SetSheetRow("Sheet1", "A1", &[]any{"x", 106}))
+	require.NoError(t, f.SetCellRichText("Sheet1", "A2", []excelize.RichTextRun{{Text: "10"}, small("superscript", "6"), {Text: " <m> &"}, small("superscript", "3"), {Text: ", 101"}, small("subscript", "2")}))
+	require.NoError(t, f.SetCellRichText("Sheet1", "B2", []excelize.RichTextRun{{Text: "H"}, small("subscript", "2"), {Text: "O"}}))
+	b, err := f.WriteToBuffer()
+	require.NoError(t, err)
+	d, err := read(b.Bytes())
+	require.NoError(t, err)
+	assert.Equal(t, "Sheet1\n\nx\t106\n10⁶ <m> &3, 101_2\tH2O", d.Text())
+	inline := `<c><is><x:r><rPr><vertAlign val="superscript"/></rPr><x:t>a&amp;</x:t></x:r><r><t>10</t></r><r><rPr><vertAlign val="superscript"/></rPr><t>6</t></r></is></c><c><v>1</v></c>`
+	got, err := withScripts(context.Background(), []byte(inline))
+	require.NoError(t, err)
+	assert.Equal(t, strings.Replace(inline, "<t>6", "<t>⁶", 1), string(got))
+	for _, bad := range []string{"<t>vertAlign", "vertAlign</t>", "<a", "\xff\xfe<"} {
+		got, err = withScripts(context.Background(), []byte(bad))
+		require.NoError(t, err)
+		assert.Equal(t, bad, string(got))
+	}
 }
 
 func TestBadWorkbooks(t *testing.T) {

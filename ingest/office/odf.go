@@ -70,7 +70,9 @@ func (ODF) Read(ctx context.Context, r io.ReaderAt, size int64) (*ingest.Documen
 		}
 	}
 	for _, slide := range body.Kid("presentation").All("page") {
-		t.blocks(slide.Kids)
+		if !t.isHidden(slide) {
+			t.blocks(slide.Kids)
+		}
 		if err := page(t.take()); err != nil {
 			return nil, err
 		}
@@ -124,7 +126,7 @@ func (t *odfText) styles(root *zipxml.Node) {
 			continue
 		}
 		x := odfStyle{s.Attr("parent-style-name"), map[[2]string]string{}}
-		for _, a := range [][2]string{{"text-properties", "display"}, {"text-properties", "text-position"}, {"table-properties", "display"}} {
+		for _, a := range [][2]string{{"text-properties", "display"}, {"text-properties", "text-position"}, {"table-properties", "display"}, {"drawing-page-properties", "visibility"}} {
 			if v, ok := s.Kid(a[0]).Lookup(a[1]); ok {
 				x.says[a] = v
 			}
@@ -174,6 +176,8 @@ func (t *odfText) isHidden(n *zipxml.Node) bool {
 		return t.style(n, "text", "text-properties", "display") == "none"
 	case "section":
 		return n.Attr("display") == "none" || n.Attr("display") == "condition" && n.Attr("is-hidden") == "true"
+	case "page":
+		return t.style(n, "drawing-page", "drawing-page-properties", "visibility") == "hidden"
 	case "table":
 		return t.style(n, "table", "table-properties", "display") == "false"
 	case "table-row", "table-column":

@@ -37,6 +37,6 @@ func addPage(d *ingest.Document, number int, text string) error {
 	if total > maxTextBytes {
 		return fmt.Errorf("%w: more than %d MiB of text", ingest.ErrTooLarge, maxTextBytes>>20)
 	}
-	d.Pages = append(d.Pages, ingest.Page{Number: number, Text: strings.TrimSpace(text)})
+	d.Pages = append(d.Pages, ingest.Page{Number: number, Text: strings.TrimSpace(strings.ReplaceAll(text, "\u00AD", ""))})
 	return nil
 }

@@ -148,6 +148,16 @@ func TestHiddenParts(t *testing.T) {
 	shapes := strings.Replace(shape("body", "no"), "<p:nvSpPr>", `<p:nvSpPr><p:cNvPr id="2" hidden="1"/>`, 1)
 	require.Contains(t, shapes, "hidden")
 	assert.NotContains(t, text(t, PPTX{}, packed(t, presentation(shapes))), "no\n")
+	slides := presentation(shape("body", "no"))
+	slides["ppt/slides/slide2.xml"] = strings.Replace(slides["ppt/slides/slide2.xml"], "<p:sld ", `<p:sld show="0" `, 1)
+	d, err = read(PPTX{}, packed(t, slides))
+	require.NoError(t, err)
+	assert.Equal(t, []ingest.Page{{Number: 1}, {Number: 2, Text: "Last"}}, d.Pages)
+	styles = `<style:style style:name="away" style:family="drawing-page"><style:drawing-page-properties presentation:visibility="hidden"/></style:style>`
+	pages := `<draw:page draw:style-name="away"><draw:frame><draw:text-box><text:p>no</text:p></draw:text-box></draw:frame></draw:page><draw:page><draw:frame><draw:text-box><text:p>Ha­fen</text:p></draw:text-box></draw:frame></draw:page>`
+	d, err = read(ODF{}, odfFile(t, "presentation", pages, styles))
+	require.NoError(t, err)
+	assert.Equal(t, []ingest.Page{{Number: 2, Text: "Hafen"}}, d.Pages)
 	item := func(level int, kind, s string) string {
 		return fmt.Sprintf(`<a:p><a:pPr lvl="%d"><a:buAutoNum type="%s"/></a:pPr><a:r><a:t>%s</a:t></a:r></a:p>`, level, kind, s)
 	}
@@ -203,6 +213,12 @@ func TestRTF(t *testing.T) {
 		`{\rtf1 {\*\generator x;}a{\v hidden}\~b{\field{\*\fldinst HYPERLINK "x"}{\fldrslt link}}{\pict 0102}\uc2\u945ab c\page d\emdash e \{x\}{\deleted old}}`:                                         "a blinkα c\n\nd—e {x}",
 		`{\rtf1 10{\super 6} m{\super 2}\super0 5}`: "10⁶ m25",
 		`{\rtf1 101{\sub 2}, H{\sub 2}O}`:           "101_2, H2O",
+		// fields of a form: chosen, as it was, a list, a list whose result is noted too, a text
+		`{\rtf1{\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres1\ffdefres0{\*\ffname c}}}}{\fldrslt }} a}`:                       "☒ a",
+		`{\rtf1{\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffdefres0\ffres25}}}{\fldrslt }} a}`:                                   "☐ a",
+		`{\rtf1{\field{\*\fldinst FORMDROPDOWN{\*\formfield{\fftype2\ffdefres1{\*\ffl Red}{\*\ffl Blue}}}}{\fldrslt }}}`:                     "Blue",
+		`{\rtf1{\field{\*\fldinst FORMDROPDOWN{\*\formfield{\fftype2\ffres0{\*\ffl Red}}}}{\fldrslt Red}}}`:                                  "Red",
+		`{\rtf1{\field{\*\fldinst FORMTEXT{\*\formfield{\fftype0{\*\ffdeftext no}{\*\ffhelptext no}}}}{\fldrslt Ann}} {\footnote b\u173?c}}`: "Ann  [bc]",
 		// the same in the code page and in Unicode
 		`{\rtf1{\header{\*\ud not shown}}x}`: "x",
 		`{\rtf1{\info{\upr{\title ??}{\*\ud{\title \u1055?}}}}{\upr{a ??}{\*\ud{a \u1055?\u1056?}}} b{\upr{\footnote no}{\*\ud{\footnote yes}}}}`: "a ПР b [yes]",

@@ -13,7 +13,7 @@ import (
 )
 
 // PPTX reads PowerPoint presentations (Office Open XML), a slide a page: its title, then the other texts, tables row by
-// row, what charts and diagrams say, alternative texts of pictures, and the speaker's notes.
+// row, what charts and diagrams say, alternative texts of pictures, and the speaker's notes. Hidden slides are left out.
 type PPTX struct{}
 
 const pptxType = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -61,6 +61,9 @@ func slide(ctx context.Context, z *zipxml.Archive, part string, shapes *drawingm
 	root, err := z.Tree(ctx, part)
 	if err != nil {
 		return "", err
+	}
+	if v := root.Attr("show"); v == "0" || v == "false" {
+		return "", nil
 	}
 	links := z.Relations(ctx, part)
 	shapes.Add(ctx, z, links, root.Kid("cSld", "spTree"))

@@ -63,6 +63,7 @@ type rtfState struct {
 	dest    destination
 	outside destination // where both forms of a text that is there for old and for new readers would go
 	note    bool
+	field   bool
 	hidden  bool
 	table   bool // in a row
 	box     int  // where a text box begins in the text, counted from 1
@@ -71,6 +72,28 @@ type rtfState struct {
 	page    encoding.Encoding
 	skip    int          // characters that stand for one of Unicode, for older readers
 	math    *zipxml.Node // the part of a formula that is being read
+}
+
+// rtfForm is a field of a form.
+type rtfForm struct {
+	kind, chosen int // 1 a box, 2 a list
+	choices      []string
+	at           int // in the text, where its result begins
+}
+
+// undecided is what a field has whose default counts.
+const undecided = 25
+
+func (f rtfForm) String() string {
+	switch {
+	case f.kind == 1 && f.chosen == 1:
+		return "☒"
+	case f.kind == 1:
+		return "☐"
+	case f.kind == 2 && f.chosen >= 0 && f.chosen < len(f.choices):
+		return f.choices[f.chosen]
+	}
+	return ""
 }
 
 type rtf struct {
@@ -93,6 +116,7 @@ type rtf struct {
 	apart    bool     // a formula was written last
 	code     string
 	name     string
+	form     rtfForm
 	title    strings.Builder
 	doc      *ingest.Document
 	pages    int
@@ -163,7 +187,13 @@ func (p *rtf) closeGroup() {
 	}
 	if inner.dest == toCode && p.state.dest != toCode {
 		p.formula(omml.Field(p.code))
-		p.code = ""
+		p.code, p.form.at = "", len(p.out)
+	}
+	if inner.field && !p.state.field { // programs note the result of a box, and of a list, nowhere else
+		if s := p.form.String(); s != "" && len(bytes.TrimSpace(p.out[min(p.form.at, len(p.out)):])) == 0 {
+			p.write(s)
+		}
+		p.form = rtfForm{}
 	}
 }
 
@@ -220,6 +250,9 @@ func (p *rtf) write(s string) {
 		p.code += s[:min(len(s), maxCode-min(len(p.code), maxCode))]
 	case toName:
 		p.name += s[:min(len(s), maxCode-min(len(p.name), maxCode))]
+	case toChoice:
+		last := &p.form.choices[len(p.form.choices)-1]
+		*last += s[:min(len(s), maxCode-min(len(*last), maxCode))]
 	case toText:
 		switch m := p.state.math; {
 		case p.state.hidden || s == "":
@@ -421,6 +454,14 @@ func (p *rtf) word(word string, value int, set bool) {
 		} else {
 			p.state.dest = toNowhere
 		}
+	case "field":
+		p.state.field = true
+	case "fftype":
+		p.form = rtfForm{kind: value, chosen: undecided}
+	case "ffres", "ffdefres":
+		if value != undecided && (word == "ffres" || p.form.chosen == undecided) {
+			p.form.chosen = value
+		}
 	case "moMath":
 		p.state.math = &zipxml.Node{Name: "oMath"}
 	default:
@@ -451,6 +492,8 @@ func (p *rtf) group(word string) {
 		p.code = ""
 	case dest == toName:
 		p.name = ""
+	case dest == toChoice:
+		p.form.choices = append(p.form.choices, "")
 	}
 	p.state.dest = dest
 }
@@ -491,7 +534,7 @@ func (p *rtf) endPage() {
 	for i, l := range lines {
 		lines[i] = strings.Trim(l, " ")
 	}
-	text := strings.TrimSpace(strings.Join(lines, "\n"))
+	text := strings.TrimSpace(strings.ReplaceAll(strings.Join(lines, "\n"), "\u00AD", ""))
 	for strings.Contains(text, "\n\n\n") {
 		text = strings.ReplaceAll(text, "\n\n\n", "\n\n")
 	}

@@ -24,6 +24,7 @@ const (
 	toFonts
 	toCode // of a field
 	toName // of a shape's property
+	toChoice
 )
 
 var rtfSigns = map[string]string{"emdash": "—", "endash": "–", "bullet": "•", "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”",
@@ -31,7 +32,7 @@ var rtfSigns = map[string]string{"emdash": "—", "endash": "–", "bullet": "�
 
 // rtfGroups are the destinations that readers know.
 var rtfGroups = func() map[string]destination {
-	groups := map[string]destination{"info": toInfo, "fonttbl": toFonts, "fldinst": toCode, "pict": toData, "picprop": toData, "sp": toData, "sn": toName}
+	groups := map[string]destination{"info": toInfo, "fonttbl": toFonts, "fldinst": toCode, "pict": toData, "picprop": toData, "sp": toData, "sn": toName, "formfield": toData, "ffl": toChoice}
 	for dest, words := range map[destination]string{
 		toText: "shppict shpinst do fldrslt listtext pntext nesttableprops moMathPara", // their text counts though a star may say otherwise
 		// what no page shows, and what shprslt and others say again for older readers

@@ -94,7 +94,11 @@ func (a *Archive) OnlyPictures(outside int) error {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("%w: %d pictures and no word: run OCR over %s first", ErrNoText, len(names), strings.Join(names, ", "))
+	pictures := fmt.Sprintf("%d pictures", len(names))
+	if len(names) == 1 {
+		pictures = "a picture"
+	}
+	return fmt.Errorf("%w: %s and no word: run OCR over %s first", ErrNoText, pictures, strings.Join(names, ", "))
 }
 
 // Has tells whether there is a part of that name.

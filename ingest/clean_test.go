@@ -83,6 +83,7 @@ func TestHeadersOfShortDocuments(t *testing.T) {
 		"left and right":   {[][2]string{{"A title", ""}, {"2 Harbour guide", ""}, {"Boats 3", ""}, {"4 Harbour guide", ""}, {"Boats 5", ""}}, [][2]string{{"A title", ""}, {}, {"Boats 3", ""}, {}, {"Boats 5", ""}}},
 		"not on the first": {[][2]string{{"A title", ""}, {"The harbour · 2", ""}, {"The harbour · 3", ""}, {"The harbour · 4", ""}}, [][2]string{{"A title", ""}, {}, {}, {}}},
 		"a footer":         {[][2]string{{"", "Harbour rules, p. 1"}, {"", "Harbour rules, p. 2"}}, [][2]string{{}, {}}},
+		"pages by name":    {[][2]string{{"Harbour rules, page 1 of 2", ""}, {"Harbour rules, page 2 of 2", ""}}, [][2]string{{}, {}}},
 		"counted headings": {[][2]string{{"Exercise sheet 1", ""}, {"Exercise sheet 2", ""}, {"Exercise sheet 3", ""}}, nil},
 		"years":            {[][2]string{{"Report of the year 2023", ""}, {"Report of the year 2024", ""}, {"Report of the year 2025", ""}}, nil},
 		"amounts":          {[][2]string{{"", "Sum: 10 euro"}, {"", "Sum: 11 euro"}}, nil},

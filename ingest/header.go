@@ -131,6 +131,7 @@ func hasPageNumber(key string, first, n int) bool {
 	switch isTop := strings.HasPrefix(key, top); {
 	case countsPages(title):
 		return false
+	case offset == "0" && pageWord.MatchString(before):
 	case n == 2 || number > 1000: // such as years
 		return offset == "0" && (!isTop || first != 1)
 	case isTop && after == "" && strings.TrimPrefix(before, top) != "":
@@ -138,6 +139,9 @@ func hasPageNumber(key string, first, n int) bool {
 	}
 	return true
 }
+
+// pageWord stands in front of the number of a page.
+var pageWord = regexp.MustCompile(`(?i)[^\pL](page|p\.|pg\.|seite|s\.|página|pagina|pág\.|pag\.|σελίδα|σελ\.|стр\.|страница|strona|sida|side|sivu|sayfa|oldal|stránka) ?$`)
 
 func without(lines []string, drop map[int]bool) string {
 	var kept []string

@@ -20,6 +20,7 @@ type shown struct {
 	spacing        float64 // what letter spacing adds to the glyph, up to x1
 	text           string
 	hidden         bool // by a clip
+	unpainted      bool
 }
 
 // state is what q saves and Q restores.
@@ -32,8 +33,11 @@ type state struct {
 	scale     float64 // horizontal, 1 = normal
 	leading   float64
 	rise      float64
-	clip      box // outside of it nothing shows
+	mode      float64 // unpainted: text is there to be found in a picture
+	clip      box     // outside of it nothing shows
 }
+
+const unpainted = 3
 
 const (
 	maxSaved     = 512 // nested q
@@ -215,6 +219,8 @@ func (fr *frame) operator(op []byte, args []token) {
 		fr.scale = num(args, 0) / 100
 	case "TL":
 		fr.leading = num(args, 0)
+	case "Tr":
+		fr.mode = num(args, 0)
 	case "Ts":
 		fr.rise = num(args, 0)
 	case "Td":
@@ -368,7 +374,7 @@ func (fr *frame) showString(s []byte) {
 		if fr.charSpace > 0 && beyond == 0 {
 			at.spacing = fr.charSpace * math.Hypot(to[4]-from[4], to[5]-from[5]) / max(math.Abs(w), 1e-6)
 		}
-		at.hidden = !fr.clip.holds(at)
+		at.hidden, at.unpainted = !fr.clip.holds(at), fr.mode == unpainted
 		fr.in.emit(at)
 	}
 }

@@ -129,8 +129,12 @@ func (w *workspace) toPieces(glyphs []shown) []piece {
 				continue // drawn twice, to look bold
 			case (p.blank && gap > -0.1*g.size || gap > wordGap*min(g.size, p.size)) && !joinsUp(p.last, g.text):
 				p.text = append(p.text, ' ')
-			case g.size < 0.85*p.size && p.isPower(g):
-				g.text = raised[g.text[0]-'0']
+			case g.size < 0.85*p.size && p.isScript(g):
+				if g.y0 > p.y {
+					g.text = raised[g.text[0]-'0']
+				} else {
+					p.text = append(p.text, '_')
+				}
 			}
 			p.add(g)
 			continue
@@ -167,11 +171,12 @@ func (p *piece) takes(g shown) bool {
 
 var raised = [10]string{"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"}
 
-// isPower tells a raised digit behind a number, which must not become one of its digits.
-func (p *piece) isPower(g shown) bool {
+// isScript tells a raised or lowered digit behind a number, which must not become one of its digits.
+func (p *piece) isScript(g shown) bool {
 	last, _ := utf8.DecodeLastRuneInString(p.last)
-	return len(g.text) == 1 && g.text[0] >= '0' && g.text[0] <= '9' && g.y0 > p.y+0.2*p.size && !p.blank &&
-		(unicode.IsDigit(last) && g.size < 0.85*p.lastSize || slices.Contains(raised[:], p.last))
+	return len(g.text) == 1 && g.text[0] >= '0' && g.text[0] <= '9' && !p.blank &&
+		(g.y0 > p.y+0.2*p.size && slices.Contains(raised[:], p.last) ||
+			(g.y0 > p.y+0.2*p.size || g.y0 < p.y-0.1*p.size) && unicode.IsDigit(last) && g.size < 0.85*p.lastSize)
 }
 
 // carries tells whether g is a point or accent over the right-to-left letter that was

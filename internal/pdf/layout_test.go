@@ -141,5 +141,6 @@ func TestTablesOfAnyOrder(t *testing.T) {
 
 func TestPowersAndHeadings(t *testing.T) {
 	shows(t, "10⁶ boats, 5 of them1", "BT /F1 12 Tf 50 700 Td (10) Tj /F1 8 Tf 5 Ts (6) Tj 0 Ts /F1 12 Tf ( boats, 5 of them) Tj /F1 8 Tf 5 Ts (1) Tj ET")
+	shows(t, "H2O, 101_2 and x12", "BT /F1 12 Tf 50 700 Td (H) Tj /F1 8 Tf -2 Ts (2) Tj 0 Ts /F1 12 Tf (O, 101) Tj /F1 8 Tf -2 Ts (2) Tj 0 Ts /F1 12 Tf ( and x) Tj /F1 8 Tf -2 Ts (12) Tj ET")
 	shows(t, "Fees\n\nA card costs\nten euros.", "BT /F1 16 Tf 50 700 Td (Fees) Tj /F1 12 Tf 0 -14 Td (A card costs) Tj 0 -14 Td (ten euros.) Tj ET")
 }

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxOrdered bounds the page that is worth a search for columns; with more
@@ -139,15 +141,15 @@ func isShort(lines []line) bool {
 
 // drawnAcross puts columns of running text one behind the other that were drawn
 // as one line after the other over the whole page. Such a page looks like a
-// table, so the columns must be well filled.
+// table, so the columns must be well filled, or their sentences run on from line to line.
 func drawnAcross(lines []line) []line {
 	broad := 0
 	for i := range lines {
-		if lines[i].isBroad(denseProse.chars) {
+		if lines[i].isBroad(anyProse.chars) {
 			broad++
 		}
 	}
-	if broad < fewestRows {
+	if broad < anyProse.rows {
 		return lines
 	}
 	for i := range lines {
@@ -314,14 +316,18 @@ func (b *band) isColumns(rows []line, least prose) bool {
 		left.add(r.pieces[:n])
 		right.add(r.pieces[n:])
 	}
-	return left.is(least) && right.is(least)
+	return left.is(least) && right.is(least) || left.is(anyProse) && right.is(anyProse) && left.runsOn() && right.runsOn()
 }
 
 type column struct {
 	widths []float64
 	chars  []int
+	small  int // lines that begin with a small letter
 	x0, x1 float64
 }
+
+// runsOn tells sentences that go on from line to line from cells, most of which begin with a capital or a number.
+func (c *column) runsOn() bool { return 10*c.small >= 7*(len(c.widths)-1) }
 
 func (c *column) add(row []piece) {
 	if len(row) == 0 {
@@ -332,6 +338,9 @@ func (c *column) add(row []piece) {
 		c.x0, c.x1 = first.x0, last.x1
 	}
 	c.x0, c.x1 = min(c.x0, first.x0), max(c.x1, last.x1)
+	if r, _ := utf8.DecodeRune(first.text); unicode.IsLower(r) {
+		c.small++
+	}
 	chars, cells := 0, 1
 	for i, p := range row {
 		chars += len(p.text)

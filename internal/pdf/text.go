@@ -71,11 +71,24 @@ func (f *File) Text(ctx context.Context, i int) (text string, err error) {
 	in.run(content, safely(func() parser.Value { return page.inherited("Resources") }), unit, everywhere)
 	in.spans = nil
 	in.annotations(page)
+	dropUnpainted(in)
 	if box, ok := pageBox(page); ok {
 		in.glyphs = slices.DeleteFunc(in.glyphs, func(g shown) bool { return !box.holds(g) })
 		f.drawn = f.scan(in.drawn, box)
 	}
 	return w.layout(), cmp.Or(err, in.damage)
+}
+
+// dropUnpainted leaves out text that is not painted, unless it may stand for what a picture shows, or for outlines where the
+// page has little other text.
+func dropUnpainted(in *interpreter) {
+	is := func(g shown) bool { return g.unpainted }
+	if len(in.drawn) > 0 || !slices.ContainsFunc(in.glyphs, is) {
+		return
+	}
+	if painted := slices.DeleteFunc(slices.Clone(in.glyphs), is); 2*len(painted) > len(in.glyphs) {
+		in.glyphs = painted
+	}
 }
 
 // pageContent joins the content streams of a page. They are one program, but a

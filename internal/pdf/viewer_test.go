@@ -114,6 +114,34 @@ func TestColumnsDrawnAcross(t *testing.T) {
 	shows(t, want.String(), content.String())
 }
 
+// Narrow columns of few lines are told from a table by sentences that go on from line to line.
+func TestNarrowColumnsDrawnAcross(t *testing.T) {
+	left, right := []string{"The reading room opens", "at nine on all days of", "the week, and it closes", "at six in the evening."}, []string{"Members pay ten euros", "a year for a card, all", "others twenty, and all", "children pay nothing."}
+	across := func(left, right []string) (content string) {
+		for i := range left {
+			content += at(50, 700-12*i, left[i]) + at(320, 700-12*i, right[i])
+		}
+		return content
+	}
+	shows(t, strings.Join(left, "\n")+"\n\n"+strings.Join(right, "\n"), across(left, right))
+	left, right = []string{"Reading room, first floor", "Cellar with the boilers", "Hall of the harbour club", "Attic over the kitchen"}, []string{"Opens at nine on Mondays", "Closed to all visitors", "Opens on club evenings", "Opens when it is booked"}
+	want := ""
+	for i := range left {
+		want += left[i] + "\t" + right[i] + "\n"
+	}
+	shows(t, strings.TrimSpace(want), across(left, right))
+}
+
+// Text that is not painted stands for a picture or for outlines, or is seen by no one.
+func TestUnpaintedText(t *testing.T) {
+	secret := "BT /F1 10 Tf 3 Tr 50 600 Td (a secret) Tj ET "
+	shows(t, "What viewers show", at(50, 700, "What viewers show")+secret)
+	shows(t, "a secret", "q 3 Tr Q "+secret)
+	shows(t, "7\na secret", at(50, 700, "7")+secret)
+	shows(t, "back to ink", "BT /F1 10 Tf 3 Tr 0 Tr 50 600 Td (back to ink) Tj ET "+secret)
+	shows(t, "A scan: see below\na secret", at(50, 700, "A scan: see below")+"q 9 0 0 9 0 0 cm BI /W 1 /H 1 /BPC 8 ID x EI Q "+secret)
+}
+
 // Letters set wide are one word; a letter that stands apart by a spacing of its own is not.
 func TestSpacesOfCharacterSpacing(t *testing.T) {
 	shows(t, "Take a map", "BT /F1 10 Tf 72 700 Td (Take) Tj 24.9 0 Td 2.5 Tc (a) Tj 8.06 0 Td 0 Tc (map) Tj ET")

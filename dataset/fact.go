@@ -139,8 +139,11 @@ func Ground(ctx context.Context, facts iter.Seq2[Fact, error], passages iter.Seq
 // contradiction tells which of the facts before, by their questions, has another answer to a question of fact, and adds fact to
 // them if none has.
 func contradiction(fact Fact, before map[string]Fact) error {
+	var keys []string
 	for _, q := range fact.Wordings() {
-		if earlier, asked := before[foldText(q).text]; asked && !fact.agrees(earlier) {
+		key := foldText(q).text
+		keys = append(keys, key)
+		if earlier, asked := before[key]; asked && !fact.agrees(earlier) {
 			where := fmt.Sprintf("an earlier fact of %s", earlier.DocID)
 			if earlier.line > 0 {
 				where = fmt.Sprintf("line %d", earlier.line)
@@ -148,8 +151,8 @@ func contradiction(fact Fact, before map[string]Fact) error {
 			return &LineError{fact.name, fact.line, fmt.Errorf("%w: %q is answered with %q here and with %q in %s: correct one, or name in each question what it is about", ErrRow, q, fact.Answer, earlier.Answer, where)}
 		}
 	}
-	for _, q := range fact.Wordings() {
-		if key := foldText(q).text; before[key].Question == "" {
+	for _, key := range keys {
+		if before[key].Question == "" {
 			before[key] = fact
 		}
 	}

@@ -12,6 +12,8 @@ import (
 type document struct {
 	passages []Passage
 	folded   []folded           // of the passages; made when first needed
+	having   map[string][]int   // the passages that have a word, in order
+	longest  int                // bytes of a word
 	holders  map[string]int     // how many passages have a stem
 	places   []map[string][]int // for each passage: at which words a stem stands
 }
@@ -20,12 +22,17 @@ func (d *document) fold() {
 	if d.folded != nil {
 		return
 	}
-	d.holders = map[string]int{}
-	for _, p := range d.passages {
+	d.holders, d.having = map[string]int{}, map[string][]int{}
+	for n, p := range d.passages {
 		f := foldText(p.Text)
 		places := map[string][]int{}
 		for i := range f.len() {
-			stem := stemOf(f.word(i))
+			word := f.word(i)
+			if in := d.having[word]; len(in) == 0 || in[len(in)-1] != n {
+				d.having[word] = append(in, n)
+				d.longest = max(d.longest, len(word))
+			}
+			stem := stemOf(word)
 			places[stem] = append(places[stem], i)
 		}
 		for stem := range places {
@@ -40,21 +47,39 @@ func (d *document) fold() {
 // equals, the first.
 func (d *document) answering(fact Fact) (Passage, bool) {
 	d.fold()
-	terms, answer, quote := d.weigh(fact.Question), foldText(fact.Answer), foldText(fact.Quote)
-	best, bestScore, bestQuotes := -1, math.Inf(-1), false
-	for i, f := range d.folded {
-		quotes := len(f.find(quote)) > 0
-		for _, at := range f.find(answer) {
-			score := closeness(terms, d.places[i], at)
-			if quotes && !bestQuotes || quotes == bestQuotes && score > bestScore {
-				best, bestScore, bestQuotes = i, score, quotes
+	terms, answer := d.weigh(fact.Question), foldText(fact.Answer)
+	for _, needed := range []folded{foldText(fact.Quote), answer} {
+		best, bestScore := -1, math.Inf(-1)
+		for _, i := range d.candidates(needed) {
+			if len(d.folded[i].find(needed)) == 0 {
+				continue
+			}
+			for _, at := range d.folded[i].find(answer) {
+				if score := closeness(terms, d.places[i], at); score > bestScore {
+					best, bestScore = i, score
+				}
 			}
 		}
+		if best >= 0 {
+			return d.passages[best], true
+		}
 	}
-	if best < 0 {
-		return Passage{}, false
+	return Passage{}, false
+}
+
+// candidates are the passages, in order, that may have a text, which begins and ends with words of theirs: to read all of a book for
+// each of its facts would take the square of its length.
+func (d *document) candidates(f folded) []int {
+	var begin, end []int
+	for n := range min(len(f.text), d.longest) + 1 {
+		begin = append(begin, d.having[f.text[:n]]...)
+		end = append(end, d.having[f.text[len(f.text)-n:]]...)
 	}
-	return d.passages[best], true
+	if len(end) < len(begin) {
+		begin = end
+	}
+	slices.Sort(begin)
+	return slices.Compact(begin)
 }
 
 // term is a stem of a question. The fewer passages have it, the more it weighs.

@@ -40,6 +40,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/docent-ml/docent/internal/filelock"
@@ -67,6 +68,7 @@ type store struct {
 	turn chan struct{} // one goroutine at a time asks for the lock between processes
 	now  func() time.Time
 	log  *slog.Logger
+	last atomic.Pointer[parsed]
 }
 
 const (
@@ -178,6 +180,10 @@ func (s *store) readJSON(name string, v any) error {
 	if err != nil {
 		return err
 	}
+	return decodeJSON(name, data, v)
+}
+
+func decodeJSON(name string, data []byte, v any) error {
 	if err := artifact.DecodeJSON(data, v); err != nil {
 		return &registry.Error{Path: name, Err: err, Hint: "restore the file from a backup"}
 	}

@@ -269,6 +269,7 @@ func merged(old, add map[string]string) map[string]string {
 	if old == nil {
 		return maps.Clone(add)
 	}
+	old = maps.Clone(old)
 	maps.Copy(old, add)
 	return old
 }

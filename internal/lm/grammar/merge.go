@@ -86,8 +86,8 @@ func (m *merger) general(schema *value) error {
 		m.s.fixed, m.s.values = true, values
 	}
 	if e := schema.fields["enum"]; e != nil {
-		if e.kind != isArray {
-			return refuse(e, "must be a list of values")
+		if len(e.list) == 0 {
+			return refuse(e, "must be a list of values, at least one")
 		}
 		fix(e.list)
 	}

@@ -102,6 +102,7 @@ func TestLeftOut(t *testing.T) {
 		{`{"type":"string","pattern":"^(a|b)*a(a|b){8}$","maxLength":4095}`, []string{"#/pattern"}, `"red"`, `1`},
 		{`{"properties":{"a":1,"b":{"required":true}}}`, []string{"#/properties/a", "#/properties/b/required"}, `{"a":3}`, `{"c":1}`},
 		{`{"type":["string","any"]}`, []string{"#/type"}, `"a"`, ``},
+		{`{"properties":{"a":{"type":"string","enum":[]}},"required":["a"]}`, []string{"#/properties/a/enum"}, `{"a":"x"}`, `{"a":1}`},
 		{`{"$ref":"https://example.org/x","type":"string"}`, []string{"#/$ref"}, `"a"`, `1`},
 		{`{"type":"string","maxLength":1000000}`, []string{"#/maxLength"}, `"a"`, `1`},
 		{`{"type":"integer","minimum":3,"maximum":2}`, []string{"#"}, `"a"`, ``},

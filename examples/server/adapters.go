@@ -125,10 +125,13 @@ func (m *models) baseOf(path string) (id string, err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, model := range m.cfg.Models {
-		ref := strings.TrimPrefix(strings.TrimPrefix(model.Ref, "dir:"), "hf:")
-		if config.Base != "" && slices.Contains([]string{model.ID(), ref, m.known[model.ID()].Tags["base_model"]}, config.Base) || len(m.cfg.Models) == 1 {
-			return model.ID(), nil
+	for _, n := range m.named {
+		names := []string{n.id, strings.TrimPrefix(strings.TrimPrefix(n.ref, "dir:"), "hf:")}
+		if n.known != nil {
+			names = append(names, n.known.Tags["base_model"])
+		}
+		if config.Base != "" && slices.Contains(names, config.Base) || len(m.named) == 1 {
+			return n.id, nil
 		}
 	}
 	return "", errors.New("is an adapter of another model than those that are served")

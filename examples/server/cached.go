@@ -35,12 +35,6 @@ func (m *models) readRecord(uri registry.URI) (s served, ok bool) {
 	return s, ok
 }
 
-// cached is the version that a reference meant last.
-func (m *models) cached(uri registry.URI) (registry.Version, bool) {
-	s, ok := m.readRecord(uri)
-	return s.Version, ok
-}
-
 func same(a, b registry.Version) bool {
 	return a.Number == b.Number && a.RunID == b.RunID && a.ModelID == b.ModelID
 }

@@ -20,12 +20,12 @@ const (
 
 // warmLocal loads the models on disk, as many as fit, so that one that is wrong is found at once.
 func (m *models) warmLocal(ctx context.Context, pool *serve.Pool) error {
-	for i, model := range m.cfg.Models {
-		if _, local := m.refs[model.ID()]; !local || i >= m.cfg.MaxModels {
+	for _, n := range m.named {
+		if n.registered() || !n.first {
 			continue
 		}
-		if err := warm(ctx, pool, model.ID()); err != nil {
-			return fmt.Errorf("model %s (%s): %w", model.ID(), model.Ref, err)
+		if err := warm(ctx, pool, n.id); err != nil {
+			return fmt.Errorf("model %s (%s): %w", n.id, n.ref, err)
 		}
 	}
 	return nil
@@ -46,23 +46,23 @@ func (m *models) follow(ctx context.Context, pool *serve.Pool, ready func()) {
 	tick := time.NewTicker(m.cfg.ModelsTTL)
 	defer tick.Stop()
 	for announced := false; ; {
-		for i, model := range m.cfg.Models {
-			uri, registered := m.uris[model.ID()]
-			if !registered {
-				continue
+		watched, served := false, false
+		for _, n := range m.named {
+			if n.registered() {
+				watched = true
+				if err := m.refresh(ctx, pool, n, m.look(ctx, n)); err != nil && ctx.Err() == nil {
+					m.log.Warn("model not loaded", "model", n.id, "error", err)
+				}
 			}
-			if !m.look(ctx, model.ID(), uri) || i >= m.cfg.MaxModels && !m.has(model.ID()) {
-				continue
-			}
-			if err := m.refresh(ctx, pool, model.ID(), uri); err != nil && ctx.Err() == nil {
-				m.log.Warn("model not loaded", "model", model.ID(), "error", err)
-			}
+			m.mu.Lock()
+			served = served || n.served
+			m.mu.Unlock()
 		}
-		if !announced && m.anything() {
+		if !announced && served {
 			announced = true
 			ready()
 		}
-		if len(m.uris) == 0 {
+		if !watched {
 			return
 		}
 		select {
@@ -73,35 +73,21 @@ func (m *models) follow(ctx context.Context, pool *serve.Pool, ready func()) {
 	}
 }
 
-// has tells whether the model has been loaded once.
-func (m *models) has(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.served[id]
-}
-
-// anything tells whether any model has been loaded.
-func (m *models) anything() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.served) > 0
-}
-
 // look asks the registry what a reference means, and tells the log when the answer is another than before. It reports
 // whether there is a version to serve: if need be the one of the last time, or the one in the cache.
-func (m *models) look(ctx context.Context, id string, uri registry.URI) bool {
+func (m *models) look(ctx context.Context, n *named) bool {
 	limited, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	reg, err := m.open(limited)
 	var v registry.Version
 	if err == nil {
-		v, err = reg.Resolve(limited, uri)
+		v, err = reg.Resolve(limited, n.uri)
 	}
 	if ctx.Err() != nil {
 		return false
 	}
 	nothing := errors.Is(err, registry.ErrNotFound)
-	if _, recorded := m.cached(uri); reg == nil && recorded {
+	if _, recorded := m.readRecord(n.uri); reg == nil && recorded {
 		nothing = false // there was a registry: its disk is not mounted
 	}
 	why := ""
@@ -111,23 +97,21 @@ func (m *models) look(ctx context.Context, id string, uri registry.URI) bool {
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !closed(m.asked[id]) {
-		defer close(m.asked[id])
+	if !closed(n.asked) {
+		defer close(n.asked)
 	}
-	before, was := m.known[id]
 	switch {
 	case err == nil:
-		m.known[id] = v
-		delete(m.missing, id)
+		n.known, n.why = &v, ""
 	case nothing:
-		delete(m.known, id)
-		if m.missing[id].why != why {
-			m.log.Warn("waiting for a version to serve", "model", id, "error", why)
-			m.missing[id] = missing{why, time.Now()}
+		n.known = nil
+		if n.why != why {
+			m.log.Warn("waiting for a version to serve", "model", n.id, "error", why)
+			n.why, n.missing = why, time.Now()
 		}
-	case !was:
-		if before, was = m.cached(uri); was {
-			m.known[id] = before
+	case n.known == nil:
+		if last, ok := m.readRecord(n.uri); ok {
+			n.known = &last.Version
 		}
 	}
 	if err == nil || nothing {
@@ -143,10 +127,14 @@ func (m *models) look(ctx context.Context, id string, uri registry.URI) bool {
 	}
 	if m.away.IsZero() {
 		m.away = time.Now()
-		m.log.Warn("the registry does not answer: what it said last is served", "registry", m.cfg.Registry.String(), "model", id,
-			"version", before.Number, "error", err)
+		before := 0
+		if n.known != nil {
+			before = n.known.Number
+		}
+		m.log.Warn("the registry does not answer: what it said last is served", "registry", m.cfg.Registry.String(), "model", n.id,
+			"version", before, "error", err)
 	}
-	return was
+	return n.known != nil
 }
 
 // instead tells what the registry has.
@@ -169,49 +157,46 @@ func (m *models) instead(ctx context.Context) string {
 	return "the registry " + m.cfg.Registry.String() + " has " + strings.Join(names, ", ") + "; 0 means none"
 }
 
-// refresh has the version served that look has found.
-func (m *models) refresh(ctx context.Context, pool *serve.Pool, id string, uri registry.URI) error {
+// refresh has the version served that look has found, if it has.
+func (m *models) refresh(ctx context.Context, pool *serve.Pool, n *named, found bool) error {
 	m.mu.Lock()
-	v := m.known[id]
-	old, ok := m.loaded[id]
-	never := !m.served[id]
-	failed, again := m.failed[id]
-	if same(old, v) { // also after a promotion back to it
-		delete(m.failed, id)
+	v, old, served, failed := n.known, n.loaded, n.served, n.failed
+	if found && old != nil && same(*old, *v) { // also after a promotion back to it
+		n.failed = nil
 	}
 	m.mu.Unlock()
 	switch {
-	case v.Status != registry.Ready:
+	case !found, !served && !n.first, v.Status != registry.Ready:
 		return nil
-	case never:
-		return warm(ctx, pool, id)
-	case !ok, same(old, v), again && failed.version == v.Number && time.Now().Before(failed.next):
+	case !served:
+		return warm(ctx, pool, n.id)
+	case old == nil, same(*old, *v), failed != nil && failed.version == v.Number && time.Now().Before(failed.next):
 		return nil
 	}
-	m.log.Info("new version", "model", id, "from", old.Number, "to", v.Number)
-	err := pool.Reload(ctx, id)
+	m.log.Info("new version", "model", n.id, "from", old.Number, "to", v.Number)
+	err := pool.Reload(ctx, n.id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
-		if !again || failed.version != v.Number {
-			failed = failedUpdate{version: v.Number, since: time.Now()}
+		since := time.Now()
+		if failed != nil && failed.version == v.Number {
+			since = failed.since
 		}
-		failed.next = time.Now().Add(restAfterFailure)
-		m.failed[id] = failed
+		n.failed = &failedUpdate{v.Number, since, time.Now().Add(restAfterFailure)}
 		return fmt.Errorf("version %d stays in use: %w", old.Number, err)
 	}
-	delete(m.failed, id)
-	if same(m.loaded[id], old) { // it had been unloaded meanwhile: the next request loads the new one
-		delete(m.loaded, id)
+	n.failed = nil
+	if n.loaded == old { // it had been unloaded meanwhile: the next request loads the new one
+		n.loaded = nil
 	}
-	return m.forget(uri, old)
+	return m.forget(n.uri, *old)
 }
 
 // forget removes the files of a version from the cache that was replaced, unless another model uses them: at one moment,
 // since other servers may use the same cache. The registry has them still. m.mu is held.
 func (m *models) forget(uri registry.URI, v registry.Version) error {
-	for _, other := range m.loaded {
-		if other.Name == v.Name && same(other, v) {
+	for _, other := range m.named {
+		if l := other.loaded; l != nil && l.Name == v.Name && same(*l, v) {
 			return nil
 		}
 	}

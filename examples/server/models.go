@@ -28,27 +28,42 @@ type models struct {
 	cfg    config.Server
 	device *backend.Device
 	log    *slog.Logger
-	uris   map[string]registry.URI // by id: the models in the registry
-	refs   map[string]string       // by id: the models elsewhere, in the grammar of engine.Load
-
 	loader *engine.Loader
+	named  []*named // in the order of the settings, of which the first MaxModels are loaded before anybody asks
 
 	mu       sync.Mutex
-	registry program.Registry            // nil until it is there
-	asked    map[string]chan struct{}    // by id: closed when the registry has been asked once; the map never changes
-	known    map[string]registry.Version // by id: what the reference meant last; none while nothing is there
-	missing  map[string]missing          // by id: why nothing is there
-	away     time.Time                   // since when the registry does not answer; zero while it does
-	loaded   map[string]registry.Version // by id: what was loaded last
-	served   map[string]bool             // by id: has been loaded
-	failed   map[string]failedUpdate     // by id: the version that should be served and cannot be
-	attached map[string]attached         // by id: adapters that came while the server runs
+	registry program.Registry    // nil until it is there
+	away     time.Time           // since when the registry does not answer; zero while it does
+	attached map[string]attached // by id: adapters that came while the server runs
 }
 
-// missing is a model of which there is no version.
-type missing struct {
-	why   string
-	since time.Time
+// named is a model that the settings name.
+type named struct {
+	id    string
+	ref   string        // in the grammar of engine.Load, unless it is in the registry
+	uri   registry.URI  // in the registry
+	asked chan struct{} // closed when the registry has been asked once; nil of a model elsewhere
+	first bool          // among those that are loaded before anybody asks
+
+	// Under the lock of models:
+	known   *registry.Version // what the reference meant last; nil while nothing is there
+	why     string            // nothing is there
+	missing time.Time         // since when
+	loaded  *registry.Version // what was loaded last
+	served  bool              // has been loaded
+	failed  *failedUpdate     // the version that should be served and cannot be
+}
+
+func (n *named) registered() bool { return n.asked != nil }
+
+// find is the model of a name; nil if the settings have none.
+func (m *models) find(id string) *named {
+	for _, n := range m.named {
+		if n.id == id {
+			return n
+		}
+	}
+	return nil
 }
 
 // failedUpdate is a new version that could not be loaded while the one before goes on.
@@ -60,26 +75,25 @@ type failedUpdate struct {
 
 // newModels reads the references and fails on those that can never work.
 func newModels(ctx context.Context, cfg config.Server, device *backend.Device, log *slog.Logger) (*models, error) {
-	m := &models{cfg: cfg, device: device, log: log, uris: map[string]registry.URI{}, refs: map[string]string{},
-		asked: map[string]chan struct{}{}, known: map[string]registry.Version{}, missing: map[string]missing{},
-		loaded: map[string]registry.Version{}, served: map[string]bool{}, failed: map[string]failedUpdate{}, attached: map[string]attached{}}
+	m := &models{cfg: cfg, device: device, log: log, attached: map[string]attached{}}
 	m.loader = engine.NewLoader(engine.Options{
 		Backend: device.Backend, Precision: backend.Precision(cfg.Precision), Warm: cfg.Warm, Merge: cfg.Merge,
 		Slots: cfg.Slots, MaxContext: cfg.MaxContext, HalfCache: cfg.HalfCache, MaxQueue: cfg.QueueDepth, QueueTimeout: cfg.QueueTimeout,
 		Hub: backend.Hub(cfg.Hub), Logger: log,
 	})
-	for _, model := range cfg.Models {
-		if !strings.HasPrefix(model.Ref, "models:") && !strings.HasPrefix(model.Ref, "runs:") {
-			m.refs[model.ID()] = model.Ref
-			continue
+	needed := false
+	for i, model := range cfg.Models {
+		n := &named{id: model.ID(), ref: model.Ref, first: i < cfg.MaxModels}
+		if strings.HasPrefix(model.Ref, "models:") || strings.HasPrefix(model.Ref, "runs:") {
+			var err error
+			if n.uri, err = registry.ParseURI(model.Ref); err != nil {
+				return nil, fmt.Errorf("-model %s: %w", model.Ref, err)
+			}
+			n.asked, needed = make(chan struct{}), true
 		}
-		uri, err := registry.ParseURI(model.Ref)
-		if err != nil {
-			return nil, fmt.Errorf("-model %s: %w", model.Ref, err)
-		}
-		m.uris[model.ID()], m.asked[model.ID()] = uri, make(chan struct{})
+		m.named = append(m.named, n)
 	}
-	if len(m.uris) == 0 {
+	if !needed {
 		return m, nil
 	}
 	if _, err := m.open(ctx); err != nil && !errors.Is(err, registry.ErrNotFound) { // a folder may come yet
@@ -131,14 +145,13 @@ func (m *models) list(context.Context) ([]serve.Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []serve.Entry
-	for i, model := range m.cfg.Models {
-		e := serve.Entry{ID: model.ID(), Pending: !m.served[model.ID()] && i < m.cfg.MaxModels}
-		if _, registered := m.uris[e.ID]; registered {
-			v, ok := m.known[e.ID]
-			if !ok && closed(m.asked[e.ID]) {
-				continue
-			}
-			e.Created, e.BaseModel, e.Ready = v.Created, v.Tags["base_model"], v.Status == registry.Ready
+	for _, n := range m.named {
+		e := serve.Entry{ID: n.id, Pending: !n.served && n.first}
+		switch {
+		case n.known != nil:
+			e.Created, e.BaseModel, e.Ready = n.known.Created, n.known.Tags["base_model"], n.known.Status == registry.Ready
+		case n.registered() && closed(n.asked):
+			continue
 		}
 		out = append(out, e)
 	}
@@ -159,18 +172,22 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	if onTop {
 		id = top.base
 	}
-	uri, registered := m.uris[id]
+	n := m.find(id)
+	if n == nil { // an adapter that has just gone
+		return nil, serve.ErrModelNotFound
+	}
+	registered := n.registered()
 	if registered { // a server that has just been started does not know yet
 		select {
-		case <-m.asked[id]:
+		case <-n.asked:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 	m.mu.Lock()
-	v, found := m.known[id]
+	v := n.known
 	m.mu.Unlock()
-	if registered && !found || !registered && m.refs[id] == "" { // or an adapter that has just gone
+	if registered && v == nil {
 		return nil, serve.ErrModelNotFound
 	}
 	open := func(ref string) (*engine.Engine, error) {
@@ -181,9 +198,9 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 	}
 	get := func() (*engine.Engine, error) {
 		if !registered {
-			return open(m.refs[id])
+			return open(n.ref)
 		}
-		dir, err := m.fetch(ctx, uri, v)
+		dir, err := m.fetch(ctx, n.uri, *v)
 		if err != nil {
 			return nil, err
 		}
@@ -200,14 +217,11 @@ func (m *models) load(ctx context.Context, id string) (serve.Model, error) {
 		return e, nil
 	}
 	if registered {
-		m.tell(ctx, v, e.Info().Fingerprint)
+		m.tell(ctx, *v, e.Info().Fingerprint)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.served[id] = true
-	if registered {
-		m.loaded[id] = v
-	}
+	n.served, n.loaded = true, v
 	return e, nil
 }
 
@@ -253,22 +267,23 @@ func (m *models) degradations() []serve.Degradation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var wrong []serve.Degradation
-	if !m.away.IsZero() && len(m.known) > 0 {
+	if !m.away.IsZero() && slices.ContainsFunc(m.named, func(n *named) bool { return n.known != nil }) {
 		wrong = append(wrong, serve.Degradation{
 			Code: "registry_stale", Component: "registry", Since: m.away.Unix(), Message: "the registry does not answer; what it said last stands",
 		})
 	}
-	for _, id := range slices.Sorted(maps.Keys(m.missing)) {
-		wrong = append(wrong, serve.Degradation{
-			Code: "model_missing", Component: "model", Since: m.missing[id].since.Unix(), Message: fmt.Sprintf("the registry has no version of the model %s to serve yet", id),
-		})
-	}
-	for _, id := range slices.Sorted(maps.Keys(m.failed)) {
-		f := m.failed[id]
-		wrong = append(wrong, serve.Degradation{
-			Code: "model_update_failed", Component: "model", Since: f.since.Unix(),
-			Message: fmt.Sprintf("version %d of the model %s could not be loaded; version %d is served", f.version, id, m.loaded[id].Number),
-		})
+	for _, n := range m.named {
+		if n.why != "" {
+			wrong = append(wrong, serve.Degradation{
+				Code: "model_missing", Component: "model", Since: n.missing.Unix(), Message: fmt.Sprintf("the registry has no version of the model %s to serve yet", n.id),
+			})
+		}
+		if n.failed != nil {
+			wrong = append(wrong, serve.Degradation{
+				Code: "model_update_failed", Component: "model", Since: n.failed.since.Unix(),
+				Message: fmt.Sprintf("version %d of the model %s could not be loaded; version %d is served", n.failed.version, n.id, n.loaded.Number),
+			})
+		}
 	}
 	return wrong
 }

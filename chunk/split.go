@@ -79,7 +79,8 @@ func (s *Splitter) chunks(d Document) []Chunk {
 }
 
 // front is what stands in front of the text from start on: the headings above it, if the options ask for them, and the head
-// of the table in which it begins. It takes a third of Size at most; headings give way first, from the highest on.
+// of the table in which it begins, if that takes no more than half of Size. With headings it takes a third at most; they give way
+// first, from the highest on.
 func (s structure) front(text string, start int, o Options) string {
 	if len(s) == 0 {
 		return ""
@@ -88,7 +89,7 @@ func (s structure) front(text string, start int, o Options) string {
 	if head != "" {
 		head += "\n"
 	}
-	if 3*o.Measure(head) > o.Size {
+	if 2*o.Measure(head) > o.Size {
 		head = ""
 	}
 	if o.Headings {

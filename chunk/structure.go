@@ -44,7 +44,7 @@ var (
 )
 
 // readStructure finds headings, code and tables in a text: those of Markdown, rows with tabs, headings with numbers, and
-// short lines that stand alone and are no sentences.
+// short lines that stand alone and are no sentences, but perhaps questions.
 func readStructure(text string) structure {
 	var s structure
 	var f fence
@@ -164,13 +164,14 @@ func (s structure) headingAt(text string, i int) {
 	}
 }
 
-// looksLikeTitle tells a line that may be a heading: short, with a capital or a number in front, and no end of a sentence.
+// looksLikeTitle tells a line that may be a heading: short, with a capital or a number in front, and no end of a sentence
+// behind it but that of a question.
 func looksLikeTitle(line string, number []string) bool {
 	first, _ := utf8.DecodeRuneInString(line)
 	last, _ := utf8.DecodeLastRuneInString(line)
 	return utf8.RuneCountInString(line) <= 80 && len(strings.Fields(line)) <= 12 &&
 		(number != nil || unicode.IsLetter(first) && !unicode.IsLower(first)) && (number != nil || !listItem.MatchString(line)) &&
-		(unicode.IsLetter(last) || unicode.IsDigit(last) || unicode.Is(unicode.Pe, last))
+		(unicode.IsLetter(last) || unicode.IsDigit(last) || unicode.Is(unicode.Pe, last) || strings.ContainsRune("?？؟", last))
 }
 
 // at returns the index of the line in which the byte at offset stands.

@@ -91,6 +91,13 @@ func TestHeadingsOfChunks(t *testing.T) {
 	assert.Equal(t, []string{"", "2 Rules", "2 Rules/2.1 Late work", ""}, got)
 }
 
+// A question that stands alone goes with its answer.
+func TestQuestionsAreHeadings(t *testing.T) {
+	text := "The desk is on the first floor.\n\nWho may borrow?\n\nAll members may borrow books."
+	got := collect(t, splitter(t, chunk.Options{Size: 50}).Split(of(pages("a", text))))
+	assert.Equal(t, "Who may borrow?\n\nAll members may borrow books.", got[1].Text)
+}
+
 // Whatever is cut, its headings and the head of its table stand in front of the last row too.
 func TestHeadingsToTheLastRow(t *testing.T) {
 	var rows strings.Builder
@@ -143,8 +150,10 @@ func TestTablesRepeatTheirHead(t *testing.T) {
 		}
 	}
 	pipes := "| Room | Seats |\n|------|:-----:|\n" + strings.Repeat("| A1 | 30 |\n", 12)
-	for _, c := range collect(t, splitter(t, chunk.Options{Size: 110}).Split(of(pages("a.md", pipes)))) {
-		assert.True(t, strings.HasPrefix(c.Text, "| Room | Seats |\n|------|:-----:|\n| A1"), c.Text)
+	for _, size := range []int{70, 110} {
+		for _, c := range collect(t, splitter(t, chunk.Options{Size: size}).Split(of(pages("a.md", pipes)))) {
+			assert.True(t, strings.HasPrefix(c.Text, "| Room | Seats |\n|------|:-----:|\n| A1"), c.Text)
+		}
 	}
 	data := strings.Repeat("A1\t30\n", 20)
 	for _, c := range collect(t, splitter(t, chunk.Options{Size: 40}).Split(of(pages("a", data))))[1:] {

@@ -138,7 +138,7 @@ func validateReaders(field string, readers map[string]Reader) error {
 // nil, to change some of them.
 func DefaultReaders() map[string]Reader {
 	return map[string]Reader{
-		".pdf": PDF{}, ".docx": DOCX{}, ".html": HTML{}, ".htm": HTML{}, ".xhtml": HTML{},
+		".pdf": PDF{}, ".docx": DOCX{}, ".docm": DOCX{}, ".html": HTML{}, ".htm": HTML{}, ".xhtml": HTML{},
 		".txt": Text{}, ".md": Markdown{}, ".markdown": Markdown{},
 	}
 }

@@ -19,7 +19,7 @@ import (
 // Readers returns the readers of this package by file extension.
 func Readers() map[string]ingest.Reader {
 	return map[string]ingest.Reader{
-		".pptx": PPTX{}, ".pptm": PPTX{}, ".ppsx": PPTX{}, ".odt": ODF{}, ".ods": ODF{}, ".odp": ODF{}, ".epub": EPUB{}, ".rtf": RTF{}, ".csv": CSV{}, ".tsv": CSV{},
+		".pptx": PPTX{}, ".pptm": PPTX{}, ".ppsx": PPTX{}, ".ppsm": PPTX{}, ".odt": ODF{}, ".ods": ODF{}, ".odp": ODF{}, ".epub": EPUB{}, ".rtf": RTF{}, ".csv": CSV{}, ".tsv": CSV{},
 	}
 }
 

@@ -61,7 +61,7 @@ func Raise(s string) (string, bool) {
 	ok := true
 	raised := strings.Map(func(r rune) rune {
 		switch r {
-		case '-', '−':
+		case '-', '−', '–':
 			return '⁻'
 		case '+':
 			return '⁺'

@@ -30,22 +30,23 @@ const longestNumber = 64 // bytes
 // withScripts is a part with the texts of its cells as they are to be read. What is no XML stays as it is.
 func withScripts(ctx context.Context, data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	var text, before string                        // of a run, and of those before it in the cell
+	var text []byte                                // of a run
+	before := ""                                   // of those before it in the cell
 	copied, start, place := int64(0), int64(-1), 0 // start: of a text, -1 outside of one
 	d := xml.NewDecoder(bytes.NewReader(data))
 	for n, at := 1, int64(0); ; n, at = n+1, d.InputOffset() {
-		token, err := d.RawToken()
+		token, _ := d.RawToken() // nil at the end, and where it is no XML any more
 		if n%1000 == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if err != nil {
+		if token == nil {
 			out.Write(data[copied:])
 			return out.Bytes(), nil
 		}
 		switch token := token.(type) {
 		case xml.CharData:
 			if start >= 0 {
-				text += string(token)
+				text = append(text, token...)
 			}
 		case xml.StartElement:
 			switch token.Name.Local {
@@ -58,15 +59,15 @@ func withScripts(ctx context.Context, data []byte) ([]byte, error) {
 					place = map[string]int{"superscript": 1, "subscript": -1}[a.Value]
 				}
 			case "t":
-				text, start = "", d.InputOffset()
+				text, start = text[:0], d.InputOffset()
 			}
 		case xml.EndElement:
 			if token.Name.Local != "t" || start < 0 {
 				continue
 			}
-			written := numerals.Script(before, text, place)
+			written := numerals.Script(before, string(text), place)
 			before = (before + written)[max(len(before+written)-longestNumber, 0):]
-			if written != text {
+			if written != string(text) {
 				out.Write(data[copied:start])
 				_ = xml.EscapeText(&out, []byte(written))
 				copied = at

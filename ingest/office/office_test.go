@@ -154,7 +154,7 @@ func TestHiddenParts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []ingest.Page{{Number: 1}, {Number: 2, Text: "Last"}}, d.Pages)
 	styles = `<style:style style:name="away" style:family="drawing-page"><style:drawing-page-properties presentation:visibility="hidden"/></style:style>`
-	pages := `<draw:page draw:style-name="away"><draw:frame><draw:text-box><text:p>no</text:p></draw:text-box></draw:frame></draw:page><draw:page><draw:frame><draw:text-box><text:p>Ha­fen</text:p></draw:text-box></draw:frame></draw:page>`
+	pages := `<draw:page draw:style-name="away"><draw:frame><draw:text-box><text:p>no</text:p></draw:text-box></draw:frame></draw:page><draw:page><draw:frame><draw:text-box><text:p>Ha` + "\u00AD" + `fen</text:p></draw:text-box></draw:frame></draw:page>`
 	d, err = read(ODF{}, odfFile(t, "presentation", pages, styles))
 	require.NoError(t, err)
 	assert.Equal(t, []ingest.Page{{Number: 2, Text: "Hafen"}}, d.Pages)

@@ -62,7 +62,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 		own, turn := tape(0, n)
 		tapes += own + turn
 	}
-	ranks, dropped, rounded, out, mlp := 0, [3]int{}, [3]int{}, 0, 0
+	ranks, dropped, out, mlp := 0, [3]int{}, 0, 0
 	for i := t.lowest; i < t.Layers; i++ {
 		l := &t.layers[i]
 		wanted := wide(l.up.out) + wide(l.down.in)
@@ -73,17 +73,6 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 		for kind, g := range t.layers[i].groups() {
 			u := t.updates[i][kind]
 			ranks, out = max(ranks, wide(u.ranks)), max(out, wide(g.out))
-			for k, p := range g.parts[:min(len(g.parts), len(rounded))] {
-				if halvesOf(p.m) == nil {
-					break
-				}
-				if g.experts() { // which share the rows
-					rounded[0] = max(rounded[0], t.Experts.Used*max(wide(g.in), wide(p.m.out)))
-					break
-				}
-				rounded[0] = max(rounded[0], wide(g.in))
-				rounded[k] = max(rounded[k], wide(p.m.out))
-			}
 			for k := range u.parts {
 				if t.o.Dropout > 0 && u.parts[k].Update != nil {
 					dropped[k] = max(dropped[k], 2*wide(g.in))
@@ -119,12 +108,43 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	if t.k.outerHalves == nil {
 		ofHalf = 3
 	}
-	back += n * (rounded[0] + rounded[1] + rounded[2]) * ofHalf / 2
+	back += t.rounded(n, some) * ofHalf / 2
 	if halvesOf(t.head) != nil {
-		loss += t.crew.workers() * some * lossColumn * ofHalf / 2
+		loss += t.crew.workers() * roundUp(some, tileSize) * lossColumn * ofHalf / 2
 	}
 	worker := 2*tileQueries*(s.Longest+2*block) + (t.k.panels+1)*t.k.panelDepth*t.k.panelWidth
 	return int64(4 * (streams + tapes + back + loss + t.crew.workers()*worker))
+}
+
+// rounded is how many numbers of n rows, or of some of the loss, are held in bfloat16 at once. Each expert's rows are filled up to whole
+// tiles.
+func (t *Tuner) rounded(n, some int) (most int) {
+	if halvesOf(t.head) != nil {
+		most = roundUp(some, tileSize) * roundUp(t.HiddenSize, block)
+	}
+	for i := range t.layers {
+		for _, g := range t.layers[i].groups() {
+			rows, full, in, out := n, 1, 0, 0
+			if g.experts() {
+				rows *= t.Experts.Used
+				full = min(t.Experts.Count, rows)
+			}
+			for _, p := range g.parts {
+				switch {
+				case halvesOf(p.m) == nil:
+					continue
+				case i < t.lowest: // there is no way back
+				case g.experts():
+					out = roundUp(p.m.out, block)
+				default:
+					out += roundUp(p.m.out, block)
+				}
+				in = roundUp(g.in, block)
+			}
+			most = max(most, (rows+full*(tileSize-1))/tileSize*tileSize*max(in, out))
+		}
+	}
+	return most
 }
 
 // SetRecompute turns TunerOptions.Recompute on, before the first call.

@@ -372,3 +372,20 @@ func TestRecompute(t *testing.T) {
 		assert.Equal(t, 1, whole, "one layer's tape is whole")
 	}
 }
+
+// TestRoundedIsPredicted: what holds rounded vectors is as large as predicted, with experts, whose rows fill no tiles, below the layers
+// that are tuned and among them.
+func TestRoundedIsPredicted(t *testing.T) {
+	mlp, experts := []lm.Part{lm.Gate, lm.Up, lm.Down}, []lm.Part{lm.Router, lm.ExpertsGateUp, lm.ExpertsDown}
+	for name, lacks := range map[string][][]lm.Part{"no experts": {experts, experts, experts}, "below": {mlp, experts, experts}, "among them": {experts, mlp, mlp}} {
+		c := oddConfig()
+		addExperts(&c)
+		c.Lacks = lacks
+		tuner, theta := randomTunerOf(t, randomWeightsFor(t, best, BF16, c, nil), c, 1, 0)
+		b := randomBatch(c.VocabSize)
+		tuner.Gradient(b, theta, make([]float32, len(theta)), 7)
+		got, want := cap(tuner.crew.rounder.bits), tuner.rounded(len(b.Tokens), lossRows)
+		assert.LessOrEqual(t, got, want, name)
+		assert.Less(t, float64(want), 1.2*float64(got), name)
+	}
+}

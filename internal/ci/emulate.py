@@ -55,7 +55,7 @@ class Tiles:
         """Computes the instruction that a processor is at, and goes on to the next, or tells that it is none of AMX."""
         code = self.read(state.rip, 8)
         second, third, opcode, modrm = code[1:5]
-        if code[0] != 0xC4 or second & 0x9F != 0x82 or third & 0x84 or opcode not in (0x49, 0x4B, 0x5C):
+        if code[0] != 0xC4 or second & 0x9F != 0x82 or third & 0x84 or opcode not in (0x49, 0x4B, 0x5C, 0x5E):
             return False
         prefix, mode, tile, rm, size = third & 3, modrm >> 6, modrm >> 3 & 7, modrm & 7, 5
         if opcode == 0x49 and code[1:5] == b"\xe2\x78\x49\x00":  # LDTILECFG (AX)
@@ -87,16 +87,32 @@ class Tiles:
                     self.write(base + r * stride, self.tiles[tile][r * width:(r + 1) * width])
         elif opcode == 0x5C and mode == 3 and second == 0xE2 and prefix == 2:  # TDPBF16PS
             self.multiply(tile, rm, ~third >> 3 & 15)
+        elif opcode == 0x5E and mode == 3 and second == 0xE2 and prefix == 3:  # TDPBSSD
+            self.multiply_ints(tile, rm, ~third >> 3 & 15)
         else:
             return False
         state.rip += size
         return True
 
-    def multiply(self, y, a, b):
-        """Adds products of pairs. A float of Python holds the sum of a float32 and of a product of bfloat16 well enough to round it once."""
+    def fit(self, y, a, b):
         (rows, width), (rows_a, width_a), (rows_b, width_b) = self.shapes[y], self.shapes[a], self.shapes[b]
         if len({y, a, b}) < 3 or b > 7 or rows_a != rows or width_b != width or width_a != 4 * rows_b:
-            raise ValueError(f"TDPBF16PS of tiles {y}, {a} and {b}, which do not fit")
+            raise ValueError(f"tiles {y}, {a} and {b} do not fit")
+        return rows, width, rows_b
+
+    def multiply_ints(self, y, a, b):
+        """Adds products of fours of integers with a sign."""
+        rows, width, rows_b = self.fit(y, a, b)
+        of_a, of_b, sums = array("b", self.tiles[a]), array("b", self.tiles[b]), array("i", self.tiles[y])
+        for r in range(rows):
+            for c in range(width // 4):
+                s = sum(of_a[(r * rows_b + k) * 4 + i] * of_b[k * width + c * 4 + i] for k in range(rows_b) for i in range(4))
+                sums[r * width // 4 + c] = (sums[r * width // 4 + c] + s + 2**31) % 2**32 - 2**31
+        self.tiles[y] = sums.tobytes()
+
+    def multiply(self, y, a, b):
+        """Adds products of pairs. A float of Python holds the sum of a float32 and of a product of bfloat16 well enough to round it once."""
+        rows, width, rows_b = self.fit(y, a, b)
 
         def floats(tile):  # the first of all pairs, and the second
             bits = array("I", self.tiles[tile])

@@ -1,5 +1,7 @@
 package cpu
 
+import "slices"
+
 // inference is a pass of few tokens, which attend over pages. It keeps nothing of a layer for later.
 type inference struct {
 	runner
@@ -8,6 +10,7 @@ type inference struct {
 	scratches []scratch // of each worker
 
 	// Of the call:
+	prompt    bool // its products with weights in bfloat16 are in tiles, where there are any
 	positions []int
 	rows      []*sequence // of each row
 	pieces    []span
@@ -47,7 +50,7 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 		}
 	}
 	if len(w.runs) == 0 {
-		w.crew.multiply(x, products...)
+		w.multiply(x, products)
 		return
 	}
 	width := 0
@@ -73,8 +76,31 @@ func (w *inference) project(g *group, x, z, y *vectors) {
 			}
 		}
 	}
-	w.crew.multiply(x, products...)
+	w.multiply(x, products)
 	w.crew.add(sums...)
+}
+
+// multiply computes products of x. In tiles the vectors are rounded to bfloat16, those of a prompt always, however few are left of it: its
+// numbers do not depend on where it is cut. Steps are of few rows, of which tiles would be mostly empty.
+func (w *inference) multiply(x *vectors, products []product) {
+	if w.prompt && w.k.outerHalves != nil {
+		var sums []sum
+		products = slices.DeleteFunc(products, func(p product) bool {
+			if halvesOf(p.m) == nil {
+				return false
+			}
+			w.crew.rows(p.to-p.from, func(r int) {
+				dst := p.dst[(p.from+r)*p.stride:][:p.m.out]
+				clear(dst[copy(dst, p.bias):])
+			})
+			sums = append(sums, sum{p.dst[p.from*p.stride:], p.stride, p.to - p.from, p.m.out, []term{{
+				a: x.from(p.from, 0), aRow: x.stride, aStep: 1, depth: x.width, b: p.m, turned: true,
+			}}})
+			return true
+		})
+		w.crew.add(sums...)
+	}
+	w.crew.multiply(x, products...)
 }
 
 func (w *inference) attend(l *layer, tp *tape) {

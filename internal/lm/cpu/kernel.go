@@ -12,15 +12,16 @@ type kernels struct {
 	has  bool // the processor has the instructions
 
 	// Products of a matrix and few vectors: how many rows are read side by side. The larger of them is a multiple of the other.
-	floatRows, intRows int
-	dotFloats          func(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
-	dotInts            func(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int)
-	round              func(dst []int16, d, x []float32)
-	dotHalves          func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
-	widen              func(dst []float32, src []uint16)
-	narrow             func(dst []uint16, src []float32)
-	dotFours           func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int)
-	roundBytes         func(dst []int8, d, x []float32)
+	// Of rows of integers of 8 bits, so many columns of a row lie side by side: 2, or 4 for tiles.
+	floatRows, intRows, intColumns int
+	dotFloats                      func(w []float32, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
+	dotInts                        func(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int)
+	round                          func(dst []int16, d, x []float32)
+	dotHalves                      func(w []uint16, wStride int, x []float32, xStride, width, n int, y []float32, yStride int)
+	widen                          func(dst []float32, src []uint16)
+	narrow                         func(dst []uint16, src []float32)
+	dotFours                       func(w []byte, d []float32, x []int8, dx []float32, xStride, width, n int, y []float32, yStride int)
+	roundBytes                     func(dst []int8, d, x []float32)
 
 	// The blocks of GGUF: numbers, products of 6 bits, and columns as floats.
 	halves      func(dst []float32, src []uint16, step int, second float32, n int)
@@ -36,7 +37,7 @@ type kernels struct {
 	outer                          func(a []float32, aRow, aStep, depth int, b []float32, n int, y []float32, yStride int)
 	lift, turn                     func(dst, src []float32, stride, n int)
 
-	// The same in bfloat16, in tiles, for panels and steps of rows of whole tiles; nil = the set has none.
+	// The same in bfloat16, in tiles, for panels and steps of rows of whole tiles; nil = the set has none, and no tiles for integers.
 	outerHalves func(a []uint16, aRow, depth int, b []float32, n int, y []float32, yStride int)
 	braid       func(dst []float32, a, b []uint16)
 
@@ -72,7 +73,8 @@ func sets() []*kernels {
 	return all
 }
 
-// Tiles is nil where processor and system multiply bfloat16 in tiles (AMX), many times faster than float32, and otherwise says why not.
+// Tiles is nil where processor and system multiply bfloat16 and integers in tiles (AMX), bfloat16 many times faster than float32, and
+// otherwise says why not.
 func Tiles() error {
 	_, err := tiled()
 	return err

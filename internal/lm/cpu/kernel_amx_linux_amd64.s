@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// Products of bfloat16 in tiles of 16 rows of 64 bytes. Go's assembler lacks the instructions, so their bytes are written here: a VEX prefix
+// Products of bfloat16, and of integers of 8 bits, in tiles of 16 rows of 64 bytes. Go's assembler lacks the instructions, so their bytes are written here: a VEX prefix
 // of three bytes, whose second has the upper bits of the registers that an address is made of, inverted, and whose third has what
 // tells instructions with one opcode apart. Source: Intel's Software Developer's Manual, volume 2.
 
@@ -35,6 +35,10 @@ GLOBL tileShapes<>(SB), RODATA|NOPTR, $64
 
 // TDPBF16PS: y += a·b
 #define MULTIPLY(y, a, b) BYTE $0xC4; BYTE $0xE2; BYTE $((15^(b))<<3|2); BYTE $0x5C; BYTE $(0xC0|(y)<<3|(a))
+
+// TDPBSSD, the same for fours of integers, and TILEZERO
+#define MULTIPLYINTS(y, a, b) BYTE $0xC4; BYTE $0xE2; BYTE $((15^(b))<<3|3); BYTE $0x5E; BYTE $(0xC0|(y)<<3|(a))
+#define ZERO(tile)            BYTE $0xC4; BYTE $0xE2; BYTE $0x7B; BYTE $0x49; BYTE $(0xC0|(tile)<<3)
 
 // func tileOuter(a *uint16, aRow, steps int, b *float32, blocks int, y *float32, yStride int)
 //
@@ -94,6 +98,90 @@ step:
 	DECQ R13
 	JNZ  block
 	RELEASE
+	RET
+
+// func tileInts(shapes *[64]byte, w *int8, d *float32, x *int16, dx *float32, xBytes, blocks, n int, y *float32, yBytes, dxBytes int)
+//
+// A block of sixteen rows is a tile, and so are the low and the high bytes of all vectors. What tiles add up is in memory between.
+TEXT ·tileInts(SB), 0, $2048-88
+	MOVQ shapes+0(FP), AX
+	SHAPES
+	MOVQ w+8(FP), DI
+	MOVQ d+16(FP), BX
+	MOVQ x+24(FP), SI
+	MOVQ dx+32(FP), R9
+	MOVQ xBytes+40(FP), R10
+	MOVQ $64, R11
+	MOVQ yBytes+72(FP), R13
+	LEAQ low-2048(SP), DX
+	LEAQ high-1024(SP), R8
+
+	MOVQ   y+64(FP), R14
+	MOVQ   n+56(FP), CX
+	VPXORD Z3, Z3, Z3
+
+clear:
+	VMOVUPS Z3, (R14)
+	ADDQ    R13, R14
+	DECQ    CX
+	JNZ     clear
+
+ints:
+	LOAD(4, rDI, r11, 0)
+	LOAD(2, rSI, r10, 0)
+	LOAD(3, rSI, r10, 32)
+	ZERO(0)
+	ZERO(1)
+	MULTIPLYINTS(0, 2, 4)
+	MULTIPLYINTS(1, 3, 4)
+	STORE(0, rDX, r11, 0)
+	STORE(1, r8, r11, 0)
+	VMOVUPS (BX), Z2
+	MOVQ    y+64(FP), R14
+	MOVQ    R9, R15
+	MOVQ    n+56(FP), CX
+	XORQ    AX, AX
+
+scaled:
+	VPSLLD       $8, (R8)(AX*1), Z0
+	VPADDD       (DX)(AX*1), Z0, Z0
+	VCVTDQ2PS    Z0, Z0
+	VMULPS.BCST  (R15), Z2, Z1
+	VFMADD213PS  (R14), Z1, Z0
+	VMOVUPS      Z0, (R14)
+	ADDQ         $64, AX
+	ADDQ         R13, R14
+	ADDQ         dxBytes+80(FP), R15
+	DECQ         CX
+	JNZ          scaled
+
+	ADDQ $512, DI
+	ADDQ $64, SI
+	ADDQ $64, BX
+	ADDQ $4, R9
+	DECQ blocks+48(FP)
+	JNZ  ints
+	RELEASE
+	VZEROUPPER
+	RET
+
+// func splitVector(x *int16, blocks int)
+TEXT ·splitVector(SB), NOSPLIT, $0-16
+	MOVQ         x+0(FP), SI
+	MOVQ         blocks+8(FP), CX
+	MOVL         $128, AX
+	VPBROADCASTW AX, Z2
+
+split:
+	VMOVDQU16 (SI), Z0
+	VPADDW    Z2, Z0, Z1
+	VPSRAW    $8, Z1, Z1
+	VPMOVWB   Z0, (SI)
+	VPMOVWB   Z1, 32(SI)
+	ADDQ      $64, SI
+	DECQ      CX
+	JNZ       split
+	VZEROUPPER
 	RET
 
 // func braidVector(dst *float32, a, b *uint16)

@@ -13,7 +13,7 @@ func newPlain(name string, floatRows, intRows, panelWidth int) *kernels {
 	g := goTiles{floatRows, intRows, panelWidth}
 	return &kernels{
 		name: name, has: true,
-		floatRows: floatRows, intRows: intRows,
+		floatRows: floatRows, intRows: intRows, intColumns: 2,
 		dotFloats: g.floats, dotInts: g.ints, round: plainRound, dotHalves: g.halves, widen: plainWiden, narrow: plainNarrow,
 		dotFours: g.fours, roundBytes: plainRoundBytes,
 		halves: g.wide, multiples: g.multiples, dotSixes: g.sixes, unpackFours: g.unpackFours, unpackSixes: g.unpackSixes,

@@ -56,6 +56,7 @@ const tileSize = 32
 // withTiles adds tiles in plain Go to a set.
 func (k *kernels) withTiles() *kernels {
 	k.rowStep, k.outerHalves, k.braid = k.rowBlock, plainOuterHalves, plainBraid
+	k.intColumns, k.dotInts, k.round = 4, goTiles{intRows: k.intRows}.tiledInts, plainRoundSplit
 	return k
 }
 
@@ -88,6 +89,39 @@ func plainOuterHalves(a []uint16, aRow, depth int, b []float32, n int, y []float
 	}
 }
 
+// plainRoundSplit is plainRound for tiles: of a block, the low bytes and then the high ones, both with a sign.
+func plainRoundSplit(dst []int16, d, x []float32) {
+	plainRound(dst, d, x)
+	for ; len(dst) > 0; dst = dst[block:] {
+		all := [block]int16(dst)
+		for k := 0; k < block; k += 2 {
+			low := func(v int16) int16 { return int16(int8(v)) }
+			high := func(v int16) int16 { return (v - low(v)) >> 8 }
+			dst[k/2], dst[block/2+k/2] = low(all[k])&0xff|all[k+1]<<8, high(all[k])&0xff|high(all[k+1])<<8
+		}
+	}
+}
+
+// tiledInts is goTiles.ints for what plainRoundSplit makes of vectors, and for w of [block, column/4, row, 4].
+func (g goTiles) tiledInts(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
+	rows := g.intRows
+	for v := range n {
+		for i := range rows {
+			var sum float32
+			for j := 0; j < width; j += block {
+				var low, high int32
+				for k, x := 0, x[v*xStride+j:][:block]; k < block; k++ {
+					w := int32(w[rows*(j+k&^3)+4*i+k&3])
+					low += w * int32(int8(x[k/2]>>(k%2*8)))
+					high += w * int32(int8(x[(block+k)/2]>>(k%2*8)))
+				}
+				sum += float32(float32(low+high<<8) * float32(d[rows*j/block+i]*dx[(v*xStride+j)/block]))
+			}
+			y[v*yStride+i] = sum
+		}
+	}
+}
+
 // checkTiles tells whether tiles compute what they should: sums that are exact in any order.
 func (k *kernels) checkTiles() error {
 	const n, depth = 2 * tileSize, 2 * block
@@ -105,6 +139,17 @@ func (k *kernels) checkTiles() error {
 	}
 	plainOuterHalves(a, depth, depth, b, n, want, tileSize)
 	k.outerHalves(a, depth, depth, b, n, got, tileSize)
+	ints, few := make([]int8, k.intRows*depth), n/4
+	for i := range ints {
+		ints[i] = int8(i*i%251 - 125)
+	}
+	vectors, ones := make([]int16, few*depth), slices.Repeat([]float32{1}, depth)
+	for i := range vectors {
+		vectors[i] = int16(i * i * 7)
+	}
+	like := goTiles{intRows: k.intRows}
+	like.tiledInts(ints, ones, vectors, ones, depth, depth, few, want, tileSize)
+	k.dotInts(ints, ones, vectors, ones, depth, depth, few, got, tileSize)
 	if !slices.Equal(want, got) {
 		return errors.New("the processor's AMX multiplies wrongly")
 	}

@@ -35,7 +35,13 @@ func eachSet(t *testing.T, test func(t *testing.T, k *kernels)) {
 }
 
 // like is plain Go for the tiles of k.
-func like(k *kernels) *kernels { return newPlain("like "+k.name, k.floatRows, k.intRows, k.panelWidth) }
+func like(k *kernels) *kernels {
+	x := newPlain("like "+k.name, k.floatRows, k.intRows, k.panelWidth)
+	if k.outerHalves != nil {
+		x.withTiles()
+	}
+	return x
+}
 
 // TestPanels compares the kernels of outer.go with the same in plain Go.
 func TestPanels(t *testing.T) {
@@ -130,6 +136,10 @@ func testKernels(t *testing.T, k *kernels) {
 		assert.Equal(t, slow, rounded)
 		assert.Equal(t, slowScales, scales)
 		for i, v := range rounded {
+			if k.intColumns == 4 { // for tiles: low and high bytes
+				in, at := rounded[i/block*block:], i%block
+				v = int16(int8(in[at/2]>>(at%2*8))) + int16(int8(in[(block+at)/2]>>(at%2*8)))<<8
+			}
 			assert.InDelta(t, x[i], float32(v)*scales[i/block], 2e-5*5)
 		}
 		ints, d := make([]int8, intRows*width), randomFloats(r, intRows*width/block)
@@ -232,6 +242,11 @@ func TestTiles(t *testing.T) {
 		broken := *k
 		broken.outerHalves = func(a []uint16, aRow, depth int, b []float32, n int, y []float32, yStride int) {
 			k.outerHalves(a, aRow, depth-block, b, n, y, yStride)
+		}
+		assert.Error(t, broken.checkTiles())
+		broken = *k
+		broken.dotInts = func(w []int8, d []float32, x []int16, dx []float32, xStride, width, n int, y []float32, yStride int) {
+			k.dotInts(w, d, x, dx, xStride, width-block, n, y, yStride)
 		}
 		assert.Error(t, broken.checkTiles())
 	})

@@ -6,7 +6,7 @@ package cpu
 func newVector(name string, has bool, rowStep int) *kernels {
 	k := &kernels{
 		name: name, has: has,
-		floatRows: vectorFloatRows, intRows: vectorIntRows,
+		floatRows: vectorFloatRows, intRows: vectorIntRows, intColumns: 2,
 		dotFloats: dots(floatTile), dotInts: vectorInts, round: vectorRound, dotHalves: dots(halfTile), widen: vectorWiden, narrow: vectorNarrow,
 		dotFours: vectorFours, roundBytes: vectorRoundBytes,
 		halves: vectorWide, multiples: vectorMultiples, dotSixes: sixes(sixTile), unpackFours: vectorUnpackFours, unpackSixes: vectorUnpackSixes,

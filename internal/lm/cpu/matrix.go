@@ -42,7 +42,7 @@ type Storage string
 // The storages.
 const (
 	F32  Storage = "f32"  // 4 bytes a weight
-	BF16 Storage = "bf16" // 2 bytes a weight; training rounds the vectors of products too
+	BF16 Storage = "bf16" // 2 bytes a weight; training rounds the vectors of products too, and so do prompts where there are tiles
 	Int8 Storage = "int8" // integers of 8 bits with a scale for each 32 weights, as in GGUF's Q8_0: 9 bits a weight
 	Int4 Storage = "int4" // integers of 4 bits with scale and minimum for each 32, as in GGUF's Q4_1: 6 bits a weight; but those of tokens Int8
 

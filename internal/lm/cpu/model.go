@@ -25,7 +25,7 @@ type Weights struct {
 // NewWeights prepares to hold matrices in a storage, for the best kernels that the processor has.
 func NewWeights(s Storage) *Weights {
 	k := best
-	if s == BF16 {
+	if s != F32 {
 		if x, err := tiled(); err == nil {
 			k = x
 		}

@@ -111,7 +111,7 @@ func (p *prompt) Prefill() ([]float32, error) {
 	if q.length+n == len(p.ids) {
 		needed = append(needed, int32(n-1))
 	}
-	h := s.extend(q, p.ids[q.length:q.length+n], needed)
+	h := s.prompt(q, p.ids[q.length:q.length+n], needed)
 	if len(needed) == 0 {
 		return nil, nil
 	}
@@ -121,6 +121,13 @@ func (p *prompt) Prefill() ([]float32, error) {
 	logits := make([]float32, s.work.VocabSize)
 	s.work.logits(h, logits)
 	return logits, nil
+}
+
+// prompt is extend for a piece of a prompt.
+func (s *Slots) prompt(q *sequence, ids, needed []int32) *vectors {
+	s.work.prompt = true
+	defer func() { s.work.prompt = false }()
+	return s.extend(q, ids, needed)
 }
 
 // extend computes the next tokens of one sequence, and returns the final hidden states that compute does.
@@ -199,7 +206,7 @@ func (s *Slots) goingOn(slot int) *sequence {
 	if q.whole = q.length + 1; !s.work.RotatesAlike(q.length, q.whole) {
 		again := &sequence{whole: q.whole, adapter: q.adapter}
 		for piece := range slices.Chunk(q.ids, largePiece) {
-			s.extend(again, piece, []int32{})
+			s.prompt(again, piece, []int32{})
 		}
 		s.pages.drop(q)
 		s.taken[slot] = again
@@ -216,7 +223,7 @@ func (s *Slots) Hidden(ids []int32, a infer.Adapter) ([][]float32, error) {
 	defer s.pages.drop(q)
 	var out [][]float32
 	for piece := range slices.Chunk(ids, largePiece) {
-		h := s.extend(q, piece, nil)
+		h := s.prompt(q, piece, nil)
 		for i := range piece {
 			out = append(out, slices.Clone(h.row(i)))
 		}

@@ -31,8 +31,9 @@ func (m *int8s) set(r int, row []float32) error {
 			return fmt.Errorf("column %d: the weights are not finite", c)
 		}
 		*m.scale(r, c) = scale
-		for i, v := range ints {
-			*m.int(r, c+i) = v
+		dst, rows, wide := m.ints[m.at(r, c):], m.k.intRows, m.k.intColumns
+		for i := 0; i < block; i += wide {
+			copy(dst[i*rows:][:wide], ints[i:])
 		}
 	}
 	return nil
@@ -40,18 +41,18 @@ func (m *int8s) set(r int, row []float32) error {
 
 // put stores block b of row r, whose integers have a sign.
 func (m *int8s) put(r, b int, u *blockParts) {
-	rows, c := m.k.intRows, b*block
-	*m.scale(r, c) = weights.FromHalf(u.half[0])
-	ints := m.ints[r/rows*rows*m.stride+c*rows+r%rows*2:]
+	*m.scale(r, b*block) = weights.FromHalf(u.half[0])
+	dst, rows, wide := m.ints[m.at(r, b*block):], m.k.intRows, m.k.intColumns
 	for i := 0; i < block; i += 2 {
-		ints[i*rows], ints[i*rows+1] = int8(u.q[i]), int8(u.q[i+1])
+		at := i&^(wide-1)*rows + i&(wide-1)
+		dst[at], dst[at+1] = int8(u.q[i]), int8(u.q[i+1])
 	}
 }
 
-// int is where the integer of row r, column c is.
-func (m *int8s) int(r, c int) *int8 {
-	rows := m.k.intRows
-	return &m.ints[r/rows*rows*m.stride+c/2*2*rows+r%rows*2+c%2]
+// at is where the integer of row r, column c is.
+func (m *int8s) at(r, c int) int {
+	rows, wide := m.k.intRows, m.k.intColumns
+	return r/rows*rows*m.stride + c&^(wide-1)*rows + r%rows*wide + c&(wide-1)
 }
 
 // scale is where the scale of row r, column c is.
@@ -83,7 +84,7 @@ func (m *int8s) segment(dst []float32, r, from, to int) {
 	for c := from; c < to; {
 		end := min(to, c/block*block+block)
 		for scale := *m.scale(r, c); c < end; c++ {
-			dst[c-from] = float32(*m.int(r, c)) * scale
+			dst[c-from] = float32(m.ints[m.at(r, c)]) * scale
 		}
 	}
 }

@@ -48,9 +48,10 @@ func (d *document) fold() {
 func (d *document) answering(fact Fact) (Passage, bool) {
 	d.fold()
 	terms, answer := d.weigh(fact.Question), foldText(fact.Answer)
+	candidates := d.candidates(answer)
 	for _, needed := range []folded{foldText(fact.Quote), answer} {
 		best, bestScore := -1, math.Inf(-1)
-		for _, i := range d.candidates(needed) {
+		for _, i := range candidates {
 			if len(d.folded[i].find(needed)) == 0 {
 				continue
 			}

@@ -45,6 +45,8 @@ type Config struct {
 	Lacks                     [][]Part // per layer: parts that it does not have; nil = all have all
 	QKVBias, OutBias, MLPBias bool
 
+	ConvKernel int // positions that a convolution sees
+
 	Experts Experts // that layers with a router have in place of an MLP
 
 	LayerNorm      bool // norms subtract the mean
@@ -85,6 +87,23 @@ func (c Config) QDim() int { return c.Heads * c.HeadDim }
 
 // KVDim is the width of all key (or value) heads together.
 func (c Config) KVDim() int { return c.KVHeads * c.HeadDim }
+
+// ConvWindows are those from 1 to ConvKernel: what two that follow each other differ in is a position that a convolution sees.
+func (c Config) ConvWindows() (out []int) {
+	for k := range c.ConvKernel {
+		out = append(out, k+1)
+	}
+	return out
+}
+
+// CacheDims are the widths of a head's keys in a layer, and of its values: of a convolution, which needs no keys, a share of the
+// channels.
+func (c Config) CacheDims(layer int) (key, value int) {
+	if c.Has(layer, Conv) {
+		return 1, c.HiddenSize / c.KVHeads
+	}
+	return c.HeadDim, c.HeadDim
+}
 
 // Border is the most tokens of a text that is rotated like all shorter ones; 0 = all lengths are rotated alike.
 func (c Config) Border() (border int) {
@@ -137,6 +156,9 @@ func (c Config) Validate() error {
 		if !(factor > 0) || math.IsInf(factor, 0) {
 			bad("%s scale: %g must be positive", name, factor)
 		}
+	}
+	if c.Names[Conv] != "" && (c.ConvKernel < 2 || c.ConvKernel > c.MaxPositions || c.KVHeads > 0 && c.HiddenSize%c.KVHeads != 0) {
+		bad("conv_L_cache: %d positions of %d channels, which must be a multiple of the key heads", c.ConvKernel, c.HiddenSize)
 	}
 	if c.Names[Router] != "" {
 		errs = append(errs, c.Experts.validate())

@@ -51,7 +51,11 @@ func ConfigFromGGUF(metadata GGUFMetadata, shapes map[string][]int, ropeFactors 
 	if c.LayerNorm {
 		c.NormEps = g.float("attention.layer_norm_epsilon", 0)
 	}
-	c.KVHeads = g.int("attention.head_count_kv", c.Heads)
+	if heads, ok := g.metadata.Ints(g.prefix + "attention.head_count_kv"); ok && f.names[Conv] != "" && len(heads) > 0 {
+		c.KVHeads = slices.Max(heads) // none in layers of convolutions
+	} else {
+		c.KVHeads = g.int("attention.head_count_kv", c.Heads)
+	}
 	c.HeadDim = g.int("attention.key_length", c.HiddenSize/max(c.Heads, 1))
 	if v := g.int("attention.value_length", c.HeadDim); v != c.HeadDim {
 		g.unsupported("attention.value_length", fmt.Sprintf("%d differs from key_length %d", v, c.HeadDim))

@@ -58,7 +58,7 @@ func TestRefusedFamiliesNameThePart(t *testing.T) {
 	for name, part := range map[string]string{
 		"gemma4_text": "heads of another width", "qwen2_moe": "beside the chosen ones", "qwen3_next": "all tokens pass through",
 		"deepseek_v3": "latent attention", "llama4": "chunks",
-		"qwen3_5_text": "gated delta rule", "lfm2": "short convolutions",
+		"qwen3_5_text": "gated delta rule", "lfm2_moe": "a bias that chooses experts",
 	} {
 		_, err := ParseConfig([]byte(`{"model_type":"` + name + `"}`))
 		require.ErrorIs(t, err, ErrUnsupported)

@@ -1,6 +1,7 @@
 package lm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -69,7 +70,12 @@ func (c Config) Pieces(p Param) []Piece {
 	if c.is(p, Sinks) {
 		name = strings.TrimSuffix(name, ".weight")
 	}
+	if p.Name == FinalNorm {
+		name = cmp.Or(families[c.Family].finalNorm, name)
+	}
 	switch {
+	case c.is(p, Conv):
+		return []Piece{{Tensor: name, Shape: []int{p.Shape[0], 1, p.Shape[1]}, Size: p.Size()}}
 	case p.Experts == 0:
 		return []Piece{{Tensor: name, Shape: p.Shape, Size: p.Size()}}
 	case c.Experts.Fused:

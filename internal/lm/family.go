@@ -17,6 +17,7 @@ type family struct {
 	epsKey, activationKey string
 
 	names                     Names    // of the parts of a layer
+	finalNorm                 string   // weight of the norm behind the layers; "" = FinalNorm
 	qkvBias, outBias, mlpBias biasRule // which projections have biases
 	windows                   windowRule
 	partialRotary             bool // a head may be rotated in part

@@ -104,6 +104,9 @@ func (c Config) GGUFRopeFactors() map[string][]float32 {
 
 // GGUFName is the name of a weight in such a file.
 func (c Config) GGUFName(name string) (string, error) {
+	if norm := families[c.Family].gguf.outputNorm; norm != "" && name == FinalNorm {
+		return norm + ".weight", nil
+	}
 	for outer, stem := range ggufOuter {
 		if kind, ok := strings.CutPrefix(name, stem+"."); ok {
 			return outer + "." + kind, nil

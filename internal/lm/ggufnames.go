@@ -14,6 +14,8 @@ type ggufRecord struct {
 	permuted bool
 	// unitNorms: the converter added 1 to the weights of the norms, which transformers adds in the graph.
 	unitNorms bool
+	// outputNorm is what the norm behind the layers is called; "" = output_norm.
+	outputNorm string
 	// slides: of the families of one architecture, this is the one with a sliding window.
 	slides bool
 	// read sets what only this family's files say, and write is its inverse.
@@ -51,7 +53,8 @@ func GGUFArchitectures() string {
 
 // GGUFNames tells how the tensors of one GGUF architecture differ from those of the checkpoint they were converted from.
 type GGUFNames struct {
-	byName map[string]string // "attn_q" to "self_attn.q_proj"
+	byName     map[string]string // "attn_q" to "self_attn.q_proj"
+	outputNorm string
 	// Permuted: rows of q and k are interleaved for a rotation of neighbours.
 	Permuted bool
 	// UnitNorms: 1 was added to the weights of the norms.
@@ -64,7 +67,7 @@ func NamesOfGGUF(arch string) (GGUFNames, bool) {
 	if f == nil {
 		return GGUFNames{}, false
 	}
-	out := GGUFNames{byName: map[string]string{}, Permuted: f.gguf.permuted, UnitNorms: f.gguf.unitNorms}
+	out := GGUFNames{byName: map[string]string{}, outputNorm: f.gguf.outputNorm, Permuted: f.gguf.permuted, UnitNorms: f.gguf.unitNorms}
 	for _, f := range []*family{ggufFamily(arch, false, true), f} { // of models with experts too
 		for part, name := range f.gguf.names {
 			out.byName[name] = f.names[part]
@@ -92,6 +95,9 @@ func (n GGUFNames) Canonical(name string) string {
 	}
 	if outer, ok := ggufOuter[stem]; ok {
 		return outer + kind
+	}
+	if stem == n.outputNorm && stem != "" {
+		return FinalNorm
 	}
 	layer, rest, ok := strings.Cut(strings.TrimPrefix(stem, "blk."), ".")
 	if !ok || !strings.HasPrefix(stem, "blk.") {

@@ -178,6 +178,10 @@ func (f *fields) windows(rule windowRule, layers int) []int {
 				sliding = rule.every && !rule.types
 			case "sliding_attention":
 				sliding = rule.every || rule.types
+			case "conv":
+				if f.value("conv_L_cache") == nil {
+					f.fail(fmt.Sprintf("layer_types[%d]", i), "%w feature: it needs layers of short convolutions", ErrUnsupported)
+				}
 			default:
 				f.fail(fmt.Sprintf("layer_types[%d]", i), "%q: %w layer", types[i], ErrUnsupported)
 			}

@@ -15,6 +15,8 @@ type Param struct {
 	Experts int
 	// Router marks the matrix that chooses experts, which a little error makes choose others: it is always held in float32.
 	Router bool
+	// Small marks a matrix of a few columns, of which no product is made.
+	Small bool
 }
 
 // Params lists every weight that a checkpoint of c must hold, in the order of the computation.
@@ -55,6 +57,12 @@ func (c Config) partParams(path string, part Part) []Param {
 		out, in, bias = c.QDim()+2*c.KVDim(), c.HiddenSize, c.QKVBias
 	case O:
 		out, in, bias = c.HiddenSize, c.QDim(), c.OutBias
+	case ConvIn:
+		out, in = 3*c.HiddenSize, c.HiddenSize
+	case Conv:
+		return []Param{{Name: path + ".weight", Shape: []int{c.HiddenSize, c.ConvKernel}, Small: true}}
+	case ConvOut:
+		out, in = c.HiddenSize, c.HiddenSize
 	case Gate, Up:
 		out, in, bias = c.IntermediateSize, c.HiddenSize, c.MLPBias
 	case Router:

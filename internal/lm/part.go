@@ -19,6 +19,9 @@ const (
 	QNorm
 	KNorm
 	O
+	ConvIn // in place of attention: two gates and what is convolved
+	Conv   // of each channel: factors on its last positions
+	ConvOut
 	AttentionOutNorm // of what attention gives, before it is added to the residual stream
 	MLPNorm          // of what the MLP reads
 	Router           // scores of the experts

@@ -11,7 +11,7 @@ var missing = map[string]string{
 	"qwen3_next":   "layers of the gated delta rule, and an expert that all tokens pass through, beside the chosen ones",
 	"qwen3_5":      "layers of the gated delta rule",
 	"qwen3_5_text": "layers of the gated delta rule",
-	"lfm2":         "layers of short convolutions",
+	"lfm2_moe":     "a bias that chooses experts and does not weigh them",
 	"deepseek_v2":  "latent attention, and an expert that all tokens pass through, beside the chosen ones",
 	"deepseek_v3":  "latent attention, and an expert that all tokens pass through, beside the chosen ones",
 	"llama4":       "attention in chunks, and an expert that all tokens pass through, beside the chosen ones",

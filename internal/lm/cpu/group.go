@@ -4,7 +4,7 @@ import "github.com/docent-ml/docent/internal/lm"
 
 // The kinds of groups of a layer.
 const (
-	groupIn     = iota // q, k, v
+	groupIn     = iota // q, k, v, or what is convolved and its gates
 	groupOut           // o
 	groupUp            // gate, up
 	groupDown          // down
@@ -64,7 +64,7 @@ func (l *layer) newGroups(c lm.Config, w *Weights, i int) {
 		}
 		return g
 	}
-	l.in, l.out = of(groupIn, lm.QKV, lm.Q, lm.K, lm.V), of(groupOut, lm.O)
+	l.in, l.out = of(groupIn, lm.QKV, lm.Q, lm.K, lm.V, lm.ConvIn), of(groupOut, lm.O, lm.ConvOut)
 	l.up, l.down = of(groupUp, lm.GateUp, lm.Gate, lm.Up, lm.ExpertsGateUp), of(groupDown, lm.Down, lm.ExpertsDown)
 	l.router = of(groupRouter, lm.Router)
 }

@@ -104,6 +104,10 @@ func (w *inference) multiply(x *vectors, products []product) {
 }
 
 func (w *inference) attend(l *layer, tp *tape) {
+	if l.taps != nil {
+		w.convolve(l, tp)
+		return
+	}
 	tp.attended.resize(len(w.rows), w.QDim())
 	w.crew.rows(len(w.rows), func(r int) {
 		w.place(l, r, tp.qkv.row(r))

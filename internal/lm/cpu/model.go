@@ -53,7 +53,7 @@ func (w *Weights) Use(set string) error {
 
 // Take keeps one weight. read writes its values, row by row.
 func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
-	if len(p.Shape) == 2 {
+	if len(p.Shape) == 2 && !p.Small {
 		s := w.storage
 		if s == Int4 && !p.Linear { // every answer reads them whole, and they round worst
 			s = Int8
@@ -74,10 +74,7 @@ func (w *Weights) Take(p lm.Param, read func(dst []float32) error) (err error) {
 		w.matrices[p.Name], err = newMatrix(w.k, s, p.Shape[0], p.Shape[1], &w.buffer, read)
 		return err
 	}
-	v := make([]float32, 1)
-	if len(p.Shape) == 1 {
-		v = make([]float32, p.Shape[0])
-	}
+	v := make([]float32, p.Size())
 	w.vectors[p.Name] = v
 	return read(v)
 }
@@ -140,6 +137,7 @@ type layer struct {
 	in, out, up, down                           group
 	router                                      group // of nothing, without experts
 	xielu                                       xielu
+	taps                                        [][]float32 // of a convolution in place of attention; nil = none
 }
 
 // first is the first position that a query of the layer at a position sees.
@@ -194,6 +192,9 @@ func newModel(c lm.Config, w *Weights) *model {
 		l.newGroups(c, w, i)
 		if c.Has(i, lm.Act) {
 			l.xielu = w.xielu(c.Path(i, lm.Act))
+		}
+		if c.Has(i, lm.Conv) {
+			l.taps = w.taps(c, i)
 		}
 		m.layers = append(m.layers, l)
 	}

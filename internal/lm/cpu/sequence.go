@@ -14,7 +14,8 @@ const pagePositions = 64
 // alike can hold the same.
 type page struct {
 	// keys is [layer, kvHead, position, dim] and values is [layer, kvHead, dim, position]: both are matrices that the kernels
-	// take, the keys for the scores and the values for what they weigh.
+	// take, the keys for the scores and the values for what they weigh. Layers of convolutions have what they see, [position, channel],
+	// in place of keys.
 	keys, values heads
 	holders      int // sequences that have it
 }
@@ -61,36 +62,57 @@ func (h heads) matrix(k *kernels, room *[]float32, at, n int) []float32 {
 	return *room
 }
 
+// get is one number.
+func (h heads) get(at int) float32 {
+	if h.halves == nil {
+		return h.floats[at]
+	}
+	return weights.FromHalf(h.halves[at])
+}
+
 // shape of the pages of a model.
 type shape struct {
-	layers, heads int
-	dim, stride   int // of a head; the stride of keys
-	rows          int // of values: dim, rounded up
-	half          bool
+	heads        int
+	dim, stride  int   // of a head; the stride of keys
+	rows         int   // of values: dim, rounded up
+	keys, values []int // where those of each layer begin, and where the last end
+	half         bool
 }
 
 func (m *model) pageShape() shape {
-	return shape{m.Layers, m.KVHeads, m.HeadDim, roundUp(m.HeadDim, block), roundUp(m.HeadDim, m.k.floatRows), false}
+	s := shape{heads: m.KVHeads, dim: m.HeadDim, stride: roundUp(m.HeadDim, block), rows: roundUp(m.HeadDim, m.k.floatRows), keys: []int{0}, values: []int{0}}
+	for i, l := range m.layers {
+		keys, values := s.heads*s.stride, s.heads*s.rows
+		if l.taps != nil {
+			keys, values = m.HiddenSize, 0
+		}
+		s.keys, s.values = append(s.keys, s.keys[i]+pagePositions*keys), append(s.values, s.values[i]+pagePositions*values)
+	}
+	return s
 }
+
+// size of a page: numbers among keys and among values.
+func (s shape) size() (keys, values int) { return s.keys[len(s.keys)-1], s.values[len(s.values)-1] }
 
 func (s shape) pageBytes() int64 {
 	size := 4
 	if s.half {
 		size = 2
 	}
-	return int64(size * s.layers * s.heads * pagePositions * (s.stride + s.rows))
+	keys, values := s.size()
+	return int64(size * (keys + values))
 }
 
 // keysAt is where those of a head begin, [pagePositions, stride].
 func (s shape) keysAt(layer, head int) (at, n int) {
 	n = pagePositions * s.stride
-	return (layer*s.heads + head) * n, n
+	return s.keys[layer] + head*n, n
 }
 
 // valuesAt is where those of a head begin, [rows, pagePositions].
 func (s shape) valuesAt(layer, head int) (at, n int) {
 	n = s.rows * pagePositions
-	return (layer*s.heads + head) * n, n
+	return s.values[layer] + head*n, n
 }
 
 // sequence is the computed part of one text.
@@ -129,8 +151,8 @@ func (p *pages) page() *page {
 		return x
 	}
 	p.made++
-	n := p.layers * p.heads * pagePositions
-	return &page{newHeads(n*p.stride, p.half), newHeads(n*p.rows, p.half), 1}
+	keys, values := p.size()
+	return &page{newHeads(keys, p.half), newHeads(values, p.half), 1}
 }
 
 // reserve makes room for n more positions of q.

@@ -157,6 +157,7 @@ type batch struct {
 	theta     []float32
 	families  []family
 	positions []int
+	previous  []int   // of each row: the one before it in its text; -1 = none
 	needed    []int32 // Rows, each once and in order
 	row       []int32 // of each of Rows: its index in them
 	longest   int     // text, in tokens
@@ -191,7 +192,7 @@ func (t *Tuner) begin(b Batch, theta []float32, lowest int) {
 // set derives from a batch what follows from it.
 func (b *batch) set(in Batch) {
 	b.Batch, b.families = in, b.families[:0]
-	b.positions = resized(b.positions, len(in.Tokens))
+	b.positions, b.previous = resized(b.positions, len(in.Tokens)), resized(b.previous, len(in.Tokens))
 	b.longest = 0
 	for i, s := range in.Segments {
 		b.longest = max(b.longest, s.Position+s.To-s.From)
@@ -200,7 +201,13 @@ func (b *batch) set(in Batch) {
 		}
 		b.families[len(b.families)-1].to = i + 1
 		for r := s.From; r < s.To; r++ {
-			b.positions[r] = s.Position + r - s.From
+			b.positions[r], b.previous[r] = s.Position+r-s.From, r-1
+		}
+		if s.From < s.To {
+			b.previous[s.From] = -1
+			if s.Parent != i {
+				b.previous[s.From] = in.Segments[s.Parent].To - 1
+			}
 		}
 	}
 	b.needed = append(make([]int32, 0, len(in.Rows)), in.Rows...)
@@ -254,7 +261,7 @@ func (t *Tuner) borrow(i int) {
 // looksAt tells which outputs of layer i its backward pass needs: those that are normed, or scaled by DoRA.
 func (t *Tuner) looksAt(i int) (qkv, out, mlp bool) {
 	l, u := &t.layers[i], &t.updates[i]
-	return l.qNorm != nil || l.kNorm != nil || u[groupIn].scaled(), l.afterAttention != nil || u[groupOut].scaled(), l.afterMLP != nil || u[groupDown].scaled()
+	return l.taps != nil || l.qNorm != nil || l.kNorm != nil || u[groupIn].scaled(), l.afterAttention != nil || u[groupOut].scaled(), l.afterMLP != nil || u[groupDown].scaled()
 }
 
 // restore is, with Recompute, what layer i computed on the way. The layer above is done with.

@@ -25,6 +25,10 @@ func (t *Tuner) spread(v []float32, heads, n int) []float32 {
 
 // attend fills tp.attended from tp.qkv.
 func (t *Tuner) attend(l *layer, tp *tape) {
+	if l.taps != nil {
+		t.convolve(l, tp)
+		return
+	}
 	n := len(t.b.Tokens)
 	tp.q, tp.k, tp.v = t.spread(tp.q, t.Heads, n), t.spread(tp.k, t.KVHeads, n), t.spread(tp.v, t.KVHeads, n)
 	tp.logSums = resized(tp.logSums, t.Heads*n)
@@ -185,6 +189,10 @@ func (t *Tuner) attendTile(tp *tape, x tile, worker int) {
 
 // attendBack fills t.dQKV from t.dAttended.
 func (t *Tuner) attendBack(l *layer, tp *tape) {
+	if l.taps != nil {
+		t.convolveBack(l, tp)
+		return
+	}
 	n := len(t.b.Tokens)
 	t.dQKV.resize(n, t.QDim()+2*t.KVDim())
 	for _, v := range []*[]float32{&t.dq, &t.dk, &t.dv} {

@@ -36,7 +36,7 @@ func (t *Tuner) layerBackward(l *layer, tp *tape, deeper bool, gradient []float3
 	}
 
 	dOut = t.branchBack(dAttention, &tp.out, l.afterAttention)
-	t.projectBack(&l.out, attended, &tp.z[groupOut], &tp.out, dOut, t.dAttended.zero(n, t.QDim()), gradient)
+	t.projectBack(&l.out, attended, &tp.z[groupOut], &tp.out, dOut, t.dAttended.zero(n, l.out.in), gradient)
 	if n = tp.x.n; rows != nil {
 		t.dAttended.spread(n, rows)
 		t.dx.spread(n, rows)

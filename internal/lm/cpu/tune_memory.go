@@ -11,11 +11,18 @@ type Size struct {
 // without Recompute. It follows what tape, Tuner and lossMemory hold.
 func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	wide := func(n int) int { return roundUp(n, block) }
-	n, rows, hidden, attended := s.Tokens, min(s.Rows, s.Tokens), wide(t.HiddenSize), wide(t.QDim())
-	heads, qkv := t.Heads*t.headStride(), wide(t.QDim()+2*t.KVDim())
+	n, rows, hidden := s.Tokens, min(s.Rows, s.Tokens), wide(t.HiddenSize)
+	attended, heads, qkv := 0, 0, 0 // the most of any layer
 	// Of a layer behind whose attention so many rows go on: its tape without x and h, and what it has in turn with the others.
 	tape := func(i, rows int) (own, turn int) {
 		l, z := &t.layers[i], [groupKinds]int{}
+		ofRow := 0 // queries, keys, values and log sums
+		if l.taps == nil {
+			heads = t.Heads * t.headStride()
+			ofRow = heads + 2*t.KVHeads*t.headStride() + t.Heads
+		}
+		ofQKV, ofAttended := wide(l.in.out), wide(l.out.in)
+		qkv, attended = max(qkv, ofQKV), max(attended, ofAttended)
 		for kind, u := range t.updates[i] {
 			z[kind] = wide(u.ranks)
 		}
@@ -26,7 +33,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			behind += used*(2*hidden+3) + wide(t.Experts.Count) + z[groupRouter]
 		}
 		behind += used * (wide(l.up.out) + z[groupUp] + z[groupDown])
-		own = n*(attended+z[groupIn]+heads+2*t.KVHeads*t.headStride()+t.Heads) + rows*behind
+		own = n*(ofAttended+z[groupIn]+ofRow) + rows*behind
 		turn = rows * (hidden + used*wide(l.down.in))
 		share := func(needed bool, size int) {
 			if needed {
@@ -36,11 +43,11 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			}
 		}
 		needsQKV, needsOut, needsMLP := t.looksAt(i)
-		share(needsQKV, n*qkv)
+		share(needsQKV, n*ofQKV)
 		share(needsOut, rows*hidden)
 		share(needsMLP, rows*hidden)
 		if i+1 == t.Layers { // the rows that go on
-			own += rows * (hidden + attended)
+			own += rows * (hidden + ofAttended)
 		}
 		return own, turn
 	}

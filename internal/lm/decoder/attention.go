@@ -18,6 +18,8 @@ type attender interface {
 	// attend returns the attention output [batch, seq, heads, headDim] of layer i for
 	// q [batch, seq, heads, headDim] (already scaled) and k, v [batch, seq, kvHeads, headDim].
 	attend(i int, q, k, v *Node) *Node
+	// back returns u [rows, hidden] of layer i as it is 0 to n-1 positions before, each [rows, hidden]; zeros before the beginning.
+	back(i int, u *Node, n int) []*Node
 	// size of this call.
 	size() (batch, seq int)
 }

@@ -9,7 +9,11 @@ import (
 // block is one transformer layer: two residual branches. Norms that the family does not have pass their input on.
 func (d *Decoder) block(i int, x *Node, at attender) *Node {
 	h := d.norm(i, lm.AttentionNorm, x)
-	x = d.add(x, d.norm(i, lm.AttentionOutNorm, d.attention(i, h, at)))
+	mix := d.attention
+	if d.Config.Has(i, lm.Conv) {
+		mix = d.convolution
+	}
+	x = d.add(x, d.norm(i, lm.AttentionOutNorm, mix(i, h, at)))
 	if !d.Config.Parallel {
 		h = d.norm(i, lm.MLPNorm, x)
 	}

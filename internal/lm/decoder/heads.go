@@ -1,6 +1,8 @@
 package decoder
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
@@ -28,7 +30,7 @@ func (d *Decoder) newHeads(batch, seq int, positions, lengths *Node, mask func(w
 		turns := ConvertDType(DivScalar(positions, c.QueryContext), dtypes.Float32) // whole ones
 		h.boost = InsertAxes(AddScalar(MulScalar(Log(AddScalar(turns, 1)), c.QueryBeta), 1), -1, -1)
 	}
-	for _, window := range d.Config.Windows {
+	for _, window := range slices.Concat(d.Config.Windows, d.Config.ConvWindows()) {
 		if h.masks[window] == nil {
 			h.masks[window] = InsertAxes(mask(window), 1, 1)
 		}
@@ -64,7 +66,7 @@ func (h heads) queries(q *Node) *Node {
 
 // values turns [batch, seq, kvHeads, headDim] into [batch·kvHeads, seq, headDim].
 func (h heads) values(v *Node) *Node {
-	return Reshape(TransposeAllAxes(v, 0, 2, 1, 3), h.batch*h.d.Config.KVHeads, h.seq, h.d.Config.HeadDim)
+	return Reshape(TransposeAllAxes(v, 0, 2, 1, 3), h.batch*h.d.Config.KVHeads, h.seq, v.Shape().Dim(3))
 }
 
 // weigh turns the scores of layer i [batch·kvHeads, group·seq, keys] into probabilities of the same shape.

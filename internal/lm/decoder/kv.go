@@ -70,11 +70,7 @@ func (d *Decoder) cached(tokens *Node, c Cached) *cached {
 func (a *cached) attend(i int, q, k, v *Node) *Node {
 	c := a.d.Config
 	q = a.queries(q)
-	own := KV{K: Reshape(TransposeAllAxes(k, 0, 2, 3, 1), a.batch*c.KVHeads, c.HeadDim, a.seq), V: a.values(v)}
-	if a.c.Recent != nil {
-		own = KV{K: a.put(a.c.Recent[i].K, own.K, 2), V: a.put(a.c.Recent[i].V, own.V, 1)}
-	}
-	a.recent = append(a.recent, own)
+	own := a.extend(i, KV{K: Reshape(TransposeAllAxes(k, 0, 2, 3, 1), a.batch*c.KVHeads, c.HeadDim, a.seq), V: a.values(v)})
 	past := a.c.Past[i]
 
 	scores := Concatenate([]*Node{
@@ -87,6 +83,15 @@ func (a *cached) attend(i int, q, k, v *Node) *Node {
 		product(Slice(p, AxisRange(), AxisRange(), AxisRange(0, n)), []int{2}, []int{0}, past.V, []int{1}, []int{0}),
 		product(Slice(p, AxisRange(), AxisRange(), AxisRange(n, n+m)), []int{2}, []int{0}, own.V, []int{1}, []int{0}),
 	)) // [batch, seq, heads, headDim]
+}
+
+// extend is the recent part of layer i with what the call adds.
+func (a *cached) extend(i int, own KV) KV {
+	if a.c.Recent != nil {
+		own = KV{K: a.put(a.c.Recent[i].K, own.K, 2), V: a.put(a.c.Recent[i].V, own.V, 1)}
+	}
+	a.recent = append(a.recent, own)
+	return own
 }
 
 // put replaces the column of recent, along an axis, by x with a single one. A selection, because a small copy is made

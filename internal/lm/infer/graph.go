@@ -110,12 +110,13 @@ func bucket(n, least int) int {
 
 // zeros makes empty keys and values for slots sequences of up to positions.
 func (s *Graphs) zeros(slots, positions int) (*cache, error) {
-	rows, dim := slots*s.config.KVHeads, s.config.HeadDim
+	rows := slots * s.config.KVHeads
 	var out []*tensors.Tensor
 	for i := range 2 * s.config.Layers {
-		dims := []int{rows, dim, positions}
+		key, value := s.config.CacheDims(i / 2)
+		dims := []int{rows, key, positions}
 		if i%2 == 1 {
-			dims = []int{rows, positions, dim}
+			dims = []int{rows, positions, value}
 		}
 		t, err := device.Fill(s.backend, s.dtype, dims, false, func(dst []float32) error { clear(dst); return nil })
 		if err != nil {

@@ -148,7 +148,7 @@ func putSlot(past, prompt, slot *Node) *Node {
 func fold(past, recent decoder.KV, lengths *Node) decoder.KV {
 	g := lengths.Graph()
 	slots := lengths.Shape().Size()
-	rows, positions, dim := past.V.Shape().Dim(0), past.V.Shape().Dim(1), past.V.Shape().Dim(2)
+	rows, positions := past.V.Shape().Dim(0), past.V.Shape().Dim(1)
 	width := recent.V.Shape().Dim(1)
 	length := Reshape(BroadcastToDims(Reshape(lengths, slots, 1), slots, rows/slots), rows, 1) // per row
 
@@ -159,12 +159,13 @@ func fold(past, recent decoder.KV, lengths *Node) decoder.KV {
 	index = Add(index, MulScalar(Iota(g, index.Shape(), 0), width)) // into [rows·width, dim]
 
 	moved := func(x *Node) *Node { // [rows, width, dim] to [rows, positions, dim]
+		dim := x.Shape().Dim(2)
 		return Reshape(Gather(Reshape(x, rows*width, dim), Reshape(index, rows*positions, 1)), rows, positions, dim)
 	}
 	k := TransposeAllAxes(moved(TransposeAllAxes(recent.K, 0, 2, 1)), 0, 2, 1)
 	return decoder.KV{
-		K: Where(BroadcastToDims(InsertAxes(valid, 1), rows, dim, positions), k, past.K),
-		V: Where(BroadcastToDims(InsertAxes(valid, -1), rows, positions, dim), moved(recent.V), past.V),
+		K: Where(BroadcastToDims(InsertAxes(valid, 1), past.K.Shape().Dimensions...), k, past.K),
+		V: Where(BroadcastToDims(InsertAxes(valid, -1), past.V.Shape().Dimensions...), moved(recent.V), past.V),
 	}
 }
 

@@ -106,7 +106,7 @@ func (m *Model) ExportGGUF(ctx context.Context, a *adapter.Adapter, file string,
 func storedAs(p lm.Param, dtype weights.DType) weights.DType {
 	quantised := dtype == "Q8_0" || dtype == "Q4_0"
 	switch {
-	case len(p.Shape) < 2 || p.Router:
+	case len(p.Shape) < 2 || p.Router || p.Small:
 		return weights.F32
 	case quantised && p.Shape[1]%32 != 0:
 		return "F16"

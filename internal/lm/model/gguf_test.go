@@ -44,5 +44,5 @@ func TestExportGGUF(t *testing.T) {
 			exported++
 		})
 	}
-	assert.GreaterOrEqual(t, exported, 14, "families that llama.cpp converts")
+	assert.GreaterOrEqual(t, exported, 15, "families that llama.cpp converts")
 }

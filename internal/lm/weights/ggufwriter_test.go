@@ -139,7 +139,18 @@ func toGGUF(c lm.Config, values map[string][]float32) *ggufFile {
 	key("embedding_length", uint32(c.HiddenSize))
 	key("feed_forward_length", uint32(c.IntermediateSize))
 	key("attention.head_count", uint32(c.Heads))
-	key("attention.head_count_kv", uint32(c.KVHeads))
+	if arch == "lfm2" {
+		heads := make([]int32, c.Layers)
+		for i := range heads {
+			if c.Has(i, lm.K) {
+				heads[i] = int32(c.KVHeads)
+			}
+		}
+		key("attention.head_count_kv", heads)
+		key("shortconv.l_cache", uint32(c.ConvKernel))
+	} else {
+		key("attention.head_count_kv", uint32(c.KVHeads))
+	}
 	if c.LayerNorm {
 		key("attention.layer_norm_epsilon", float32(c.NormEps))
 	} else {
@@ -307,6 +318,9 @@ func ggufName(arch, name string) string {
 	if rest, ok := strings.CutPrefix(stem, "model.layers."); ok {
 		layer, rest, _ = strings.Cut(rest, ".")
 		stem = "model.layers.0." + rest
+	}
+	if arch == "lfm2" && name == lm.FinalNorm {
+		stem = "model.embedding_norm"
 	}
 	found := ggufNames()[arch][stem]
 	if found == "" {

@@ -18,6 +18,11 @@ func (c *catalog) Join(params []lm.Param, pieces func(lm.Param) ([]lm.Piece, err
 			return err
 		}
 		if p.Experts == 0 && parts[0].Tensor == p.Name {
+			if s := c.byName[p.Name]; s != nil && slices.Equal(s.Shape, parts[0].Shape) { // but for an axis of one element
+				s.Shape = p.Shape
+				i := slices.IndexFunc(c.tensors, func(t Tensor) bool { return t.Name == p.Name })
+				c.tensors[i].Shape = p.Shape
+			}
 			continue
 		}
 		first := c.byName[parts[0].Tensor]

@@ -24,6 +24,8 @@ type GGUF struct {
 	catalog
 	metadata Metadata
 	ropes    []*stored // factors on the rotary wavelengths, which are part of the configuration
+
+	described int // tensors, apart from those in the header
 }
 
 // Metadata returns the key-value pairs of the header: sizes, tokenizer, chat template.
@@ -57,8 +59,8 @@ func (g *GGUF) openAll(path string) error {
 			return err
 		}
 	}
-	if all, ok := g.metadata.Int("split.tensors.count"); ok && all != len(g.tensors)+len(g.ropes) {
-		return &Error{"open", g.label, "", malformed("its %d files have %d tensors, not %d", count, len(g.tensors)+len(g.ropes), all)}
+	if all, ok := g.metadata.Int("split.tensors.count"); ok && all != g.described {
+		return &Error{"open", g.label, "", malformed("its %d files have %d tensors, not %d", count, g.described, all)}
 	}
 	return nil
 }
@@ -113,6 +115,7 @@ func (g *GGUF) parse(f *file) error {
 	if err := place(f, metadata, found, f.size-r.left); err != nil {
 		return err
 	}
+	g.described += len(found)
 	for _, s := range slices.Concat(found, inHeader(f.name, metadata)) {
 		if err := g.enter(s, arch); err != nil {
 			return fault(s.raw, err)

@@ -342,7 +342,12 @@ func TestGGUFOtherRotaryFactors(t *testing.T) {
 
 // TestGGUFSplit: a model over several files is read from the first, whatever the order of the tensors.
 func TestGGUFSplit(t *testing.T) {
-	c := tinyConfig(t, tinyConfigs["llama"])
+	for _, family := range []string{"llama", "apertus"} { // which has tensors in the header, too
+		t.Run(family, func(t *testing.T) { testSplit(t, tinyConfig(t, `{"model_type":"`+family+`","head_dim":6}`)) })
+	}
+}
+
+func testSplit(t *testing.T, c lm.Config) {
 	values := randomModel(c)
 	whole := toGGUF(c, values)
 	dir := t.TempDir()
@@ -370,6 +375,7 @@ func TestGGUFSplit(t *testing.T) {
 	g, err := OpenGGUF(first)
 	require.NoError(t, err)
 	defer g.Close()
+	require.NoError(t, g.Join(c.Params(), c.GGUFPieces))
 	require.NoError(t, Check(Expected(c), g))
 	assert.Equal(t, values, readAll(t, g))
 

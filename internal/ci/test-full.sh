@@ -92,7 +92,7 @@ emulated() { # the kernels that this processor may lack
     CGO_ENABLED=0 GOEXPERIMENT=norandomizedheapbase64 go test -vet=off -c -o "$out/cpu.test" ./internal/lm/cpu &&
     DOCENT_EMULATED=avx512 "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "$kernels/^avx512$" &&
     DOCENT_EMULATED=avx512vnni "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "^Test(Kernels|Blocks)$/^avx512vnni$" &&
-    DOCENT_EMULATED=amx "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "^Test(Tiles|OuterHalves|Kernels)$/^amx$" &&
+    DOCENT_EMULATED=amx "$bochs" internal/ci/emulate.py "$out/cpu.test" -test.v -test.run "^Test(Tiles|OuterHalves|Kernels|PromptInTiles)$/^amx$" &&
     rm -rf "$out"
 }
 if [[ -n $bochs ]]; then

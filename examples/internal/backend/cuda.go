@@ -28,9 +28,9 @@ func freeMemory(environ []string) int64 {
 	return least
 }
 
-// What XLA keeps from run to run, when it is told where: which kernels were fastest, to find out which takes most of the time that compiling
-// does, and the kernels as they were compiled, for which modules are compiled kernel by kernel. It tells graphs and devices apart by
-// itself, but not its versions. JAX sets the same of its persistent cache.
+// What XLA keeps from run to run, when it is told where: which kernels were fastest, since trying them out takes most of the time of
+// compiling, and their machine code, for which it must compile kernels one by one. It tells graphs and devices apart by itself, but
+// not its versions. JAX sets the same flags for its persistent cache.
 const (
 	tunedFlag   = "--xla_gpu_per_fusion_autotune_cache_dir"
 	kernelsFlag = "--xla_gpu_kernel_cache_file"

@@ -1,8 +1,8 @@
 #include "textflag.h"
 
-// Products of bfloat16, and of integers of 8 bits, in tiles of 16 rows of 64 bytes. Go's assembler lacks the instructions, so their bytes are written here: a VEX prefix
-// of three bytes, whose second has the upper bits of the registers that an address is made of, inverted, and whose third has what
-// tells instructions with one opcode apart. Source: Intel's Software Developer's Manual, volume 2.
+// Products of bfloat16, and of integers of 8 bits, in tiles of 16 rows of 64 bytes. Go's assembler lacks the instructions, so their
+// bytes are written here: a VEX prefix of three bytes, whose second has the upper bits of the registers that an address is made of,
+// inverted, and whose third has what tells instructions with one opcode apart. Source: Intel's Software Developer's Manual, volume 2.
 
 // tileShapes is what LDTILECFG reads: palette 1, and of each of eight tiles the bytes of a row and the rows.
 DATA tileShapes<>+0(SB)/8, $1

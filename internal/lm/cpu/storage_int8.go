@@ -81,10 +81,11 @@ func (m *int8s) row(r int, dst []float32) { m.segment(dst, r, 0, m.in) }
 
 // segment writes columns from to to of row r.
 func (m *int8s) segment(dst []float32, r, from, to int) {
+	src, rows, wide := m.ints[m.at(r, 0):], m.k.intRows, m.k.intColumns
 	for c := from; c < to; {
 		end := min(to, c/block*block+block)
 		for scale := *m.scale(r, c); c < end; c++ {
-			dst[c-from] = float32(m.ints[m.at(r, c)]) * scale
+			dst[c-from] = float32(src[c&^(wide-1)*rows+c&(wide-1)]) * scale
 		}
 	}
 }

@@ -156,6 +156,15 @@ func TestExportKeepsForeignFields(t *testing.T) {
 	assert.Equal(t, `"float32"`, string(fields["dtype"]))
 	assert.NotContains(t, fields, "torch_dtype")
 	assert.Contains(t, string(data), "1.50")
+
+	c, err = ParseConfig([]byte(strings.Replace(llamaJSON, "llama", "lfm2", 1) + `,"tie_embedding":true}`))
+	require.NoError(t, err)
+	c.TieEmbeddings = false // by an adapter with a head of its own
+	data, err = c.HFConfig("float32")
+	require.NoError(t, err)
+	c, err = ParseConfig(data)
+	require.NoError(t, err)
+	assert.False(t, c.TieEmbeddings)
 }
 
 func TestParamsCount(t *testing.T) {

@@ -20,6 +20,7 @@ func (c Config) HFConfig(dtype string) ([]byte, error) {
 		}
 		if was, err := ParseConfig(c.Source); err == nil && (was.VocabSize != c.VocabSize || was.TieEmbeddings != c.TieEmbeddings) { // by an adapter
 			fields["vocab_size"], fields["tie_word_embeddings"] = c.VocabSize, c.TieEmbeddings
+			delete(fields, "tie_embedding") // lfm2's name for it, which goes before
 		}
 	} else {
 		c.describe(fields)

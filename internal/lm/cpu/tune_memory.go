@@ -65,10 +65,6 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 			tapes += own
 		}
 	}
-	if tapes += turns; t.lowest > 0 {
-		own, turn := tape(0, n)
-		tapes += own + turn
-	}
 	ranks, dropped, out, mlp := 0, [3]int{}, 0, 0
 	for i := t.lowest; i < t.Layers; i++ {
 		l := &t.layers[i]
@@ -90,6 +86,11 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 	back := n * (2*hidden + attended + qkv + mlp + ranks + 3*heads + dropped[0] + dropped[1] + dropped[2])
 	if t.Parallel {
 		back += n * hidden
+	}
+	below := 0 // what layers below share
+	for i := range t.lowest {
+		own, turn := tape(i, n)
+		below = max(below, own+turn)
 	}
 	scaled := false
 	for i := range t.updates {
@@ -120,7 +121,7 @@ func (t *Tuner) Memory(s Size, recompute bool) int64 {
 		loss += t.crew.workers() * roundUp(some, tileSize) * lossColumn * ofHalf / 2
 	}
 	worker := 2*tileQueries*(s.Longest+2*block) + (t.k.panels+1)*t.k.panelDepth*t.k.panelWidth
-	return int64(4 * (streams + tapes + back + loss + t.crew.workers()*worker))
+	return int64(4 * (streams + tapes + turns + below + back + loss + t.crew.workers()*worker))
 }
 
 // rounded is how many numbers of n rows, or of some of the loss, are held in bfloat16 at once. Each expert's rows are filled up to whole

@@ -389,3 +389,18 @@ func TestRoundedIsPredicted(t *testing.T) {
 		assert.Less(t, float64(want), 1.2*float64(got), name)
 	}
 }
+
+// TestMemoryBelow: layers below those that are tuned share memory, which is that of the largest, wherever it is.
+func TestMemoryBelow(t *testing.T) {
+	mlp, experts := []lm.Part{lm.Gate, lm.Up, lm.Down}, []lm.Part{lm.Router, lm.ExpertsGateUp, lm.ExpertsDown}
+	memory := func(lacks ...[]lm.Part) int64 {
+		c := oddConfig()
+		addExperts(&c)
+		c.Lacks = lacks
+		tuner := NewTuner(c, randomWeights(t, c, nil), TunerOptions{Updates: []Update{{Path: c.Path(2, lm.O), Rank: 3, Scale: 1, B: 3 * c.QDim()}}})
+		t.Cleanup(tuner.Close)
+		return tuner.Memory(Size{Tokens: 100, Rows: 50, Longest: 40}, false)
+	}
+	assert.Equal(t, memory(mlp, experts, experts), memory(experts, mlp, experts))
+	assert.Greater(t, memory(mlp, experts, experts), memory(experts, experts, experts))
+}

@@ -10,7 +10,8 @@ const softHyphen = "\u00AD"
 // Normalize returns text as chunks show it:
 //
 //   - a run of spaces and no-break spaces is one space, and none stands at a line's end. Those that begin a line stay: they
-//     indent code and nested lists. Tabs stay: they set the cells of a table row apart, empty ones too;
+//     indent code and nested lists. Code that Markdown tells by four of them keeps its runs. Tabs stay: they set the cells of a
+//     table row apart, empty ones too;
 //   - every line end is "\n", and every run of blank lines (or a form feed) is one blank line, "\n\n";
 //   - soft hyphens are gone, and words broken at a line end by a soft or a plain hyphen are whole again. A plain hyphen stays
 //     where it belongs to the word: before a capital or a digit, after a single letter ("e-mail"), and where the
@@ -35,12 +36,19 @@ type textLine struct {
 func cleanLines(text string) []textLine {
 	var lines []textLine
 	var f fence
+	code, list := false, false // the line before is indented code; text that is indented belongs to a list
 	for line := range strings.SplitSeq(lineEnds.Replace(strings.ToValidUTF8(text, "\uFFFD")), "\n") {
-		l := textLine{code: f.holds(line)}
+		shown := strings.Map(visible, line)
+		l := textLine{code: f.holds(shown)}
 		if l.code {
-			l.text = strings.TrimRightFunc(strings.Map(visible, line), unicode.IsSpace)
+			l.text = strings.TrimRightFunc(shown, unicode.IsSpace)
 		} else {
-			l.text = cleanLine(line)
+			indent := len(strings.ReplaceAll(indentation(line), "\t", "    "))
+			first := len(lines) == 0 || lines[len(lines)-1].text == ""
+			code = indent >= 4 && !list && (code || first)
+			if l.text = cleanLine(line, code); l.text != "" && indent < 4 {
+				list = listItem.MatchString(l.text) || list && (indent > 0 || !first)
+			}
 		}
 		if l.text == "" && (len(lines) == 0 || lines[len(lines)-1].text == "") {
 			continue
@@ -84,7 +92,7 @@ func visible(r rune) rune {
 	return -1
 }
 
-func cleanLine(line string) string {
+func cleanLine(line string, code bool) string {
 	var out strings.Builder
 	space, tabs, hyphen := 0, 0, false // seen since the last visible character
 	for _, r := range line {
@@ -102,6 +110,8 @@ func cleanLine(line string) string {
 				out.WriteString(indentation(line))
 			case tabs > 0:
 				out.WriteString(strings.Repeat("\t", tabs))
+			case code:
+				out.WriteString(strings.Repeat(" ", space))
 			case space > 0 && !hyphen: // "even<soft hyphen> ing" is a line end that a reader turned into a space
 				out.WriteByte(' ')
 			}

@@ -43,6 +43,10 @@ func TestNormalize(t *testing.T) {
 		{"a dash", "Monday -\nTuesday, a --\nb", "Monday -\nTuesday, a --\nb"},
 		{"a list", "rules:\n- one\n- two", "rules:\n- one\n- two"},
 		{"hyphen before a blank line", "labora-\n\ntory", "labora-\n\ntory"},
+		{"a fence behind a soft hyphen", "\u00ad```\na  b", "```\na  b"},
+		{"indented code", "Run:\n\n    a  = 1\n    if a:\n\n\tb  = 2", "Run:\n\n    a  = 1\n    if a:\n\n\tb  = 2"},
+		{"indented in a list", "- one\n\n    two  three\n\n  four\n\n     five  six", "- one\n\n    two three\n\n  four\n\n     five six"},
+		{"indented in a paragraph", "one\n     two  three", "one\n     two three"},
 		{"table rows stay lines", "Essay  30%\nExam   70%", "Essay 30%\nExam 70%"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -167,11 +167,12 @@ func (s structure) headingAt(text string, i int) {
 // looksLikeTitle tells a line that may be a heading: short, with a capital or a number in front, and no end of a sentence
 // behind it but that of a question.
 func looksLikeTitle(line string, number []string) bool {
-	first, _ := utf8.DecodeRuneInString(line)
+	first, _ := utf8.DecodeRuneInString(strings.TrimPrefix(line, "¿"))
 	last, _ := utf8.DecodeLastRuneInString(line)
 	return utf8.RuneCountInString(line) <= 80 && len(strings.Fields(line)) <= 12 &&
 		(number != nil || unicode.IsLetter(first) && !unicode.IsLower(first)) && (number != nil || !listItem.MatchString(line)) &&
-		(unicode.IsLetter(last) || unicode.IsDigit(last) || unicode.Is(unicode.Pe, last) || strings.ContainsRune("?？؟", last))
+		(unicode.IsLetter(last) || unicode.IsDigit(last) || unicode.Is(unicode.Pe, last) || strings.ContainsRune("?？؟", last) ||
+			strings.ContainsRune(";\u037E", last) && endsSentence(line, ' ', false)) // in Greek
 }
 
 // at returns the index of the line in which the byte at offset stands.

@@ -93,9 +93,11 @@ func TestHeadingsOfChunks(t *testing.T) {
 
 // A question that stands alone goes with its answer.
 func TestQuestionsAreHeadings(t *testing.T) {
-	text := "The desk is on the first floor.\n\nWho may borrow?\n\nAll members may borrow books."
-	got := collect(t, splitter(t, chunk.Options{Size: 50}).Split(of(pages("a", text))))
-	assert.Equal(t, "Who may borrow?\n\nAll members may borrow books.", got[1].Text)
+	for _, question := range []string{"Who may borrow?", "¿Quién lee aquí?", "Ποιος δανείζεται;", "Ποιος δανείζεται\u037E"} {
+		text := "The desk is on the first floor.\n\n" + question + "\n\nAll members may borrow books."
+		got := collect(t, splitter(t, chunk.Options{Size: 50}).Split(of(pages("a", text))))
+		assert.Equal(t, question+"\n\nAll members may borrow books.", got[1].Text)
+	}
 }
 
 // Whatever is cut, its headings and the head of its table stand in front of the last row too.

@@ -322,12 +322,15 @@ func (b *band) isColumns(rows []line, least prose) bool {
 type column struct {
 	widths []float64
 	chars  []int
-	small  int // lines that begin with a small letter
+	small  int  // lines that begin with a small letter behind one that ends no sentence
+	stops  bool // a sentence ends somewhere
+	ended  bool // one ends with the last line
 	x0, x1 float64
 }
 
-// runsOn tells sentences that go on from line to line from cells, most of which begin with a capital or a number.
-func (c *column) runsOn() bool { return 10*c.small >= 7*(len(c.widths)-1) }
+// runsOn tells sentences that go on from line to line from cells: most of these begin with a capital or a number, or none ends a
+// sentence, or all do.
+func (c *column) runsOn() bool { return c.stops && 10*c.small >= 7*(len(c.widths)-1) }
 
 func (c *column) add(row []piece) {
 	if len(row) == 0 {
@@ -338,12 +341,15 @@ func (c *column) add(row []piece) {
 		c.x0, c.x1 = first.x0, last.x1
 	}
 	c.x0, c.x1 = min(c.x0, first.x0), max(c.x1, last.x1)
-	if r, _ := utf8.DecodeRune(first.text); unicode.IsLower(r) {
+	if r, _ := utf8.DecodeRune(first.text); unicode.IsLower(r) && !c.ended {
 		c.small++
 	}
+	c.ended = bytes.ContainsAny(last.text[max(len(last.text)-1, 0):], ".!?")
+	c.stops = c.stops || c.ended
 	chars, cells := 0, 1
 	for i, p := range row {
 		chars += len(p.text)
+		c.stops = c.stops || bytes.Contains(p.text, []byte(". "))
 		if i > 0 && p.x0-row[i-1].x1 > cellGap*p.size {
 			cells++
 		}

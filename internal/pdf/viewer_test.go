@@ -124,12 +124,17 @@ func TestNarrowColumnsDrawnAcross(t *testing.T) {
 		return content
 	}
 	shows(t, strings.Join(left, "\n")+"\n\n"+strings.Join(right, "\n"), across(left, right))
-	left, right = []string{"Reading room, first floor", "Cellar with the boilers", "Hall of the harbour club", "Attic over the kitchen"}, []string{"Opens at nine on Mondays", "Closed to all visitors", "Opens on club evenings", "Opens when it is booked"}
-	want := ""
-	for i := range left {
-		want += left[i] + "\t" + right[i] + "\n"
+	for _, table := range [][2][]string{
+		{{"Reading room, first floor", "Cellar with the boilers", "Hall of the harbour club", "Attic over the kitchen"}, {"Opens at nine on Mondays", "Closed to all visitors", "Opens on club evenings", "Opens when it is booked"}},
+		{{"colour of the cover", "height of the shelves", "width of the counter", "depth of the cellar"}, {"green with white letters", "two metres and a half", "about a metre and a half", "three metres below ground"}},
+		{{"colour of the cover.", "height of the shelves.", "width of the counter.", "depth of the cellar."}, {"green with white letters.", "two metres and a half.", "about a metre and a half.", "three metres below ground."}},
+	} {
+		want := ""
+		for i := range table[0] {
+			want += table[0][i] + "\t" + table[1][i] + "\n"
+		}
+		shows(t, strings.TrimSpace(want), across(table[0], table[1]))
 	}
-	shows(t, strings.TrimSpace(want), across(left, right))
 }
 
 // Text that is not painted stands for a picture or for outlines, or is seen by no one.

@@ -18,13 +18,14 @@ import (
 
 // wordLine is the text of one paragraph, and the text boxes that are tied to it.
 type wordLine struct {
-	w     *wordText
-	b     strings.Builder
-	style string    // of the paragraph
-	fonts [3]string // of the run: for ASCII, for other letters, for complex scripts
-	place int       // of the run: above 0 superscript, below subscript
-	apart bool      // a formula was written last
-	boxes []string
+	w       *wordText
+	b       strings.Builder
+	style   string    // of the paragraph
+	fonts   [3]string // of the run: for ASCII, for other letters, for complex scripts
+	place   int       // of the run: above 0 superscript, below subscript
+	scripts numerals.Scripts
+	apart   bool // a formula was written last
+	boxes   []string
 }
 
 func (l *wordLine) text() string { return l.b.String() }
@@ -58,9 +59,7 @@ func (l *wordLine) add(n *zipxml.Node) {
 		}
 	case "t":
 		text := l.inFont(n.String())
-		if l.place != 0 {
-			text = numerals.Script(l.b.String(), text, l.place)
-		} else if l.apart {
+		if l.apart && l.place == 0 {
 			text = numerals.Apart(l.b.String(), text)
 		}
 		l.write(text)
@@ -118,6 +117,7 @@ func (l *wordLine) formula(s string) {
 
 func (l *wordLine) write(s string) {
 	l.apart = l.apart && s == ""
+	s = l.scripts.Next(l.b.String(), s, l.place)
 	if !slices.ContainsFunc(l.w.fields, func(f wordField) bool { return !f.result }) {
 		l.b.WriteString(s)
 	}

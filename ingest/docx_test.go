@@ -76,6 +76,7 @@ func TestWord(t *testing.T) {
 		"fields of formulas":     {field(`EQ \* jc2 \* "Font:MS Mincho" \* hps10 \o\ad(\s\up 9(とうきょう),東京)`) + field(`EQ \r(3,x); \f(\f(1,2),a+b) \b\bc\{(x,y) \i(0,1,x) \r(2) \, \l(1`), []string{"東京\n\n√(3&x); (1/2)/(a+b) (x,y) ∫_0^1 x √2 , 1"}},
 		"formulas beside digits": {`<w:p><w:r><w:t>2</w:t></w:r><m:oMath><m:f><m:num><m:r><m:t>1</m:t></m:r></m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath><w:r><w:t>5</w:t></w:r></w:p>`, []string{"2 1/2 5"}},
 		"powers":                 {`<w:p>` + raised("10", "6") + raised(" m", "2") + raised("; 2", "n") + `</w:p>`, []string{"10⁶ m2; 2n"}},
+		"powers in pieces":       {`<w:p>` + strings.Replace(raised("10", "6"), "</w:rPr>", "</w:rPr><w:noBreakHyphen/>", 1) + raised(" x", "1") + raised("", "2") + `</w:p>`, []string{"10⁻⁶ x12"}},
 		"soft hyphens":           {para("Hafen\u00ADmeister"), []string{"Hafenmeister"}},
 		"raised text":            {`<w:p>` + strings.ReplaceAll(raised("7", "3"), `vertAlign w:val="superscript"`, `position w:val="8"`) + `</w:p>`, []string{"7³"}},
 		"indices":                {`<w:p>` + strings.ReplaceAll(raised("101", "2")+raised("; H", "2"), "superscript", "subscript") + `</w:p>`, []string{"101_2; H2"}},

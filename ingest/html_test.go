@@ -86,6 +86,7 @@ func TestHTML(t *testing.T) {
 		"scripts":                {"2<sup>1</sup>/<sub>2</sub>, 101<sub>2</sub>, H<sub>2</sub>O, in 1999<sup><a href='#n'>3</a></sup>", "2 1/2, 101_2, H2O, in 1999[3]"},
 		"powers":                 {"10<sup>6</sup> m<sup>2</sup>, note<sup>1</sup>", "10⁶ m2, note1"},
 		"powers below zero":      {"10<sup>–3</sup>, 10<sup>−3</sup>", "10⁻³, 10⁻³"},
+		"fractions by style":     {"2<span style='vertical-align:super'>1</span>/<span style='vertical-align:sub'>2</span>", "2 1/2"},
 		"powers by style":        {"10<span style='font-size: 60%; Vertical-Align: super'>6</span>, 101<span style='vertical-align:sub'>2</span>", "10⁶, 101_2"},
 		"MathJax 2":              {"a <span class=MathJax_Preview>x+y</span><span class=MathJax><nobr aria-hidden=true>x+y</nobr><span class=MJX_Assistive_MathML><math><mi>x</mi><mo>+</mo><mi>y</mi></math></span></span><script type=math/tex>x+y</script> b", "a x+y b"},
 		"MathJax 3":              {"a <mjx-container><svg><text>x</text></svg><mjx-assistive-mml><math><mi>x</mi></math></mjx-assistive-mml></mjx-container> b", "a x b"},

@@ -265,7 +265,7 @@ func (p *htmlText) script(n *html.Node, out *blocks) {
 	case !isNumber || !out.endsInDigit():
 	case placeOf(n) < 0:
 		out.words("_")
-	case next != nil && next.DataAtom == atom.Sub && strings.Trim(n.NextSibling.Data, "/⁄ ") == "":
+	case next != nil && placeOf(next) < 0 && strings.Trim(n.NextSibling.Data, "/⁄ ") == "":
 		out.words(" ")
 	default:
 		out.words(raised)

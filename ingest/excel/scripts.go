@@ -30,8 +30,9 @@ const longestNumber = 64 // bytes
 // withScripts is a part with the texts of its cells as they are to be read. What is no XML stays as it is.
 func withScripts(ctx context.Context, data []byte) ([]byte, error) {
 	var out bytes.Buffer
-	var text []byte                                // of a run
-	before := ""                                   // of those before it in the cell
+	var text []byte // of a run
+	before := ""    // of those before it in the cell
+	var scripts numerals.Scripts
 	copied, start, place := int64(0), int64(-1), 0 // start: of a text, -1 outside of one
 	d := xml.NewDecoder(bytes.NewReader(data))
 	for n, at := 1, int64(0); ; n, at = n+1, d.InputOffset() {
@@ -51,7 +52,7 @@ func withScripts(ctx context.Context, data []byte) ([]byte, error) {
 		case xml.StartElement:
 			switch token.Name.Local {
 			case "si", "is":
-				before = ""
+				before, scripts = "", numerals.Scripts{}
 			case "r":
 				place = 0
 			case "vertAlign":
@@ -65,7 +66,7 @@ func withScripts(ctx context.Context, data []byte) ([]byte, error) {
 			if token.Name.Local != "t" || start < 0 {
 				continue
 			}
-			written := numerals.Script(before, string(text), place)
+			written := scripts.Next(before, string(text), place)
 			before = (before + written)[max(len(before+written)-longestNumber, 0):]
 			if written != string(text) {
 				out.Write(data[copied:start])

@@ -348,7 +348,11 @@ func (t *odfText) headNumber(n *zipxml.Node) string {
 // inline is the text of a paragraph.
 func (t *odfText) inline(n *zipxml.Node) string {
 	var b strings.Builder
+	var scripts numerals.Scripts
 	for _, k := range n.Kids {
+		if k.Name != "span" {
+			scripts = numerals.Scripts{}
+		}
 		switch k.Name {
 		case "":
 			b.WriteString(collapsed(k.Text))
@@ -379,7 +383,7 @@ func (t *odfText) inline(n *zipxml.Node) string {
 			if percent, err := strconv.Atoi(strings.TrimSuffix(position, "%")); err == nil {
 				place = percent
 			}
-			b.WriteString(numerals.Script(b.String(), t.inline(k), place))
+			b.WriteString(scripts.Next(b.String(), t.inline(k), place))
 		case "annotation", "annotation-end", "tracked-changes", "hidden-text", "bookmark", "change":
 		default:
 			b.WriteString(t.inline(k))

@@ -213,6 +213,8 @@ func TestRTF(t *testing.T) {
 		`{\rtf1 {\*\generator x;}a{\v hidden}\~b{\field{\*\fldinst HYPERLINK "x"}{\fldrslt link}}{\pict 0102}\uc2\u945ab c\page d\emdash e \{x\}{\deleted old}}`:                                         "a blinkα c\n\nd—e {x}",
 		`{\rtf1 10{\super 6} m{\super 2}\super0 5}`: "10⁶ m25",
 		`{\rtf1 101{\sub 2}, H{\sub 2}O}`:           "101_2, H2O",
+		`{\rtf1 10{\super \u8722?6}, x{\super 1}{\super 2}, 10{\super 1}{\super 2}, y{\sub 1}{\sub 2}, 3{\sub 1}{\sub 2}}`: "10⁻⁶, x12, 10¹², y12, 3_12",
+		`{\rtf1{\ffl\fftype1 a}{\ffl{\field x}b}c}`: "c",
 		// fields of a form: chosen, as it was, a list, a list whose result is noted too, a text
 		`{\rtf1{\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres1\ffdefres0{\*\ffname c}}}}{\fldrslt }} a}`:                       "☒ a",
 		`{\rtf1{\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffdefres0\ffres25}}}{\fldrslt }} a}`:                                   "☐ a",

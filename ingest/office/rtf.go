@@ -114,6 +114,7 @@ type rtf struct {
 	boxes    []string // that stand beside the paragraph
 	parts    int      // of all formulas
 	apart    bool     // a formula was written last
+	scripts  numerals.Scripts
 	code     string
 	name     string
 	form     rtfForm
@@ -251,8 +252,10 @@ func (p *rtf) write(s string) {
 	case toName:
 		p.name += s[:min(len(s), maxCode-min(len(p.name), maxCode))]
 	case toChoice:
-		last := &p.form.choices[len(p.form.choices)-1]
-		*last += s[:min(len(s), maxCode-min(len(*last), maxCode))]
+		if n := len(p.form.choices); n > 0 { // else a field inside of it has ended the form
+			last := &p.form.choices[n-1]
+			*last += s[:min(len(s), maxCode-min(len(*last), maxCode))]
+		}
 	case toText:
 		switch m := p.state.math; {
 		case p.state.hidden || s == "":
@@ -262,7 +265,7 @@ func (p *rtf) write(s string) {
 				s = numerals.Apart(before, s)
 			}
 			p.apart = false
-			p.out = append(p.out, numerals.Script(before, s, p.state.place)...)
+			p.out = append(p.out, p.scripts.Next(before, s, p.state.place)...)
 		case m.Name == "r":
 			p.part(m, &zipxml.Node{Name: "t", Text: s})
 		case len(m.Attr("val")) < maxCode: // a setting, which XML has in an attribute

@@ -61,13 +61,13 @@ func Body(body *zipxml.Node) string {
 func paragraph(p *zipxml.Node) string {
 	var b strings.Builder
 	formula := false // was written last
+	var scripts numerals.Scripts
 	for _, k := range p.Kids {
-		var text string
+		text, place := "", 0
 		switch k.Name {
 		case "r":
 			text = symbols.Text(k.Kid("t").String(), k.Kid("rPr", "latin").Attr("typeface"), k.Kid("rPr", "sym").Attr("typeface"))
-			place, _ := strconv.Atoi(k.Kid("rPr").Attr("baseline"))
-			text = numerals.Script(b.String(), text, place)
+			place, _ = strconv.Atoi(k.Kid("rPr").Attr("baseline"))
 		case "fld":
 			if k.Attr("type") != "slidenum" {
 				text = k.Kid("t").String()
@@ -78,12 +78,12 @@ func paragraph(p *zipxml.Node) string {
 			text = omml.Linear(k)
 		}
 		if is := strings.HasPrefix(k.Name, "m") || k.Name == "oMath"; text != "" {
-			if is || formula {
+			if is || formula && place == 0 {
 				text = numerals.Apart(b.String(), text)
 			}
 			formula = is
 		}
-		b.WriteString(text)
+		b.WriteString(scripts.Next(b.String(), text, place))
 	}
 	return b.String()
 }

@@ -84,13 +84,28 @@ func Apart(before, text string) string {
 	return text
 }
 
-// Script is a superscript (place above 0) or a subscript (below 0) as it is written behind a text, so that its digits do not
-// become those of a number there: 10⁶, 101_2.
-func Script(before, s string, place int) string {
+// Scripts writes the pieces of a text of which some are superscripts or subscripts so that their digits do not become those of a
+// number in front of them: 10⁶, 101_2.
+type Scripts struct {
+	place int  // of the last piece
+	plain bool // it stood behind no number
+}
+
+// Next is the next piece as it is written behind the text before; place is above 0 for a superscript and below for a subscript.
+func (s *Scripts) Next(before, piece string, place int) string {
+	if piece == "" || place == s.place && s.plain { // or it goes on with a script of several pieces
+		return piece
+	}
+	written := script(before, piece, place)
+	s.place, s.plain = place, written == piece
+	return written
+}
+
+func script(before, s string, place int) string {
 	const digits = "0123456789"
 	first, _ := utf8.DecodeRuneInString(s)
 	switch number := strings.TrimRight(before, digits); {
-	case place > 0 && strings.TrimRight(number, "⁰¹²³⁴⁵⁶⁷⁸⁹") != before:
+	case place > 0 && strings.TrimRight(number, "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺") != before:
 		if raised, ok := Raise(s); ok {
 			return raised
 		}

@@ -76,8 +76,8 @@ func (c Config) pack(waiting [][]example) (batches [][]example) {
 const clusterTokens = 48
 
 // clusters puts examples that begin with the same passage side by side, so that they meet in a step and the passage is computed
-// once for all. They fill half a step at most, in positions and in examples: a step on one passage alone
-// would pull the model to and fro.
+// once for all. They fill two thirds of a step's positions and half of its examples at most: a step on one
+// passage alone would pull the model to and fro.
 func (c Config) clusters(rows []example) [][]int {
 	type cluster struct{ at, positions int }
 	var out [][]int
@@ -93,7 +93,7 @@ func (c Config) clusters(rows []example) [][]int {
 		if ok {
 			members := out[last.at]
 			positions += last.positions - min(alike(rows[members[0]], x), x.shareable())
-			ok = (c.BatchTokens == 0 || positions <= c.BatchTokens*c.GradAccum/2) && (c.BatchSize == 0 || len(members) < max(2, c.BatchSize*c.GradAccum/2))
+			ok = (c.BatchTokens == 0 || positions <= c.BatchTokens*c.GradAccum*2/3) && (c.BatchSize == 0 || len(members) < max(2, c.BatchSize*c.GradAccum/2))
 		}
 		if !ok {
 			last, positions = cluster{at: len(out)}, len(x.ids)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -142,6 +143,10 @@ func TestHTMLNestedWithoutEnd(t *testing.T) {
 	d, err := HTML{}.Read(context.Background(), memory(in), int64(len(in)))
 	assert.NoError(t, err)
 	assert.Equal(t, "deep", strings.TrimSpace(d.Text()))
+	scripts, began := strings.Repeat("<sup>", 400)+strings.Repeat("1 ", 1<<18), time.Now()
+	_, err = HTML{}.Read(context.Background(), memory(scripts), int64(len(scripts)))
+	assert.NoError(t, err)
+	assert.Less(t, time.Since(began), 10*time.Second, "some thirty where each of them reads all")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = HTML{}.Read(ctx, memory(in), int64(len(in)))

@@ -256,7 +256,17 @@ func (p *htmlText) choice(n *html.Node, out *blocks) {
 // script keeps the digits of a power or an index from becoming those of what it
 // stands at, as in 10⁶ and 2 1/2. The mark of a note is set in brackets.
 func (p *htmlText) script(n *html.Node, out *blocks) {
-	text := oneLine(textOf(n))
+	text := ""
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode {
+			text += c.Data
+		}
+		if len(text) > longestScript { // else scripts in each other would cost the square of a page
+			p.children(n, out)
+			return
+		}
+	}
+	text = oneLine(text)
 	raised, isNumber := numerals.Raise(text)
 	switch next := sibling(n, after); {
 	case isNumber && isNoteMark(n.FirstChild):
@@ -273,6 +283,8 @@ func (p *htmlText) script(n *html.Node, out *blocks) {
 	}
 	p.children(n, out)
 }
+
+const longestScript = 100 // bytes of a number
 
 // isNoteMark tells a link to a place on the same page.
 func isNoteMark(n *html.Node) bool {

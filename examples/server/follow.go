@@ -87,8 +87,10 @@ func (m *models) look(ctx context.Context, n *named) bool {
 		return false
 	}
 	nothing := errors.Is(err, registry.ErrNotFound)
-	if _, recorded := m.readRecord(n.uri); reg == nil && recorded {
-		nothing = false // there was a registry: its disk is not mounted
+	if reg == nil {
+		if _, recorded := m.readRecord(n.uri); recorded {
+			nothing = false // there was a registry: its disk is not mounted
+		}
 	}
 	why := ""
 	if nothing {
